@@ -1,0 +1,186 @@
+//! Messages to bytes and back. The only place that names bincode.
+//!
+//! A frame is a big-endian `u32` length and that many bytes: one message in bincode 2 `standard()` (little endian,
+//! variable-length integers). Reading is strict: the cap is checked before anything is reserved, a message must use
+//! every byte of its frame, and it must be written the one shortest way.
+
+use bincode::{config::Configuration, enc::write::Writer, error::EncodeError};
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::codec::LengthDelimitedCodec;
+
+use crate::{
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES},
+    media::PictureHead,
+    message::{Blob, ClientMessage, ServerMessage},
+};
+
+/// Bytes of the length prefix.
+pub const PREFIX_BYTES: usize = 4;
+
+/// Why bytes are not a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// They make no sense.
+    #[error("not a message of this protocol: {0}")]
+    Malformed(String),
+    /// Bytes follow the message.
+    #[error("{0} bytes follow the message in its frame")]
+    TrailingBytes(usize),
+    /// The same message has a shorter form.
+    #[error("the message is not written in its one canonical form")]
+    NotCanonical,
+}
+
+/// Splits a byte stream into frames of at most `max_bytes`; longer ones are an error before they are read.
+///
+/// Raise the cap with [`LengthDelimitedCodec::set_max_frame_length`] after `Welcome`.
+pub fn framing(max_bytes: usize) -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().length_field_length(PREFIX_BYTES).max_frame_length(max_bytes).new_codec()
+}
+
+/// The frame of a message to the server.
+pub fn encode_client(message: &ClientMessage) -> Bytes {
+    frame(message).freeze()
+}
+
+/// The frame of a message to a client.
+pub fn encode_server(message: &ServerMessage) -> Bytes {
+    frame(message).freeze()
+}
+
+/// The frame of `ServerMessage::Picture` in two pieces, the second being `jpeg` itself, so that all viewers of a
+/// picture share its bytes.
+pub fn encode_picture(head: PictureHead, jpeg: Bytes) -> [Bytes; 2] {
+    // The picture's bytes are the last field: cut the length of none, and write theirs instead.
+    let mut start = frame(&ServerMessage::Picture { head, jpeg: Blob::default() });
+    start.truncate(start.len() - 1);
+    encode_into(&(jpeg.len() as u64), &mut start);
+    put_length(&mut start, jpeg.len());
+    [start.freeze(), jpeg]
+}
+
+/// Reads the message of a frame from a client that has not joined yet.
+pub fn decode_greeting(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
+    decode::<_, MAX_GREETING_BYTES>(frame)
+}
+
+/// Reads the message of a frame from a client that has joined.
+pub fn decode_client(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
+    decode::<_, MAX_CLIENT_FRAME_BYTES>(frame)
+}
+
+/// Reads the message of a frame from the server.
+pub fn decode_server(frame: &[u8]) -> Result<ServerMessage, DecodeError> {
+    decode::<_, MAX_SERVER_FRAME_BYTES>(frame)
+}
+
+fn frame(message: &impl Serialize) -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(256);
+    buffer.put_u32(0);
+    encode_into(message, &mut buffer);
+    put_length(&mut buffer, 0);
+    buffer
+}
+
+fn put_length(frame: &mut BytesMut, following_bytes: usize) {
+    let length = u32::try_from(frame.len() - PREFIX_BYTES + following_bytes).expect("messages are far below 4 GiB");
+    frame[..PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
+}
+
+fn encode_into(message: &impl Serialize, buffer: &mut BytesMut) {
+    bincode::serde::encode_into_writer(message, Append(buffer), bincode::config::standard())
+        .expect("message types hold nothing that bincode cannot write");
+}
+
+fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8]) -> Result<M, DecodeError> {
+    let config: Configuration<_, _, bincode::config::Limit<MAX_BYTES>> =
+        bincode::config::standard().with_limit::<MAX_BYTES>();
+    let (message, used_bytes) = bincode::serde::decode_from_slice::<M, _>(frame, config)
+        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    if used_bytes < frame.len() {
+        return Err(DecodeError::TrailingBytes(frame.len() - used_bytes));
+    }
+    // bincode accepts 5 written in nine bytes. Writing it again and comparing needs no second buffer.
+    bincode::serde::encode_into_writer(&message, Compare(frame), bincode::config::standard())
+        .map_err(|_| DecodeError::NotCanonical)?;
+    Ok(message)
+}
+
+struct Append<'a>(&'a mut BytesMut);
+
+impl Writer for Append<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Fails at the first byte that differs from what it holds.
+struct Compare<'a>(&'a [u8]);
+
+impl Writer for Compare<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(EncodeError::UnexpectedEnd)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::media::StreamId;
+
+    const HEAD: PictureHead =
+        PictureHead { stream: StreamId(7), index: 300, height: 1440, pts_nanos: 1 << 40, duration_nanos: 40_000_000 };
+
+    #[test]
+    fn a_picture_in_two_pieces_is_the_same_frame() {
+        for length in [0, 1, 250, 251, 70_000] {
+            let jpeg = vec![0xab; length];
+            let whole = encode_server(&ServerMessage::Picture { head: HEAD, jpeg: Blob(jpeg.clone()) });
+            assert_eq!(encode_picture(HEAD, jpeg.into()).concat(), whole, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_picture_arrives_as_it_was_sent() {
+        let message = ServerMessage::Picture { head: HEAD, jpeg: Blob(vec![1, 2, 3]) };
+        assert_eq!(decode_server(&encode_server(&message)[PREFIX_BYTES..]), Ok(message));
+    }
+
+    #[test]
+    fn nothing_may_follow_a_message() {
+        let mut frame = encode_client(&ClientMessage::Quit).to_vec();
+        frame.push(0);
+        assert_eq!(decode_client(&frame[PREFIX_BYTES..]), Err(DecodeError::TrailingBytes(1)));
+    }
+
+    #[test]
+    fn numbers_have_one_form() {
+        let short = encode_client(&ClientMessage::Pong { number: 5 });
+        assert_eq!(short[PREFIX_BYTES..], [7, 5]);
+        assert_eq!(decode_client(&[7, 251, 5, 0]), Err(DecodeError::NotCanonical));
+    }
+
+    #[test]
+    fn a_huge_promised_length_is_refused_without_reserving_it() {
+        // Say, with an envelope of 2^63 bytes.
+        let frame = [2, 253, 0, 0, 0, 0, 0, 0, 0, 0x80];
+        assert!(matches!(decode_client(&frame), Err(DecodeError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_refused_or_canonical(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(message) = decode_client(&noise) {
+                prop_assert_eq!(&encode_client(&message)[PREFIX_BYTES..], &noise[..]);
+            }
+            if let Ok(message) = decode_server(&noise) {
+                prop_assert_eq!(&encode_server(&message)[PREFIX_BYTES..], &noise[..]);
+            }
+        }
+    }
+}

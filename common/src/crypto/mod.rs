@@ -1,0 +1,40 @@
+//! Keys, proofs and envelopes: RSA-OAEP, RSA-PSS, HKDF-SHA256 and ChaCha20-Poly1305, put together as
+//! `docs/PROTOCOL.md` says.
+//!
+//! What needs a private key sits behind the feature `e2e`, which only the client enables: the server can read an
+//! envelope's header and check a proof, and nothing in its binary could open a message.
+
+mod envelope;
+mod proof;
+mod public_key;
+mod transcript;
+
+#[cfg(feature = "e2e")]
+mod identity;
+#[cfg(feature = "e2e")]
+mod seal;
+#[cfg(all(test, feature = "test-keys"))]
+mod seal_tests;
+#[cfg(feature = "test-keys")]
+pub mod test_keys;
+
+pub use envelope::{Envelope, EnvelopeError, MessageId, Slot};
+pub use proof::JoinTranscript;
+pub use public_key::{KeyError, KeyId, PublicKey};
+
+#[cfg(feature = "e2e")]
+pub use identity::{Identity, IdentityError};
+#[cfg(feature = "e2e")]
+pub use seal::{CannotOpen, Letter, SealError, attempt, open, seal};
+
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
+
+/// The first eight bytes of a hash in four groups of hexadecimal digits, for people to compare.
+pub fn short_fingerprint(hash: &[u8; 32]) -> String {
+    let group = |pair: &[u8]| format!("{:02x}{:02x}", pair[0], pair[1]);
+    hash[..8].chunks(2).map(group).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,92 @@
+//! What the server says about its videos and streams.
+
+use serde::{Deserialize, Serialize};
+
+/// Opaque handle of a video; says nothing about where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VideoId(pub u64);
+
+/// Number of a stream, chosen by the viewer; each `Watch` on a connection uses a larger one than the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StreamId(pub u32);
+
+/// One entry of the library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoInfo {
+    /// What to ask for.
+    pub id: VideoId,
+    /// Title as the file names give it.
+    pub title: String,
+    /// Length of the triptych.
+    pub duration_nanos: u64,
+    /// Resolutions, ascending.
+    pub variants: Vec<VariantInfo>,
+}
+
+/// One resolution of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantInfo {
+    /// The `240` of 240p: the height that the file name promises.
+    pub height: u32,
+    /// Width of the picture as shown (square pixels, upright), in pixels.
+    pub picture_width: u32,
+    /// Height of the picture as shown, in pixels.
+    pub picture_height: u32,
+    /// Frames in the file.
+    pub frame_count: u32,
+}
+
+/// A file in the video folder that cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedFile {
+    /// Name of the file, without its folder.
+    pub file_name: String,
+    /// What is wrong with it, in words for a person.
+    pub reason: String,
+}
+
+/// Everything the server offers, and what it cannot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// Videos by title.
+    pub videos: Vec<VideoInfo>,
+    /// Files that were skipped, by file name.
+    pub skipped: Vec<SkippedFile>,
+}
+
+/// Which frames a viewer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Quality {
+    /// Each resolution contributes its share, ascending.
+    Triptych,
+    /// All frames of the one resolution with this `VariantInfo::height`.
+    Only(u32),
+}
+
+/// One part of a stream: consecutive pictures from one resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentInfo {
+    /// The `VariantInfo::height` it comes from.
+    pub height: u32,
+    /// Index in the stream of its first picture.
+    pub first_index: u32,
+    /// Number of pictures, at least one.
+    pub frame_count: u32,
+    /// Time in the stream of its first picture.
+    pub start_nanos: u64,
+}
+
+/// A picture without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureHead {
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// Its place in the stream, from 0.
+    pub index: u32,
+    /// The `VariantInfo::height` it comes from.
+    pub height: u32,
+    /// When it is due, counted from the start of the stream.
+    pub pts_nanos: u64,
+    /// How long it stands.
+    pub duration_nanos: u64,
+}

@@ -1,0 +1,6 @@
+//! The Triptych client: people, private messages and videos in one window.
+//!
+//! `main → app → {ui, net, state}`: `net` talks to the server, `state` is plain data that events and actions change,
+//! `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
+
+pub mod event;
