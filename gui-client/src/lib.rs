@@ -4,3 +4,5 @@
 //! `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
 
 pub mod event;
+pub mod identity;
+pub mod net;

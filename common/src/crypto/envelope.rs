@@ -19,7 +19,6 @@ pub(super) const SUITE: u8 = 1;
 /// Length of the authentication tag (RFC 8439 §2.5).
 pub(super) const TAG_BYTES: usize = 16;
 
-const FIXED_HEADER_BYTES: usize = 1 + 1 + 16 + 8 + 32 + 2;
 /// 2048 to 4096 bits.
 const WRAPPED_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 /// Text, time, signature and padding.
@@ -156,7 +155,7 @@ impl Envelope {
         slots: &[(KeyId, Vec<u8>)],
     ) -> Vec<u8> {
         let short = |number: usize| u16::try_from(number).expect("checked by the caller").to_be_bytes();
-        let mut bytes = Vec::with_capacity(FIXED_HEADER_BYTES + slots.len() * (32 + 2 + 512));
+        let mut bytes = Vec::with_capacity(60 + slots.len() * (32 + 2 + 512));
         bytes.extend_from_slice(&[VERSION, SUITE]);
         bytes.extend_from_slice(&message_id.0);
         bytes.extend_from_slice(&sequence.to_be_bytes());

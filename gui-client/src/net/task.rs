@@ -1,0 +1,336 @@
+//! The network thread's task: offline, on its way, online, and back.
+//!
+//! ```text
+//!            Connect              Welcome
+//! offline ───────────► on its way ───────► online
+//!    ▲                     │ refused,        │ Disconnect, link broken,
+//!    └─────────────────────┴ unreachable ────┴ goodbye
+//! ```
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use common::{
+    codec::encode_client,
+    crypto::Identity,
+    limits::SILENCE_LIMIT,
+    message::{ClientMessage, ServerMessage},
+    name::Name,
+};
+use tokio::{
+    io::{AsyncWriteExt, WriteHalf},
+    sync::mpsc,
+    time::timeout,
+};
+
+use super::{
+    GOODBYE_TIME, NetSettings,
+    keyring::{self, Job, Outcome},
+    link::{self, Link, Stream, broken, next_message, unreachable},
+    pins::Pins,
+};
+use crate::{
+    event::{NetCommand, NetEvent, Offline, PictureSink, Progress},
+    identity,
+};
+
+/// Frames that may wait to be written; a server that reads never lets it come to that.
+const WRITE_QUEUE_LENGTH: usize = 256;
+
+pub(super) struct Task {
+    settings: NetSettings,
+    sink: Arc<dyn PictureSink>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    commands: mpsc::Receiver<NetCommand>,
+    events: mpsc::Sender<NetEvent>,
+}
+
+/// What comes after a connection or an attempt.
+enum Next {
+    /// The window is gone.
+    Exit,
+    /// Nothing.
+    Rest(Offline),
+    /// Another attempt.
+    Connect { address: String, name: String },
+}
+
+impl Task {
+    pub(super) fn new(
+        settings: NetSettings,
+        sink: Arc<dyn PictureSink>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+        commands: mpsc::Receiver<NetCommand>,
+        events: mpsc::Sender<NetEvent>,
+    ) -> Self {
+        Self { settings, sink, wake, commands, events }
+    }
+
+    pub(super) async fn run(mut self) {
+        while let Some(command) = self.commands.recv().await {
+            let mut target = match command {
+                NetCommand::Connect { address, name } => Some((address, name)),
+                other => {
+                    self.refuse(other).await;
+                    None
+                }
+            };
+            while let Some((address, name)) = target.take() {
+                match self.visit(&address, &name).await {
+                    Next::Exit => return,
+                    Next::Rest(offline) => self.tell(NetEvent::Offline(offline)).await,
+                    Next::Connect { address, name } => target = Some((address, name)),
+                }
+            }
+        }
+    }
+
+    /// From the first attempt to the end of the connection.
+    async fn visit(&mut self, address: &str, name: &str) -> Next {
+        let (progress, mut progress_receiver) = mpsc::channel(4);
+        let settings = self.settings.clone();
+        let mut attempt = std::pin::pin!(attempt(&settings, address, name, progress));
+        let (link, identity) = loop {
+            tokio::select! {
+                biased;
+                Some(step) = progress_receiver.recv() => self.tell(NetEvent::Progress(step)).await,
+                arrived = &mut attempt => match arrived {
+                    Ok(arrived) => break arrived,
+                    Err(offline) => return Next::Rest(offline),
+                },
+                command = self.commands.recv() => match command {
+                    None => return Next::Exit,
+                    Some(NetCommand::Disconnect) => return Next::Rest(Offline::Left),
+                    Some(NetCommand::Connect { address, name }) => return Next::Connect { address, name },
+                    Some(other) => self.refuse(other).await,
+                },
+            }
+        };
+        self.stay(link, identity, address).await
+    }
+
+    /// Online, until something ends it.
+    async fn stay(&mut self, link: Link, identity: Arc<Identity>, address: &str) -> Next {
+        let Link { mut frames, writer, online } = link;
+        let (frame_sender, frames_to_write) = mpsc::channel(WRITE_QUEUE_LENGTH);
+        let mut writer = tokio::spawn(write_frames(frames_to_write, writer));
+        let jobs = keyring::start(identity, {
+            let (events, wake, frames) = (self.events.clone(), self.wake.clone(), frame_sender.clone());
+            // Straight to the window and the writer: waiting for this task, which may be waiting for the key thread,
+            // could be for ever.
+            move |outcome| match outcome {
+                Outcome::Event(event) => {
+                    let _ = events.blocking_send(event);
+                    wake();
+                }
+                Outcome::Frame(frame) => write(&frames, frame),
+            }
+        });
+        let wire = Wire { jobs, frames: frame_sender };
+
+        wire.ask(Job::Dictionary(online.people.clone())).await;
+        self.tell(NetEvent::Online(online)).await;
+        let next = loop {
+            let step = tokio::select! {
+                message = timeout(SILENCE_LIMIT, next_message(&mut frames)) => self.on_message(message, &wire, address).await,
+                command = self.commands.recv() => on_command(command, &wire).await,
+                written = &mut writer => Some(Next::Rest(match written {
+                    Ok(Err(error)) => broken(address, &error),
+                    _ => unreachable(format!("The connection to {address} ended."), "Connect again."),
+                })),
+            };
+            if let Some(next) = step {
+                break next;
+            }
+        };
+        wire.write(encode_client(&ClientMessage::Quit));
+        drop(wire);
+        if !writer.is_finished() {
+            let _ = timeout(GOODBYE_TIME, &mut writer).await;
+            writer.abort();
+        }
+        next
+    }
+
+    async fn on_message(
+        &self,
+        message: Result<io::Result<Option<ServerMessage>>, tokio::time::error::Elapsed>,
+        wire: &Wire,
+        address: &str,
+    ) -> Option<Next> {
+        let message = match message {
+            Ok(Ok(Some(message))) => message,
+            Ok(Ok(None)) => {
+                let what = format!("The server at {address} closed the connection.");
+                return Some(Next::Rest(unreachable(what, "See whether it still runs.")));
+            }
+            Ok(Err(error)) => return Some(Next::Rest(broken(address, &error))),
+            Err(_) => {
+                let what = format!("The server at {address} has been silent for {} s.", SILENCE_LIMIT.as_secs());
+                return Some(Next::Rest(unreachable(what, "Check the network, and whether it still runs.")));
+            }
+        };
+        let event = match message {
+            ServerMessage::Picture { head, jpeg } => {
+                self.sink.picture(head, jpeg.0);
+                return None;
+            }
+            ServerMessage::Ping { number } => {
+                wire.write(encode_client(&ClientMessage::Pong { number }));
+                return None;
+            }
+            ServerMessage::Relayed { envelope } => {
+                wire.ask(Job::Envelope(envelope.0)).await;
+                return None;
+            }
+            ServerMessage::Joined { revision, person } => {
+                wire.ask(Job::Joined(person.clone())).await;
+                NetEvent::Joined { revision, person }
+            }
+            ServerMessage::Left { revision, name, reason } => {
+                wire.ask(Job::Left(name.clone())).await;
+                NetEvent::Left { revision, name, reason }
+            }
+            ServerMessage::Directory { revision, people } => {
+                wire.ask(Job::Dictionary(people.clone())).await;
+                NetEvent::Directory { revision, people }
+            }
+            ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
+            ServerMessage::StreamStarted { stream, video, duration_nanos, frame_count, segments } => {
+                NetEvent::StreamStarted { stream, video, duration_nanos, frame_count, segments }
+            }
+            ServerMessage::StreamEnded { stream, reason } => NetEvent::StreamEnded { stream, reason },
+            ServerMessage::Goodbye { reason } => return Some(Next::Rest(Offline::Goodbye(reason))),
+            ServerMessage::Refused { code, message, suggestion } => {
+                return Some(Next::Rest(Offline::Refused { code, message, suggestion }));
+            }
+            other @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. }) => {
+                tracing::warn!("out of place: {other:?}");
+                return None;
+            }
+        };
+        self.tell(event).await;
+        None
+    }
+
+    /// Answers a command that needs a connection when there is none.
+    async fn refuse(&self, command: NetCommand) {
+        if let NetCommand::Send { draft, .. } = command {
+            self.tell(NetEvent::SendFailed { draft, reason: "not connected".to_owned() }).await;
+        }
+    }
+
+    async fn tell(&self, event: NetEvent) {
+        // Without a window nobody listens, and the next command says so.
+        let _ = self.events.send(event).await;
+        (self.wake)();
+    }
+}
+
+/// Where frames and jobs go while online.
+struct Wire {
+    jobs: mpsc::Sender<Job>,
+    frames: mpsc::Sender<Bytes>,
+}
+
+impl Wire {
+    async fn ask(&self, job: Job) {
+        if self.jobs.send(job).await.is_err() {
+            tracing::error!("the key thread is gone");
+        }
+    }
+
+    fn write(&self, frame: Bytes) {
+        write(&self.frames, frame);
+    }
+}
+
+fn write(frames: &mpsc::Sender<Bytes>, frame: Bytes) {
+    if frames.try_send(frame).is_err() {
+        tracing::warn!("the server does not read; a message to it is lost");
+    }
+}
+
+async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
+    let message = match command {
+        None => return Some(Next::Exit),
+        Some(NetCommand::Disconnect) => return Some(Next::Rest(Offline::Left)),
+        Some(NetCommand::Connect { address, name }) => return Some(Next::Connect { address, name }),
+        Some(NetCommand::Send { draft, recipients, text }) => {
+            wire.ask(Job::Seal { draft, recipients, text }).await;
+            return None;
+        }
+        Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
+        Some(NetCommand::Watch { stream, video, quality }) => ClientMessage::Watch { stream, video, quality },
+        Some(NetCommand::Grant { stream, pictures }) => ClientMessage::Grant { stream, pictures },
+        Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
+    };
+    wire.write(encode_client(&message));
+    None
+}
+
+async fn attempt(
+    settings: &NetSettings,
+    address: &str,
+    name: &str,
+    progress: mpsc::Sender<Progress>,
+) -> Result<(Link, Arc<Identity>), Offline> {
+    let step = |step| {
+        // At most three steps are told, and four fit.
+        let _ = progress.try_send(step);
+    };
+    let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
+        code: common::message::RefusalCode::BadName,
+        message: error.to_string(),
+        suggestion: None,
+    })?;
+    // The server first: nobody waits seconds for a key only to learn that the address was wrong.
+    step(Progress::Connecting);
+    let pins = Pins::new(&settings.data_dir);
+    let mut connection = link::connect(address, settings.is_plaintext, &pins).await?;
+    let identity = match load_identity(&settings.data_dir, &name).await? {
+        Some(identity) => identity,
+        None => {
+            step(Progress::MakingKeys);
+            let made = make_identity(&settings.data_dir, &name).await?;
+            // The first connection may have waited too long for its greeting.
+            step(Progress::Connecting);
+            connection = link::connect(address, settings.is_plaintext, &pins).await?;
+            made
+        }
+    };
+    let identity = Arc::new(identity);
+    step(Progress::Joining);
+    let link = connection.join(&name, identity.clone(), &pins).await?;
+    Ok((link, identity))
+}
+
+async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>, Offline> {
+    let (data_dir, name) = (data_dir.to_owned(), name.clone());
+    on_helper_thread(move || identity::load(&data_dir, &name)).await
+}
+
+async fn make_identity(data_dir: &Path, name: &Name) -> Result<Identity, Offline> {
+    let (data_dir, name) = (data_dir.to_owned(), name.clone());
+    on_helper_thread(move || identity::make(&data_dir, &name)).await
+}
+
+async fn on_helper_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, identity::IdentityFileError> + Send + 'static,
+) -> Result<T, Offline> {
+    let done = tokio::task::spawn_blocking(work).await.expect("key files are handled without panics");
+    done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy() })
+}
+
+/// The one writer of the socket; ends when nobody can give it frames any more.
+async fn write_frames(mut frames: mpsc::Receiver<Bytes>, mut writer: WriteHalf<Box<dyn Stream>>) -> io::Result<()> {
+    const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+    while let Some(frame) = frames.recv().await {
+        let written = async {
+            writer.write_all(&frame).await?;
+            writer.flush().await
+        };
+        timeout(WRITE_DEADLINE, written).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+    writer.shutdown().await
+}
