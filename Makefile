@@ -1,0 +1,18 @@
+# make run    sets up what is missing, then starts a server and two clients
+# make test   sets up what is missing, then checks everything
+.PHONY: run test
+
+run:
+	scripts/setup.sh run
+	cargo build --release --bins
+	scripts/run.sh
+
+test:
+	scripts/setup.sh test
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	# On its own, because in a workspace build the client's features reach the server too.
+	cargo check -p server
+	cargo build --workspace --bins
+	cargo test --workspace --all-features

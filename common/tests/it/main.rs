@@ -1,0 +1,4 @@
+//! Tests that look at the workspace as a whole.
+
+mod tidy;
+mod vectors;

@@ -1,0 +1,139 @@
+//! The worked examples of `docs/PROTOCOL.md`: one for each message, compared with what the codec writes, so that the
+//! page cannot drift. When a message changes, the failing test prints the new example.
+
+use std::{fmt::Write, fs, path::PathBuf};
+
+use common::{
+    codec::{decode_client, decode_server, encode_client, encode_server},
+    crypto::{Envelope, open, test_keys},
+    limits::PROTOCOL_VERSION,
+    media::{Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, VariantInfo, VideoId, VideoInfo},
+    message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
+    name::Name,
+};
+
+fn document(path: &str) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn bob() -> Person {
+    Person { name: name("bob"), public_key: test_keys::bob().public_key().clone() }
+}
+
+fn library() -> Library {
+    let variant =
+        |height, picture_width, frame_count| VariantInfo { height, picture_width, picture_height: height, frame_count };
+    let video = VideoInfo {
+        id: VideoId(258),
+        title: "Fox".to_owned(),
+        duration_nanos: 2_000_000_000,
+        variants: vec![variant(240, 426, 60), variant(720, 1280, 60)],
+    };
+    let skipped = SkippedFile { file_name: "a.txt".to_owned(), reason: "no".to_owned() };
+    Library { videos: vec![video], skipped: vec![skipped] }
+}
+
+fn client_examples() -> Vec<ClientMessage> {
+    let (stream, video) = (StreamId(1), VideoId(258));
+    vec![
+        ClientMessage::Hello {
+            magic: MAGIC,
+            protocol_version: PROTOCOL_VERSION,
+            software: "demo".into(),
+            nonce: [0x11; 32],
+        },
+        ClientMessage::Join { name: "ada".into(), public_key: Blob(vec![0x30, 0x82]), proof: Blob(vec![0xaa, 0xbb]) },
+        ClientMessage::Say { envelope: Blob(vec![0x01, 0x01, 0xff]) },
+        ClientMessage::AskDirectory,
+        ClientMessage::Watch { stream, video, quality: Quality::Triptych },
+        ClientMessage::Watch { stream: StreamId(2), video, quality: Quality::Only(720) },
+        ClientMessage::Grant { stream, pictures: 24 },
+        ClientMessage::Stop { stream },
+        ClientMessage::Pong { number: 300 },
+        ClientMessage::Quit,
+    ]
+}
+
+fn server_examples() -> Vec<ServerMessage> {
+    let (stream, video) = (StreamId(1), VideoId(258));
+    let segment = |height, first_index, start_nanos| SegmentInfo { height, first_index, frame_count: 30, start_nanos };
+    let head = PictureHead { stream, index: 30, height: 720, pts_nanos: 1_000_000_000, duration_nanos: 33_333_333 };
+    vec![
+        ServerMessage::Challenge { protocol_version: PROTOCOL_VERSION, software: "demo".into(), nonce: [0x22; 32] },
+        ServerMessage::Refused {
+            code: RefusalCode::NameInUse,
+            message: "taken".into(),
+            suggestion: Some(name("ada-2")),
+        },
+        ServerMessage::Welcome { name: name("bob"), revision: 1, people: vec![bob()], library: library() },
+        ServerMessage::Joined { revision: 1, person: bob() },
+        ServerMessage::Left { revision: 2, name: name("bob"), reason: LeaveReason::Lost },
+        ServerMessage::Directory { revision: 2, people: vec![] },
+        ServerMessage::Relayed { envelope: Blob(vec![0x01, 0x01, 0xff]) },
+        ServerMessage::LibraryChanged { library: Library::default() },
+        ServerMessage::StreamStarted {
+            stream,
+            video,
+            duration_nanos: 2_000_000_000,
+            frame_count: 60,
+            segments: vec![segment(240, 0, 0), segment(720, 30, 1_000_000_000)],
+        },
+        ServerMessage::Picture { head, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
+        ServerMessage::StreamEnded { stream, reason: EndReason::Finished },
+        ServerMessage::StreamEnded { stream, reason: EndReason::Failed("gone".into()) },
+        ServerMessage::Ping { number: 300 },
+        ServerMessage::Goodbye { reason: "bye".into() },
+    ]
+}
+
+/// The page as one string of what could be hexadecimal, so that examples may be broken into lines.
+fn page_digits() -> String {
+    document("docs/PROTOCOL.md").chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+#[test]
+fn the_page_has_a_true_example_of_each_message() {
+    let page = page_digits();
+    let mut missing = String::new();
+    for message in client_examples() {
+        let frame = encode_client(&message);
+        assert_eq!(decode_client(&frame[4..]), Ok(message.clone()));
+        if !page.contains(&hex(&frame)) {
+            writeln!(missing, "{message:?}\n    {}", hex(&frame)).unwrap();
+        }
+    }
+    for message in server_examples() {
+        let frame = encode_server(&message);
+        assert_eq!(decode_server(&frame[4..]), Ok(message.clone()));
+        if !page.contains(&hex(&frame)) {
+            writeln!(missing, "{message:?}\n    {}", hex(&frame)).unwrap();
+        }
+    }
+    assert!(missing.is_empty(), "docs/PROTOCOL.md lacks these examples:\n{missing}");
+}
+
+#[test]
+fn the_committed_envelope_opens() {
+    let envelope = Envelope::parse(from_hex(&document("docs/vectors/envelope.hex"))).unwrap();
+    let letter = open(&envelope, &test_keys::bob(), test_keys::ada().public_key()).unwrap();
+    assert_eq!(letter.text, "Hello, Bob! Grüße, 你好");
+    assert_eq!(letter.sent_unix_millis, 1_780_000_000_000);
+    assert_eq!(envelope.sequence, 42);
+}

@@ -1,0 +1,42 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use common::limits::DEFAULT_PORT;
+
+/// Relays messages it cannot read, and streams videos as triptychs.
+#[derive(Debug, Parser)]
+#[command(name = "triptych-server", version)]
+pub struct Args {
+    /// Address and port to listen on; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT)))]
+    pub listen: SocketAddr,
+
+    /// Folder with the videos: TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 and so on
+    #[arg(long, value_name = "FOLDER", default_value = "videos", global = true)]
+    pub videos: PathBuf,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as triptych_server=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", global = true)]
+    pub log: String,
+
+    /// Turn TLS off, so that the traffic can be looked at; clients then need --plaintext too
+    #[arg(long)]
+    pub plaintext: bool,
+
+    /// Folder for the server's certificate and its key [default: the user's data folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// One-off jobs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a short sample video in three resolutions in the video folder
+    Sample,
+}

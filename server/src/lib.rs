@@ -1,0 +1,115 @@
+//! The Triptych server: relays messages it cannot read and streams videos as triptychs.
+//!
+//! `main → listener → session → {hub, video} → outbox → common`. [`hub`] and [`video`] never see each other.
+
+pub mod config;
+pub mod hub;
+mod listener;
+pub mod outbox;
+pub mod session;
+pub mod tls;
+pub mod video;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    hub::Hub,
+    session::Services,
+    tls::{Tls, TlsError},
+    video::{Library, LibraryError},
+};
+
+/// What this program calls itself on the wire.
+pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
+
+/// A server that listens but does not serve yet.
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    library: Library,
+}
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The video folder.
+    pub videos: PathBuf,
+    /// Where the certificate is kept; `None` turns TLS off.
+    pub certificate_dir: Option<PathBuf>,
+}
+
+/// Why a server does not start: one line with cause and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port.
+    #[error("{}", bind_advice(.0, .1))]
+    Bind(SocketAddr, io::Error),
+    /// The video folder.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl Server {
+    /// Takes the port, then reads the certificate and the video folder.
+    pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let listener =
+            TcpListener::bind(settings.listen).await.map_err(|error| StartError::Bind(settings.listen, error))?;
+        let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
+        let library = scan(&settings.videos).await?;
+        Ok(Self { listener, tls, library })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What clients pin; `None` on a plaintext server.
+    pub fn certificate_hash(&self) -> Option<[u8; 32]> {
+        self.tls.as_ref().map(|tls| tls.certificate_hash)
+    }
+
+    /// What it offers.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Serves until `stop`, then says goodbye to the clients and returns.
+    pub async fn run(self, stop: CancellationToken) {
+        let services = Services { hub: Hub::default(), library: self.library };
+        listener::run(self.listener, self.tls, services, stop).await;
+    }
+}
+
+/// Reads the folder on a thread where waiting disturbs nobody.
+async fn scan(folder: &Path) -> Result<Library, LibraryError> {
+    let folder = folder.to_owned();
+    tokio::task::spawn_blocking(move || Library::scan(&folder)).await.expect("scanning does not panic")
+}
+
+fn bind_advice(address: &SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program, perhaps another server, has this port; stop it or name another with --listen"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need special rights; name another with --listen",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address; name one it has, or 0.0.0.0, with --listen"
+        }
+        _ => "name another address with --listen",
+    };
+    format!("cannot listen on {address}: {error}; {remedy}")
+}

@@ -1,0 +1,110 @@
+//! The doorbell of the server: reads the command line, prints the one line that counts, and waits for Ctrl-C.
+
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use common::{crypto::short_fingerprint, media::Library};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+use triptych_server::{
+    Server, Settings,
+    config::{Args, Command},
+    video,
+};
+
+/// Clients get this long to hear the goodbye.
+const GOODBYE_TIME: Duration = Duration::from_millis(800);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = start_log(&args.log).and_then(|()| match args.command {
+        Some(Command::Sample) => make_sample(&args.videos),
+        None => serve(&args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("triptych-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(filter: &str) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?} is not a log filter"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    Ok(())
+}
+
+#[tokio::main]
+async fn serve(args: &Args) -> Result<()> {
+    video::init()?;
+    let certificate_dir = if args.plaintext { None } else { Some(data_dir(args)?) };
+    let settings = Settings { listen: args.listen, videos: args.videos.clone(), certificate_dir };
+    let server = Server::bind(&settings).await?;
+    announce(&server, &args.videos)?;
+
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut running = std::pin::pin!(server.run(stop.clone()));
+    tokio::select! {
+        () = &mut running => {}
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    info!("stopping");
+    stop.cancel();
+    if tokio::time::timeout(GOODBYE_TIME, running).await.is_err() {
+        warn!("some clients did not hear the goodbye");
+    }
+    Ok(())
+}
+
+fn announce(server: &Server, folder: &Path) -> Result<()> {
+    let address = server.local_addr()?;
+    let listing = server.library().listing();
+    for file in &listing.skipped {
+        warn!("{:?} skipped: {}", file.file_name, file.reason);
+    }
+    let secured = match server.certificate_hash() {
+        Some(hash) => format!("certificate {}", short_fingerprint(&hash)),
+        None => "PLAINTEXT, everybody on the network can follow".to_owned(),
+    };
+    let mut out = std::io::stdout();
+    writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
+    // A pipe would keep the line back, and whoever waits for it would wait for ever.
+    Ok(out.flush()?)
+}
+
+fn offer(listing: &Library, folder: &Path) -> String {
+    let folder = folder.display();
+    if listing.videos.is_empty() {
+        return format!(
+            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample'"
+        );
+    }
+    let titles: Vec<_> = listing.videos.iter().take(5).map(|video| format!("{:?}", video.title)).collect();
+    let more = listing.videos.len().saturating_sub(titles.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more} from {folder}", titles.join(", "))
+}
+
+fn make_sample(folder: &Path) -> Result<()> {
+    video::init()?;
+    for path in video::make_sample(folder, |_| {})? {
+        println!("made {}", path.display());
+    }
+    Ok(())
+}
+
+fn data_dir(args: &Args) -> Result<std::path::PathBuf> {
+    if let Some(folder) = &args.data_dir {
+        return Ok(folder.clone());
+    }
+    let dirs = directories::ProjectDirs::from("", "", "triptych-server")
+        .context("there is no home folder to keep the certificate in; name a folder with --data-dir")?;
+    Ok(dirs.data_local_dir().to_owned())
+}

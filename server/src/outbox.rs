@@ -1,0 +1,205 @@
+//! What waits to be written to one client, in two lanes.
+//!
+//! Control and chat: bounded and never dropped; a client that lets it overflow is disconnected. Pictures: a handful,
+//! filled only as the viewer's credit allows. Control goes first, so a message waits behind at most the one picture
+//! that is already being written.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// Most messages that may wait in the control lane.
+const MAX_CONTROL_MESSAGES: usize = 4_096;
+/// Most bytes that may wait in the control lane.
+const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
+/// Pictures that wait while one is being written.
+const PICTURE_LANE_LENGTH: usize = 2;
+
+/// Handle of one client's outbox. Cheap to clone; all clones are the same outbox.
+#[derive(Clone, Default)]
+pub struct Outbox(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    lanes: Mutex<Lanes>,
+    /// Something can be taken, or the outbox closed.
+    filled: Notify,
+    /// The picture lane has room, or the outbox closed.
+    emptied: Notify,
+}
+
+#[derive(Default)]
+struct Lanes {
+    control: VecDeque<Bytes>,
+    control_bytes: usize,
+    pictures: VecDeque<Frame>,
+    closed: Option<CloseReason>,
+}
+
+/// One frame in up to two pieces; the second, a picture's bytes, is shared with other viewers.
+pub type Frame = [Bytes; 2];
+
+/// Why nothing more is taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client left or the server ended the session; what waits in the control lane is still written.
+    Finished,
+    /// The client does not read fast enough for its own control lane.
+    TooSlow,
+}
+
+impl Outbox {
+    /// Adds a message to the control lane.
+    pub fn push_control(&self, frame: Bytes) {
+        let mut lanes = self.lanes();
+        if lanes.closed.is_some() {
+            return;
+        }
+        lanes.control_bytes += frame.len();
+        lanes.control.push_back(frame);
+        if lanes.control.len() > MAX_CONTROL_MESSAGES || lanes.control_bytes > MAX_CONTROL_BYTES {
+            self.close_locked(&mut lanes, CloseReason::TooSlow);
+        }
+        drop(lanes);
+        self.0.filled.notify_one();
+    }
+
+    /// Adds a frame to the picture lane when it has room; waits for that. `false`: the outbox is closed.
+    pub async fn push_picture(&self, frame: Frame) -> bool {
+        loop {
+            {
+                let mut lanes = self.lanes();
+                if lanes.closed.is_some() {
+                    return false;
+                }
+                if lanes.pictures.len() < PICTURE_LANE_LENGTH {
+                    lanes.pictures.push_back(frame);
+                    drop(lanes);
+                    self.0.filled.notify_one();
+                    return true;
+                }
+            }
+            self.0.emptied.notified().await;
+        }
+    }
+
+    /// Forgets all pictures that wait.
+    pub fn clear_pictures(&self) {
+        self.lanes().pictures.clear();
+        self.0.emptied.notify_one();
+    }
+
+    /// Takes nothing more in. The first reason stays.
+    pub fn close(&self, reason: CloseReason) {
+        self.close_locked(&mut self.lanes(), reason);
+    }
+
+    /// Why the outbox is closed, if it is.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.lanes().closed.clone()
+    }
+
+    /// The next frame to write; `None` when the outbox is closed and its control lane written. For one caller only.
+    pub async fn next(&self) -> Option<Frame> {
+        loop {
+            {
+                let mut lanes = self.lanes();
+                if let Some(frame) = lanes.control.pop_front() {
+                    lanes.control_bytes -= frame.len();
+                    return Some([frame, Bytes::new()]);
+                }
+                if lanes.closed.is_some() {
+                    return None;
+                }
+                if let Some(frame) = lanes.pictures.pop_front() {
+                    drop(lanes);
+                    self.0.emptied.notify_one();
+                    return Some(frame);
+                }
+            }
+            self.0.filled.notified().await;
+        }
+    }
+
+    fn close_locked(&self, lanes: &mut Lanes, reason: CloseReason) {
+        if lanes.closed.is_none() {
+            lanes.pictures.clear();
+            if reason == CloseReason::TooSlow {
+                lanes.control.clear();
+            }
+            lanes.closed = Some(reason);
+        }
+        self.0.filled.notify_one();
+        self.0.emptied.notify_one();
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        // Each critical section leaves the lanes whole, so a panic elsewhere does not spoil them.
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(number: u8) -> Frame {
+        [Bytes::copy_from_slice(&[number]), Bytes::from_static(b"jpeg")]
+    }
+
+    async fn take(outbox: &Outbox) -> u8 {
+        outbox.next().await.unwrap()[0][0]
+    }
+
+    #[tokio::test]
+    async fn control_overtakes_pictures_and_both_keep_their_order() {
+        let outbox = Outbox::default();
+        outbox.push_picture(picture(1)).await;
+        outbox.push_picture(picture(2)).await;
+        outbox.push_control(Bytes::from_static(&[10]));
+        outbox.push_control(Bytes::from_static(&[11]));
+        let order = [take(&outbox).await, take(&outbox).await, take(&outbox).await, take(&outbox).await];
+        assert_eq!(order, [10, 11, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn the_picture_lane_makes_its_filler_wait() {
+        let outbox = Outbox::default();
+        outbox.push_picture(picture(1)).await;
+        outbox.push_picture(picture(2)).await;
+        let third = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.push_picture(picture(3)).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!third.is_finished());
+        assert_eq!(take(&outbox).await, 1);
+        assert!(third.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_cut_off() {
+        let outbox = Outbox::default();
+        for _ in 0..=MAX_CONTROL_MESSAGES {
+            outbox.push_control(Bytes::from_static(b"x"));
+        }
+        assert_eq!(outbox.close_reason(), Some(CloseReason::TooSlow));
+        assert!(outbox.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn closing_writes_what_was_said_but_no_more_pictures() {
+        let outbox = Outbox::default();
+        outbox.push_picture(picture(1)).await;
+        outbox.push_control(Bytes::from_static(&[10]));
+        outbox.close(CloseReason::Finished);
+        outbox.push_control(Bytes::from_static(&[11]));
+        assert!(!outbox.push_picture(picture(2)).await);
+        assert_eq!(take(&outbox).await, 10);
+        assert!(outbox.next().await.is_none());
+    }
+}

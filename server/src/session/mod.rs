@@ -1,0 +1,267 @@
+//! One client from its first byte to its last: reads, asks the [`machine`] what it means, and does it.
+
+pub mod machine;
+mod reader;
+mod writer;
+
+use std::{fmt, net::SocketAddr};
+
+use common::{
+    codec::encode_server,
+    limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
+    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+};
+use rand::RngExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, interval, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{debug, info};
+
+use self::{
+    machine::{Action, LinkBinding, Machine, Refusal},
+    reader::{ReadError, Reader},
+};
+use crate::{
+    SOFTWARE,
+    hub::{Hub, directory::EnterError},
+    outbox::{CloseReason, Outbox},
+    video::{Library, viewer::Viewer},
+};
+
+/// What sessions share.
+#[derive(Clone)]
+pub struct Services {
+    /// Who is online.
+    pub hub: Hub,
+    /// What can be watched.
+    pub library: Library,
+}
+
+/// Why a session ended.
+enum End {
+    Quit,
+    Refused(Refusal),
+    Read(ReadError),
+    TooSlow,
+    WriterStopped,
+}
+
+struct Session<'a> {
+    machine: Machine,
+    server_nonce: [u8; 32],
+    outbox: Outbox,
+    services: &'a Services,
+    viewer: Option<Viewer>,
+}
+
+/// Serves one client until it leaves, breaks the rules, dies, or `stop` is called; then removes every trace of it.
+pub async fn run(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    peer: SocketAddr,
+    binding: LinkBinding,
+    services: &Services,
+    stop: &CancellationToken,
+) {
+    let (read_half, write_half) = tokio::io::split(stream);
+    let outbox = Outbox::default();
+    let mut writer = AbortOnDropHandle::new(tokio::spawn({
+        let outbox = outbox.clone();
+        async move { writer::write_all(&outbox, write_half).await }
+    }));
+    let server_nonce = rand::rng().random();
+    let mut session =
+        Session { machine: Machine::new(binding, server_nonce), server_nonce, outbox, services, viewer: None };
+
+    let mut reader = Reader::new(read_half);
+    let end = tokio::select! {
+        end = session.converse(&mut reader, stop) => end,
+        _ = &mut writer => End::WriterStopped,
+    };
+    session.finish(&end, peer);
+    // What was said last, such as the reason of a refusal, still goes out.
+    let _ = timeout(PING_INTERVAL, writer).await;
+}
+
+impl Session<'_> {
+    async fn converse(&mut self, reader: &mut Reader<impl AsyncRead + Unpin>, stop: &CancellationToken) -> End {
+        let join_deadline = Instant::now() + JOIN_DEADLINE;
+        while self.machine.name().is_none() {
+            let action = match reader.next(join_deadline, stop).await {
+                Ok(message) => self.machine.on_message(message),
+                Err(ReadError::Silent(_)) => {
+                    let message = format!("nobody joined within {} s of connecting", JOIN_DEADLINE.as_secs());
+                    return End::Refused(Refusal::new(RefusalCode::TooLate, message));
+                }
+                Err(error) => return End::Read(error),
+            };
+            if let Some(end) = self.act(action).await {
+                return end;
+            }
+        }
+        reader.joined();
+        let mut pings = interval(PING_INTERVAL);
+        let mut ping_number = 0;
+        let mut silence_deadline = Instant::now() + SILENCE_LIMIT;
+        loop {
+            let message = tokio::select! {
+                message = reader.next(silence_deadline, stop) => message,
+                _ = pings.tick() => {
+                    if self.outbox.close_reason() == Some(CloseReason::TooSlow) {
+                        return End::TooSlow;
+                    }
+                    ping_number += 1;
+                    self.say(&ServerMessage::Ping { number: ping_number });
+                    continue;
+                }
+            };
+            silence_deadline = Instant::now() + SILENCE_LIMIT;
+            let end = match message {
+                Ok(message) => self.on_message(message).await,
+                Err(error) => Some(End::Read(error)),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    async fn on_message(&mut self, message: ClientMessage) -> Option<End> {
+        let action = self.machine.on_message(message);
+        self.act(action).await
+    }
+
+    async fn act(&mut self, action: Action) -> Option<End> {
+        match action {
+            Action::Nothing => {}
+            Action::Challenge => self.say(&ServerMessage::Challenge {
+                protocol_version: PROTOCOL_VERSION,
+                software: SOFTWARE.to_owned(),
+                nonce: self.server_nonce,
+            }),
+            Action::Enter(person) => return self.enter(person),
+            Action::Relay(envelope) => {
+                let reader_count = self.services.hub.relay(&envelope);
+                debug!("{envelope:?} relayed to {reader_count}");
+            }
+            Action::SendDirectory => self.services.hub.send_directory(&self.outbox),
+            Action::Watch { stream, video, quality } => {
+                self.stop_viewer().await;
+                match self.services.library.video(video) {
+                    Some(video) => self.viewer = Some(Viewer::start(stream, video, quality, self.outbox.clone())),
+                    None => self.say(&ServerMessage::StreamEnded {
+                        stream,
+                        reason: EndReason::Failed("the server has no such video any more".to_owned()),
+                    }),
+                }
+            }
+            Action::Grant { stream, pictures } => {
+                if let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.stream() == stream) {
+                    viewer.grant(pictures);
+                }
+            }
+            Action::Stop(stream) => {
+                if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
+                    self.stop_viewer().await;
+                }
+            }
+            Action::Leave => return Some(End::Quit),
+            Action::Refuse(refusal) if refusal.code.may_retry() => self.say_refused(&refusal),
+            Action::Refuse(refusal) => return Some(End::Refused(refusal)),
+        }
+        None
+    }
+
+    fn enter(&mut self, person: Person) -> Option<End> {
+        let library = self.services.library.listing();
+        match self.services.hub.join(person.clone(), self.outbox.clone(), library) {
+            Ok(()) => {
+                info!("{} joined with {:?}", person.name, person.public_key);
+                self.machine.entered(person);
+                None
+            }
+            Err(error) => {
+                let message = error.to_string();
+                let (code, suggestion) = match error {
+                    EnterError::NameInUse { suggestion, .. } => (RefusalCode::NameInUse, Some(suggestion)),
+                    EnterError::KeyInUse(_) => (RefusalCode::KeyInUse, None),
+                    EnterError::Full => (RefusalCode::Full, None),
+                };
+                let refusal = Refusal { code, message, suggestion };
+                if code.may_retry() {
+                    self.say_refused(&refusal);
+                    return None;
+                }
+                Some(End::Refused(refusal))
+            }
+        }
+    }
+
+    async fn stop_viewer(&mut self) {
+        if let Some(viewer) = self.viewer.take() {
+            let stream = viewer.stream();
+            if viewer.stop().await {
+                self.say(&ServerMessage::StreamEnded { stream, reason: EndReason::Stopped });
+            }
+        }
+    }
+
+    fn say(&self, message: &ServerMessage) {
+        self.outbox.push_control(encode_server(message));
+    }
+
+    fn say_refused(&self, refusal: &Refusal) {
+        let Refusal { code, message, suggestion } = refusal.clone();
+        self.say(&ServerMessage::Refused { code, message, suggestion });
+    }
+
+    fn finish(mut self, end: &End, peer: SocketAddr) {
+        drop(self.viewer.take());
+        match end {
+            End::Refused(refusal) => self.say_refused(refusal),
+            End::Read(ReadError::Stopping) => {
+                self.say(&ServerMessage::Goodbye { reason: "the server was stopped".to_owned() });
+            }
+            End::Read(error @ (ReadError::TooLong(_) | ReadError::Decode(_))) => {
+                self.say_refused(&Refusal::new(RefusalCode::Malformed, error.to_string()));
+            }
+            End::Read(error @ ReadError::Silent(_)) => {
+                self.say(&ServerMessage::Goodbye { reason: error.to_string() });
+            }
+            End::Quit | End::Read(_) | End::TooSlow | End::WriterStopped => {}
+        }
+        self.outbox.close(CloseReason::Finished);
+        match self.machine.name() {
+            Some(name) => {
+                info!("{name} left: {end}");
+                self.services.hub.leave(name, end.leave_reason());
+            }
+            None => info!("connection from {peer} ended before joining: {end}"),
+        }
+    }
+}
+
+impl End {
+    fn leave_reason(&self) -> LeaveReason {
+        match self {
+            End::Quit => LeaveReason::Quit,
+            End::Refused(_) | End::TooSlow | End::Read(ReadError::TooLong(_) | ReadError::Decode(_)) => {
+                LeaveReason::Expelled
+            }
+            End::Read(_) | End::WriterStopped => LeaveReason::Lost,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Quit => f.write_str("quit"),
+            End::Refused(refusal) => write!(f, "refused ({:?}): {}", refusal.code, refusal.message),
+            End::Read(error) => error.fmt(f),
+            End::TooSlow => f.write_str("it does not read what is sent to it"),
+            End::WriterStopped => f.write_str("the connection broke while writing"),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The server's certificate: made once, kept, and recognised by clients that have been here before.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use common::crypto::sha256;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+const CERTIFICATE_FILE: &str = "certificate.pem";
+const KEY_FILE: &str = "certificate-key.pem";
+
+/// What is needed to accept TLS connections.
+pub struct Tls {
+    /// TLS 1.3 only, no client certificates.
+    pub config: Arc<ServerConfig>,
+    /// SHA-256 of the certificate in DER: what clients pin.
+    pub certificate_hash: [u8; 32],
+}
+
+/// Why there is no certificate to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file or folder.
+    #[error("cannot keep the server's certificate in {path}: {source}; name another folder with --data-dir")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{path} holds no usable certificate or key: {reason}; move it away and a new one is made")]
+    Unusable {
+        /// Which folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Tls {
+    /// Reads the certificate kept in `folder`, or makes and keeps one.
+    pub fn load_or_make(folder: &Path) -> Result<Self, TlsError> {
+        let (certificate_path, key_path) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
+        if !certificate_path.exists() && !key_path.exists() {
+            make(folder, &certificate_path, &key_path)?;
+        }
+        let unusable = |reason: String| TlsError::Unusable { path: folder.to_owned(), reason };
+        let certificate = CertificateDer::from_pem_file(&certificate_path).map_err(|e| unusable(e.to_string()))?;
+        let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|e| unusable(e.to_string()))?;
+        let certificate_hash = sha256(&certificate);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("the provider knows TLS 1.3")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .map_err(|e| unusable(e.to_string()))?;
+        Ok(Self { config: Arc::new(config), certificate_hash })
+    }
+}
+
+fn make(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsError::File { path, source }
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
+        .map_err(|e| TlsError::Unusable { path: folder.to_owned(), reason: e.to_string() })?;
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let mut key_file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(key_path).map_err(failed(key_path))?;
+    key_file.write_all(made.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
+    fs::write(certificate_path, made.cert.pem()).map_err(failed(certificate_path))
+}

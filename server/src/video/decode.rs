@@ -1,0 +1,329 @@
+//! From a range of frames of one file to JPEG pictures, exactly those frames, in order.
+//!
+//! ```text
+//! filesrc ► parsebin ► decoder ►─┬ tee ┬► queue ► videoconvertscale ► videoflip ► videoconvertscale ► caps ► jpegenc ► appsink
+//!            │ held here until   │     └► queue ► … one lane for each core, frame n takes lane n mod lanes …    ► appsink
+//!            │ the seek is done  │
+//!            └ first video track └ what is not wanted is dropped here, before anybody converts or encodes it
+//! ```
+//!
+//! * The frames are told apart by their time in the stream, compared with the frame index.
+//! * The seek goes to a key frame and the rest is dropped by time. An accurate seek to the first wanted frame itself
+//!   would look simpler, but a decoder clips a frame that reaches into the segment and gives it the segment's start as
+//!   its time, so that in a file of variable frame rate it passes for the first wanted one.
+//! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
+//! * A JPEG takes about three times as long to encode as a frame takes to decode, hence the lanes.
+//! * JPEG readers assume full-range BT.601; files that are in it already pass all three converters untouched.
+
+use std::{
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
+};
+
+use common::splice::FrameIndex;
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::AppSink;
+
+use super::stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown};
+
+/// Of 100. What `jpegenc` takes by default, and about where a person stops to see the difference.
+const JPEG_QUALITY: i32 = 85;
+
+/// More lanes than this only cost memory: the decoder becomes the slower one.
+const MAX_LANES: usize = 4;
+
+/// Raw frames that wait in front of each encoder.
+const QUEUED_FRAMES: u32 = 2;
+
+/// What to decode.
+#[derive(Debug, Clone)]
+pub(super) struct Order<'a> {
+    pub(super) path: &'a Path,
+    /// Name of the decoder element.
+    pub(super) decoder: &'a str,
+    /// Times of the frames of the whole file.
+    pub(super) index: &'a FrameIndex,
+    /// The frames that are wanted.
+    pub(super) frames: Range<usize>,
+    /// Where to begin reading; `None` is the start of the file.
+    pub(super) seek_nanos: Option<u64>,
+    /// Width and height of the pictures; `None` is whatever the file says.
+    pub(super) size: Option<(u32, u32)>,
+    /// How many threads encode.
+    pub(super) lanes: usize,
+}
+
+/// As many lanes as help on this machine.
+pub(super) fn lanes() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES)
+}
+
+/// What came out of a lane.
+#[derive(Debug)]
+pub(super) struct Picture {
+    /// Index in the file.
+    pub(super) frame: usize,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) jpeg: gst::Buffer,
+}
+
+/// A running decoder.
+#[derive(Debug)]
+pub(super) struct Pictures {
+    stage: Stage,
+    lanes: Vec<AppSink>,
+    wanted: Arc<Wanted>,
+    pulse: Pulse,
+}
+
+/// Why there is no further picture.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    /// The file ended, or went past the frame.
+    #[error("it is missing")]
+    Missing,
+    /// The pipeline said so.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// Nobody wants pictures any more.
+    #[error("it is not wanted any more")]
+    Cancelled,
+    /// Nothing came for too long.
+    #[error("nothing came out of it for {} s", super::stage::PATIENCE.as_secs())]
+    Hung,
+}
+
+/// Which of the frames that a decoder puts out are wanted: the decoder's half of the plan.
+#[derive(Debug)]
+struct Wanted {
+    /// The wanted frames and one neighbour at each side, so that a frame just outside is not taken for one inside.
+    index: FrameIndex,
+    /// Index in the file of the first entry of `index`.
+    offset: usize,
+    frames: Range<usize>,
+    /// The wanted frame that comes next; earlier ones are repetitions.
+    next: AtomicUsize,
+}
+
+impl Wanted {
+    fn new(index: &FrameIndex, frames: Range<usize>) -> Self {
+        let around = frames.start.saturating_sub(1)..(frames.end + 1).min(index.len());
+        let times = around.clone().map(|frame| index.pts_nanos(frame)).collect();
+        let end_nanos = index.end_nanos(around.end - 1);
+        let next = AtomicUsize::new(frames.start);
+        Self { index: FrameIndex::new(times, Some(end_nanos)), offset: around.start, frames, next }
+    }
+
+    fn frame_at(&self, nanos: u64) -> Option<usize> {
+        self.index.nearest(nanos).map(|near| near + self.offset).filter(|frame| self.frames.contains(frame))
+    }
+
+    /// Whether the frame at this time goes to the encoders. The decoder's thread alone asks, in the order of showing.
+    fn take(&self, nanos: u64) -> bool {
+        let Some(frame) = self.frame_at(nanos).filter(|&frame| frame >= self.next.load(Relaxed)) else { return false };
+        self.next.store(frame + 1, Relaxed);
+        true
+    }
+
+    fn is_served(&self) -> bool {
+        self.next.load(Relaxed) >= self.frames.end
+    }
+}
+
+impl Pictures {
+    /// Starts to decode. Blocks while the file is opened and searched for the place to begin.
+    pub(super) fn open(order: &Order<'_>, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Self, Stop> {
+        let stage = Stage::new();
+        let wanted = Arc::new(Wanted::new(order.index, order.frames.clone()));
+        let parse = add_source(&stage.pipeline, order.path)?;
+        let (decoder, tee) = (element(order.decoder)?, element("tee")?);
+        stage.pipeline.add_many([&decoder, &tee]).map_err(Trouble::from)?;
+        decoder.link(&tee).map_err(Trouble::from)?;
+        drop_unwanted(&decoder, &wanted, &pulse);
+        let lanes = (0..order.lanes)
+            .map(|lane| add_lane(&stage.pipeline, &tee, order.size, &wanted, (lane, order.lanes)))
+            .collect::<Result<_, _>>()?;
+        let (sender, held) = mpsc::sync_channel(1);
+        let is_searched = order.seek_nanos.is_some();
+        link_first_video(&parse, &decoder, move |pad| {
+            if is_searched {
+                hold(pad, &sender);
+            }
+        });
+        let mut pictures = Self { stage, lanes, wanted, pulse };
+        pictures.stage.play()?;
+        if let Some(nanos) = order.seek_nanos {
+            pictures.seek(&held, nanos, is_wanted)?;
+        }
+        Ok(pictures)
+    }
+
+    /// Waits until the file is open, sends it to the place to begin, and lets it run.
+    fn seek(&mut self, held: &mpsc::Receiver<Held>, nanos: u64, is_wanted: &dyn Fn() -> bool) -> Result<(), Stop> {
+        let mut watchdog = Watchdog::new(&self.pulse);
+        let held = loop {
+            match held.recv_timeout(LOOK_AROUND) {
+                Ok(held) => break held,
+                Err(_) => self.check(&mut watchdog, is_wanted)?,
+            }
+        };
+        let seek = gst::event::Seek::new(
+            1.0,
+            gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
+            gst::SeekType::Set,
+            gst::ClockTime::from_nseconds(nanos),
+            gst::SeekType::None,
+            gst::ClockTime::NONE,
+        );
+        let is_done = held.pad.send_event(seek);
+        held.pad.remove_probe(held.probe);
+        if is_done { Ok(()) } else { Err(Trouble("it cannot be searched".into()).into()) }
+    }
+
+    /// The picture of the next frame, which must be `frame`. Blocks until it is there or cannot come any more.
+    pub(super) fn next(&mut self, frame: usize, is_wanted: &dyn Fn() -> bool) -> Result<Picture, Stop> {
+        let picture = self.pull(frame % self.lanes.len(), is_wanted)?;
+        if picture.frame == frame { Ok(picture) } else { Err(Stop::Missing) }
+    }
+
+    /// The first picture that the first lane puts out, whichever frame it is.
+    pub(super) fn first(&mut self) -> Result<Picture, Stop> {
+        self.pull(0, &|| true)
+    }
+
+    fn pull(&mut self, lane: usize, is_wanted: &dyn Fn() -> bool) -> Result<Picture, Stop> {
+        let lane = self.lanes[lane].clone();
+        let mut watchdog = Watchdog::new(&self.pulse);
+        loop {
+            if let Some(sample) = lane.try_pull_sample(gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64)) {
+                return Ok(self.read(&sample)?);
+            }
+            // Errors are posted before the end is announced, so the order of these two counts.
+            let is_over = lane.is_eos();
+            self.check(&mut watchdog, is_wanted)?;
+            if is_over {
+                return Err(Stop::Missing);
+            }
+        }
+    }
+
+    fn check(&mut self, watchdog: &mut Watchdog, is_wanted: &dyn Fn() -> bool) -> Result<(), Stop> {
+        if !is_wanted() {
+            return Err(Stop::Cancelled);
+        }
+        if let Some(trouble) = self.stage.error() {
+            return Err(trouble.into());
+        }
+        if watchdog.is_hung(&self.pulse) {
+            self.stage.abandon();
+            return Err(Stop::Hung);
+        }
+        Ok(())
+    }
+
+    fn read(&self, sample: &gst::Sample) -> Result<Picture, Trouble> {
+        let nonsense = || Trouble("the encoder's picture has no size or time".into());
+        let segment =
+            sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>()).ok_or_else(nonsense)?;
+        let jpeg = sample.buffer_owned().ok_or_else(nonsense)?;
+        let nanos = segment.to_stream_time(jpeg.pts()).ok_or_else(nonsense)?.nseconds();
+        let frame = self.wanted.frame_at(nanos).ok_or_else(nonsense)?;
+        let caps = sample.caps().and_then(|caps| caps.structure(0)).ok_or_else(nonsense)?;
+        let side = |name| caps.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).ok_or_else(nonsense);
+        Ok(Picture { frame, width: side("width")?, height: side("height")?, jpeg })
+    }
+}
+
+/// The first video track, held still.
+struct Held {
+    pad: gst::Pad,
+    probe: gst::PadProbeId,
+}
+
+/// Lets nothing pass `pad` until the probe is removed that is sent through the channel. It is sent when the first
+/// thing arrives, and not before, because only then is the file so far open that it can be searched.
+fn hold(pad: &gst::Pad, sender: &mpsc::SyncSender<Held>) {
+    let sender = sender.clone();
+    pad.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, move |pad, info| {
+        if let Some(probe) = info.id.take() {
+            // A second arrival at the held pad finds the channel full and changes nothing.
+            let _ = sender.try_send(Held { pad: pad.clone(), probe });
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn drop_unwanted(decoder: &gst::Element, wanted: &Arc<Wanted>, pulse: &Pulse) {
+    let (wanted, pulse) = (wanted.clone(), pulse.clone());
+    let pad = decoder.static_pad("src").expect("a decoder has an output");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        pulse.beat();
+        if wanted.is_served() {
+            info.flow_res = Err(gst::FlowError::Eos);
+            return gst::PadProbeReturn::Handled;
+        }
+        match info.buffer().and_then(|buffer| shown(pad, buffer)) {
+            Some((nanos, _)) if wanted.take(nanos) => gst::PadProbeReturn::Ok,
+            _ => gst::PadProbeReturn::Drop,
+        }
+    });
+}
+
+/// One of the threads that convert and encode. `place` is its number and how many there are.
+fn add_lane(
+    pipeline: &gst::Pipeline,
+    tee: &gst::Element,
+    size: Option<(u32, u32)>,
+    wanted: &Arc<Wanted>,
+    place: (usize, usize),
+) -> Result<AppSink, Trouble> {
+    let queue = gst::ElementFactory::make("queue")
+        .property("max-size-buffers", QUEUED_FRAMES)
+        .property("max-size-bytes", 0u32)
+        .property("max-size-time", 0u64)
+        .build()?;
+    let to_flip = element("videoconvertscale")?;
+    let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
+    // Borders would be added for a rounding error of one pixel.
+    let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;
+    let filter = gst::ElementFactory::make("capsfilter").property("caps", jpeg_input(size)).build()?;
+    let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
+    // No preroll: the lane of a segment's second frame would wait for ever when there is only one.
+    let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
+    let chain = [&queue, &to_flip, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
+    pipeline.add_many(chain)?;
+    gst::Element::link_many(chain)?;
+    let branch = tee.request_pad_simple("src_%u").ok_or_else(|| Trouble("tee gives no pad".into()))?;
+    branch
+        .link(&queue.static_pad("sink").expect("a queue has an input"))
+        .map_err(|error| Trouble(error.to_string()))?;
+    let (wanted, (lane, lane_count)) = (wanted.clone(), place);
+    branch.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let frame = info.buffer().and_then(|buffer| shown(pad, buffer)).and_then(|(nanos, _)| wanted.frame_at(nanos));
+        if frame.is_some_and(|frame| frame % lane_count == lane) {
+            gst::PadProbeReturn::Ok
+        } else {
+            gst::PadProbeReturn::Drop
+        }
+    });
+    Ok(sink)
+}
+
+/// Planar 4:2:0, full range (1), BT.601 matrix (4), square pixels: what a JPEG reader takes it for.
+fn jpeg_input(size: Option<(u32, u32)>) -> gst::Caps {
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("colorimetry", "1:4:0:0")
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+    match size {
+        Some((width, height)) => caps.field("width", width as i32).field("height", height as i32).build(),
+        None => caps.build(),
+    }
+}

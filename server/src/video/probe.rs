@@ -1,0 +1,341 @@
+//! What a file holds: the time of each frame, where a decoder can begin, which decoder can, and the size as shown.
+//!
+//! ```text
+//! 1. read     filesrc ► parsebin ─┬► fakesink      the first video track: every frame's time is noted, nothing decoded
+//!                                 └► fakesink …    other tracks: only their end, to tell a truncated file
+//! 2. count    filesrc ► parsebin ► decoder ► fakesink     only for files whose times are missing or not distinct (AVI)
+//! 3. prove    the first picture through the pipeline of `decode`
+//! ```
+
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
+use gstreamer::{self as gst, prelude::*};
+
+use super::{
+    decode::{Order, Pictures, Stop},
+    entry::EntryPoints,
+    stage::{
+        LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_first_video, shown,
+        words,
+    },
+};
+
+/// A week at 60 frames/s is more than anybody shows; more than this is a file that lies.
+const MAX_FRAMES: usize = 36_000_000;
+
+/// However lively a file is, it is read in this time or not at all.
+const READ_DEADLINE: Duration = Duration::from_secs(15 * 60);
+
+/// A file may end this much before the end it promised; containers round, and sound is padded.
+const MISSING_TOLERANCE_NANOS: u64 = 500_000_000;
+
+/// What is known of a file that can be played.
+#[derive(Debug, Clone)]
+pub(super) struct Probed {
+    pub(super) index: FrameIndex,
+    /// `None`: the times are the decoder's guesses and only hold when it reads from the start.
+    pub(super) entries: Option<EntryPoints>,
+    pub(super) decoder: String,
+    pub(super) picture_width: u32,
+    pub(super) picture_height: u32,
+}
+
+/// What is wrong with a file, in words for a person.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Flaw {
+    #[error("empty file")]
+    Empty,
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error("not a video: {0}")]
+    NotVideo(&'static str),
+    #[error("no video track")]
+    NoVideoTrack,
+    #[error("no frames")]
+    NoFrames,
+    #[error("more than {MAX_FRAMES} frames")]
+    TooManyFrames,
+    #[error("needs a decoder for {0}: install gstreamer1.0-libav")]
+    NeedsDecoder(String),
+    #[error("needs {0}: install gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad and gstreamer1.0-plugins-ugly")]
+    NeedsPlugin(String),
+    #[error("{0}x{1} is larger than {MAX_PICTURE_SIDE}x{MAX_PICTURE_SIDE}")]
+    TooLarge(u32, u32),
+    #[error("breaks off after {:.1} s of {:.1} s", seconds(.0), seconds(.1))]
+    BreaksOff(u64, u64),
+    #[error("damaged after {:.1} s: {words}", seconds(.nanos))]
+    Damaged { nanos: u64, words: String },
+    #[error("cannot be decoded: {0}")]
+    Undecodable(String),
+    #[error("nothing came out of it for {} s", PATIENCE.as_secs())]
+    Hung,
+    #[error("was not read to its end within {} minutes", READ_DEADLINE.as_secs() / 60)]
+    Endless,
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+fn seconds(nanos: &u64) -> f64 {
+    *nanos as f64 / 1e9
+}
+
+/// Reads a file from end to end without decoding it, then decodes its first picture.
+pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
+    if fs::File::open(path).and_then(|file| file.metadata()).map_err(Flaw::Unreadable)?.len() == 0 {
+        return Err(Flaw::Empty);
+    }
+    let track = read(path)?;
+    let caps = track.caps.clone().ok_or(Flaw::NoVideoTrack)?;
+    check_size(&caps)?;
+    let mut flaw = Flaw::NeedsDecoder(caps.structure(0).map_or_else(String::new, |first| first.name().to_string()));
+    for decoder in decoders(&caps) {
+        match track.clone().prove(path, &decoder) {
+            Ok(probed) => return Ok(probed),
+            Err(error) => flaw = error,
+        }
+    }
+    Err(flaw)
+}
+
+/// What reading without decoding shows of the first video track.
+#[derive(Debug, Clone, Default)]
+struct Track {
+    caps: Option<gst::Caps>,
+    pts_nanos: Vec<u64>,
+    entries: EntryPoints,
+    /// Frames without a usable time.
+    untimed: usize,
+    end_nanos: u64,
+    /// The end of the longest track of any kind.
+    last_nanos: u64,
+}
+
+impl Track {
+    fn note(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef, is_vp8: bool) {
+        if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) || (is_vp8 && is_hidden_vp8(buffer)) {
+            return;
+        }
+        match shown(pad, buffer) {
+            Some((start, end)) => {
+                self.pts_nanos.push(start);
+                self.entries.note(start, !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+                self.end_nanos = self.end_nanos.max(end);
+            }
+            None if buffer.pts().is_none() => self.untimed += 1,
+            // Outside what an edit list shows.
+            None => {}
+        }
+    }
+
+    /// Whether each frame has a time of its own. Fields that come one by one, for example, share theirs.
+    fn is_timed(&self) -> bool {
+        let mut sorted = self.pts_nanos.clone();
+        sorted.sort_unstable();
+        self.untimed == 0 && sorted.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    fn prove(mut self, path: &Path, decoder: &str) -> Result<Probed, Flaw> {
+        let is_timed = self.is_timed();
+        if !is_timed {
+            (self.pts_nanos, self.end_nanos) = count(path, decoder)?;
+            self.pts_nanos.sort_unstable();
+            self.pts_nanos.dedup();
+        }
+        if self.pts_nanos.is_empty() {
+            return Err(Flaw::NoFrames);
+        }
+        let index = FrameIndex::new(self.pts_nanos, Some(self.end_nanos));
+        let (first, picture_width, picture_height) = first_picture(path, decoder, &index)?;
+        check_sides(picture_width, picture_height)?;
+        // What comes before the first frame that the decoder puts out cannot be shown: it refers to frames that
+        // somebody cut away.
+        let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
+        let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
+        let entries = is_timed.then_some(self.entries);
+        Ok(Probed { index, entries, decoder: decoder.to_owned(), picture_width, picture_height })
+    }
+}
+
+/// VP8 keeps pictures that are only referred to as frames of their own; the fifth bit says whether a frame is shown
+/// (RFC 6386, section 9.1). There is no parser for VP8 that would tell.
+fn is_hidden_vp8(buffer: &gst::BufferRef) -> bool {
+    let mut first = [0u8];
+    buffer.copy_to_slice(0, &mut first).is_ok() && first[0] & 0x10 == 0
+}
+
+fn read(path: &Path) -> Result<Track, Flaw> {
+    let mut stage = Stage::new();
+    let (pulse, track) = (Pulse::default(), Arc::new(Mutex::new(Track::default())));
+    let parse = add_source(&stage.pipeline, path)?;
+    let pipeline = stage.pipeline.downgrade();
+    parse.connect_pad_added({
+        let (pulse, track) = (pulse.clone(), track.clone());
+        move |_, pad| {
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let is_ours = claim(&track, pad);
+            watch(pad, &track, &pulse, is_ours);
+            if let Err(error) = add_sink(&pipeline, pad) {
+                tracing::debug!("a track is not read: {error}");
+            }
+        }
+    });
+    stage.play().map_err(|Trouble(words)| Flaw::Damaged { nanos: 0, words })?;
+    let outcome = wait_for_end(&mut stage, &pulse);
+    let promised = stage.pipeline.query_duration::<gst::ClockTime>().map_or(0, gst::ClockTime::nseconds);
+    let track = std::mem::take(&mut *track.lock().expect("no holder of this lock panics"));
+    match outcome {
+        Ok(()) => {}
+        Err(Flaw::Damaged { words, .. }) => return Err(Flaw::Damaged { nanos: track.end_nanos, words }),
+        Err(flaw) => return Err(flaw),
+    }
+    if track.pts_nanos.len() > MAX_FRAMES {
+        return Err(Flaw::TooManyFrames);
+    }
+    if track.caps.is_some() && track.last_nanos + MISSING_TOLERANCE_NANOS.max(promised / 50) < promised {
+        return Err(Flaw::BreaksOff(track.last_nanos, promised));
+    }
+    Ok(track)
+}
+
+/// Makes the pad's track ours when it is the first with pictures.
+fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
+    let mut track = track.lock().expect("no holder of this lock panics");
+    let caps = pad.current_caps().filter(|caps| is_video(caps));
+    let is_ours = track.caps.is_none() && caps.is_some();
+    if is_ours {
+        track.caps = caps;
+    }
+    is_ours
+}
+
+fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool) {
+    let (track, pulse) = (track.clone(), pulse.clone());
+    let is_vp8 = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name() == "video/x-vp8")) == Some(true);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        pulse.beat();
+        if let Some(buffer) = info.buffer() {
+            let mut track = track.lock().expect("no holder of this lock panics");
+            if is_ours {
+                track.note(pad, buffer, is_vp8);
+            }
+            if let Some((_, end)) = shown(pad, buffer) {
+                track.last_nanos = track.last_nanos.max(end);
+            }
+            if track.pts_nanos.len() > MAX_FRAMES {
+                info.flow_res = Err(gst::FlowError::Eos);
+                return gst::PadProbeReturn::Handled;
+            }
+        }
+        gst::PadProbeReturn::Drop
+    });
+}
+
+/// The times of the frames that come out of the decoder, and when the last one goes.
+fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
+    let mut stage = Stage::new();
+    let (pulse, found) = (Pulse::default(), Arc::new(Mutex::new((Vec::new(), 0))));
+    let parse = add_source(&stage.pipeline, path)?;
+    let decoder = element(decoder)?;
+    stage.pipeline.add(&decoder).map_err(Trouble::from)?;
+    link_first_video(&parse, &decoder, |_| {});
+    let output = decoder.static_pad("src").expect("a decoder has an output");
+    output.add_probe(gst::PadProbeType::BUFFER, {
+        let (pulse, found) = (pulse.clone(), found.clone());
+        move |pad, info| {
+            pulse.beat();
+            if let Some((start, end)) = info.buffer().and_then(|buffer| shown(pad, buffer)) {
+                let mut found = found.lock().expect("no holder of this lock panics");
+                found.0.push(start);
+                found.1 = found.1.max(end);
+            }
+            gst::PadProbeReturn::Drop
+        }
+    });
+    add_sink(&stage.pipeline, &output)?;
+    stage.play()?;
+    wait_for_end(&mut stage, &pulse)?;
+    let found = std::mem::take(&mut *found.lock().expect("no holder of this lock panics"));
+    Ok(found)
+}
+
+fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(usize, u32, u32), Flaw> {
+    let order = Order { path, decoder, index, frames: 0..index.len(), seek_nanos: None, size: None, lanes: 1 };
+    let picture = Pictures::open(&order, Pulse::default(), &|| true).and_then(|mut pictures| pictures.first());
+    match picture {
+        Ok(picture) => Ok((picture.frame, picture.width, picture.height)),
+        Err(Stop::Hung) => Err(Flaw::Hung),
+        Err(Stop::Trouble(trouble)) => Err(Flaw::Undecodable(trouble.0)),
+        Err(Stop::Missing | Stop::Cancelled) => Err(Flaw::Undecodable("the decoder puts out no picture".into())),
+    }
+}
+
+fn add_sink(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), Trouble> {
+    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
+    pipeline.add(&sink)?;
+    sink.sync_state_with_parent()?;
+    let input = sink.static_pad("sink").expect("a sink has an input");
+    pad.link(&input).map(drop).map_err(|error| Trouble(error.to_string()))
+}
+
+fn wait_for_end(stage: &mut Stage, pulse: &Pulse) -> Result<(), Flaw> {
+    let (mut watchdog, begun) = (Watchdog::new(pulse), Instant::now());
+    let mut lacking = None;
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Element];
+    loop {
+        let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
+        let message = stage.bus.timed_pop_filtered(timeout, &kinds);
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Eos(_)) => return Ok(()),
+            Some(gst::MessageView::Error(error)) => return Err(flaw_of(&error.error(), lacking)),
+            Some(gst::MessageView::Element(element)) => {
+                let missing = element.structure().filter(|structure| structure.name() == "missing-plugin");
+                lacking = missing.and_then(|structure| structure.get("name").ok()).or(lacking);
+            }
+            _ => {}
+        }
+        if watchdog.is_hung(pulse) || begun.elapsed() > READ_DEADLINE {
+            stage.abandon();
+            return Err(if begun.elapsed() > READ_DEADLINE { Flaw::Endless } else { Flaw::Hung });
+        }
+    }
+}
+
+fn flaw_of(error: &gst::glib::Error, lacking: Option<String>) -> Flaw {
+    match (error.kind::<gst::StreamError>(), lacking) {
+        (_, Some(plugin)) => Flaw::NeedsPlugin(plugin),
+        (Some(gst::StreamError::WrongType), None) => Flaw::NotVideo("text"),
+        (Some(gst::StreamError::TypeNotFound), None) => Flaw::NotVideo("unknown content"),
+        _ => Flaw::Damaged { nanos: 0, words: words(error) },
+    }
+}
+
+/// Names of the decoders for these caps, best first. Those in hardware come and go with the machine's drivers and give
+/// pictures in memory of their own, so they are left out.
+fn decoders(caps: &gst::Caps) -> Vec<String> {
+    let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
+    let pictures = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_IMAGE;
+    let mut found: Vec<_> = [kinds, pictures]
+        .into_iter()
+        .flat_map(|kinds| gst::ElementFactory::factories_with_type(kinds, gst::Rank::MARGINAL))
+        .filter(|factory| !factory.klass().contains("Hardware") && factory.can_sink_any_caps(caps))
+        .map(|factory| (std::cmp::Reverse(factory.rank()), factory.name().to_string()))
+        .collect();
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+fn check_size(caps: &gst::Caps) -> Result<(), Flaw> {
+    let side = |name| caps.structure(0).and_then(|first| first.get::<i32>(name).ok()).map_or(0, i32::unsigned_abs);
+    check_sides(side("width"), side("height"))
+}
+
+fn check_sides(width: u32, height: u32) -> Result<(), Flaw> {
+    if width.max(height) > MAX_PICTURE_SIDE { Err(Flaw::TooLarge(width, height)) } else { Ok(()) }
+}

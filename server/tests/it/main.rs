@@ -1,0 +1,4 @@
+//! The server on real sockets, with real GStreamer.
+
+mod session;
+mod support;

@@ -1,0 +1,254 @@
+//! Joining, the dictionary, the broadcast, leaving; and what comes of clients that break the rules.
+
+use std::time::Instant;
+
+use common::{
+    crypto::{CannotOpen, Envelope, attempt, open, test_keys},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
+    media::{Quality, StreamId, VideoId},
+    message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
+    name::Name,
+};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{
+    client::{TestClient, hello, join_message},
+    server::{DEADLINE, TestServer},
+};
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+/// Waits for the news that somebody left.
+async fn leaving(client: &mut TestClient) -> (Name, LeaveReason, u64) {
+    client
+        .next_that(|message| match message {
+            ServerMessage::Left { revision, name, reason } => Some((name, reason, revision)),
+            _ => None,
+        })
+        .await
+}
+
+async fn envelope(client: &mut TestClient) -> Envelope {
+    let bytes = client
+        .next_that(|message| match message {
+            ServerMessage::Relayed { envelope } => Some(envelope.0),
+            _ => None,
+        })
+        .await;
+    Envelope::parse(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn newcomers_get_the_whole_dictionary_and_the_others_hear_of_them() {
+    let server = TestServer::start().await;
+    let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    assert_eq!((welcome.revision, welcome.people.len()), (1, 1));
+
+    let (_bob, welcome) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+    let names: Vec<_> = welcome.people.iter().map(|person| person.name.as_str()).collect();
+    assert_eq!((welcome.revision, names), (2, vec!["ada", "bob"]));
+    assert_eq!(welcome.people[0].public_key, *test_keys::ada().public_key());
+
+    let ServerMessage::Joined { revision, person } = ada.next().await else { panic!() };
+    assert_eq!((revision, person.name.as_str()), (2, "bob"));
+    assert_eq!(person.public_key, *test_keys::bob().public_key());
+
+    ada.send(&ClientMessage::AskDirectory).await;
+    let ServerMessage::Directory { revision, people } = ada.next().await else { panic!() };
+    assert_eq!((revision, people), (2, welcome.people));
+}
+
+#[tokio::test]
+async fn everybody_gets_the_same_ciphertext_and_one_can_read_it() {
+    let server = TestServer::start().await;
+    let (ada_key, bob_key, eve_key) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
+    let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
+    let (mut bob, _) = TestClient::join(server.address, "bob", &bob_key).await;
+    let (mut eve, _) = TestClient::join(server.address, "eve", &eve_key).await;
+
+    let text = "Příliš žluťoučký kůň\n很好 🦀 ".repeat(150);
+    let sent = ada.say(&text, 1, &ada_key, &[&bob_key]).await;
+    let (at_ada, at_bob, at_eve) = (envelope(&mut ada).await, envelope(&mut bob).await, envelope(&mut eve).await);
+    for received in [&at_ada, &at_bob, &at_eve] {
+        assert_eq!(received.as_bytes(), sent);
+    }
+    assert_eq!(open(&at_bob, &bob_key, ada_key.public_key()).unwrap().text, text);
+    assert_eq!(attempt(&at_eve, &eve_key), Err(CannotOpen));
+    assert_eq!(attempt(&at_ada, &ada_key), Err(CannotOpen));
+
+    bob.say("to all", 1, &bob_key, &[&ada_key, &eve_key]).await;
+    for (client, key) in [(&mut ada, &ada_key), (&mut eve, &eve_key)] {
+        assert_eq!(open(&envelope(client).await, key, bob_key.public_key()).unwrap().text, "to all");
+    }
+}
+
+#[tokio::test]
+async fn whoever_leaves_disappears_and_the_name_is_free_again() {
+    let server = TestServer::start().await;
+    let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+
+    let (mut bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+    bob.send(&ClientMessage::Quit).await;
+    assert_eq!(leaving(&mut ada).await, (name("bob"), LeaveReason::Quit, 3));
+    assert_eq!(bob.try_next().await, None);
+
+    let (bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+    drop(bob);
+    assert_eq!(leaving(&mut ada).await, (name("bob"), LeaveReason::Lost, 5));
+}
+
+#[tokio::test]
+async fn a_client_that_falls_silent_is_removed_within_ten_seconds() {
+    let server = TestServer::start().await;
+    let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    let joined_at = Instant::now();
+    // Connected, but nobody answers its pings.
+    let (_bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+    assert_eq!(leaving(&mut ada).await.1, LeaveReason::Lost);
+    assert!(joined_at.elapsed().as_secs() < 10, "{:?}", joined_at.elapsed());
+}
+
+#[tokio::test]
+async fn a_name_in_use_is_refused_with_a_free_one_and_the_connection_stays() {
+    let server = TestServer::start().await;
+    let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    let mut second = TestClient::connect(server.address).await;
+    let nonce = second.greet().await;
+    for wished in ["ada", "ADA"] {
+        second.send(&join_message(wished, &test_keys::bob(), nonce)).await;
+        let ServerMessage::Refused { code, suggestion, .. } = second.next().await else { panic!() };
+        assert_eq!((code, suggestion), (RefusalCode::NameInUse, Some(name(&format!("{wished}-2")))));
+    }
+    second.send(&join_message("a\u{202e}b", &test_keys::bob(), nonce)).await;
+    let ServerMessage::Refused { code, message, .. } = second.next().await else { panic!() };
+    assert_eq!(code, RefusalCode::BadName, "{message}");
+    second.send(&join_message("ada-2", &test_keys::bob(), nonce)).await;
+    assert!(matches!(second.next().await, ServerMessage::Welcome { .. }));
+}
+
+#[tokio::test]
+async fn whoever_cannot_prove_the_key_stays_outside() {
+    let server = TestServer::start().await;
+    let mut thief = TestClient::connect(server.address).await;
+    let nonce = thief.greet().await;
+    let ClientMessage::Join { name, public_key, .. } = join_message("ada", &test_keys::ada(), nonce) else { panic!() };
+    // The proof of another key, and one made for another connection.
+    let ClientMessage::Join { proof, .. } = join_message("ada", &test_keys::eve(), nonce) else { panic!() };
+    thief.send(&ClientMessage::Join { name, public_key, proof }).await;
+    assert_eq!(thief.expect_refusal().await.0, RefusalCode::BadProof);
+
+    let mut replayer = TestClient::connect(server.address).await;
+    replayer.greet().await;
+    replayer.send(&join_message("ada", &test_keys::ada(), nonce)).await;
+    assert_eq!(replayer.expect_refusal().await.0, RefusalCode::BadProof);
+
+    let mut keyless = TestClient::connect(server.address).await;
+    keyless.greet().await;
+    let join = ClientMessage::Join { name: "x".into(), public_key: Blob(vec![1; 300]), proof: Blob(vec![1; 256]) };
+    keyless.send(&join).await;
+    assert_eq!(keyless.expect_refusal().await.0, RefusalCode::BadKey);
+}
+
+#[tokio::test]
+async fn one_key_does_not_get_two_names() {
+    let server = TestServer::start().await;
+    let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    let mut second = TestClient::connect(server.address).await;
+    let nonce = second.greet().await;
+    second.send(&join_message("someone", &test_keys::ada(), nonce)).await;
+    assert_eq!(second.expect_refusal().await.0, RefusalCode::KeyInUse);
+}
+
+#[tokio::test]
+async fn another_version_is_told_both_numbers() {
+    let server = TestServer::start().await;
+    let mut client = TestClient::connect(server.address).await;
+    client.send(&hello(MAGIC, PROTOCOL_VERSION + 8)).await;
+    let (code, message) = client.expect_refusal().await;
+    assert_eq!(code, RefusalCode::VersionMismatch);
+    assert!(
+        message.contains(&format!("version {}", PROTOCOL_VERSION + 8))
+            && message.contains(&format!("server {PROTOCOL_VERSION}")),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn rule_breakers_are_refused_and_nobody_else_notices() {
+    let server = TestServer::start().await;
+    let (ada_key, bob_key) = (test_keys::ada(), test_keys::bob());
+    let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
+    let (mut bob, _) = TestClient::join(server.address, "bob", &bob_key).await;
+
+    let too_long = u32::try_from(MAX_GREETING_BYTES + 1).unwrap().to_be_bytes();
+    for (what, bytes) in [
+        ("noise", b"\x00\x00\x00\x05noise".to_vec()),
+        ("another program", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("a length over the cap", too_long.to_vec()),
+        ("an empty frame", vec![0, 0, 0, 0]),
+        ("a message out of place", common::codec::encode_client(&ClientMessage::AskDirectory).to_vec()),
+    ] {
+        let mut client = TestClient::connect(server.address).await;
+        client.send_bytes(&bytes).await;
+        let (code, message) = client.expect_refusal().await;
+        assert_eq!(code, RefusalCode::Malformed, "{what}: {message}");
+    }
+
+    // Hang-ups: at once, in the middle of a frame, in the middle of a length.
+    for bytes in [&b""[..], b"\x00\x00\x00\x30half", b"\x00\x00"] {
+        let mut client = TestClient::connect(server.address).await;
+        client.send_bytes(bytes).await;
+        client.writer.shutdown().await.unwrap();
+        assert_eq!(client.try_next().await, None);
+    }
+
+    // After joining: an oversize frame, an envelope in somebody else's name, a used stream number.
+    let eve_key = test_keys::eve();
+    let oversize = u32::try_from(MAX_CLIENT_FRAME_BYTES + 1).unwrap().to_be_bytes().to_vec();
+    let forged = {
+        let letter = common::crypto::Letter { sent_unix_millis: 0, text: "x".into() };
+        let envelope = common::crypto::seal(&letter, 1, &ada_key, &[bob_key.public_key().clone()]).unwrap();
+        common::codec::encode_client(&ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }).to_vec()
+    };
+    let garbled = common::codec::encode_client(&ClientMessage::Say { envelope: Blob(vec![9; 100]) }).to_vec();
+    for bytes in [oversize, forged, garbled] {
+        let (mut eve, _) = TestClient::join(server.address, "eve", &eve_key).await;
+        eve.send_bytes(&bytes).await;
+        assert_eq!(eve.expect_refusal().await.0, RefusalCode::Malformed);
+        assert_eq!(leaving(&mut ada).await.1, LeaveReason::Expelled);
+    }
+
+    ada.say("still here", 1, &ada_key, &[&bob_key]).await;
+    assert_eq!(open(&envelope(&mut bob).await, &bob_key, ada_key.public_key()).unwrap().text, "still here");
+}
+
+#[tokio::test]
+async fn a_video_that_is_not_there_is_said_so() {
+    let server = TestServer::start().await;
+    let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    assert!(welcome.library.videos.is_empty());
+    let watch =
+        |stream| ClientMessage::Watch { stream: StreamId(stream), video: VideoId(9), quality: Quality::Triptych };
+    ada.send(&watch(1)).await;
+    let ServerMessage::StreamEnded { stream: StreamId(1), reason: EndReason::Failed(reason) } = ada.next().await else {
+        panic!("no end")
+    };
+    assert!(reason.contains("no such video"), "{reason}");
+    ada.send(&watch(1)).await;
+    assert_eq!(ada.expect_refusal().await.0, RefusalCode::Malformed);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_goodbye() {
+    let server = TestServer::start().await;
+    let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    // Somebody who has connected and says nothing must not hold it up.
+    let _silent = TestClient::connect(server.address).await;
+    let asked_at = Instant::now();
+    server.stop().await;
+    assert!(asked_at.elapsed() < DEADLINE / 4);
+    assert!(matches!(ada.next().await, ServerMessage::Goodbye { .. }));
+    assert_eq!(ada.try_next().await, None);
+}

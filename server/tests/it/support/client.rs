@@ -1,0 +1,146 @@
+//! A client that speaks the protocol and does exactly what a test says.
+
+use std::net::SocketAddr;
+
+use common::{
+    codec::{decode_server, encode_client, framing},
+    crypto::{Identity, JoinTranscript, Letter, seal},
+    limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    media::Library,
+    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
+    name::Name,
+};
+use futures_util::StreamExt;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::timeout,
+};
+use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
+
+use super::server::DEADLINE;
+
+/// A connection without TLS.
+pub struct TestClient {
+    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
+    pub writer: OwnedWriteHalf,
+}
+
+/// What `Welcome` said.
+#[derive(Debug)]
+pub struct Welcome {
+    pub name: Name,
+    pub revision: u64,
+    pub people: Vec<Person>,
+    pub library: Library,
+}
+
+impl TestClient {
+    /// Connects and says nothing.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let (read_half, writer) = TcpStream::connect(address).await.unwrap().into_split();
+        Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer }
+    }
+
+    /// Connects and joins.
+    pub async fn join(address: SocketAddr, name: &str, identity: &Identity) -> (Self, Welcome) {
+        let mut client = Self::connect(address).await;
+        let server_nonce = client.greet().await;
+        client.send(&join_message(name, identity, server_nonce)).await;
+        match client.next().await {
+            ServerMessage::Welcome { name, revision, people, library } => {
+                (client, Welcome { name, revision, people, library })
+            }
+            other => panic!("no welcome but {other:?}"),
+        }
+    }
+
+    /// Says hello and returns the server's nonce.
+    pub async fn greet(&mut self) -> [u8; 32] {
+        self.send(&hello(MAGIC, PROTOCOL_VERSION)).await;
+        match self.next().await {
+            ServerMessage::Challenge { nonce, .. } => nonce,
+            other => panic!("no challenge but {other:?}"),
+        }
+    }
+
+    pub async fn send(&mut self, message: &ClientMessage) {
+        self.send_bytes(&encode_client(message)).await;
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.writer.write_all(bytes).await.unwrap();
+    }
+
+    /// Says `text` to `recipients`.
+    pub async fn say(&mut self, text: &str, sequence: u64, sender: &Identity, recipients: &[&Identity]) -> Vec<u8> {
+        let keys: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
+        let letter = Letter { sent_unix_millis: 0, text: text.to_owned() };
+        let envelope = seal(&letter, sequence, sender, &keys).unwrap().as_bytes().to_vec();
+        self.send(&ClientMessage::Say { envelope: Blob(envelope.clone()) }).await;
+        envelope
+    }
+
+    /// The next message that is no ping; pings are answered. `None` when the server closed the connection.
+    pub async fn try_next(&mut self) -> Option<ServerMessage> {
+        loop {
+            let frame = timeout(DEADLINE, self.frames.next()).await.expect("the server says something in time")?;
+            let Ok(frame) = frame else { return None };
+            match decode_server(&frame).unwrap() {
+                ServerMessage::Ping { number } => {
+                    // The server may be closing already.
+                    let _ = self.writer.write_all(&encode_client(&ClientMessage::Pong { number })).await;
+                }
+                message => return Some(message),
+            }
+        }
+    }
+
+    /// The next message that is no ping.
+    pub async fn next(&mut self) -> ServerMessage {
+        self.try_next().await.expect("the connection is open")
+    }
+
+    /// Reads on until `pick` takes a message.
+    pub async fn next_that<T>(&mut self, mut pick: impl FnMut(ServerMessage) -> Option<T>) -> T {
+        loop {
+            if let Some(picked) = pick(self.next().await) {
+                return picked;
+            }
+        }
+    }
+
+    /// Expects a refusal and the end of the connection.
+    pub async fn expect_refusal(&mut self) -> (RefusalCode, String) {
+        let ServerMessage::Refused { code, message, .. } = self.next().await else { panic!("no refusal") };
+        assert_eq!(self.try_next().await, None, "the connection ends");
+        (code, message)
+    }
+}
+
+pub const CLIENT_NONCE: [u8; 32] = [7; 32];
+
+pub fn hello(magic: [u8; 8], protocol_version: u16) -> ClientMessage {
+    ClientMessage::Hello { magic, protocol_version, software: "test".to_owned(), nonce: CLIENT_NONCE }
+}
+
+/// A `Join` with a sound proof for a plaintext link.
+pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> ClientMessage {
+    let public_key_der = identity.public_key().der();
+    let transcript = JoinTranscript {
+        channel_binding: [0; 32],
+        certificate_hash: [0; 32],
+        client_nonce: CLIENT_NONCE,
+        server_nonce,
+        name,
+        public_key_der,
+    };
+    ClientMessage::Join {
+        name: name.to_owned(),
+        public_key: Blob(public_key_der.to_vec()),
+        proof: Blob(identity.sign(&transcript.to_bytes())),
+    }
+}
