@@ -3,6 +3,11 @@
 //! `main → app → {ui, net, state}`: `net` talks to the server, `state` is plain data that events and actions change,
 //! `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
 
+pub mod app;
+pub mod config;
 pub mod event;
 pub mod identity;
 pub mod net;
+pub mod playback;
+pub mod state;
+pub mod ui;

@@ -1,0 +1,69 @@
+//! Every face of the window with made-up data, to look at without a server: `cargo run --example gallery -- SCENE [light|dark]`.
+
+#[path = "../tests/it/scenes.rs"]
+mod scenes;
+
+use triptych_client::{
+    state::State,
+    ui::{self, View, theme},
+};
+
+struct Gallery {
+    state: State,
+    picture: Option<egui::TextureHandle>,
+}
+
+impl eframe::App for Gallery {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let view = View {
+            now: scenes::moment(),
+            picture: self.picture.as_ref().map(egui::TextureHandle::id),
+            wants_composer_focus: false,
+        };
+        for action in ui::show(ui, &self.state, view).actions {
+            self.state.handle(action, scenes::moment());
+        }
+    }
+}
+
+/// A picture of colours and lines, so that scaling can be judged.
+fn picture(ctx: &egui::Context) -> egui::TextureHandle {
+    let size = [1280, 720];
+    let pixels = (0..size[0] * size[1])
+        .map(|i| {
+            let (x, y) = (i % size[0], i / size[0]);
+            let ring = ((x as f32 - 640.0).hypot(y as f32 - 360.0) / 9.0).sin() * 50.0;
+            let shade = |base: usize| (base as f32 * 0.6 + 60.0 + ring).clamp(0.0, 255.0) as u8;
+            egui::Color32::from_rgb(shade(x / 5), shade(y / 3), shade((1280 - x) / 5))
+        })
+        .collect();
+    ctx.load_texture("picture", egui::ColorImage::new(size, pixels), egui::TextureOptions::LINEAR)
+}
+
+fn main() -> eframe::Result {
+    let scene = std::env::args().nth(1).unwrap_or_else(|| scenes::SCENES.join(", "));
+    let is_dark = std::env::args().nth(2).as_deref() == Some("dark");
+    let size = std::env::args().nth(3).and_then(|text| {
+        let (width, height) = text.split_once('x')?;
+        Some([width.parse().ok()?, height.parse().ok()?])
+    });
+    if !scenes::SCENES.contains(&scene.as_str()) {
+        println!("Scenes: {}", scenes::SCENES.join(", "));
+        return Ok(());
+    }
+    let viewport =
+        egui::ViewportBuilder::default().with_title("Triptych").with_inner_size(size.unwrap_or([1200.0, 760.0]));
+    let options = eframe::NativeOptions { viewport, ..Default::default() };
+    eframe::run_native(
+        "Triptych",
+        options,
+        Box::new(move |creation| {
+            theme::apply(&creation.egui_ctx);
+            creation.egui_ctx.set_theme(if is_dark { egui::Theme::Dark } else { egui::Theme::Light });
+            let state = scenes::scene(&scene);
+            let plays = matches!(scene.as_str(), "playing" | "buffering" | "ended" | "failed");
+            let picture = plays.then(|| picture(&creation.egui_ctx));
+            Ok(Box::new(Gallery { state, picture }))
+        }),
+    )
+}

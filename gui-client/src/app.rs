@@ -1,0 +1,255 @@
+//! Where network, playback, state and views meet: events go into the state, the state is drawn, actions come back, and
+//! what they need outside is done.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use egui::{ColorImage, TextureHandle, TextureOptions};
+
+use crate::{
+    config::{Colours, Config},
+    net::{NetHandle, NetSettings},
+    playback::{
+        decoder::{Decoder, Status},
+        picture::Picture,
+        playout::{Hold, Summary},
+    },
+    state::{
+        State,
+        action::{Action, Effect, Moment},
+        link::Phase,
+        player::{PlaybackReport, Stall},
+    },
+    ui::{self, View, theme},
+};
+
+/// Network events are taken in for at most this long before the window is drawn; the rest waits for the next time.
+const EVENT_BUDGET: Duration = Duration::from_millis(4);
+
+/// The time beside a video is brought up to date with its pictures; without any, this often.
+const POSITION_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The program behind the window.
+pub struct App {
+    state: State,
+    net: NetHandle,
+    decoder: Decoder,
+    screen: Screen,
+    title: String,
+    wants_composer_focus: bool,
+}
+
+/// The picture on the graphics side.
+#[derive(Default)]
+struct Screen {
+    texture: Option<TextureHandle>,
+    /// Pictures handed over; each comes back when the renderer has let go of it.
+    handed_over: Vec<Arc<ColorImage>>,
+}
+
+impl App {
+    /// Starts the threads for network and decoding.
+    pub fn new(ctx: &egui::Context, config: &Config) -> anyhow::Result<Self> {
+        dress(ctx, config.theme);
+        let waker = ctx.clone();
+        // After a delay, however short, the window is drawn once; without one it is drawn twice.
+        let decoder = Decoder::start(move || waker.request_repaint_after(Duration::from_nanos(1)))?;
+        let data_dir = config.data_folder().ok_or_else(|| {
+            anyhow::anyhow!("this system names no folder for a user's data; name one with --data-dir")
+        })?;
+        let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
+        let waker = ctx.clone();
+        let net = NetHandle::start(settings, decoder.sink(), Arc::new(move || waker.request_repaint()));
+        Ok(Self {
+            state: State::new(config.address(), config.wished_name()),
+            net,
+            decoder,
+            screen: Screen::default(),
+            title: String::new(),
+            wants_composer_focus: false,
+        })
+    }
+
+    fn take_in_events(&mut self, ctx: &egui::Context) {
+        let begun = Instant::now();
+        while let Some(event) = self.net.next_event() {
+            let effects = self.state.apply(event, now());
+            self.carry_out(effects);
+            if begun.elapsed() > EVENT_BUDGET {
+                ctx.request_repaint();
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Net(command) => self.net.send(command),
+                Effect::StartPlayback { title, stream } => {
+                    let before = self.decoder.begin(stream, Instant::now());
+                    log_summary(&self.title, "replaced", before);
+                    self.title = title;
+                    self.screen.texture = None;
+                }
+                Effect::SourceEnded(stream) => self.decoder.source_ended(stream, Instant::now()),
+                Effect::StopPlayback => {
+                    log_summary(&self.title, "stopped", self.decoder.stop());
+                    self.screen.texture = None;
+                }
+                Effect::FocusComposer => self.wants_composer_focus = true,
+            }
+        }
+    }
+
+    /// Brings the due picture to the screen, and tells the state how the stream stands.
+    fn play(&mut self, ctx: &egui::Context) {
+        let now = Instant::now();
+        if let Some((_, picture)) = self.decoder.due(now) {
+            self.screen.show(ctx, picture);
+        }
+        self.screen.take_back(&self.decoder);
+        if let Some((stream, pictures)) = self.decoder.take_credit() {
+            self.net.send(crate::event::NetCommand::Grant { stream, pictures });
+        }
+        let Some(status) = self.decoder.status(now) else { return };
+        self.state.report(report(&status));
+        if status.is_finished {
+            log_summary(&self.title, "ended", self.decoder.stop());
+        } else if let Some(due) = self.decoder.next_due() {
+            // Never zero: that would draw twice.
+            let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
+            ctx.request_repaint_after(wait);
+        } else if status.hold.is_none() && status.shown.is_some() {
+            ctx.request_repaint_after(POSITION_INTERVAL);
+        }
+    }
+
+    fn keep_time(&mut self, ctx: &egui::Context) {
+        let effects = self.state.tick(now());
+        self.carry_out(effects);
+        if let Some(at) = self.state.next_tick() {
+            // The countdown is drawn once a second.
+            let wait = at.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
+            ctx.request_repaint_after(wait.max(Duration::from_millis(1)));
+        }
+    }
+
+    fn act(&mut self, actions: Vec<Action>, ctx: &egui::Context) {
+        let has_acted = !actions.is_empty();
+        for action in actions {
+            let effects = self.state.handle(action, now());
+            self.carry_out(effects);
+        }
+        if has_acted {
+            ctx.request_repaint();
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.take_in_events(ctx);
+        self.keep_time(ctx);
+        self.play(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let view = View {
+            now: now(),
+            picture: self.screen.texture.as_ref().map(TextureHandle::id),
+            wants_composer_focus: std::mem::take(&mut self.wants_composer_focus),
+        };
+        let outcome = ui::show(ui, &self.state, view);
+        if let Some((width, height)) = outcome.picture_place {
+            self.decoder.set_place(width, height);
+        }
+        self.act(outcome.actions, ui.ctx());
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        log_summary(&self.title, "stopped", self.decoder.stop());
+        if self.state.link.phase == Phase::Online {
+            tracing::info!("leaving the server");
+        }
+    }
+}
+
+impl Screen {
+    /// Hands a picture to the renderer. The texture is kept while the size stays: making a new one for each picture costs
+    /// an allocation on the graphics side.
+    fn show(&mut self, ctx: &egui::Context, picture: Picture) {
+        let size = [picture.width, picture.height];
+        let pixels = bytemuck::allocation::cast_vec(picture.pixels);
+        let image = Arc::new(ColorImage::new(size, pixels));
+        self.handed_over.push(Arc::clone(&image));
+        match &mut self.texture {
+            Some(texture) if texture.size() == size => texture.set_partial([0, 0], image, TextureOptions::LINEAR),
+            _ => self.texture = Some(ctx.load_texture("video", image, TextureOptions::LINEAR)),
+        }
+    }
+
+    /// Gives the memory of uploaded pictures back to the decoder.
+    fn take_back(&mut self, decoder: &Decoder) {
+        for image in std::mem::take(&mut self.handed_over) {
+            match Arc::try_unwrap(image) {
+                Ok(image) => decoder.recycle(bytemuck::allocation::cast_vec(image.pixels)),
+                Err(image) => self.handed_over.push(image),
+            }
+        }
+    }
+}
+
+fn dress(ctx: &egui::Context, colours: Colours) {
+    theme::apply(ctx);
+    ctx.set_theme(match colours {
+        Colours::System => egui::ThemePreference::System,
+        Colours::Light => egui::ThemePreference::Light,
+        Colours::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+fn now() -> Moment {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { instant: Instant::now(), unix_millis: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX) }
+}
+
+fn report(status: &Status) -> PlaybackReport {
+    PlaybackReport {
+        stream: status.stream,
+        position_nanos: u64::try_from(status.position.as_nanos()).unwrap_or(u64::MAX),
+        height: status.shown.map(|head| head.height),
+        stall: status.hold.map(|hold| match hold {
+            Hold::Source => Stall::Source,
+            Hold::Decoder => Stall::Decoder,
+        }),
+        is_finished: status.is_finished,
+    }
+}
+
+/// The one line that is left of a stream.
+fn log_summary(title: &str, how: &str, summary: Option<Summary>) {
+    let Some(summary) = summary else { return };
+    let tally = summary.tally;
+    let first = summary.first_picture_after.map_or("never".to_owned(), |after| format!("{} ms", after.as_millis()));
+    tracing::info!(
+        "video {title:?} {how}: {} frames shown, {} dropped (late at decoder {}, late at display {}, broken {}, beyond \
+         credit {}), {} unshown at the end, {} stale, {} stalls; first picture after {first}, {:.1} frames/s on average",
+        tally.shown,
+        tally.dropped(),
+        tally.late_at_decoder,
+        tally.late_at_display,
+        tally.broken,
+        tally.beyond_credit,
+        tally.unshown_at_stop,
+        tally.stale,
+        tally.stalls,
+        summary.mean_frames_per_second(),
+    );
+}

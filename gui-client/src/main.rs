@@ -1,0 +1,23 @@
+//! Opens the window.
+
+use clap::Parser;
+use triptych_client::{app::App, config::Config, ui::icon};
+
+fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let viewport = eframe::egui::ViewportBuilder::default()
+        .with_title("Triptych")
+        .with_app_id("triptych")
+        .with_inner_size([1200.0, 760.0])
+        .with_min_inner_size([760.0, 520.0])
+        .with_icon(icon::paint());
+    let options = eframe::NativeOptions { viewport, ..Default::default() };
+    eframe::run_native(
+        "Triptych",
+        options,
+        Box::new(move |creation| Ok(Box::new(App::new(&creation.egui_ctx, &config)?))),
+    )
+    .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))
+}

@@ -1,0 +1,1 @@
+//! The state, driven by events and actions without a window or a network.

@@ -1,0 +1,99 @@
+//! Times and sizes as people read them.
+
+use chrono::{DateTime, Datelike, Days, Local, NaiveDate};
+
+/// `m:ss`, or `h:mm:ss` from an hour on.
+pub fn length(nanos: u64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A length rounded up, so that a clip of half a second does not claim to have none.
+pub fn whole_length(nanos: u64) -> String {
+    length(nanos.saturating_add(500_000_000).max(u64::from(nanos > 0) * 1_000_000_000))
+}
+
+/// The local time of day.
+pub fn clock(unix_millis: u64) -> String {
+    local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M").to_string())
+}
+
+/// The local time of day with seconds.
+pub fn clock_seconds(unix_millis: u64) -> String {
+    local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M:%S").to_string())
+}
+
+/// The local day.
+pub fn day(unix_millis: u64) -> Option<NaiveDate> {
+    local(unix_millis).map(|time| time.date_naive())
+}
+
+/// A day as seen from `today`.
+pub fn day_name(day: NaiveDate, today: NaiveDate) -> String {
+    if day == today {
+        "Today".into()
+    } else if Some(day) == today.checked_sub_days(Days::new(1)) {
+        "Yesterday".into()
+    } else if day.year() == today.year() {
+        day.format("%A, %-d %B").to_string()
+    } else {
+        day.format("%A, %-d %B %Y").to_string()
+    }
+}
+
+/// Bytes in a unit that fits.
+pub fn bytes(count: usize) -> String {
+    if count < 1_024 { format!("{count} B") } else { format!("{:.1} KiB", count as f64 / 1_024.0) }
+}
+
+/// Bytes in hexadecimal, two digits each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn local(unix_millis: u64) -> Option<DateTime<Local>> {
+    let time = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?;
+    Some(time.with_timezone(&Local))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn lengths_are_read_like_clocks() {
+        assert_eq!(length(0), "0:00");
+        assert_eq!(length(9 * SECOND + 999), "0:09");
+        assert_eq!(length(61 * SECOND), "1:01");
+        assert_eq!(length(3_661 * SECOND), "1:01:01");
+        assert_eq!(whole_length(SECOND / 25), "0:01");
+        assert_eq!(whole_length(22_100_000_000), "0:22");
+        assert_eq!(whole_length(0), "0:00");
+    }
+
+    #[test]
+    fn days_are_named_from_today() {
+        let date = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap();
+        let today = date(2026, 3, 1);
+        assert_eq!(day_name(today, today), "Today");
+        assert_eq!(day_name(date(2026, 2, 28), today), "Yesterday");
+        assert_eq!(day_name(date(2026, 2, 3), today), "Tuesday, 3 February");
+        assert_eq!(day_name(date(2025, 12, 31), today), "Wednesday, 31 December 2025");
+    }
+
+    #[test]
+    fn sizes_and_bytes_are_short() {
+        assert_eq!(bytes(1_023), "1023 B");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(hex(&[0, 0xff]), "00 ff");
+    }
+
+    #[test]
+    fn a_time_beyond_all_calendars_is_left_out() {
+        assert_eq!(clock(u64::MAX), "");
+        assert_eq!(day(u64::MAX), None);
+    }
+}

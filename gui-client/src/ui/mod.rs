@@ -1,0 +1,121 @@
+//! What the window shows: reads the state, returns what the person did. Nothing here talks to the network.
+
+pub mod icon;
+pub mod theme;
+
+mod composer;
+mod connect;
+mod conversation;
+mod format;
+mod library;
+mod people;
+mod player;
+mod status;
+mod widgets;
+mod wire;
+
+use egui::{Frame, Margin, Panel, Ui};
+
+use crate::state::{
+    State,
+    action::{Action, Moment, SidePanel},
+    link::Phase,
+};
+
+use self::theme::{Theme, size, space};
+
+/// What a view needs besides the state.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// The time.
+    pub now: Moment,
+    /// The picture that plays.
+    pub picture: Option<egui::TextureId>,
+    /// Whether keys typed from now on belong in the composer.
+    pub wants_composer_focus: bool,
+}
+
+/// What came of drawing.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What the person did, in order.
+    pub actions: Vec<Action>,
+    /// How many pixels of the screen the picture has, when one plays.
+    pub picture_place: Option<(u32, u32)>,
+}
+
+/// Draws everything.
+pub fn show(ui: &mut Ui, state: &State, view: View) -> Outcome {
+    let mut outcome = Outcome::default();
+    if is_inside(state) {
+        inside(ui, state, view, &mut outcome);
+    } else {
+        egui::CentralPanel::default()
+            .frame(Frame::new().fill(Theme::of(ui).ground))
+            .show(ui, |ui| connect::show(ui, &state.link, &mut outcome.actions));
+    }
+    outcome
+}
+
+/// Whether the main screen stands: once in, also while the link is broken, until the person leaves.
+fn is_inside(state: &State) -> bool {
+    state.link.is_wanted || state.link.phase == Phase::Online
+}
+
+fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
+    let theme = Theme::of(ui);
+    let actions = &mut outcome.actions;
+    let side = Frame::new().fill(theme.side);
+    Panel::top("status")
+        .exact_size(size::STATUS_BAR)
+        .frame(side.inner_margin(Margin::symmetric(8, 0)))
+        .show(ui, |ui| status::show(ui, state, actions));
+    if state.link.trouble.is_some() {
+        let frame = Frame::new().fill(theme.ground).inner_margin(Margin::symmetric(12, 8));
+        Panel::top("trouble").frame(frame).show(ui, |ui| status::trouble(ui, state, view.now, actions));
+    }
+    let [least, first, most] = size::LEFT;
+    Panel::left("left")
+        .default_size(first)
+        .size_range(least..=most)
+        .frame(side.inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
+        .show(ui, |ui| left(ui, state, actions));
+    let [least, first, most] = size::RIGHT;
+    // The picture keeps the larger half of a narrow window.
+    let first = first.min(ui.available_width() * 0.42).max(least);
+    Panel::right("right")
+        .default_size(first)
+        .size_range(least..=most.min((ui.available_width() - 200.0).max(least)))
+        .frame(Frame::new().fill(theme.ground))
+        .show(ui, |ui| right(ui, state, view, actions));
+    egui::CentralPanel::default()
+        .frame(Frame::new().fill(theme.ground).inner_margin(Margin::same(12)))
+        .show(ui, |ui| outcome.picture_place = player::show(ui, state, view.picture, actions));
+}
+
+fn left(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let contacts = state.contacts();
+    // People take what they need, up to somewhat more than half; videos have the rest.
+    let people_height = (ui.available_height() * 0.55).max(120.0);
+    people::show(ui, state, &contacts, people_height, actions);
+    ui.add_space(space::M);
+    library::show(ui, state, actions);
+}
+
+fn right(ui: &mut Ui, state: &State, view: View, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    let tabs = Frame::new().fill(theme.side).inner_margin(Margin::symmetric(8, 6));
+    Panel::top("tabs").frame(tabs).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            for (side, label) in [(SidePanel::Conversation, "Conversation"), (SidePanel::Wire, "Wire")] {
+                if widgets::tab(ui, label, state.side == side).clicked() {
+                    actions.push(Action::ShowSide(side));
+                }
+            }
+        });
+    });
+    match state.side {
+        SidePanel::Conversation => conversation::show(ui, state, view.wants_composer_focus, actions),
+        SidePanel::Wire => wire::show(ui, state),
+    }
+}
