@@ -14,9 +14,6 @@ pub mod people;
 pub mod player;
 pub mod wire;
 
-#[cfg(test)]
-mod tests;
-
 use std::{collections::HashSet, time::Instant};
 
 use common::{

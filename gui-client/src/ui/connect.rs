@@ -97,7 +97,7 @@ fn field(
     edit: impl Fn(String) -> Action,
     actions: &mut Vec<Action>,
 ) -> Response {
-    ui.label(RichText::new(label).color(Theme::of(ui).weak).size(letter::SMALL));
+    let head = ui.label(RichText::new(label).color(Theme::of(ui).weak).size(letter::SMALL));
     let mut text = value.to_owned();
     let response = ui.add(
         TextEdit::singleline(&mut text)
@@ -109,7 +109,7 @@ fn field(
     if response.changed() {
         actions.push(edit(text));
     }
-    response.accessible_name(label)
+    response.labelled_by(head.id)
 }
 
 fn steps(ui: &mut Ui, link: &Link, progress: Progress, actions: &mut Vec<Action>) {

@@ -77,8 +77,7 @@ fn head(ui: &mut Ui, state: &State) {
                     (name, remark, Some(key), is_online)
                 }
             };
-            let initial = if key.is_none() { "✱" } else { name };
-            widgets::avatar(ui, rect.center(), rect.width(), initial, key.as_ref(), is_online);
+            widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), is_online);
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 ui.add(Label::new(RichText::new(name).size(letter::HEADING - 1.0)).truncate());

@@ -44,7 +44,7 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
     };
     let response = widgets::row(ui, size::CONTACT_ROW, is_open(state, peer), &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
-        widgets::avatar(ui, center, size::AVATAR, "✱", None, true);
+        widgets::avatar(ui, center, size::AVATAR, "", None, true);
         lines(ui, rect, "Everyone", &remark, unread, true);
     });
     if response.clicked() {

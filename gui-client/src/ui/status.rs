@@ -63,7 +63,7 @@ fn me(ui: &mut Ui, state: &State, theme: &Theme) {
     let key = state.people.me();
     let label = ui.label(RichText::new(name).strong());
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::AVATAR - 2.0), Sense::hover());
-    widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), true);
+    widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), state.link.is_online());
     let corner = Rect::from_center_size(rect.center(), rect.size()).right_bottom() - Vec2::splat(4.0);
     let color = if state.link.is_online() { theme.good } else { theme.border };
     widgets::dot(ui, corner, color, theme.side);

@@ -46,7 +46,7 @@ pub fn mark(ui: &Ui, rect: Rect) {
     }
 }
 
-/// A circle with the first letter of a name, coloured by the key.
+/// A circle with the first letter of a name, coloured by the key; without a key it stands for several people.
 pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
     let theme = Theme::of(ui);
     let (fill, text) = match key {
@@ -55,6 +55,13 @@ pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&Key
         Some(key) => (theme.people[usize::from(key.0[0]) % theme.people.len()], theme.on_people),
     };
     ui.painter().circle_filled(center, diameter / 2.0, fill);
+    if key.is_none() {
+        // Several people: three dots.
+        for (x, y) in [(0.0, -0.15), (-0.17, 0.13), (0.17, 0.13)] {
+            ui.painter().circle_filled(center + Vec2::new(x, y) * diameter, diameter * 0.11, text);
+        }
+        return;
+    }
     let initial: String = name.chars().next().into_iter().flat_map(char::to_uppercase).collect();
     ui.painter().text(center, Align2::CENTER_CENTER, initial, FontId::proportional(diameter * 0.5), text);
 }

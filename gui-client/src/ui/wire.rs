@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, state: &State) {
 fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
     let theme = Theme::of(ui);
     let entry = &passed.entry;
-    let who = format!("{} → {}", name(state, &entry.sender), addressees(state, &entry.recipients));
+    let who = format!("{} to {}", name(state, &entry.sender), addressees(state, &entry.recipients));
     let (outcome, color) = outcome(theme, entry.outcome);
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), size::WIRE_ROW), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{who}: {outcome}")));

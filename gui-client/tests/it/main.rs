@@ -1,3 +1,8 @@
-//! The client from outside: its views by what a screen reader reads, its playback on real JPEGs.
+//! The client from outside: its state by events and actions, its views by what a screen reader reads, its playback on
+//! real JPEGs.
 
+mod playback_decoder;
+mod playback_playout;
 mod scenes;
+mod ui_state;
+mod ui_views;

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each user of this file takes other scenes")]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey, test_keys},
@@ -56,15 +59,18 @@ pub fn name(text: &str) -> Name {
 }
 
 pub fn ada() -> PublicKey {
-    test_keys::ada().public_key().clone()
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::ada().public_key().clone());
+    KEY.clone()
 }
 
 pub fn bob() -> PublicKey {
-    test_keys::bob().public_key().clone()
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::bob().public_key().clone());
+    KEY.clone()
 }
 
 pub fn eve() -> PublicKey {
-    test_keys::eve().public_key().clone()
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::eve().public_key().clone());
+    KEY.clone()
 }
 
 pub fn person(text: &str, public_key: PublicKey) -> Person {

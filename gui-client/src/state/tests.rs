@@ -1,1 +1,0 @@
-//! The state, driven by events and actions without a window or a network.

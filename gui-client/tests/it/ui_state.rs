@@ -1,0 +1,474 @@
+//! The state, driven by events and actions without a window or a network.
+
+use std::time::{Duration, Instant};
+
+use common::{
+    crypto::PublicKey,
+    limits::MAX_TEXT_BYTES,
+    media::Library,
+    message::{EndReason, LeaveReason, RefusalCode},
+};
+use triptych_client::{
+    event::{NetCommand, NetEvent, Offline, Progress, WireOutcome},
+    state::{
+        State,
+        action::{Action, Effect, Moment, Peer, SidePanel},
+        conversation::{Delivery, Message},
+        link::Phase,
+        player::Stage,
+    },
+};
+
+use crate::scenes::{
+    self, ada, bob, envelope, eve, form, id, joined, joined_with, letter, library, lost, moment, name, name_taken,
+    online, person, say,
+};
+
+fn commands(effects: Vec<Effect>) -> Vec<NetCommand> {
+    let command = |effect| if let Effect::Net(command) = effect { Some(command) } else { None };
+    effects.into_iter().filter_map(command).collect()
+}
+
+fn bob_peer() -> Peer {
+    Peer::Person(bob().id())
+}
+
+fn write(state: &mut State, peer: Peer, text: &str) -> Vec<NetCommand> {
+    state.handle(Action::Select(peer), moment());
+    state.handle(Action::EditDraft(text.into()), moment());
+    commands(state.handle(Action::Send, moment()))
+}
+
+fn messages(state: &State, peer: Peer) -> Vec<Message> {
+    state.conversations.get(peer).map_or_else(Vec::new, |conversation| conversation.messages.iter().cloned().collect())
+}
+
+fn only_delivery(state: &State, peer: Peer) -> Delivery {
+    let messages = messages(state, peer);
+    assert_eq!(messages.len(), 1);
+    messages[0].delivery.clone()
+}
+
+fn contact_names(state: &State) -> Vec<(String, bool)> {
+    state.contacts().iter().map(|contact| (contact.name.to_string(), contact.is_online)).collect()
+}
+
+fn at(seconds: f64, start: Instant) -> Moment {
+    Moment { instant: start + Duration::from_secs_f64(seconds), ..moment() }
+}
+
+// ---- The form and the link
+
+#[test]
+fn the_form_connects_with_what_it_holds() {
+    let mut state = form();
+    state.handle(Action::EditAddress(" lab:9000 ".into()), moment());
+    state.handle(Action::EditName(" Žofie ".into()), moment());
+    let expected = NetCommand::Connect { address: "lab:9000".into(), name: "Žofie".into() };
+    assert!(commands(state.handle(Action::Connect, moment())) == [expected]);
+    assert_eq!(state.link.phase, Phase::Attempting(Progress::Connecting));
+    state.apply(NetEvent::Progress(Progress::MakingKeys), moment());
+    assert_eq!(state.link.phase, Phase::Attempting(Progress::MakingKeys));
+}
+
+#[test]
+fn a_form_that_cannot_work_says_why_and_sends_nothing() {
+    let mut state = form();
+    for (address, name, word) in [("", "ada", "address"), ("lab", "", "name"), ("lab", "a/b", "stand in a name")] {
+        state.handle(Action::EditAddress(address.into()), moment());
+        state.handle(Action::EditName(name.into()), moment());
+        assert!(state.link.form_hint().is_some_and(|hint| hint.contains(word)), "{address:?} {name:?}");
+        assert!(state.handle(Action::Connect, moment()).is_empty());
+        assert_eq!(state.link.phase, Phase::Idle);
+    }
+}
+
+#[test]
+fn a_taken_name_offers_the_free_one() {
+    let mut state = form();
+    state.handle(Action::Connect, moment());
+    state.apply(NetEvent::Offline(name_taken()), moment());
+    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    assert_eq!(label, "Join as ada-2");
+    let expected = NetCommand::Connect { address: "127.0.0.1:7878".into(), name: "ada-2".into() };
+    assert!(commands(state.handle(action, moment())) == [expected]);
+}
+
+#[test]
+fn another_certificate_has_no_button_past_it() {
+    let state = scenes::scene("certificate");
+    let trouble = state.link.trouble.expect("it is explained");
+    assert!(trouble.is_alarming);
+    assert_eq!(trouble.button, None);
+    for part in ["1f4b-90c2-77aa-d01e", "a3b1-0007-5cde-9912", "servers.toml"] {
+        assert!(trouble.remedy.contains(part), "{part} is named");
+    }
+    assert_eq!(state.link.phase, Phase::Idle, "and it is not tried again by itself");
+}
+
+#[test]
+fn a_version_mismatch_names_both_versions() {
+    let trouble = scenes::scene("version").link.trouble.expect("it is explained");
+    assert!(trouble.remedy.contains("version 2") && trouble.remedy.contains("version 1"));
+}
+
+#[test]
+fn the_first_failure_waits_for_the_person() {
+    let mut state = scenes::scene("unreachable");
+    assert_eq!(state.link.phase, Phase::Idle);
+    assert_eq!(state.next_tick(), None);
+    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    assert_eq!(label, "Try again");
+    assert_eq!(commands(state.handle(action, moment())).len(), 1);
+}
+
+#[test]
+fn a_broken_link_is_tried_again_with_growing_delays() {
+    let mut state = joined();
+    let start = Instant::now();
+    let mut now = 0.0;
+    for delay in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] {
+        assert!(state.apply(NetEvent::Offline(lost()), at(now, start)).is_empty());
+        assert_eq!(state.next_tick(), Some(at(now + delay, start).instant));
+        assert!(state.tick(at(now + delay - 0.1, start)).is_empty(), "not before its time");
+        now += delay;
+        let tried = commands(state.tick(at(now, start)));
+        assert!(matches!(&tried[..], [NetCommand::Connect { .. }]));
+        assert!(state.tick(at(now + 100.0, start)).is_empty(), "once only");
+    }
+    state.apply(online(vec![person("ada", ada())], library()), at(now, start));
+    assert!(state.link.is_online());
+    assert_eq!(state.link.trouble, None);
+    state.apply(NetEvent::Offline(lost()), at(now, start));
+    assert_eq!(state.next_tick(), Some(at(now + 1.0, start).instant), "the delay begins anew");
+}
+
+#[test]
+fn reconnect_now_does_not_wait() {
+    let mut state = joined();
+    state.apply(NetEvent::Offline(lost()), moment());
+    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    assert_eq!(label, "Reconnect now");
+    assert_eq!(commands(state.handle(action, moment())).len(), 1);
+    assert_eq!(state.next_tick(), None);
+}
+
+#[test]
+fn the_own_ghost_at_the_server_is_outlasted_before_another_name_is_offered() {
+    let mut state = joined();
+    let start = Instant::now();
+    state.apply(NetEvent::Offline(lost()), at(0.0, start));
+    let mut seconds = 1.0;
+    let mut tries = 0;
+    while state.next_tick().is_some() {
+        state.tick(at(seconds, start));
+        state.apply(NetEvent::Offline(name_taken()), at(seconds, start));
+        tries += 1;
+        seconds += 60.0;
+        assert!(tries < 20, "it ends some time");
+    }
+    // 1 + 2 + 4 + 8 seconds: the server has noticed a dead connection after ten.
+    assert_eq!(tries, 4);
+    let button = state.link.trouble.clone().and_then(|trouble| trouble.button).map(|(label, _)| label);
+    assert_eq!(button.as_deref(), Some("Join as ada-2"));
+}
+
+#[test]
+fn leaving_says_so_and_a_late_answer_does_not_break_the_next_attempt() {
+    let mut state = joined();
+    assert!(commands(state.handle(Action::Leave, moment())) == [NetCommand::Disconnect]);
+    assert!(!state.link.is_wanted);
+    state.handle(Action::Connect, moment());
+    state.apply(NetEvent::Offline(Offline::Left), moment());
+    assert!(matches!(state.link.phase, Phase::Attempting(_)));
+}
+
+#[test]
+fn a_refusal_after_a_break_that_waiting_will_not_mend_is_not_retried() {
+    let mut state = joined();
+    let refused = |code| Offline::Refused { code, message: "No.".into(), suggestion: None };
+    state.apply(NetEvent::Offline(refused(RefusalCode::BadKey)), moment());
+    assert_eq!(state.link.phase, Phase::Idle);
+    assert!(state.link.trouble.is_some());
+    assert!(state.link.is_wanted, "the conversations stay on the screen");
+}
+
+// ---- The dictionary
+
+#[test]
+fn people_come_and_go_and_a_missed_revision_asks_for_all() {
+    let mut state = joined_with(vec![person("ada", ada())], Library::default());
+    assert_eq!(contact_names(&state), []);
+    let joined = |revision, text: &str, key: PublicKey| NetEvent::Joined { revision, person: person(text, key) };
+    assert!(state.apply(joined(8, "bob", bob()), moment()).is_empty());
+    assert_eq!(contact_names(&state), [("bob".to_owned(), true)]);
+    let asked = commands(state.apply(joined(10, "eve", eve()), moment()));
+    assert!(asked == [NetCommand::AskDirectory]);
+    let gone = NetEvent::Left { revision: 12, name: name("eve"), reason: LeaveReason::Lost };
+    assert!(state.apply(gone, moment()).is_empty(), "asked once, not for each further gap");
+    let people = vec![person("ada", ada()), person("eve", eve())];
+    state.apply(NetEvent::Directory { revision: 13, people }, moment());
+    assert_eq!(contact_names(&state), [("eve".to_owned(), true)]);
+    assert!(state.apply(joined(14, "bob", bob()), moment()).is_empty(), "the count goes on from there");
+    assert_eq!(contact_names(&state).len(), 2);
+    state.apply(NetEvent::Left { revision: 14, name: name("eve"), reason: LeaveReason::Quit }, moment());
+    assert_eq!(contact_names(&state).len(), 2, "an old change changes nothing");
+}
+
+#[test]
+fn who_left_stays_listed_while_there_is_a_conversation() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "Hello", 1, 0);
+    for (revision, text) in [(8, "bob"), (9, "eve")] {
+        let reason = LeaveReason::Quit;
+        state.apply(NetEvent::Left { revision, name: name(text), reason }, moment());
+    }
+    assert_eq!(contact_names(&state), [("bob".to_owned(), false)]);
+    assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
+    let conversation = state.conversations.get(bob_peer()).expect("it is there");
+    assert_eq!(conversation.draft, "Still there?", "nothing that was typed is lost");
+    assert!(conversation.hint.as_ref().is_some_and(|hint| hint.contains("bob has left")));
+    state.apply(NetEvent::Joined { revision: 10, person: person("bob", bob()) }, moment());
+    assert_eq!(commands(state.handle(Action::Send, moment())).len(), 1);
+}
+
+#[test]
+fn a_new_key_under_an_old_name_is_another_person() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "Hello", 1, 0);
+    state.apply(NetEvent::Left { revision: 8, name: name("bob"), reason: LeaveReason::Quit }, moment());
+    state.apply(NetEvent::Left { revision: 9, name: name("eve"), reason: LeaveReason::Quit }, moment());
+    state.apply(NetEvent::Joined { revision: 10, person: person("bob", eve()) }, moment());
+    assert_eq!(contact_names(&state), [("bob".to_owned(), true), ("bob".to_owned(), false)]);
+    assert!(write(&mut state, bob_peer(), "A secret").is_empty(), "the old bob is not there, and nobody else gets it");
+}
+
+// ---- Messages
+
+#[test]
+fn a_message_goes_from_pending_to_relayed() {
+    let mut state = joined();
+    let sent = write(&mut state, bob_peer(), "\n Hello,\nBob \n\n");
+    let [NetCommand::Send { draft, recipients, text }] = &sent[..] else { panic!("one message is sent") };
+    assert_eq!((&recipients[..], text.as_str()), (&[bob()][..], " Hello,\nBob"));
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Pending(*draft));
+    assert_eq!(state.conversations.get(bob_peer()).map(|c| c.draft.as_str()), Some(""));
+    state.apply(NetEvent::Sent { draft: *draft, message_id: id(5) }, moment());
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Sent(*draft, id(5)));
+    state.apply(envelope(6, ada().id(), vec![bob().id()], WireOutcome::Own), moment());
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Sent(*draft, id(5)), "another one came back");
+    state.apply(envelope(5, ada().id(), vec![bob().id()], WireOutcome::Own), moment());
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Relayed);
+}
+
+#[test]
+fn a_failed_message_says_why_and_can_be_sent_again() {
+    let mut state = joined();
+    let sent = write(&mut state, bob_peer(), "Hello");
+    let [NetCommand::Send { draft, .. }] = &sent[..] else { panic!("one message is sent") };
+    state.apply(NetEvent::SendFailed { draft: *draft, reason: "no room".into() }, moment());
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Failed(*draft, "no room".into()));
+    let again = commands(state.handle(Action::Retry(*draft), moment()));
+    let [NetCommand::Send { draft: next, text, .. }] = &again[..] else { panic!("it is sent again") };
+    assert_ne!(next, draft);
+    assert_eq!(text, "Hello");
+    assert_eq!(only_delivery(&state, bob_peer()), Delivery::Pending(*next));
+    assert!(commands(state.handle(Action::Retry(*draft), moment())).is_empty(), "the old number is used up");
+}
+
+#[test]
+fn what_was_under_way_when_the_link_broke_is_marked() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "arrived", 1, 0);
+    let sent = write(&mut state, bob_peer(), "sent");
+    let [NetCommand::Send { draft, .. }] = &sent[..] else { panic!("one message is sent") };
+    state.apply(NetEvent::Sent { draft: *draft, message_id: id(2) }, moment());
+    write(&mut state, bob_peer(), "sealing");
+    state.apply(NetEvent::Offline(lost()), moment());
+    let deliveries: Vec<Delivery> = messages(&state, bob_peer()).into_iter().map(|m| m.delivery).collect();
+    assert_eq!(deliveries[0], Delivery::Relayed);
+    assert!(matches!(&deliveries[1], Delivery::Failed(_, reason) if reason.contains("may not have arrived")));
+    assert!(matches!(&deliveries[2], Delivery::Failed(_, reason) if reason.contains("Not sent")));
+}
+
+#[test]
+fn after_a_reconnect_conversations_stay_but_another_self_begins_anew() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "Hello", 1, 0);
+    state.apply(NetEvent::Offline(lost()), moment());
+    assert_eq!(contact_names(&state), [("bob".to_owned(), false), ("eve".to_owned(), false)]);
+    assert!(write(&mut state, bob_peer(), "kept").is_empty());
+    state.apply(online(vec![person("ada", ada()), person("bob", bob())], library()), moment());
+    assert_eq!(messages(&state, bob_peer()).len(), 1);
+    assert_eq!(state.conversations.get(bob_peer()).map(|c| c.draft.as_str()), Some("kept"));
+
+    state.handle(Action::Leave, moment());
+    state.handle(Action::EditAddress("elsewhere".into()), moment());
+    state.handle(Action::Connect, moment());
+    state.apply(online(vec![person("ada", ada()), person("bob", bob())], library()), moment());
+    assert!(messages(&state, bob_peer()).is_empty());
+}
+
+#[test]
+fn everyone_is_each_person_online_and_me_so_that_it_stays_a_letter_to_several() {
+    let mut state = joined_with(vec![person("ada", ada()), person("bob", bob())], library());
+    let sent = write(&mut state, Peer::Everyone, "Good morning");
+    let [NetCommand::Send { recipients, .. }] = &sent[..] else { panic!("one message is sent") };
+    assert_eq!(recipients[..], [ada(), bob()]);
+    // The own copy comes back as a letter too; it stands there already.
+    state.apply(letter("ada", &ada(), &[&ada(), &bob()], "Good morning", 0), moment());
+    assert_eq!(messages(&state, Peer::Everyone).len(), 1);
+}
+
+#[test]
+fn letters_are_filed_by_whom_they_are_for() {
+    let mut state = joined();
+    state.apply(letter("bob", &bob(), &[&ada()], "to you", 0), moment());
+    state.apply(letter("bob", &bob(), &[&ada(), &eve()], "to several", 1), moment());
+    assert_eq!(messages(&state, bob_peer())[0].text, "to you");
+    assert_eq!(messages(&state, Peer::Everyone)[0].text, "to several");
+}
+
+#[test]
+fn alone_nothing_is_sent_to_everyone() {
+    let mut state = scenes::scene("alone");
+    assert!(write(&mut state, Peer::Everyone, "Hello?").is_empty());
+    let conversation = state.conversations.get(Peer::Everyone).expect("it is there");
+    assert_eq!(conversation.draft, "Hello?");
+    assert!(conversation.hint.is_some());
+    state.handle(Action::EditDraft("Hello??".into()), moment());
+    assert_eq!(
+        state.conversations.get(Peer::Everyone).and_then(|c| c.hint.clone()),
+        None,
+        "typing takes the hint away"
+    );
+}
+
+#[test]
+fn blank_drafts_are_not_sent() {
+    let mut state = joined();
+    assert!(write(&mut state, bob_peer(), " \n\t\n").is_empty());
+    assert!(messages(&state, bob_peer()).is_empty());
+}
+
+#[test]
+fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
+    let mut state = joined();
+    let longest = "ž".repeat(MAX_TEXT_BYTES / 2);
+    assert_eq!(write(&mut state, bob_peer(), &longest).len(), 1);
+    let too_long = format!("{longest}x");
+    assert!(write(&mut state, bob_peer(), &too_long).is_empty());
+    let conversation = state.conversations.get(bob_peer()).expect("it is there");
+    assert_eq!(conversation.draft, too_long);
+    assert!(conversation.hint.as_ref().is_some_and(|hint| hint.contains("1 bytes too long")));
+    assert_eq!(conversation.counter_bytes(), Some(MAX_TEXT_BYTES + 1));
+    state.handle(Action::EditDraft("short".into()), moment());
+    assert_eq!(state.conversations.get(bob_peer()).and_then(|c| c.counter_bytes()), None);
+}
+
+#[test]
+fn unread_messages_are_counted_until_they_are_on_the_screen() {
+    let mut state = joined();
+    let unread = |state: &State, peer| state.conversations.get(peer).map_or(0, |c| c.unread_count);
+    state.apply(letter("bob", &bob(), &[&ada()], "one", 0), moment());
+    state.apply(letter("bob", &bob(), &[&ada()], "two", 1), moment());
+    assert_eq!(unread(&state, bob_peer()), 2);
+    let effects = state.handle(Action::Select(bob_peer()), moment());
+    assert!(effects == [Effect::FocusComposer]);
+    assert_eq!(unread(&state, bob_peer()), 0);
+    state.apply(letter("bob", &bob(), &[&ada()], "three", 2), moment());
+    assert_eq!(unread(&state, bob_peer()), 0, "it is on the screen");
+    state.handle(Action::ShowSide(SidePanel::Wire), moment());
+    state.apply(letter("bob", &bob(), &[&ada()], "four", 3), moment());
+    assert_eq!(unread(&state, bob_peer()), 1, "the wire hides it");
+    state.handle(Action::ShowSide(SidePanel::Conversation), moment());
+    assert_eq!(unread(&state, bob_peer()), 0);
+}
+
+#[test]
+fn the_wire_and_conversations_are_bounded() {
+    let mut state = joined();
+    for number in 0..600u32 {
+        state.apply(envelope(number as u8, eve().id(), vec![bob().id()], WireOutcome::Foreign), moment());
+    }
+    assert_eq!(state.wire.newest_first().len(), 500);
+    assert_eq!(state.wire.total(), 600);
+    for minute in 0..2_050 {
+        state.apply(letter("bob", &bob(), &[&ada()], &minute.to_string(), minute), moment());
+    }
+    let messages = messages(&state, bob_peer());
+    assert_eq!(messages.len(), 2_000);
+    assert_eq!(messages[0].text, "50", "the oldest fall away");
+}
+
+// ---- Videos
+
+#[test]
+fn watching_asks_the_network_before_the_playback() {
+    let mut state = joined();
+    let effects = state.handle(Action::Watch(common::media::VideoId(2)), moment());
+    let [Effect::Net(NetCommand::Watch { stream, video, .. }), Effect::StartPlayback { stream: played, title }] =
+        &effects[..]
+    else {
+        panic!("a grant must not come before its stream")
+    };
+    assert_eq!((stream, title.as_str(), video.0), (played, "Numbers", 2));
+    let first = *stream;
+    let second = scenes::watch(&mut state, 1);
+    assert!(second > first, "each stream has a larger number");
+    assert!(
+        commands(state.handle(Action::StopWatching, moment())) == [NetCommand::Stop { stream: second }],
+        "stopping names the stream that plays"
+    );
+    assert!(state.player.showing.is_none());
+    assert!(state.handle(Action::StopWatching, moment()).is_empty());
+}
+
+#[test]
+fn what_is_not_in_the_library_or_out_of_reach_is_not_asked_for() {
+    let mut state = joined();
+    assert!(state.handle(Action::Watch(common::media::VideoId(99)), moment()).is_empty());
+    state.apply(NetEvent::Offline(lost()), moment());
+    assert!(state.handle(Action::Watch(common::media::VideoId(1)), moment()).is_empty());
+}
+
+#[test]
+fn the_player_goes_from_opening_to_the_end() {
+    let stage = |state: &State| state.player.showing.as_ref().map(|showing| showing.stage.clone());
+    let mut state = joined();
+    let stream = scenes::watch(&mut state, 1);
+    assert_eq!(stage(&state), Some(Stage::Opening));
+    scenes::start(&mut state, stream, 1);
+    state.report(scenes::report(stream, 1, 240));
+    assert_eq!(stage(&state), Some(Stage::Playing));
+    let ended = NetEvent::StreamEnded { stream, reason: EndReason::Finished };
+    assert!(state.apply(ended, moment()) == [Effect::SourceEnded(stream)]);
+    assert_eq!(stage(&state), Some(Stage::Playing), "what has arrived is still shown");
+    let last = triptych_client::state::player::PlaybackReport { is_finished: true, ..scenes::report(stream, 22, 1440) };
+    state.report(last);
+    assert_eq!(stage(&state), Some(Stage::Ended));
+    assert!(state.handle(Action::ClosePlayer, moment()).is_empty(), "nothing is left to be stopped");
+    assert_eq!(stage(&state), None);
+}
+
+#[test]
+fn news_of_another_stream_changes_nothing() {
+    let mut state = joined();
+    let old = scenes::watch(&mut state, 1);
+    let stream = scenes::watch(&mut state, 2);
+    scenes::start(&mut state, old, 1);
+    assert!(state.apply(NetEvent::StreamEnded { stream: old, reason: EndReason::Stopped }, moment()).is_empty());
+    state.report(scenes::report(old, 5, 1440));
+    let showing = state.player.showing.as_ref().expect("the second plays");
+    assert_eq!((showing.stream, &showing.stage, showing.segments.len()), (stream, &Stage::Opening, 0));
+}
+
+#[test]
+fn a_stream_that_fails_or_loses_its_link_says_so() {
+    let failed = scenes::scene("failed").player.showing.map(|showing| showing.stage);
+    assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
+    let mut state = scenes::playing();
+    let effects = state.apply(NetEvent::Offline(lost()), moment());
+    assert!(effects == [Effect::StopPlayback]);
+    assert!(matches!(state.player.showing.map(|showing| showing.stage), Some(Stage::Failed(_))));
+}
