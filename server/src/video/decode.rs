@@ -251,7 +251,7 @@ struct Held {
 /// thing arrives, and not before, because only then is the file so far open that it can be searched.
 fn hold(pad: &gst::Pad, sender: &mpsc::SyncSender<Held>) {
     let sender = sender.clone();
-    pad.add_probe(gst::PadProbeType::BLOCK_DOWNSTREAM, move |pad, info| {
+    pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(probe) = info.id.take() {
             // A second arrival at the held pad finds the channel full and changes nothing.
             let _ = sender.try_send(Held { pad: pad.clone(), probe });

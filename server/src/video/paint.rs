@@ -38,13 +38,16 @@ const LETTERS: [(char, [u8; 7]); 14] = [
 pub(super) struct Canvas {
     width: usize,
     height: usize,
+    /// Bytes from one row to the next, in luma and in the differences: multiples of four, as GStreamer has it.
+    strides: [usize; 2],
     /// All of luma, then both differences.
     bytes: Vec<u8>,
 }
 
 impl Canvas {
     pub(super) fn new(width: usize, height: usize) -> Self {
-        Self { width, height, bytes: vec![0; width * height * 3 / 2] }
+        let strides = [width.next_multiple_of(4), (width / 2).next_multiple_of(4)];
+        Self { width, height, strides, bytes: vec![0; (strides[0] + strides[1]) * height] }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -141,12 +144,12 @@ impl Canvas {
 
     fn span(&mut self, row: usize, columns: Range<usize>, colour: Colour) {
         let columns = columns.start.min(self.width)..columns.end.min(self.width);
-        let start = row * self.width;
+        let start = row * self.strides[0];
         self.bytes[start + columns.start..start + columns.end].fill(colour[0]);
         if row % 2 == 0 {
-            let (half, luma) = (self.width / 2, self.width * self.height);
             for plane in 0..2 {
-                let start = luma + plane * half * (self.height / 2) + row / 2 * half;
+                let rows_before = plane * (self.height / 2) + row / 2;
+                let start = self.strides[0] * self.height + rows_before * self.strides[1];
                 self.bytes[start + columns.start / 2..start + columns.end / 2].fill(colour[plane + 1]);
             }
         }

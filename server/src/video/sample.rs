@@ -134,10 +134,11 @@ fn encode(
     let mut canvas = Canvas::new(width, height);
     for number in 0..frame_count {
         canvas.paint(&format!("{height}p"), number, frame_count, number as f32 / FRAMES_PER_SECOND as f32);
-        source.push_buffer(buffer(&canvas, number)).map_err(|_| complaint(&stage))?;
+        wait_for_room(&stage, &source, canvas.bytes().len())?;
+        source.push_buffer(buffer(&canvas, number)).map_err(|error| Trouble(error.to_string()))?;
         report();
     }
-    source.end_of_stream().map_err(|_| complaint(&stage))?;
+    source.end_of_stream().map_err(|error| Trouble(error.to_string()))?;
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
     match stage.bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds).as_deref().map(gst::MessageRef::view) {
         Some(gst::MessageView::Eos(_)) => Ok(()),
@@ -154,9 +155,17 @@ fn source(width: usize, height: usize) -> AppSrc {
         .field("framerate", gst::Fraction::new(FRAMES_PER_SECOND as i32, 1))
         .field("colorimetry", "1:4:0:0")
         .build();
-    // Two frames wait at most; pushing a third blocks.
-    let two_frames = (width * height * 3) as u64;
-    AppSrc::builder().caps(&caps).format(gst::Format::Time).block(true).max_bytes(two_frames).build()
+    AppSrc::builder().caps(&caps).format(gst::Format::Time).build()
+}
+
+/// Waits until fewer than two frames wait to be encoded. `block` of `appsrc` would wait for ever after an error.
+fn wait_for_room(stage: &Stage, source: &AppSrc, frame_bytes: usize) -> Result<(), Trouble> {
+    while source.current_level_bytes() > frame_bytes as u64 {
+        if let Some(trouble) = stage.wait_for_error(gst::ClockTime::from_mseconds(2)) {
+            return Err(trouble);
+        }
+    }
+    Ok(())
 }
 
 fn buffer(canvas: &Canvas, number: u32) -> gst::Buffer {
@@ -166,8 +175,4 @@ fn buffer(canvas: &Canvas, number: u32) -> gst::Buffer {
     fresh.set_pts(at(number));
     fresh.set_duration(at(number + 1) - at(number));
     buffer
-}
-
-fn complaint(stage: &Stage) -> Trouble {
-    stage.error().unwrap_or_else(|| Trouble("the encoder stopped".into()))
 }

@@ -122,7 +122,12 @@ impl Stage {
 
     /// The first error that the pipeline reported and nobody has read.
     pub(super) fn error(&self) -> Option<Trouble> {
-        let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
+        self.wait_for_error(gst::ClockTime::ZERO)
+    }
+
+    /// The same, after waiting for it.
+    pub(super) fn wait_for_error(&self, at_most: gst::ClockTime) -> Option<Trouble> {
+        let message = self.bus.timed_pop_filtered(at_most, &[gst::MessageType::Error])?;
         match message.view() {
             gst::MessageView::Error(error) => Some(Trouble(words(&error.error()))),
             _ => None,
