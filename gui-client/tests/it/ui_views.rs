@@ -27,8 +27,10 @@ struct Bench {
 
 impl Bench {
     fn commands(&self) -> Vec<&NetCommand> {
-        let command = |effect| if let Effect::Net(command) = effect { Some(command) } else { None };
-        self.effects.iter().filter_map(command).collect()
+        self.effects
+            .iter()
+            .filter_map(|effect| if let Effect::Net(command) = effect { Some(command) } else { None })
+            .collect()
     }
 }
 
