@@ -1,4 +1,6 @@
 //! What the tests share.
 
 pub mod client;
+pub mod clips;
 pub mod server;
+pub mod watch;

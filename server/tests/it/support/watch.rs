@@ -1,0 +1,78 @@
+//! Watches a video the way a client does: over TCP, from a real server, granting credit as pictures come.
+
+use std::path::Path;
+
+use common::{
+    crypto::test_keys,
+    media::{Library, Quality, SegmentInfo, StreamId},
+    message::{ClientMessage, EndReason, ServerMessage},
+};
+
+use super::{client::TestClient, server::TestServer};
+
+/// Pictures that are granted and not yet seen.
+const CREDIT: u32 = 16;
+
+/// A whole stream.
+pub struct Watched {
+    pub library: Library,
+    pub duration_nanos: u64,
+    pub frame_count: u32,
+    pub segments: Vec<SegmentInfo>,
+    pub pictures: Vec<Received>,
+    pub end: EndReason,
+}
+
+/// One picture as it arrived.
+pub struct Received {
+    pub index: u32,
+    pub height: u32,
+    pub pts_nanos: u64,
+    pub duration_nanos: u64,
+    pub jpeg: Vec<u8>,
+}
+
+/// Serves `folder` and watches `title` in it to the end.
+pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
+    let server = TestServer::start_with(folder, false).await;
+    let (mut client, welcome) = TestClient::join(server.address, "viewer", &test_keys::ada()).await;
+    let library = welcome.library;
+    let found = library.videos.iter().find(|video| video.title == title);
+    let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
+    let stream = StreamId(1);
+    client.send(&ClientMessage::Watch { stream, video, quality }).await;
+    client.send(&ClientMessage::Grant { stream, pictures: CREDIT }).await;
+    let mut watched = Watched {
+        library,
+        duration_nanos: 0,
+        frame_count: 0,
+        segments: Vec::new(),
+        pictures: Vec::new(),
+        end: EndReason::Finished,
+    };
+    loop {
+        match client.next().await {
+            ServerMessage::StreamStarted { duration_nanos, frame_count, segments, .. } => {
+                watched = Watched { duration_nanos, frame_count, segments, ..watched };
+            }
+            ServerMessage::Picture { head, jpeg } => {
+                assert_eq!(head.stream, stream);
+                client.send(&ClientMessage::Grant { stream, pictures: 1 }).await;
+                watched.pictures.push(Received {
+                    index: head.index,
+                    height: head.height,
+                    pts_nanos: head.pts_nanos,
+                    duration_nanos: head.duration_nanos,
+                    jpeg: jpeg.0,
+                });
+            }
+            ServerMessage::StreamEnded { reason, .. } => {
+                watched.end = reason;
+                break;
+            }
+            other => panic!("neither picture nor end but {other:?}"),
+        }
+    }
+    server.stop().await;
+    watched
+}
