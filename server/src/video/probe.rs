@@ -22,18 +22,23 @@ use super::{
     entry::EntryPoints,
     stage::{
         LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_first_video, shown,
-        words,
+        track_caps, words,
     },
 };
 
 /// A week at 60 frames/s is more than anybody shows; more than this is a file that lies.
 const MAX_FRAMES: usize = 36_000_000;
 
+/// Parsers that do not know how long a frame stands say a nanosecond.
+const SHORTEST_FRAME_NANOS: u64 = 100_000;
+
 /// However lively a file is, it is read in this time or not at all.
 const READ_DEADLINE: Duration = Duration::from_secs(15 * 60);
 
-/// A file may end this much before the end it promised; containers round, and sound is padded.
+/// A file may end this much before the end it promised, or a fiftieth of it, or a few frames: containers round, sound is
+/// padded, and where frames are reordered some count the delay as length.
 const MISSING_TOLERANCE_NANOS: u64 = 500_000_000;
+const MISSING_TOLERANCE_FRAMES: u64 = 4;
 
 /// What is known of a file that can be played.
 #[derive(Debug, Clone)]
@@ -111,6 +116,8 @@ struct Track {
     entries: EntryPoints,
     /// Frames without a usable time.
     untimed: usize,
+    /// When the frame that is shown last comes and goes.
+    last_start_nanos: u64,
     end_nanos: u64,
     /// The end of the longest track of any kind.
     last_nanos: u64,
@@ -118,6 +125,10 @@ struct Track {
 
 impl Track {
     fn note(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef, is_vp8: bool) {
+        if self.pts_nanos.is_empty() {
+            // By now they are complete.
+            self.caps = pad.current_caps().or(self.caps.take());
+        }
         if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) || (is_vp8 && is_hidden_vp8(buffer)) {
             return;
         }
@@ -125,7 +136,9 @@ impl Track {
             Some((start, end)) => {
                 self.pts_nanos.push(start);
                 self.entries.note(start, !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
-                self.end_nanos = self.end_nanos.max(end);
+                if start >= self.last_start_nanos {
+                    (self.last_start_nanos, self.end_nanos) = (start, end);
+                }
             }
             None if buffer.pts().is_none() => self.untimed += 1,
             // Outside what an edit list shows.
@@ -135,9 +148,13 @@ impl Track {
 
     /// Whether each frame has a time of its own. Fields that come one by one, for example, share theirs.
     fn is_timed(&self) -> bool {
+        self.untimed == 0 && self.sorted().windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    fn sorted(&self) -> Vec<u64> {
         let mut sorted = self.pts_nanos.clone();
         sorted.sort_unstable();
-        self.untimed == 0 && sorted.windows(2).all(|pair| pair[0] < pair[1])
+        sorted
     }
 
     fn prove(mut self, path: &Path, decoder: &str) -> Result<Probed, Flaw> {
@@ -150,7 +167,9 @@ impl Track {
         if self.pts_nanos.is_empty() {
             return Err(Flaw::NoFrames);
         }
-        let index = FrameIndex::new(self.pts_nanos, Some(self.end_nanos));
+        let last_stands_nanos = self.end_nanos.saturating_sub(self.last_start_nanos);
+        let end_nanos = Some(self.end_nanos).filter(|_| last_stands_nanos >= SHORTEST_FRAME_NANOS);
+        let index = FrameIndex::new(self.pts_nanos, end_nanos);
         let (first, picture_width, picture_height) = first_picture(path, decoder, &index)?;
         check_sides(picture_width, picture_height)?;
         // What comes before the first frame that the decoder puts out cannot be shown: it refers to frames that
@@ -197,7 +216,10 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     if track.pts_nanos.len() > MAX_FRAMES {
         return Err(Flaw::TooManyFrames);
     }
-    if track.caps.is_some() && track.last_nanos + MISSING_TOLERANCE_NANOS.max(promised / 50) < promised {
+    let longest_frame_nanos = track.sorted().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+    let tolerance_nanos =
+        MISSING_TOLERANCE_NANOS.max(promised / 50).max(MISSING_TOLERANCE_FRAMES * longest_frame_nanos);
+    if track.caps.is_some() && track.last_nanos + tolerance_nanos < promised {
         return Err(Flaw::BreaksOff(track.last_nanos, promised));
     }
     Ok(track)
@@ -206,7 +228,7 @@ fn read(path: &Path) -> Result<Track, Flaw> {
 /// Makes the pad's track ours when it is the first with pictures.
 fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
     let mut track = track.lock().expect("no holder of this lock panics");
-    let caps = pad.current_caps().filter(|caps| is_video(caps));
+    let caps = track_caps(pad).filter(|caps| is_video(caps));
     let is_ours = track.caps.is_none() && caps.is_some();
     if is_ours {
         track.caps = caps;
@@ -216,7 +238,7 @@ fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
 
 fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool) {
     let (track, pulse) = (track.clone(), pulse.clone());
-    let is_vp8 = pad.current_caps().and_then(|caps| Some(caps.structure(0)?.name() == "video/x-vp8")) == Some(true);
+    let is_vp8 = track_caps(pad).and_then(|caps| Some(caps.structure(0)?.name() == "video/x-vp8")) == Some(true);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         pulse.beat();
         if let Some(buffer) = info.buffer() {

@@ -54,7 +54,7 @@ pub(super) fn link_first_video(
     let decoder = decoder.downgrade();
     parse.connect_pad_added(move |parse, pad| {
         let Some(sink) = decoder.upgrade().and_then(|decoder| decoder.static_pad("sink")) else { return };
-        if sink.is_linked() || !pad.current_caps().is_some_and(|caps| is_video(&caps)) {
+        if sink.is_linked() || !track_caps(pad).is_some_and(|caps| is_video(&caps)) {
             return;
         }
         prepare(pad);
@@ -178,6 +178,11 @@ pub(super) fn shown(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<(u64, u64
     let start = segment.to_stream_time(start?)?;
     let stop = stop.and_then(|stop| segment.to_stream_time(stop)).unwrap_or(start);
     Some((start.nseconds(), stop.nseconds()))
+}
+
+/// What a track of `parsebin` carries. Some parsers settle the details only with the first frame.
+pub(super) fn track_caps(pad: &gst::Pad) -> Option<gst::Caps> {
+    pad.current_caps().or_else(|| Some(pad.query_caps(None))).filter(|caps| !caps.is_any() && !caps.is_empty())
 }
 
 /// Whether the caps are those of a video, coded or not. Motion JPEG calls itself an image.

@@ -10,7 +10,8 @@ use tempfile::tempdir;
 
 use crate::support::{
     clips::{
-        Clip, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8_HIDDEN_FRAMES, VP9, read_barcode, write_video,
+        Clip, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8_HIDDEN_FRAMES, VP9, read_barcode,
+        write_video,
     },
     watch::{Watched, watch},
 };
@@ -50,10 +51,16 @@ fn check_times(watched: &Watched, files: &[(u32, &str, Clip)]) {
     for (place, (picture, (frame, file))) in watched.pictures.iter().zip(barcodes(watched)).enumerate() {
         let (height, _, clip) = &files[file as usize];
         assert_eq!((picture.index as usize, picture.height, picture.pts_nanos), (place, *height, due_nanos));
-        let ends: Vec<_> = clip.pts_millis.iter().skip(1).chain([&clip.end_millis]).collect();
-        let stands_millis = ends[frame as usize] - clip.pts_millis[frame as usize];
-        let off_nanos = picture.duration_nanos.abs_diff(stands_millis * 1_000_000);
-        assert!(off_nanos < 2_000_000, "frame {frame} of {height}p stands {} ns", picture.duration_nanos);
+        let stands_millis = |frame: usize| {
+            let next = clip.pts_millis.get(frame + 1).unwrap_or(&clip.end_millis);
+            next - clip.pts_millis[frame]
+        };
+        let is_right = |frame| picture.duration_nanos.abs_diff(stands_millis(frame) * 1_000_000) < 2_000_000;
+        // Not every container knows how long its last frame stands; then it is as long as the one before.
+        let frame = frame as usize;
+        let may_guess = frame > 0 && frame + 1 == clip.pts_millis.len();
+        let found = picture.duration_nanos;
+        assert!(is_right(frame) || may_guess && is_right(frame - 1), "frame {frame} of {height}p stands {found} ns");
         due_nanos += picture.duration_nanos;
     }
     assert_eq!(watched.duration_nanos, due_nanos);
@@ -87,7 +94,12 @@ fn three(frame_count: u64, encoder: &str, mux: &str, extension: &'static str) ->
 async fn frame_counts_that_three_does_not_divide() {
     let folder = tempdir().unwrap();
     for frame_count in [30, 31, 32] {
-        check_triptych(folder.path(), &format!("n {frame_count}"), &three(frame_count, crate::support::clips::H264, "mp4mux", "mp4")).await;
+        check_triptych(
+            folder.path(),
+            &format!("n {frame_count}"),
+            &three(frame_count, crate::support::clips::H264, "mp4mux", "mp4"),
+        )
+        .await;
     }
 }
 
@@ -95,8 +107,14 @@ async fn frame_counts_that_three_does_not_divide() {
 async fn one_frame_and_two() {
     let folder = tempdir().unwrap();
     for frame_count in [1, 2] {
-        check_triptych(folder.path(), &format!("n {frame_count}"), &three(frame_count, MJPEG, "matroskamux", "mkv")).await;
-        check_triptych(folder.path(), &format!("h {frame_count}"), &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4")).await;
+        check_triptych(folder.path(), &format!("n {frame_count}"), &three(frame_count, MJPEG, "matroskamux", "mkv"))
+            .await;
+        check_triptych(
+            folder.path(),
+            &format!("h {frame_count}"),
+            &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4"),
+        )
+        .await;
     }
 }
 
@@ -137,7 +155,9 @@ async fn groups_of_pictures_closed_and_open() {
 #[tokio::test]
 async fn variable_frame_rate() {
     let folder = tempdir().unwrap();
-    for (title, steps) in [("jumpy", &[10, 200, 20, 20, 500][..]), ("still then quick", &[400, 400, 10, 10, 10, 10, 10])] {
+    for (title, steps) in
+        [("jumpy", &[10, 200, 20, 20, 500][..]), ("still then quick", &[400, 400, 10, 10, 10, 10, 10])]
+    {
         for (name, encoder, mux, extension) in [
             ("mp4", crate::support::clips::H264, "mp4mux", "mp4"),
             ("short", H264_SHORT_GROUPS, "mp4mux", "mp4"),
@@ -180,16 +200,18 @@ async fn one_resolution_alone_is_its_whole_file() {
 #[tokio::test]
 async fn titles_of_all_kinds() {
     let folder = tempdir().unwrap();
-    for title in ["two  spaces", "it's \"quoted\" & 100% $HOME; `x`", "Фильм 映画 فيلم 🎬", "dots.and_under_scores", "-dash"] {
+    for title in
+        ["two  spaces", "it's \"quoted\" & 100% $HOME; `x`", "Фильм 映画 فيلم 🎬", "dots.and_under_scores", "-dash"]
+    {
         check_triptych(folder.path(), title, &three(7, MJPEG, "matroskamux", "mkv")).await;
     }
 }
 
 #[tokio::test]
-async fn real_sizes_and_the_lists_of_a_long_clip() {
+async fn real_sizes() {
     let folder = tempdir().unwrap();
     let size = |size, (height, extension, clip): (u32, &'static str, Clip)| (height, extension, Clip { size, ..clip });
-    let [small, middle, large] = three(90, H264_SHORT_GROUPS, "mp4mux", "mp4");
+    let [small, middle, large] = three(13, H264_SHORT_GROUPS, "mp4mux", "mp4");
     let files = [size((426, 240), small), size((1280, 720), middle), size((2560, 1440), large)];
     check_triptych(folder.path(), "real", &files).await;
     let library = triptych_server::video::Library::scan(folder.path()).unwrap().listing();

@@ -66,7 +66,11 @@ impl Clip {
 
     /// Writes it with barcodes.
     pub fn write(&self, path: &Path) {
-        self.write_painted(path, |number, row, column| barcode_luma(number, self.variant, row, column), |_, _| (128, 128));
+        self.write_painted(
+            path,
+            |number, row, column| barcode_luma(number, self.variant, row, column),
+            |_, _| (128, 128),
+        );
     }
 
     /// Writes it with luma by frame number and relative place (row, column), and colour differences by place.
@@ -143,8 +147,7 @@ pub const H264: &str = "x264enc speed-preset=veryfast bframes=3 b-adapt=false ke
 /// A key frame each second at 25 frames/s.
 pub const H264_SHORT_GROUPS: &str = "x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=25 bitrate=400";
 /// Groups of pictures that refer to the group before.
-pub const H264_OPEN_GROUPS: &str =
-    "x264enc speed-preset=veryfast bframes=3 b-adapt=false key-int-max=10 bitrate=400 option-string=open-gop=1:scenecut=0";
+pub const H264_OPEN_GROUPS: &str = "x264enc speed-preset=veryfast bframes=3 b-adapt=false key-int-max=10 bitrate=400 option-string=open-gop=1:scenecut=0";
 pub const H265: &str = "x265enc speed-preset=ultrafast key-int-max=12 bitrate=400 ! h265parse";
 pub const VP8_HIDDEN_FRAMES: &str =
     "vp8enc deadline=1 cpu-used=4 auto-alt-ref=true lag-in-frames=8 keyframe-max-dist=30 target-bitrate=400000";
