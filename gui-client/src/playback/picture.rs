@@ -73,7 +73,7 @@ impl PictureDecoder {
         let source: &[u8] = bytemuck::cast_slice(&self.full_size);
         self.row_sums.resize(row_bytes, 0);
         let count = (divisor * divisor) as u32;
-        let reciprocal = 65_536_u32.div_ceil(count);
+        let reciprocal = reciprocal(count);
         let blocks_of_rows = source.chunks_exact(width * 4 * divisor);
         for (target_row, rows) in target.chunks_exact_mut(target_width).zip(blocks_of_rows) {
             self.row_sums.fill(0);
@@ -89,7 +89,7 @@ impl PictureDecoder {
                         *total += u32::from(sum);
                     }
                 }
-                let bytes = totals.map(|total| (((total + count / 2) * reciprocal) >> 16).min(255) as u8);
+                let bytes = totals.map(|total| (((total + count / 2) * reciprocal) >> 24) as u8);
                 *pixel = u32::from_ne_bytes(bytes);
             }
         }
@@ -98,13 +98,50 @@ impl PictureDecoder {
 
 /// By which whole number a picture can be divided and still fill its place.
 fn divisor(width: usize, height: usize, place: (u32, u32)) -> usize {
-    // Up to 8 the sums of a column fit 16 bits and the product with the reciprocal fits 32.
+    // Up to 8 the sums of a column fit 16 bits, and the multiplication below stands for a division exactly.
     const LARGEST_DIVISOR: usize = 8;
     let (place_width, place_height) = (place.0.max(1) as usize, place.1.max(1) as usize);
     // The place has the aspect of the largest variant, so the side that needs more pixels decides.
     (width / place_width).min(height / place_height).clamp(1, LARGEST_DIVISOR)
 }
 
+/// What to multiply with, and shift right by 24 bits, to divide by `count`. The largest sum of `count` bytes, plus half a
+/// `count` for rounding, is below 256 times `count`, so the product fits 32 bits.
+fn reciprocal(count: u32) -> u32 {
+    (1_u32 << 24).div_ceil(count)
+}
+
 fn unreadable(error: zune_jpeg::errors::DecodeErrors) -> PictureError {
     PictureError::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averages_are_rounded_exactly() {
+        for divisor in 2..=8 {
+            let count = divisor * divisor;
+            for total in 0..=255 * count {
+                let average = ((total + count / 2) * reciprocal(count)) >> 24;
+                assert_eq!(average, (f64::from(total) / f64::from(count)).round() as u32, "{total} / {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_averaged_by_channel_and_surplus_pixels_left_out() {
+        let pixel = |r, g, b| u32::from_ne_bytes([r, g, b, 255]);
+        let full_size = vec![
+            [pixel(0, 10, 0), pixel(1, 20, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
+            [pixel(1, 30, 0), pixel(1, 40, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
+            [pixel(77, 77, 77); 5],
+        ]
+        .concat();
+        let mut decoder = PictureDecoder { full_size, row_sums: Vec::new() };
+        let mut target = vec![0; 2];
+        decoder.average(5, 2, &mut target);
+        assert_eq!(target, [pixel(1, 25, 0), pixel(255, 0, 9)]);
+    }
 }
