@@ -39,7 +39,10 @@ impl IdentityFileError {
         match self {
             Self::File { .. } => "Make the folder writable, or name another with --data-dir.".to_owned(),
             Self::Exposed(path) => {
-                format!("If you trust them, close it with: chmod 600 '{}'. Otherwise delete it for a new key.", path.display())
+                format!(
+                    "If you trust them, close it with: chmod 600 '{}'. Otherwise delete it for a new key.",
+                    path.display()
+                )
             }
             Self::Unusable { .. } => "Move the file away, and a new key is made.".to_owned(),
         }

@@ -1,6 +1,12 @@
 //! The doorbell of the server: reads the command line, prints the one line that counts, and waits for Ctrl-C.
 
-use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -35,7 +41,13 @@ fn main() -> ExitCode {
 
 fn start_log(filter: &str) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?} is not a log filter"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let has_colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(has_colours)
+        .with_target(false)
+        .init();
     Ok(())
 }
 
@@ -64,7 +76,7 @@ async fn serve(args: &Args) -> Result<()> {
 }
 
 fn announce(server: &Server, folder: &Path) -> Result<()> {
-    let address = server.local_addr()?;
+    let address = typeable(server.local_addr()?);
     let listing = server.library().listing();
     for file in &listing.skipped {
         warn!("{:?} skipped: {}", file.file_name, file.reason);
@@ -77,6 +89,20 @@ fn announce(server: &Server, folder: &Path) -> Result<()> {
     writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
     // A pipe would keep the line back, and whoever waits for it would wait for ever.
     Ok(out.flush()?)
+}
+
+/// The address to type at a client. A server that listens everywhere is best reached at the address with which this
+/// machine would speak to others.
+fn typeable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    // Connecting a UDP socket sends nothing; it only picks the address (192.0.2.1 is for documentation, RFC 5737).
+    let picked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    picked.map_or(address, |picked| SocketAddr::new(picked.ip(), address.port()))
 }
 
 fn offer(listing: &Library, folder: &Path) -> String {
@@ -100,7 +126,7 @@ fn make_sample(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn data_dir(args: &Args) -> Result<std::path::PathBuf> {
+fn data_dir(args: &Args) -> Result<PathBuf> {
     if let Some(folder) = &args.data_dir {
         return Ok(folder.clone());
     }

@@ -29,12 +29,12 @@ pub struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file or folder.
-    #[error("cannot keep the server's certificate in {path}: {source}; name another folder with --data-dir")]
+    #[error("cannot keep the server's certificate in {path}: {error}; name another folder with --data-dir")]
     File {
         /// Which.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file holds something else.
     #[error("{path} holds no usable certificate or key: {reason}; move it away and a new one is made")]
@@ -71,7 +71,7 @@ impl Tls {
 fn make(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| TlsError::File { path, source }
+        move |error| TlsError::File { path, error }
     };
     let made = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
         .map_err(|e| TlsError::Unusable { path: folder.to_owned(), reason: e.to_string() })?;

@@ -126,7 +126,8 @@ impl Connection {
         }
         .to_bytes();
         // Signing takes milliseconds, which on this thread is long.
-        let proof = tokio::task::spawn_blocking(move || identity.sign(&transcript)).await.expect("signing does not panic");
+        let proof =
+            tokio::task::spawn_blocking(move || identity.sign(&transcript)).await.expect("signing does not panic");
         let join = ClientMessage::Join {
             name: name.as_str().to_owned(),
             public_key: Blob(public_key.der().to_vec()),
@@ -228,7 +229,9 @@ async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offlin
                     "Start it there with triptych-server, or correct the address.",
                 );
             }
-            Ok(Err(error)) => last_error = unreachable(format!("{address} cannot be reached ({error})."), "Check the network."),
+            Ok(Err(error)) => {
+                last_error = unreachable(format!("{address} cannot be reached ({error})."), "Check the network.")
+            }
             Err(_) => last_error = no_answer(address),
         }
     }

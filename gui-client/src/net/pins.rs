@@ -39,7 +39,8 @@ impl Pins {
         let contents = self.read()?;
         let Some(server) = contents.servers.get(address) else { return Ok(None) };
         from_hex(&server.certificate).map(Some).ok_or_else(|| {
-            let message = format!("the certificate of {address} in {} is not 64 hexadecimal digits", self.path.display());
+            let message =
+                format!("the certificate of {address} in {} is not 64 hexadecimal digits", self.path.display());
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
     }
@@ -58,7 +59,8 @@ impl Pins {
     fn read(&self) -> io::Result<Contents> {
         match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::default()),
-            text => toml::from_str(&text?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message().to_owned())),
+            text => toml::from_str(&text?)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message().to_owned())),
         }
     }
 }

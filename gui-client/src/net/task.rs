@@ -7,13 +7,18 @@
 //!    └─────────────────────┴ unreachable ────┴ goodbye
 //! ```
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::Identity,
-    limits::SILENCE_LIMIT,
+    limits::{JOIN_DEADLINE, SILENCE_LIMIT},
     message::{ClientMessage, ServerMessage},
     name::Name,
 };
@@ -292,10 +297,13 @@ async fn attempt(
         Some(identity) => identity,
         None => {
             step(Progress::MakingKeys);
+            let begun = Instant::now();
             let made = make_identity(&settings.data_dir, &name).await?;
-            // The first connection may have waited too long for its greeting.
-            step(Progress::Connecting);
-            connection = link::connect(address, settings.is_plaintext, &pins).await?;
+            if begun.elapsed() > JOIN_DEADLINE / 2 {
+                // The server has waited too long for its greeting, or nearly so.
+                step(Progress::Connecting);
+                connection = link::connect(address, settings.is_plaintext, &pins).await?;
+            }
             made
         }
     };

@@ -81,7 +81,7 @@ fn outcome(theme: &Theme, outcome: WireOutcome) -> (&'static str, egui::Color32)
         WireOutcome::Opened => ("opened: it was for you", theme.good),
         WireOutcome::Foreign => ("your key does not open this", theme.weak),
         WireOutcome::NotTried => ("not tried: too many came at once", theme.weak),
-        WireOutcome::Rejected => ("for you, but not sound: nothing of it is shown", theme.bad),
+        WireOutcome::Rejected => ("for you, but not sound, so not shown", theme.bad),
     }
 }
 
