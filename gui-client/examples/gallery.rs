@@ -14,6 +14,10 @@ struct Gallery {
 }
 
 impl eframe::App for Gallery {
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         let view = View {
             now: scenes::moment(),

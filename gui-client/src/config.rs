@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use common::{limits::DEFAULT_PORT, name::Name};
 
+/// The window library has much to say about displays, none of which a person can do anything about.
+const DEFAULT_LOG: &str =
+    "info,winit=error,egui_winit=error,egui_system_font_provider=error,eframe=error,egui_glow=error";
+
 /// Triptych: private messages and videos on your own network.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "triptych", version)]
@@ -26,7 +30,7 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
 
     /// What to log on the console: error, warn, info, debug, trace, or a filter such as triptych_client=debug
-    #[arg(long, value_name = "FILTER", default_value = "info")]
+    #[arg(long, value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
 
     /// Colours

@@ -1,19 +1,26 @@
 //! Opens the window.
 
+use std::io::IsTerminal;
+
 use clap::Parser;
 use triptych_client::{app::App, config::Config, ui::icon};
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let viewport = eframe::egui::ViewportBuilder::default()
         .with_title("Triptych")
         .with_app_id("triptych")
         .with_inner_size([1200.0, 760.0])
         .with_min_inner_size([760.0, 520.0])
         .with_icon(icon::paint());
-    let options = eframe::NativeOptions { viewport, ..Default::default() };
+    // Dithering smooths gradients, of which there are none here, and costs a software renderer time for every pixel.
+    let options = eframe::NativeOptions { viewport, dithering: false, ..Default::default() };
     eframe::run_native(
         "Triptych",
         options,

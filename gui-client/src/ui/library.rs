@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             } else {
                 "The server's videos stand here while you are connected."
             };
-            remark(ui, text);
+            widgets::remark(ui, text);
         }
         skipped(ui, state, theme);
     });
@@ -95,10 +95,4 @@ fn skipped(ui: &mut Ui, state: &State, theme: &Theme) {
             }
         },
     );
-}
-
-fn remark(ui: &mut Ui, text: &str) {
-    egui::Frame::new().inner_margin(egui::Margin::symmetric(8, 2)).show(ui, |ui| {
-        ui.label(RichText::new(text).size(letter::SMALL).color(Theme::of(ui).weak));
-    });
 }

@@ -44,14 +44,15 @@ pub struct Outcome {
     pub picture_place: Option<(u32, u32)>,
 }
 
-/// Draws everything.
+/// Draws everything, on a window that was cleared to [`theme::Theme::ground`]: filling it once more would cost a software
+/// renderer a millisecond for each picture of a video.
 pub fn show(ui: &mut Ui, state: &State, view: View) -> Outcome {
     let mut outcome = Outcome::default();
     if is_inside(state) {
         inside(ui, state, view, &mut outcome);
     } else {
         egui::CentralPanel::default()
-            .frame(Frame::new().fill(Theme::of(ui).ground))
+            .frame(Frame::new())
             .show(ui, |ui| connect::show(ui, &state.link, &mut outcome.actions));
     }
     outcome
@@ -71,7 +72,7 @@ fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
         .frame(side.inner_margin(Margin::symmetric(8, 0)))
         .show(ui, |ui| status::show(ui, state, actions));
     if state.link.trouble.is_some() {
-        let frame = Frame::new().fill(theme.ground).inner_margin(Margin::symmetric(12, 8));
+        let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
         Panel::top("trouble").frame(frame).show(ui, |ui| status::trouble(ui, state, view.now, actions));
     }
     let [least, first, most] = size::LEFT;
@@ -86,10 +87,10 @@ fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
     Panel::right("right")
         .default_size(first)
         .size_range(least..=most.min((ui.available_width() - 200.0).max(least)))
-        .frame(Frame::new().fill(theme.ground))
+        .frame(Frame::new())
         .show(ui, |ui| right(ui, state, view, actions));
     egui::CentralPanel::default()
-        .frame(Frame::new().fill(theme.ground).inner_margin(Margin::same(12)))
+        .frame(Frame::new().inner_margin(Margin::same(12)))
         .show(ui, |ui| outcome.picture_place = player::show(ui, state, view.picture, actions));
 }
 

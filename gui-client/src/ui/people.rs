@@ -23,11 +23,7 @@ pub fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, a
             person(ui, state, contact, actions);
         }
         if contacts.is_empty() && state.link.is_online() {
-            ui.horizontal(|ui| {
-                ui.add_space(space::S);
-                let text = "Nobody else is here yet. Whoever joins appears at once.";
-                ui.label(egui::RichText::new(text).size(letter::SMALL).color(Theme::of(ui).weak));
-            });
+            widgets::remark(ui, "Nobody else is here yet. Whoever joins appears at once.");
         }
     });
 }

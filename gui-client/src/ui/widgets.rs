@@ -200,3 +200,10 @@ pub fn empty_state(ui: &mut Ui, head: &str, text: &str) {
         ui.label(RichText::new(text).color(theme.weak));
     });
 }
+
+/// A line or two under a list, as narrow as the list.
+pub fn remark(ui: &mut Ui, text: &str) {
+    egui::Frame::new().inner_margin(Margin::symmetric(8, 2)).show(ui, |ui| {
+        ui.label(RichText::new(text).size(letter::SMALL).color(Theme::of(ui).weak));
+    });
+}

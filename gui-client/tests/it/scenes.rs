@@ -73,6 +73,13 @@ pub fn eve() -> PublicKey {
     KEY.clone()
 }
 
+/// A key to which nobody has the other half: the number in the middle of another one is changed.
+pub fn stranger(number: u8) -> PublicKey {
+    let mut der = bob().der().to_vec();
+    der[120] ^= number + 1;
+    PublicKey::from_der(&der).expect("any odd number of this length passes for a modulus")
+}
+
 pub fn person(text: &str, public_key: PublicKey) -> Person {
     Person { name: name(text), public_key }
 }
@@ -353,7 +360,8 @@ pub fn scene(which: &str) -> State {
             state = joined_with(people, Library::default());
         }
         "crowd" => {
-            let many = (0..40).map(|n| person(&format!("guest-{n}"), bob())).chain([person("ada", ada())]).collect();
+            let many =
+                (0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).chain([person("ada", ada())]).collect();
             state = joined_with(many, library());
         }
         other => panic!("no scene is called {other}"),
