@@ -13,7 +13,8 @@
 //!   its time, so that in a file of variable frame rate it passes for the first wanted one.
 //! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
 //! * A JPEG takes about three times as long to encode as a frame takes to decode, hence the lanes.
-//! * JPEG readers assume full-range BT.601; files that are in it already pass all three converters untouched.
+//! * JPEG readers assume full-range BT.601; frames that are in it already pass all converters untouched. Those in
+//!   limited-range BT.601 take a detour through RGB.
 
 use std::{
     ops::Range,
@@ -29,6 +30,7 @@ use std::{
 use common::splice::FrameIndex;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
+use gstreamer_video::{VideoColorMatrix, VideoColorRange};
 
 use super::stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown};
 
@@ -55,6 +57,8 @@ pub(super) struct Order<'a> {
     pub(super) seek_nanos: Option<u64>,
     /// Width and height of the pictures; `None` is whatever the file says.
     pub(super) size: Option<(u32, u32)>,
+    /// See [`Pictures::needs_detour`].
+    pub(super) has_detour: bool,
     /// How many threads encode.
     pub(super) lanes: usize,
 }
@@ -78,6 +82,8 @@ pub(super) struct Picture {
 #[derive(Debug)]
 pub(super) struct Pictures {
     stage: Stage,
+    /// Where the decoder puts its frames out.
+    decoded: gst::Pad,
     lanes: Vec<AppSink>,
     wanted: Arc<Wanted>,
     pulse: Pulse,
@@ -146,9 +152,10 @@ impl Pictures {
         let (decoder, tee) = (element(order.decoder)?, element("tee")?);
         stage.pipeline.add_many([&decoder, &tee]).map_err(Trouble::from)?;
         decoder.link(&tee).map_err(Trouble::from)?;
-        drop_unwanted(&decoder, &wanted, &pulse);
+        let decoded = decoder.static_pad("src").expect("a decoder has an output");
+        drop_unwanted(&decoded, &wanted, &pulse);
         let lanes = (0..order.lanes)
-            .map(|lane| add_lane(&stage.pipeline, &tee, order.size, &wanted, (lane, order.lanes)))
+            .map(|lane| add_lane(&stage.pipeline, &tee, order, &wanted, lane))
             .collect::<Result<_, _>>()?;
         let (sender, held) = mpsc::sync_channel(1);
         let is_searched = order.seek_nanos.is_some();
@@ -157,7 +164,7 @@ impl Pictures {
                 hold(pad, &sender);
             }
         });
-        let mut pictures = Self { stage, lanes, wanted, pulse };
+        let mut pictures = Self { stage, decoded, lanes, wanted, pulse };
         pictures.stage.play()?;
         if let Some(nanos) = order.seek_nanos {
             pictures.seek(&held, nanos, is_wanted)?;
@@ -196,6 +203,16 @@ impl Pictures {
     /// The first picture that the first lane puts out, whichever frame it is.
     pub(super) fn first(&mut self) -> Result<Picture, Stop> {
         self.pull(0, &|| true)
+    }
+
+    /// Whether the decoded frames must pass through RGB. `videoconvertscale` (1.22) takes limited-range BT.601 for
+    /// full-range BT.601 and changes nothing, because it compares only the matrices.
+    pub(super) fn needs_detour(&self) -> bool {
+        let caps = self.decoded.current_caps();
+        caps.and_then(|caps| gstreamer_video::VideoInfo::from_caps(&caps).ok()).is_some_and(|info| {
+            let colours = info.colorimetry();
+            colours.matrix() == VideoColorMatrix::Bt601 && colours.range() != VideoColorRange::Range0_255
+        })
     }
 
     fn pull(&mut self, lane: usize, is_wanted: &dyn Fn() -> bool) -> Result<Picture, Stop> {
@@ -260,10 +277,9 @@ fn hold(pad: &gst::Pad, sender: &mpsc::SyncSender<Held>) {
     });
 }
 
-fn drop_unwanted(decoder: &gst::Element, wanted: &Arc<Wanted>, pulse: &Pulse) {
+fn drop_unwanted(decoded: &gst::Pad, wanted: &Arc<Wanted>, pulse: &Pulse) {
     let (wanted, pulse) = (wanted.clone(), pulse.clone());
-    let pad = decoder.static_pad("src").expect("a decoder has an output");
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    decoded.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         pulse.beat();
         if wanted.is_served() {
             info.flow_res = Err(gst::FlowError::Eos);
@@ -276,13 +292,13 @@ fn drop_unwanted(decoder: &gst::Element, wanted: &Arc<Wanted>, pulse: &Pulse) {
     });
 }
 
-/// One of the threads that convert and encode. `place` is its number and how many there are.
+/// One of the threads that convert and encode.
 fn add_lane(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
-    size: Option<(u32, u32)>,
+    order: &Order<'_>,
     wanted: &Arc<Wanted>,
-    place: (usize, usize),
+    lane: usize,
 ) -> Result<AppSink, Trouble> {
     let queue = gst::ElementFactory::make("queue")
         .property("max-size-buffers", QUEUED_FRAMES)
@@ -290,21 +306,27 @@ fn add_lane(
         .property("max-size-time", 0u64)
         .build()?;
     let to_flip = element("videoconvertscale")?;
+    let between = if order.has_detour {
+        gst::Caps::builder("video/x-raw").field("format", "RGB")
+    } else {
+        gst::Caps::builder("video/x-raw")
+    };
+    let between = gst::ElementFactory::make("capsfilter").property("caps", between.build()).build()?;
     let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
     // Borders would be added for a rounding error of one pixel.
     let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;
-    let filter = gst::ElementFactory::make("capsfilter").property("caps", jpeg_input(size)).build()?;
+    let filter = gst::ElementFactory::make("capsfilter").property("caps", jpeg_input(order.size)).build()?;
     let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
     // No preroll: the lane of a segment's second frame would wait for ever when there is only one.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
-    let chain = [&queue, &to_flip, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
+    let chain = [&queue, &to_flip, &between, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
     pipeline.add_many(chain)?;
     gst::Element::link_many(chain)?;
     let branch = tee.request_pad_simple("src_%u").ok_or_else(|| Trouble("tee gives no pad".into()))?;
     branch
         .link(&queue.static_pad("sink").expect("a queue has an input"))
         .map_err(|error| Trouble(error.to_string()))?;
-    let (wanted, (lane, lane_count)) = (wanted.clone(), place);
+    let (wanted, lane_count) = (wanted.clone(), order.lanes);
     branch.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let frame = info.buffer().and_then(|buffer| shown(pad, buffer)).and_then(|(nanos, _)| wanted.frame_at(nanos));
         if frame.is_some_and(|frame| frame % lane_count == lane) {

@@ -18,7 +18,7 @@ use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
-    decode::{Order, Pictures, Stop},
+    decode::{Order, Picture, Pictures, Stop},
     entry::EntryPoints,
     stage::{
         LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_first_video, shown,
@@ -31,6 +31,10 @@ const MAX_FRAMES: usize = 36_000_000;
 
 /// Parsers that do not know how long a frame stands say a nanosecond.
 const SHORTEST_FRAME_NANOS: u64 = 100_000;
+
+/// Looks around that find a pipeline asleep, which has neither reported an error nor the end. parsebin keeps errors to
+/// itself (1.22) that a demultiplexer reports in the moment of being plugged.
+const ASLEEP_LIMIT: u32 = 5;
 
 /// However lively a file is, it is read in this time or not at all.
 const READ_DEADLINE: Duration = Duration::from_secs(15 * 60);
@@ -49,6 +53,8 @@ pub(super) struct Probed {
     pub(super) decoder: String,
     pub(super) picture_width: u32,
     pub(super) picture_height: u32,
+    /// See [`Pictures::needs_detour`].
+    pub(super) has_detour: bool,
 }
 
 /// What is wrong with a file, in words for a person.
@@ -74,7 +80,7 @@ pub(super) enum Flaw {
     TooLarge(u32, u32),
     #[error("breaks off after {:.1} s of {:.1} s", seconds(.0), seconds(.1))]
     BreaksOff(u64, u64),
-    #[error("damaged after {:.1} s: {words}", seconds(.nanos))]
+    #[error("incomplete or damaged{}: {words}", after(.nanos))]
     Damaged { nanos: u64, words: String },
     #[error("cannot be decoded: {0}")]
     Undecodable(String),
@@ -88,6 +94,10 @@ pub(super) enum Flaw {
 
 fn seconds(nanos: &u64) -> f64 {
     *nanos as f64 / 1e9
+}
+
+fn after(nanos: &u64) -> String {
+    if *nanos == 0 { String::new() } else { format!(" after {:.1} s", seconds(nanos)) }
 }
 
 /// Reads a file from end to end without decoding it, then decodes its first picture.
@@ -170,14 +180,15 @@ impl Track {
         let last_stands_nanos = self.end_nanos.saturating_sub(self.last_start_nanos);
         let end_nanos = Some(self.end_nanos).filter(|_| last_stands_nanos >= SHORTEST_FRAME_NANOS);
         let index = FrameIndex::new(self.pts_nanos, end_nanos);
-        let (first, picture_width, picture_height) = first_picture(path, decoder, &index)?;
+        let (picture, has_detour) = first_picture(path, decoder, &index)?;
+        let Picture { frame: first, width: picture_width, height: picture_height, .. } = picture;
         check_sides(picture_width, picture_height)?;
         // What comes before the first frame that the decoder puts out cannot be shown: it refers to frames that
         // somebody cut away.
         let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
         let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
         let entries = is_timed.then_some(self.entries);
-        Ok(Probed { index, entries, decoder: decoder.to_owned(), picture_width, picture_height })
+        Ok(Probed { index, entries, decoder: decoder.to_owned(), picture_width, picture_height, has_detour })
     }
 }
 
@@ -286,11 +297,13 @@ fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
     Ok(found)
 }
 
-fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(usize, u32, u32), Flaw> {
-    let order = Order { path, decoder, index, frames: 0..index.len(), seek_nanos: None, size: None, lanes: 1 };
-    let picture = Pictures::open(&order, Pulse::default(), &|| true).and_then(|mut pictures| pictures.first());
-    match picture {
-        Ok(picture) => Ok((picture.frame, picture.width, picture.height)),
+fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(Picture, bool), Flaw> {
+    let frames = 0..index.len();
+    let order = Order { path, decoder, index, frames, seek_nanos: None, size: None, has_detour: false, lanes: 1 };
+    let first = Pictures::open(&order, Pulse::default(), &|| true)
+        .and_then(|mut pictures| Ok((pictures.first()?, pictures.needs_detour())));
+    match first {
+        Ok(first) => Ok(first),
         Err(Stop::Hung) => Err(Flaw::Hung),
         Err(Stop::Trouble(trouble)) => Err(Flaw::Undecodable(trouble.0)),
         Err(Stop::Missing | Stop::Cancelled) => Err(Flaw::Undecodable("the decoder puts out no picture".into())),
@@ -307,7 +320,7 @@ fn add_sink(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), Trouble> {
 
 fn wait_for_end(stage: &mut Stage, pulse: &Pulse) -> Result<(), Flaw> {
     let (mut watchdog, begun) = (Watchdog::new(pulse), Instant::now());
-    let mut lacking = None;
+    let (mut lacking, mut asleep) = (None, 0);
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Element];
     loop {
         let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
@@ -320,6 +333,10 @@ fn wait_for_end(stage: &mut Stage, pulse: &Pulse) -> Result<(), Flaw> {
                 lacking = missing.and_then(|structure| structure.get("name").ok()).or(lacking);
             }
             _ => {}
+        }
+        asleep = if message.is_none() && stage.is_asleep() { asleep + 1 } else { 0 };
+        if asleep == ASLEEP_LIMIT {
+            return Err(Flaw::Damaged { nanos: 0, words: "nothing in it can be read".into() });
         }
         if watchdog.is_hung(pulse) || begun.elapsed() > READ_DEADLINE {
             stage.abandon();

@@ -302,6 +302,7 @@ impl Worker {
             // At the very start there is nothing to search for.
             seek_nanos: entry.filter(|&nanos| nanos > index.pts_nanos(0)),
             size: Some((source.probed.picture_width, source.probed.picture_height)),
+            has_detour: source.probed.has_detour,
             lanes: lanes(),
         };
         loop {

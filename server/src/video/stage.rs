@@ -134,6 +134,13 @@ impl Stage {
         }
     }
 
+    /// Whether no thread of the pipeline works or waits to go on.
+    pub(super) fn is_asleep(&self) -> bool {
+        let elements = self.pipeline.iterate_recurse().into_iter().flatten();
+        let mut pads = elements.flat_map(|element| element.pads());
+        !pads.any(|pad| pad.task_state() == gst::TaskState::Started)
+    }
+
     pub(super) fn abandon(&mut self) {
         self.is_hung = true;
     }

@@ -2,4 +2,7 @@
 
 mod session;
 mod support;
+mod video_colour;
+mod video_library;
+mod video_reel;
 mod video_splice;

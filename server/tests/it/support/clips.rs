@@ -80,13 +80,9 @@ impl Clip {
         luma: impl Fn(u32, f32, f32) -> u8,
         chroma: impl Fn(f32, f32) -> (u8, u8),
     ) {
-        gst::init().unwrap();
-        let description = format!(
-            "appsrc name=source format=time ! {} ! {} ! filesink name=sink async=false",
-            self.encoder, self.mux
-        );
-        let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
-        pipeline.by_name("sink").unwrap().set_property("location", path);
+        let description =
+            format!("appsrc name=source format=time ! {} ! {} ! filesink name=sink", self.encoder, self.mux);
+        let pipeline = pipeline(&description, path);
         let source = pipeline.by_name("source").unwrap().downcast::<AppSrc>().unwrap();
         source.set_caps(Some(&self.caps()));
         pipeline.set_state(gst::State::Playing).unwrap();
@@ -99,11 +95,7 @@ impl Clip {
             source.push_buffer(buffer).unwrap();
         }
         source.end_of_stream().unwrap();
-        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds);
-        pipeline.set_state(gst::State::Null).unwrap();
-        let message = message.unwrap_or_else(|| panic!("{path:?} is not finished: {description}"));
-        assert_eq!(message.type_(), gst::MessageType::Eos, "{description}: {message:?}");
+        finish(&pipeline, &description);
     }
 
     fn caps(&self) -> gst::Caps {
@@ -140,6 +132,28 @@ impl Clip {
         }
         bytes
     }
+}
+
+/// Runs a pipeline whose `filesink` is called `sink` to its end.
+pub fn run(description: &str, path: &Path) {
+    let pipeline = pipeline(description, path);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    finish(&pipeline, description);
+}
+
+fn pipeline(description: &str, path: &Path) -> gst::Pipeline {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.by_name("sink").unwrap().set_property("location", path);
+    pipeline
+}
+
+fn finish(pipeline: &gst::Pipeline, description: &str) {
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds);
+    pipeline.set_state(gst::State::Null).unwrap();
+    let message = message.unwrap_or_else(|| panic!("does not come to an end: {description}"));
+    assert_eq!(message.type_(), gst::MessageType::Eos, "{description}: {message:?}");
 }
 
 /// Three B-frames between others, one key frame only.

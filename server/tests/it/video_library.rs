@@ -1,0 +1,194 @@
+//! The video folder: what is offered, and what is skipped with which words.
+
+use std::{fs, path::Path, process::Command};
+
+use common::{
+    media::{Library, Quality},
+    message::EndReason,
+};
+use tempfile::tempdir;
+use triptych_server::video::{self, LibraryError};
+
+use crate::support::{
+    clips::{Clip, H264_SHORT_GROUPS, H265, VP9, write_video},
+    watch::watch,
+};
+
+fn scan(folder: &Path) -> Library {
+    video::init().unwrap();
+    video::Library::scan(folder).unwrap().listing()
+}
+
+/// Why a file was skipped.
+fn reason<'a>(library: &'a Library, file_name: &str) -> &'a str {
+    let found = library.skipped.iter().find(|file| file.file_name == file_name);
+    &found.unwrap_or_else(|| panic!("{file_name} is not skipped in {library:#?}")).reason
+}
+
+/// Four seconds in long enough a file that half of it has frames.
+fn four_seconds(encoder: &str, mux: &str) -> Clip {
+    Clip::new(0, 100, 25).encoder(encoder, mux)
+}
+
+fn cut(from: &Path, to: &Path, part: f64) {
+    let bytes = fs::read(from).unwrap();
+    fs::write(to, &bytes[..(bytes.len() as f64 * part) as usize]).unwrap();
+}
+
+/// Bytes that mean nothing, the same in every run.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[tokio::test]
+async fn broken_files_are_named_with_the_reason_and_the_rest_works() {
+    let folder = tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    write_video(
+        folder.path(),
+        "Good",
+        &[(240, "mp4", Clip::new(0, 9, 25)), (720, "mkv", Clip::new(1, 9, 25).encoder(VP9, "matroskamux"))],
+    );
+    fs::write(place("Empty_240p.mp4"), "").unwrap();
+    fs::write(place("Text_240p.mp4"), "Dear diary, this is not a video at all.\n".repeat(50)).unwrap();
+    fs::write(place("Noise_240p.mp4"), noise(100_000)).unwrap();
+    four_seconds(H264_SHORT_GROUPS, "mp4mux faststart=true").write(&place(".whole.mp4"));
+    cut(&place(".whole.mp4"), &place("Front index cut_240p.mp4"), 0.4);
+    four_seconds(H264_SHORT_GROUPS, "mp4mux").write(&place(".whole.mp4"));
+    cut(&place(".whole.mp4"), &place("End index cut_240p.mp4"), 0.4);
+    four_seconds(VP9, "webmmux").write(&place(".whole.webm"));
+    cut(&place(".whole.webm"), &place("Webm cut_240p.webm"), 0.4);
+    // A broken resolution does not take the others of its title along.
+    fs::write(place("Good_1440p.mp4"), "").unwrap();
+
+    let library = scan(folder.path());
+    assert_eq!(reason(&library, "Empty_240p.mp4"), "empty file");
+    assert_eq!(reason(&library, "Good_1440p.mp4"), "empty file");
+    assert_eq!(reason(&library, "Text_240p.mp4"), "not a video: text");
+    assert!(reason(&library, "Noise_240p.mp4").starts_with("not a video"), "{library:#?}");
+    let breaks_off = reason(&library, "Front index cut_240p.mp4");
+    assert!(breaks_off.starts_with("breaks off after ") && breaks_off.ends_with(" of 4.0 s"), "{breaks_off}");
+    let breaks_off = reason(&library, "Webm cut_240p.webm");
+    assert!(breaks_off.starts_with("breaks off after ") && breaks_off.ends_with(" of 4.0 s"), "{breaks_off}");
+    let incomplete = reason(&library, "End index cut_240p.mp4");
+    assert!(incomplete.contains("incomplete"), "{incomplete}");
+    assert_eq!((library.videos.len(), library.skipped.len()), (1, 7), "{library:#?}");
+
+    let watched = watch(folder.path(), "Good", Quality::Triptych).await;
+    assert_eq!((watched.end, watched.pictures.len()), (EndReason::Finished, 9));
+}
+
+#[test]
+fn only_regular_files_of_the_folder_itself_are_offered() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let place = |name: &str| folder.path().join(name);
+    let outside = &write_video(elsewhere.path(), "Secret", &[(240, "mp4", Clip::new(0, 3, 25))])[0];
+    let inside = &write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 3, 25))])[0];
+    std::os::unix::fs::symlink(outside, place("Out_240p.mp4")).unwrap();
+    std::os::unix::fs::symlink(inside, place("In_240p.mp4")).unwrap();
+    fs::create_dir(place("Folder_240p.mp4")).unwrap();
+    assert!(Command::new("mkfifo").arg(place("Fifo_240p.mp4")).status().unwrap().success());
+
+    let library = scan(folder.path());
+    assert!(reason(&library, "Out_240p.mp4").contains("a link"));
+    assert!(reason(&library, "In_240p.mp4").contains("a link"));
+    assert!(reason(&library, "Folder_240p.mp4").contains("a folder"));
+    assert!(reason(&library, "Fifo_240p.mp4").contains("not a regular file"));
+    let titles: Vec<_> = library.videos.iter().map(|video| video.title.as_str()).collect();
+    assert_eq!((titles, library.skipped.len()), (vec!["Good"], 4));
+}
+
+#[test]
+fn strangers_are_told_how_a_video_is_named() {
+    let folder = tempdir().unwrap();
+    for name in ["holiday.mp4", "notes.txt", ".hidden", "README.md"] {
+        fs::write(folder.path().join(name), "text").unwrap();
+    }
+    let library = scan(folder.path());
+    assert!(reason(&library, "holiday.mp4").contains("TITLE_HEIGHTp.EXT"));
+    assert_eq!(library.skipped.len(), 2, "{library:#?}");
+}
+
+#[test]
+fn of_two_files_for_one_resolution_one_that_works_is_kept() {
+    let folder = tempdir().unwrap();
+    let files = [(240, "mkv", Clip::new(0, 3, 25).encoder(VP9, "matroskamux")), (240, "mp4", Clip::new(0, 4, 25))];
+    write_video(folder.path(), "Twice", &files);
+    write_video(folder.path(), "Spare", &files);
+    fs::write(folder.path().join("Spare_240p.mkv"), "").unwrap();
+    let library = scan(folder.path());
+    let counts: Vec<_> = library.videos.iter().map(|video| (&*video.title, video.variants[0].frame_count)).collect();
+    assert_eq!(counts, [("Spare", 4), ("Twice", 3)]);
+    assert_eq!(reason(&library, "Spare_240p.mkv"), "empty file");
+    assert!(reason(&library, "Twice_240p.mp4").contains("Twice_240p.mkv"), "{library:#?}");
+}
+
+#[test]
+fn sound_without_pictures_is_no_video() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("Song_240p.mkv");
+    let description = "audiotestsrc num-buffers=20 ! opusenc ! matroskamux ! filesink name=sink";
+    crate::support::clips::run(description, &path);
+    assert_eq!(reason(&scan(folder.path()), "Song_240p.mkv"), "no video track");
+}
+
+#[test]
+fn sound_beside_the_pictures_changes_nothing() {
+    let folder = tempdir().unwrap();
+    // Half a second of sound more than of pictures is no reason to call the file truncated.
+    let description = "matroskamux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
+        audiotestsrc num-buffers=120 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux.";
+    crate::support::clips::run(description, &folder.path().join("Both_240p.mkv"));
+    let library = scan(folder.path());
+    assert_eq!(library.videos[0].variants[0].frame_count, 50, "{library:#?}");
+}
+
+#[test]
+fn pictures_beyond_the_bound_are_refused_with_their_numbers() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("Huge_240p.mkv");
+    // The container says it; nothing of that size has to be coded for the test.
+    let description =
+        "videotestsrc num-buffers=2 ! video/x-raw,width=9000,height=16 ! jpegenc ! matroskamux ! filesink name=sink";
+    crate::support::clips::run(description, &path);
+    assert_eq!(reason(&scan(folder.path()), "Huge_240p.mkv"), "9000x16 is larger than 8192x8192");
+}
+
+#[test]
+fn a_missing_folder_is_one_line_with_a_remedy() {
+    let folder = tempdir().unwrap();
+    let missing = folder.path().join("none");
+    let error = video::Library::scan(&missing).unwrap_err();
+    let LibraryError::Unreadable(path, _) = &error;
+    let words = error.to_string();
+    assert!(path == &missing && words.contains("--videos") && !words.contains('\n'), "{words}");
+}
+
+#[test]
+fn the_listing_says_what_a_viewer_gets() {
+    let folder = tempdir().unwrap();
+    let clip = |file, count, rate| Clip::new(file, count, rate);
+    write_video(
+        folder.path(),
+        "b",
+        &[(720, "mp4", clip(0, 20, 25).encoder(H265, "mp4mux")), (240, "mp4", clip(1, 10, 10))],
+    );
+    write_video(folder.path(), "a", &[(240, "mp4", clip(0, 5, 25))]);
+    let library = scan(folder.path());
+    let titles: Vec<_> = library.videos.iter().map(|video| video.title.as_str()).collect();
+    assert_eq!(titles, ["a", "b"]);
+    let b = &library.videos[1];
+    let variants: Vec<_> =
+        b.variants.iter().map(|v| (v.height, v.picture_width, v.picture_height, v.frame_count)).collect();
+    assert_eq!(variants, [(240, 160, 96, 10), (720, 160, 96, 20)]);
+    // Half of 1 s and half of 0.8 s.
+    assert_eq!(b.duration_nanos, 900_000_000);
+    let again = scan(folder.path());
+    assert_eq!(again, library, "ids stay the same");
+}
