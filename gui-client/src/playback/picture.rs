@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn blocks_are_averaged_by_channel_and_surplus_pixels_left_out() {
         let pixel = |r, g, b| u32::from_ne_bytes([r, g, b, 255]);
-        let full_size = vec![
+        let full_size = [
             [pixel(0, 10, 0), pixel(1, 20, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
             [pixel(1, 30, 0), pixel(1, 40, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
             [pixel(77, 77, 77); 5],

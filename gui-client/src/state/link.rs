@@ -16,7 +16,7 @@ use super::action::Action;
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The longest time between two automatic tries.
-const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(30);
+const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// For so many tries after a break, "your name is in use" means our own connection that the server has not yet missed.
 const TRIES_UNTIL_OWN_GHOST_IS_GONE: u32 = 4;
@@ -94,6 +94,11 @@ impl Link {
     pub(super) fn begin_attempt(&mut self) {
         self.phase = Phase::Attempting(Progress::Connecting);
         self.trouble = None;
+    }
+
+    /// The person will not wait: the delays begin anew.
+    pub(super) fn forget_tries(&mut self) {
+        self.tries = 0;
     }
 
     pub(super) fn came_online(&mut self, server_fingerprint: Option<String>) {

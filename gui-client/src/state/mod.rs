@@ -192,7 +192,10 @@ impl State {
                 self.link.name = name.as_str().to_owned();
                 return self.connect();
             }
-            Action::ReconnectNow => return self.connect(),
+            Action::ReconnectNow => {
+                self.link.forget_tries();
+                return self.connect();
+            }
             Action::Leave => return self.leave(),
             Action::Select(peer) => {
                 self.select(peer);

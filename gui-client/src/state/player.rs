@@ -155,6 +155,7 @@ impl Player {
         if report.is_finished {
             showing.stage = Stage::Ended;
             showing.stall = None;
+            showing.position_nanos = showing.duration_nanos;
         }
     }
 

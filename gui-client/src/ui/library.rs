@@ -18,9 +18,11 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     widgets::section_head(ui, "Videos", library.videos.len());
     egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        for video in &library.videos {
-            entry(ui, state, video, actions);
-        }
+        ui.add_enabled_ui(state.link.is_online(), |ui| {
+            for video in &library.videos {
+                entry(ui, state, video, actions);
+            }
+        });
         if library.videos.is_empty() {
             let text = if state.link.is_online() {
                 "The server has no videos yet. Whoever runs it puts files such as TITLE_240p.mp4, TITLE_720p.mp4 and \

@@ -129,7 +129,7 @@ pub fn section_head(ui: &mut Ui, text: &str, count: usize) {
     ui.add_space(2.0);
 }
 
-/// What went wrong, what it means, and one button.
+/// What went wrong, what it means, and one button; a wide one has the button beside the words.
 pub fn trouble_card(ui: &mut Ui, trouble: &Trouble, countdown: Option<String>, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let (ink, fill) = if trouble.is_alarming { (theme.bad, theme.bad_soft) } else { (theme.warn, theme.warn_soft) };
@@ -164,8 +164,8 @@ pub fn trouble_card(ui: &mut Ui, trouble: &Trouble, countdown: Option<String>, a
 fn way_on(ui: &mut Ui, trouble: &Trouble, countdown: Option<String>, actions: &mut Vec<Action>) {
     if let Some((label, action)) = &trouble.button {
         let response = primary_button(ui, label);
-        // The way on is one key away, unless the person is writing something.
-        if ui.memory(|memory| memory.focused().is_none()) {
+        // On the form (nothing counts down there) the way on is one key away, unless the person is typing.
+        if countdown.is_none() && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();
         }
         if response.clicked() {
