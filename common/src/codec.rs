@@ -23,9 +23,9 @@ pub const PREFIX_BYTES: usize = 4;
 pub enum DecodeError {
     /// They make no sense.
     #[error("not a message of this protocol: {0}")]
-    Malformed(String),
+    Malformed(&'static str),
     /// Bytes follow the message.
-    #[error("{0} bytes follow the message in its frame")]
+    #[error("the message leaves {0} of its frame's bytes unused")]
     TrailingBytes(usize),
     /// The same message has a shorter form.
     #[error("the message is not written in its one canonical form")]
@@ -62,17 +62,17 @@ pub fn encode_picture(head: PictureHead, jpeg: Bytes) -> [Bytes; 2] {
 
 /// Reads the message of a frame from a client that has not joined yet.
 pub fn decode_greeting(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
-    decode::<_, MAX_GREETING_BYTES>(frame)
+    decode::<_, { 2 * MAX_GREETING_BYTES }>(frame)
 }
 
 /// Reads the message of a frame from a client that has joined.
 pub fn decode_client(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
-    decode::<_, MAX_CLIENT_FRAME_BYTES>(frame)
+    decode::<_, { 2 * MAX_CLIENT_FRAME_BYTES }>(frame)
 }
 
 /// Reads the message of a frame from the server.
 pub fn decode_server(frame: &[u8]) -> Result<ServerMessage, DecodeError> {
-    decode::<_, MAX_SERVER_FRAME_BYTES>(frame)
+    decode::<_, { 2 * MAX_SERVER_FRAME_BYTES }>(frame)
 }
 
 fn frame(message: &impl Serialize) -> BytesMut {
@@ -93,11 +93,13 @@ fn encode_into(message: &impl Serialize, buffer: &mut BytesMut) {
         .expect("message types hold nothing that bincode cannot write");
 }
 
+/// `MAX_BYTES` bounds what a length in the message can make us reserve. bincode counts numbers with their full width, not
+/// as they are written, so it is twice the longest frame.
 fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8]) -> Result<M, DecodeError> {
     let config: Configuration<_, _, bincode::config::Limit<MAX_BYTES>> =
         bincode::config::standard().with_limit::<MAX_BYTES>();
     let (message, used_bytes) = bincode::serde::decode_from_slice::<M, _>(frame, config)
-        .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        .map_err(|error| DecodeError::Malformed(explain(&error)))?;
     if used_bytes < frame.len() {
         return Err(DecodeError::TrailingBytes(frame.len() - used_bytes));
     }
@@ -105,6 +107,16 @@ fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8])
     bincode::serde::encode_into_writer(&message, Compare(frame), bincode::config::standard())
         .map_err(|_| DecodeError::NotCanonical)?;
     Ok(message)
+}
+
+fn explain(error: &bincode::error::DecodeError) -> &'static str {
+    use bincode::error::DecodeError as E;
+    match error {
+        E::UnexpectedEnd { .. } => "it ends too early",
+        E::LimitExceeded => "a length in it is over the limit",
+        E::Utf8 { .. } => "a text in it is not UTF-8",
+        _ => "a value in it is none that belongs there",
+    }
 }
 
 struct Append<'a>(&'a mut BytesMut);
@@ -169,7 +181,20 @@ mod tests {
     fn a_huge_promised_length_is_refused_without_reserving_it() {
         // Say, with an envelope of 2^63 bytes.
         let frame = [2, 253, 0, 0, 0, 0, 0, 0, 0, 0x80];
-        assert!(matches!(decode_client(&frame), Err(DecodeError::Malformed(_))));
+        assert_eq!(decode_client(&frame), Err(DecodeError::Malformed("a length in it is over the limit")));
+    }
+
+    #[test]
+    fn a_message_may_fill_its_frame_to_the_last_byte() {
+        let hello = |length: usize| {
+            let software = "x".repeat(length);
+            let hello = ClientMessage::Hello { magic: *b"TRIPTYCH", protocol_version: 1, software, nonce: [0; 32] };
+            encode_client(&hello)[PREFIX_BYTES..].to_vec()
+        };
+        let overhead = hello(1000).len() - 1000;
+        let longest = hello(MAX_GREETING_BYTES - overhead);
+        assert_eq!(longest.len(), MAX_GREETING_BYTES);
+        assert!(decode_greeting(&longest).is_ok());
     }
 
     proptest! {

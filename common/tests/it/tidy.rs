@@ -41,7 +41,8 @@ fn collect(folder: &Path, sources: &mut Vec<Source>) {
 
 impl Source {
     fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.contains("/benches/") || self.path.ends_with("_tests.rs")
+        ["/tests/", "/benches/", "/examples/"].iter().any(|folder| self.path.contains(folder))
+            || self.path.ends_with("_tests.rs")
     }
 
     /// The code without comments and without what follows `#[cfg(test)] mod`.

@@ -147,7 +147,7 @@ impl Machine {
                 ClientMessage::Pong { .. } => Action::Nothing,
                 ClientMessage::Quit => Action::Leave,
                 other @ (ClientMessage::Hello { .. } | ClientMessage::Join { .. }) => {
-                    out_of_place(&other, "messages of somebody who has joined")
+                    out_of_place(&other, "a message of somebody who has joined")
                 }
             },
         }

@@ -80,8 +80,10 @@ pub async fn run(
         _ = &mut writer => End::WriterStopped,
     };
     session.finish(&end, peer);
-    // What was said last, such as the reason of a refusal, still goes out.
-    let _ = timeout(PING_INTERVAL, writer).await;
+    if !matches!(end, End::WriterStopped) {
+        // What was said last, such as the reason of a refusal, still goes out.
+        let _ = timeout(PING_INTERVAL, writer).await;
+    }
 }
 
 impl Session<'_> {
@@ -90,7 +92,7 @@ impl Session<'_> {
         while self.machine.name().is_none() {
             let action = match reader.next(join_deadline, stop).await {
                 Ok(message) => self.machine.on_message(message),
-                Err(ReadError::Silent(_)) => {
+                Err(ReadError::Silent) => {
                     let message = format!("nobody joined within {} s of connecting", JOIN_DEADLINE.as_secs());
                     return End::Refused(Refusal::new(RefusalCode::TooLate, message));
                 }
@@ -226,7 +228,7 @@ impl Session<'_> {
             End::Read(error @ (ReadError::TooLong(_) | ReadError::Decode(_))) => {
                 self.say_refused(&Refusal::new(RefusalCode::Malformed, error.to_string()));
             }
-            End::Read(error @ ReadError::Silent(_)) => {
+            End::Read(error @ ReadError::Silent) => {
                 self.say(&ServerMessage::Goodbye { reason: error.to_string() });
             }
             End::Quit | End::Read(_) | End::TooSlow | End::WriterStopped => {}

@@ -1,10 +1,10 @@
 //! Bytes from one client to messages, one at a time, with a deadline on silence.
 
-use std::{io, time::Duration};
+use std::io;
 
 use common::{
     codec::{DecodeError, decode_client, decode_greeting, framing},
-    limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, SILENCE_LIMIT},
     message::ClientMessage,
 };
 use futures_util::StreamExt;
@@ -42,8 +42,8 @@ pub enum ReadError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Nothing came in time.
-    #[error("nothing came for {} s", .0.as_secs())]
-    Silent(Duration),
+    #[error("nothing came for {} s", SILENCE_LIMIT.as_secs())]
+    Silent,
     /// The server goes down.
     #[error("the server stops")]
     Stopping,
@@ -63,16 +63,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     /// The next message, if it is whole by `deadline` and the server does not stop before.
     pub async fn next(&mut self, deadline: Instant, stop: &CancellationToken) -> Result<ClientMessage, ReadError> {
-        let started = Instant::now();
         let frame = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(ReadError::Stopping),
             frame = timeout_at(deadline, self.frames.next()) => frame,
         };
-        let frame = frame
-            .map_err(|_| ReadError::Silent(started.elapsed()))?
-            .ok_or(ReadError::Closed)?
-            .map_err(|error| self.read_error(error))?;
+        let frame =
+            frame.map_err(|_| ReadError::Silent)?.ok_or(ReadError::Closed)?.map_err(|error| self.read_error(error))?;
         Ok(if self.has_joined { decode_client(&frame) } else { decode_greeting(&frame) }?)
     }
 
@@ -81,7 +78,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         match error.kind() {
             _ if is_too_long => ReadError::TooLong(self.frames.decoder().max_frame_length()),
             // What tokio-util says when bytes are left over at the end.
-            io::ErrorKind::Other | io::ErrorKind::UnexpectedEof => ReadError::HalfMessage,
+            io::ErrorKind::Other => ReadError::HalfMessage,
+            // What rustls says when the other end was killed before it could take its leave.
+            io::ErrorKind::UnexpectedEof => ReadError::Closed,
             _ => ReadError::Broken(error),
         }
     }
