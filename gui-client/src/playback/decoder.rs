@@ -147,6 +147,11 @@ impl Decoder {
         })
     }
 
+    /// Decoded pictures that wait for their time.
+    pub fn decoded_count(&self) -> usize {
+        self.shared.lock().playout.decoded_count()
+    }
+
     /// Takes back the buffer of a picture that is no longer shown.
     pub fn recycle(&self, pixels: Vec<u32>) {
         let mut inner = self.shared.lock();
@@ -170,7 +175,15 @@ impl Drop for Decoder {
 
 impl PictureSink for Sink {
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>) {
-        let arrival = self.0.lock().playout.arrive(head, jpeg, Instant::now());
+        let mut inner = self.0.lock();
+        let was_due_known = inner.playout.next_due().is_some();
+        let arrival = inner.playout.arrive(head, jpeg, Instant::now());
+        // The picture that ends a stall lets those go on that are decoded already; nobody else says so to the window.
+        let is_resumed = !was_due_known && inner.playout.next_due().is_some();
+        drop(inner);
+        if is_resumed {
+            (self.0.wake)();
+        }
         match arrival {
             Arrival::Queued => self.0.changed.notify_one(),
             Arrival::Stale => {

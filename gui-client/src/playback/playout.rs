@@ -25,7 +25,7 @@ const GRANT_LOT_PICTURES: u32 = 4;
 
 /// A picture that is later than this is dropped if a later one is due as well. Up to it, a hiccup of the window is made
 /// up for by showing pictures in quick succession.
-const LATENESS_LIMIT: Duration = Duration::from_millis(80);
+const LATENESS_LIMIT: Duration = Duration::from_millis(150);
 
 /// A picture is shown up to this long before its time, because timers round.
 const EARLINESS_LIMIT: Duration = Duration::from_millis(2);
@@ -312,6 +312,11 @@ impl<E, P> Playout<E, P> {
         stream.position(now).unwrap_or_default().min(shown_end)
     }
 
+    /// Decoded pictures that wait for their time.
+    pub fn decoded_count(&self) -> usize {
+        self.decoded.len()
+    }
+
     /// The picture that was shown last.
     pub fn last_shown(&self) -> Option<PictureHead> {
         self.stream.as_ref()?.last_shown
@@ -326,7 +331,7 @@ impl<E, P> Playout<E, P> {
             Clock::Running { .. } => {
                 let is_waiting = !self.encoded.is_empty() || self.decoding.is_some();
                 let end = end_of(stream.last_shown.as_ref()?);
-                let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(3);
+                let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(2);
                 (self.decoded.is_empty() && is_waiting && is_overdue).then_some(Hold::Decoder)
             }
         }

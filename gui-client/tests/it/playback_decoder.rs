@@ -14,6 +14,7 @@ use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::playback::{
     decoder::Decoder,
     picture::{Picture, PictureDecoder, PictureError},
+    playout::Hold,
 };
 
 const STREAM: StreamId = StreamId(1);
@@ -202,4 +203,36 @@ fn stopping_while_pictures_wait_is_at_once() {
     sink.picture(PictureHead { stream: StreamId(2), ..head(0) }, jpeg);
     let (head, _) = wait_for("the next stream's picture", || decoder.due(Instant::now()));
     assert_eq!(head.stream, StreamId(2));
+}
+
+#[test]
+fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&wakes);
+    let decoder = Decoder::start(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+    })
+    .expect("a thread can be started");
+    let sink = decoder.sink();
+    decoder.begin(STREAM, Instant::now());
+    decoder.take_credit();
+    let jpeg = halves(64, 36);
+    sink.picture(head(0), jpeg.clone());
+    wait_for("the first picture", || decoder.due(Instant::now()));
+    wait_for("the stall", || {
+        assert!(decoder.due(Instant::now()).is_none());
+        decoder.status(Instant::now()).filter(|status| status.hold == Some(Hold::Source))
+    });
+    // All that may be decoded ahead is decoded, and still too little to go on with: the thread is at rest.
+    for index in 1..=4 {
+        sink.picture(head(index), jpeg.clone());
+    }
+    wait_for("decoding", || (decoder.decoded_count() == 4).then_some(()));
+    for index in 5..=7 {
+        sink.picture(head(index), jpeg.clone());
+    }
+    let wakes_before = wakes.load(Ordering::SeqCst);
+    sink.picture(head(8), jpeg);
+    assert_eq!(wakes.load(Ordering::SeqCst), wakes_before + 1);
+    assert_eq!(decoder.due(Instant::now()).map(|(head, _)| head.index), Some(1));
 }

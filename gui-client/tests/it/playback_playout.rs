@@ -127,9 +127,10 @@ fn a_hiccup_of_the_window_is_made_up_for_without_a_drop() {
     bench.send(8);
     bench.decode();
     assert_eq!(bench.shown(), Some(0));
-    bench.pass(FRAME * 2 + Duration::from_millis(20));
+    bench.pass(FRAME * 3 + Duration::from_millis(20));
     assert_eq!(bench.shown(), Some(1), "late, but not by much");
     assert_eq!(bench.shown(), Some(2));
+    assert_eq!(bench.shown(), Some(3));
     assert_eq!(bench.shown(), None);
     assert_eq!(bench.playout.stop().map(|summary| summary.tally.dropped()), Some(0));
 }
