@@ -146,7 +146,7 @@ impl Canvas {
         let columns = columns.start.min(self.width)..columns.end.min(self.width);
         let start = row * self.strides[0];
         self.bytes[start + columns.start..start + columns.end].fill(colour[0]);
-        if row % 2 == 0 {
+        if row.is_multiple_of(2) {
             for plane in 0..2 {
                 let rows_before = plane * (self.height / 2) + row / 2;
                 let start = self.strides[0] * self.height + rows_before * self.strides[1];

@@ -104,6 +104,24 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
 }
 
 #[tokio::test]
+async fn a_planned_frame_that_never_comes_is_not_replaced_by_another() {
+    let folder = tempdir().unwrap();
+    let clip = Clip::new(0, 60, 25).encoder(MJPEG, "matroskamux");
+    let path = &write_video(folder.path(), "clip", &[(240, "mkv", clip.clone())])[0];
+    video::init().unwrap();
+    let library = Library::scan(folder.path()).unwrap();
+    let video = library.video(library.listing().videos[0].id).unwrap();
+    let pts_millis = clip.pts_millis.iter().copied().filter(|&pts| pts != 31 * 40).collect();
+    Clip { pts_millis, ..clip }.write(path);
+    let mut reel = Reel::open(video, Quality::Triptych).unwrap();
+    for index in 0..31 {
+        assert_eq!(reel.next().await.unwrap().unwrap().index, index);
+    }
+    let error = reel.next().await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("clip_240p.mkv") && error.contains("frame 31"), "{error}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_ends_the_reel_with_its_name() {
     let folder = tempdir().unwrap();
     let path = &write_video(folder.path(), "clip", &[(240, "mp4", Clip::new(0, 6, 25))])[0];

@@ -10,8 +10,8 @@ use tempfile::tempdir;
 
 use crate::support::{
     clips::{
-        Clip, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8_HIDDEN_FRAMES, VP9, read_barcode,
-        write_video,
+        Clip, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8, VP9, read_barcode, write_video,
+        write_with_hidden_frames,
     },
     watch::{Watched, watch},
 };
@@ -36,6 +36,10 @@ fn shares(frame_counts: &[u32]) -> Vec<(u32, u32)> {
 /// Checks everything about a triptych of these files: frames, heights, times and what was announced.
 async fn check_triptych(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) {
     write_video(folder, title, files);
+    check_written(folder, title, files).await;
+}
+
+async fn check_written(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) {
     let watched = watch(folder, title, Quality::Triptych).await;
     assert_eq!(watched.end, EndReason::Finished);
     assert_eq!(watched.library.skipped, []);
@@ -159,6 +163,7 @@ async fn variable_frame_rate() {
         [("jumpy", &[10, 200, 20, 20, 500][..]), ("still then quick", &[400, 400, 10, 10, 10, 10, 10])]
     {
         for (name, encoder, mux, extension) in [
+            ("open", H264_OPEN_GROUPS, "mp4mux", "mp4"),
             ("mp4", crate::support::clips::H264, "mp4mux", "mp4"),
             ("short", H264_SHORT_GROUPS, "mp4mux", "mp4"),
             ("webm", VP9, "webmmux", "webm"),
@@ -174,7 +179,7 @@ async fn codecs_and_containers() {
     let folder = tempdir().unwrap();
     for (name, encoder, mux, extension) in [
         ("vp9 webm", VP9, "webmmux", "webm"),
-        ("vp8 webm", VP8_HIDDEN_FRAMES, "webmmux", "webm"),
+        ("vp8 webm", VP8, "webmmux", "webm"),
         ("h265 mp4", H265, "mp4mux", "mp4"),
         ("h264 mkv", H264_SHORT_GROUPS, "matroskamux", "mkv"),
         ("mjpeg mov", MJPEG, "qtmux", "mov"),
@@ -183,6 +188,19 @@ async fn codecs_and_containers() {
         ("h264 ts", "x264enc bframes=2 key-int-max=25 ! h264parse", "mpegtsmux", "ts"),
     ] {
         check_triptych(folder.path(), name, &three(52, encoder, mux, extension)).await;
+    }
+}
+
+#[tokio::test]
+async fn frames_that_are_never_shown_do_not_count() {
+    let folder = tempdir().unwrap();
+    for (title, encoder) in [("vp8", "vp8enc keyframe-max-dist=30"), ("vp9", "vp9enc keyframe-max-dist=30")] {
+        let files = three(52, "", "", "webm");
+        for (height, extension, clip) in &files {
+            let path = folder.path().join(format!("{title}_{height}p.{extension}"));
+            write_with_hidden_frames(clip, encoder, &path);
+        }
+        check_written(folder.path(), title, &files).await;
     }
 }
 

@@ -163,11 +163,21 @@ pub const H264_SHORT_GROUPS: &str = "x264enc speed-preset=veryfast bframes=2 b-a
 /// Groups of pictures that refer to the group before.
 pub const H264_OPEN_GROUPS: &str = "x264enc speed-preset=veryfast bframes=3 b-adapt=false key-int-max=10 bitrate=400 option-string=open-gop=1:scenecut=0";
 pub const H265: &str = "x265enc speed-preset=ultrafast key-int-max=12 bitrate=400 ! h265parse";
-pub const VP8_HIDDEN_FRAMES: &str =
-    "vp8enc deadline=1 cpu-used=4 auto-alt-ref=true lag-in-frames=8 keyframe-max-dist=30 target-bitrate=400000";
+pub const VP8: &str = "vp8enc deadline=1 cpu-used=4 keyframe-max-dist=30 target-bitrate=400000";
 pub const VP9: &str = "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30 target-bitrate=400000";
 pub const MJPEG: &str = "jpegenc quality=90";
 pub const MPEG4: &str = "avenc_mpeg4 bitrate=400000 max-bframes=2 gop-size=12";
+
+/// In two passes libvpx adds frames that are only referred to and never shown.
+pub fn write_with_hidden_frames(clip: &Clip, encoder: &str, path: &Path) {
+    let cache = path.with_extension("passes");
+    for pass in ["first-pass", "last-pass"] {
+        let passes = format!("multipass-mode={pass} multipass-cache-file=\"{}\"", cache.display());
+        let slow = format!("{encoder} deadline=1000000 auto-alt-ref=true lag-in-frames=16 {passes}");
+        clip.clone().encoder(&slow, "webmmux").write(path);
+    }
+    std::fs::remove_file(cache).unwrap();
+}
 
 /// Writes one file for each clip, named by its height, and returns where.
 pub fn write_video(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) -> Vec<PathBuf> {
