@@ -1,0 +1,146 @@
+//! The whole of it as people use it: a real server, two real windows, mouse and keyboard.
+//!
+//! One connects, writes to the other, plays a video and hears back meanwhile. What is on the screens is read from the
+//! screens. The pictures stay in `target/tmp/desktop/`.
+
+mod programs;
+mod screen;
+
+use std::{fs, path::Path, process::Command};
+
+use image::RgbImage;
+use programs::{Program, files_below, server_program, start_client, start_server};
+use screen::{Area, Screen, wait_for};
+
+/// More than a client writes besides its pictures, less than a second of pictures.
+const MOST_WRITTEN_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The sun of the sample video.
+const SUN: [u8; 3] = [255, 239, 162];
+
+/// Where the badge is in a window of the first size: left, top, width, height.
+const BADGE: (u32, u32, u32, u32) = (780, 213, 70, 40);
+
+#[test]
+fn two_people_write_and_watch() {
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop");
+    let _ = fs::remove_dir_all(&pictures);
+    fs::create_dir_all(&pictures).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let videos = home.path().join("videos");
+    fs::create_dir(&videos).unwrap();
+    let made = Command::new(server_program()).arg("sample").arg("--videos").arg(&videos).status().unwrap();
+    assert!(made.success(), "the sample is made");
+    fs::write(videos.join("Broken_240p.mp4"), "not a video").unwrap();
+
+    let (mut server, address) = start_server(&videos, home.path());
+    let (ada_screen, bob_screen) = (Screen::start("ada", &pictures), Screen::start("bob", &pictures));
+    let mut ada = start_client(&ada_screen, &address, "Ada", home.path());
+    let mut bob = start_client(&bob_screen, &address, "Bob", home.path());
+
+    // The form is filled in; Enter connects. Keys are made on the way.
+    for screen in [&ada_screen, &bob_screen] {
+        screen.focus_window("Triptych");
+        screen.find("Connect", Area::Anywhere);
+        screen.picture("1-connect");
+        screen.press("Return");
+    }
+
+    // Each appears at the other. A click, a message, Enter.
+    ada_screen.click(&ada_screen.find("Bob", Area::Left));
+    ada_screen.type_text("Marmalade tonight?");
+    ada_screen.press("Return");
+    bob_screen.click(&bob_screen.find("Ada", Area::Left));
+    bob_screen.find("Marmalade", Area::Right);
+    bob_screen.picture("2-message");
+
+    // A click on the video, and an answer while it plays.
+    let title = ada_screen.find("sample", Area::Left);
+    ada_screen.click(&title);
+    let playing = watch(&ada_screen, &ada, || {
+        bob_screen.type_text("Gladly");
+        bob_screen.press("Return");
+    });
+    assert_eq!(badges(&ada_screen, &playing), ["240p", "720p", "1440p"], "each resolution was on the screen");
+    for (number, picture) in playing.iter().enumerate() {
+        let share = sun_share(picture);
+        assert!(share > 0.002, "picture {number} shows the sample's sun on {share} of the screen");
+    }
+    let moved = playing.windows(2).filter(|pair| changed_share(&pair[0], &pair[1]) > 0.005).count();
+    assert!(moved > playing.len() / 2, "the picture moves");
+    println!("{}", ada.wait_for_log("frames shown"));
+    ada_screen.find("Gladly", Area::Right);
+    ada_screen.picture("4-answered");
+
+    // Again, and stop.
+    ada_screen.click(&title);
+    wait_for("the picture again", || (sun_share(&ada_screen.picture("latest")) > 0.002).then_some(()));
+    ada_screen.click(&ada_screen.find("Stop", Area::Right));
+    ada.wait_for_log("stopped:");
+    ada_screen.find("Nothing", Area::Right);
+    ada_screen.picture("5-stopped");
+
+    assert_nothing_kept(&home.path().join("Ada"), ada.child.id());
+
+    // Bob's program dies; then the server's.
+    bob.kill();
+    server.wait_for_log("Bob left");
+    server.kill();
+    ada_screen.find("Reconnect", Area::Anywhere);
+    ada_screen.picture("6-server-gone");
+    assert!(ada.child.try_wait().unwrap().is_none(), "the window stays");
+    ada.kill();
+}
+
+/// Pictures of the screen from the first of the video to the last; `meanwhile` is done early on.
+fn watch(screen: &Screen, client: &Program, meanwhile: impl FnOnce()) -> Vec<RgbImage> {
+    wait_for("the first picture", || (sun_share(&screen.picture("latest")) > 0.002).then_some(()));
+    let mut playing = vec![screen.picture("3-playing-00")];
+    meanwhile();
+    while !client.log().contains("frames shown") {
+        let picture = screen.picture(&format!("3-playing-{:02}", playing.len()));
+        if sun_share(&picture) > 0.002 {
+            playing.push(picture);
+        }
+        assert!(playing.len() < 200, "the video ends");
+    }
+    playing
+}
+
+/// The resolutions that the badge named, in the order of their first showing.
+fn badges(screen: &Screen, pictures: &[RgbImage]) -> Vec<String> {
+    let mut names = Vec::new();
+    for picture in pictures {
+        let (left, top, width, height) = BADGE;
+        let badge = image::imageops::crop_imm(picture, left, top, width, height).to_image();
+        let name = screen.read(&badge).into_iter().map(|word| word.text).find(|text| text.ends_with('p'));
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
+}
+
+/// The share of pixels in the colour of the sample's sun.
+fn sun_share(picture: &RgbImage) -> f64 {
+    let is_sun = |pixel: &&image::Rgb<u8>| pixel.0.iter().zip(SUN).all(|(value, sun)| value.abs_diff(sun) < 8);
+    picture.pixels().filter(is_sun).count() as f64 / f64::from(picture.width() * picture.height())
+}
+
+/// The share of pixels that differ clearly.
+fn changed_share(one: &RgbImage, other: &RgbImage) -> f64 {
+    let differs = |(a, b): &(&image::Rgb<u8>, &image::Rgb<u8>)| a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 40);
+    let changed = one.pixels().zip(other.pixels()).filter(differs).count();
+    changed as f64 / f64::from(one.width() * one.height())
+}
+
+/// Neither files nor traffic to the disk that could hold a video.
+fn assert_nothing_kept(home: &Path, process: u32) {
+    let files = files_below(home);
+    let is_own = |file: &str| {
+        file.contains("identities/") || file.ends_with("known-servers.toml") || file.contains("mesa_shader_cache")
+    };
+    let others: Vec<_> = files.iter().filter(|file| !is_own(file)).collect();
+    assert!(others.is_empty(), "the client wrote {others:?}");
+    let io = fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok()).unwrap();
+    assert!(written < MOST_WRITTEN_BYTES, "the client wrote {written} bytes to disk");
+}

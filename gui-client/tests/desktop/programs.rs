@@ -1,0 +1,103 @@
+//! The real programs, as a person would start them, each with a home of its own.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::screen::{Screen, wait_for};
+
+/// A running program. Killed when dropped.
+pub struct Program {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits for a line with `text` in the log.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        wait_for(&format!("{text:?} in {}", self.log.display()), || {
+            self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+    }
+
+    /// As the system does it to a program that hangs.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server's program: beside the client's, where `cargo build --workspace` puts it.
+pub fn server_program() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_triptych")).with_file_name("triptych-server");
+    assert!(path.exists(), "{} is missing; build it with: cargo build --workspace --bins", path.display());
+    path
+}
+
+/// Starts a server on a free port; returns where it listens.
+pub fn start_server(videos: &Path, home: &Path) -> (Program, String) {
+    let log = home.join("server.log");
+    let mut child = Command::new(server_program())
+        .args(["--listen", "127.0.0.1:0", "--videos"])
+        .arg(videos)
+        .arg("--data-dir")
+        .arg(home.join("server"))
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).map(str::to_owned);
+    (Program { child, log }, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+}
+
+/// Starts a client on `screen`, with `home` as its user's folder.
+pub fn start_client(screen: &Screen, address: &str, name: &str, home: &Path) -> Program {
+    let home = home.join(name);
+    fs::create_dir_all(&home).unwrap();
+    let log = home.with_extension("log");
+    let child = Command::new(env!("CARGO_BIN_EXE_triptych"))
+        .args(["--server", address, "--name", name, "--theme", "light"])
+        .env("DISPLAY", &screen.display)
+        .env("HOME", &home)
+        .env("LIBGL_ALWAYS_SOFTWARE", "1")
+        .env_remove("WAYLAND_DISPLAY")
+        .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, &home)))
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    Program { child, log }
+}
+
+/// All files below `folder`, relative to it.
+pub fn files_below(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    files
+}
