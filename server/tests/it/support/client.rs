@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing},
     crypto::{Identity, JoinTranscript, Letter, seal},
@@ -84,12 +85,15 @@ impl TestClient {
         envelope
     }
 
+    /// The next frame, whatever it is. `None` when the server closed the connection.
+    pub async fn next_frame(&mut self) -> Option<BytesMut> {
+        timeout(DEADLINE, self.frames.next()).await.expect("the server says something in time")?.ok()
+    }
+
     /// The next message that is no ping; pings are answered. `None` when the server closed the connection.
     pub async fn try_next(&mut self) -> Option<ServerMessage> {
         loop {
-            let frame = timeout(DEADLINE, self.frames.next()).await.expect("the server says something in time")?;
-            let Ok(frame) = frame else { return None };
-            match decode_server(&frame).unwrap() {
+            match decode_server(&self.next_frame().await?).unwrap() {
                 ServerMessage::Ping { number } => {
                     // The server may be closing already.
                     let _ = self.writer.write_all(&encode_client(&ClientMessage::Pong { number })).await;
