@@ -22,7 +22,7 @@ use crate::state::{
     link::Phase,
 };
 
-use self::theme::{Theme, size, space};
+use self::theme::{size, space};
 
 /// What a view needs besides the state.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +44,8 @@ pub struct Outcome {
     pub picture_place: Option<(u32, u32)>,
 }
 
-/// Draws everything, on a window that was cleared to [`theme::Theme::ground`]: filling it once more would cost a software
-/// renderer a millisecond for each picture of a video.
+/// Draws everything, on a window that was cleared to [`theme::Theme::ground`]. Columns and bars are told apart by lines,
+/// not by grounds of their own: filling them would cost a software renderer two milliseconds for each picture of a video.
 pub fn show(ui: &mut Ui, state: &State, view: View) -> Outcome {
     let mut outcome = Outcome::default();
     if is_inside(state) {
@@ -64,12 +64,10 @@ fn is_inside(state: &State) -> bool {
 }
 
 fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
-    let theme = Theme::of(ui);
     let actions = &mut outcome.actions;
-    let side = Frame::new().fill(theme.side);
     Panel::top("status")
         .exact_size(size::STATUS_BAR)
-        .frame(side.inner_margin(Margin::symmetric(8, 0)))
+        .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
         .show(ui, |ui| status::show(ui, state, actions));
     if state.link.trouble.is_some() {
         let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
@@ -79,7 +77,7 @@ fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
     Panel::left("left")
         .default_size(first)
         .size_range(least..=most)
-        .frame(side.inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
+        .frame(Frame::new().inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
         .show(ui, |ui| left(ui, state, actions));
     let [least, first, most] = size::RIGHT;
     // The picture keeps the larger half of a narrow window.
@@ -104,8 +102,7 @@ fn left(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 }
 
 fn right(ui: &mut Ui, state: &State, view: View, actions: &mut Vec<Action>) {
-    let theme = Theme::of(ui);
-    let tabs = Frame::new().fill(theme.side).inner_margin(Margin::symmetric(8, 6));
+    let tabs = Frame::new().inner_margin(Margin::symmetric(8, 6));
     Panel::top("tabs").frame(tabs).show(ui, |ui| {
         ui.horizontal(|ui| {
             for (side, label) in [(SidePanel::Conversation, "Conversation"), (SidePanel::Wire, "Wire")] {

@@ -62,7 +62,7 @@ fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Actio
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
         widgets::avatar(ui, center, size::AVATAR, contact.name.as_str(), Some(&contact.key), contact.is_online);
         if contact.is_online {
-            let ground = if is_selected { theme.accent_soft } else { theme.side };
+            let ground = if is_selected { theme.accent_soft } else { theme.ground };
             widgets::dot(ui, center + Vec2::splat(size::AVATAR * 0.36), theme.good, ground);
         }
         lines(ui, rect, contact.name.as_str(), presence, contact.unread_count, contact.is_online);

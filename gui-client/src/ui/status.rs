@@ -42,7 +42,7 @@ fn server(ui: &mut Ui, state: &State) {
         Phase::Idle => (theme.bad, "Not connected".to_owned()),
     };
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::DOT + 2.0), Sense::hover());
-    widgets::dot(ui, rect.center(), color, theme.side);
+    widgets::dot(ui, rect.center(), color, theme.ground);
     let room = (ui.available_width() - 230.0).max(60.0);
     let label = ui.scope(|ui| {
         ui.set_max_width(room);
@@ -66,7 +66,7 @@ fn me(ui: &mut Ui, state: &State, theme: &Theme) {
     widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), state.link.is_online());
     let corner = Rect::from_center_size(rect.center(), rect.size()).right_bottom() - Vec2::splat(4.0);
     let color = if state.link.is_online() { theme.good } else { theme.border };
-    widgets::dot(ui, corner, color, theme.side);
+    widgets::dot(ui, corner, color, theme.ground);
     if let Some(key) = key {
         label.on_hover_ui(|ui| widgets::fingerprint_lines(ui, "Your key:", &widgets::key_text(&key)));
     }

@@ -66,8 +66,6 @@ pub mod letter {
 pub struct Theme {
     /// Behind everything.
     pub ground: Color32,
-    /// Behind the left column and the bars.
-    pub side: Color32,
     /// Cards, fields, bubbles of others.
     pub surface: Color32,
     /// A line under the pointer.
@@ -117,7 +115,6 @@ const fn rgb(hex: u32) -> Color32 {
 /// By day.
 pub const LIGHT: Theme = Theme {
     ground: rgb(0xf7f7f9),
-    side: rgb(0xedeef3),
     surface: rgb(0xffffff),
     hover: rgb(0xe1e3ec),
     border: rgb(0xd7d9e2),
@@ -152,7 +149,6 @@ pub const LIGHT: Theme = Theme {
 /// By night.
 pub const DARK: Theme = Theme {
     ground: rgb(0x14161c),
-    side: rgb(0x1a1d25),
     surface: rgb(0x232732),
     hover: rgb(0x2b303d),
     border: rgb(0x313644),
@@ -245,9 +241,9 @@ fn visuals(mode: Mode, theme: &Theme) -> Visuals {
         Selection { bg_fill: theme.accent.gamma_multiply(0.35), stroke: Stroke::new(1.5, theme.accent) };
     visuals.weak_text_color = Some(theme.weak);
     visuals.hyperlink_color = theme.accent;
-    visuals.faint_bg_color = theme.side;
+    visuals.faint_bg_color = theme.hover;
     visuals.extreme_bg_color = theme.surface;
-    visuals.code_bg_color = theme.side;
+    visuals.code_bg_color = theme.hover;
     visuals.warn_fg_color = theme.warn;
     visuals.error_fg_color = theme.bad;
     visuals.panel_fill = theme.ground;
@@ -278,7 +274,7 @@ mod tests {
     #[test]
     fn everything_that_is_read_stands_out_by_at_least_four_and_a_half() {
         for (mode, theme) in [("light", LIGHT), ("dark", DARK)] {
-            let grounds = [theme.ground, theme.side, theme.surface, theme.hover, theme.accent_soft];
+            let grounds = [theme.ground, theme.surface, theme.hover, theme.accent_soft];
             for (index, ground) in grounds.into_iter().enumerate() {
                 for (name, color) in [("text", theme.text), ("weak", theme.weak)] {
                     let contrast = contrast(color, ground);
@@ -289,7 +285,7 @@ mod tests {
                 ("accent button", theme.on_accent, theme.accent),
                 ("accent button under the pointer", theme.on_accent, theme.accent_hover),
                 ("good", theme.good, theme.surface),
-                ("good at the side", theme.good, theme.side),
+                ("good on the ground", theme.good, theme.ground),
                 ("warning", theme.warn, theme.warn_soft),
                 ("alarm", theme.bad, theme.bad_soft),
                 ("failure beside a message", theme.bad, theme.ground),
