@@ -1,12 +1,13 @@
 //! One JPEG to one RGBA picture, no larger than its place on the screen can show.
 //!
-//! Measured on 2560x1440 (one core, software rendering): decoding straight to RGBA 7.4 ms, decoding to RGB and expanding
-//! it 8.3 ms. Uploading and sampling the whole picture takes 5.7 ms, one of 640x360 2.1 ms, and averaging blocks of pixels
-//! down to that 1.3 ms. The average also looks better than what a sampler picks out of a picture several times too large.
+//! Averaging blocks of pixels down to the place costs less than uploading and sampling the whole picture (measured with
+//! software rendering, see docs/PERFORMANCE.md), and looks better than what a sampler picks out of a picture several
+//! times too large.
+
+use std::io::Cursor;
 
 use common::limits::MAX_PICTURE_SIDE;
-use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
-use zune_jpeg::JpegDecoder;
+use image::{ColorType, ImageDecoder, codecs::jpeg::JpegDecoder};
 
 /// Pixels to show, row by row; each is four bytes R, G, B, A in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub struct Picture {
     pub pixels: Vec<u32>,
 }
 
+/// Bytes of a pixel in a JPEG: R, G, B.
+const CHANNELS: usize = 3;
+
 /// Why a picture cannot be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
@@ -27,13 +31,17 @@ pub enum PictureError {
     Unreadable(String),
     /// More pixels than are decoded.
     #[error("a picture of {0}x{1} pixels is more than {MAX_PICTURE_SIDE} on a side")]
-    TooLarge(usize, usize),
+    TooLarge(u32, u32),
+    /// JFIF has grey and colour pictures, nothing else.
+    #[error("a picture in {0:?}, neither grey nor RGB")]
+    UnusualColours(ColorType),
 }
 
 /// Decodes, and keeps what it needs for that between pictures.
 #[derive(Debug, Default)]
 pub struct PictureDecoder {
-    full_size: Vec<u32>,
+    /// R, G, B of each pixel as the JPEG has them.
+    full_size: Vec<u8>,
     row_sums: Vec<u16>,
 }
 
@@ -41,26 +49,31 @@ impl PictureDecoder {
     /// Decodes `jpeg` into `buffer`. When the place for it, in pixels of the screen, is at most half as large, the
     /// picture is made smaller by a whole number, but not smaller than its place.
     pub fn decode(&mut self, jpeg: &[u8], place: (u32, u32), mut buffer: Vec<u32>) -> Result<Picture, PictureError> {
-        let options = DecoderOptions::default()
-            .set_max_width(MAX_PICTURE_SIDE as usize)
-            .set_max_height(MAX_PICTURE_SIDE as usize)
-            .jpeg_set_out_colorspace(ColorSpace::RGBA);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-        decoder.decode_headers().map_err(unreadable)?;
-        let (width, height) = decoder.dimensions().ok_or_else(|| PictureError::Unreadable("no size".into()))?;
-        if width.max(height) > MAX_PICTURE_SIDE as usize {
+        let decoder = JpegDecoder::new(Cursor::new(jpeg)).map_err(unreadable)?;
+        let (width, height) = decoder.dimensions();
+        if width.max(height) > MAX_PICTURE_SIDE {
             return Err(PictureError::TooLarge(width, height));
         }
-        let divisor = divisor(width, height, place);
-        if divisor == 1 {
-            buffer.resize(width * height, 0);
-            decoder.decode_into(bytemuck::cast_slice_mut(&mut buffer)).map_err(unreadable)?;
-            return Ok(Picture { width, height, pixels: buffer });
+        let (width, height) = (width as usize, height as usize);
+        self.full_size.resize(width * height * CHANNELS, 0);
+        match decoder.color_type() {
+            ColorType::Rgb8 => decoder.read_image(&mut self.full_size).map_err(unreadable)?,
+            ColorType::L8 => {
+                let mut greys = vec![0; width * height];
+                decoder.read_image(&mut greys).map_err(unreadable)?;
+                self.full_size.chunks_exact_mut(CHANNELS).zip(greys).for_each(|(rgb, grey)| rgb.fill(grey));
+            }
+            other => return Err(PictureError::UnusualColours(other)),
         }
-        self.full_size.resize(width * height, 0);
-        decoder.decode_into(bytemuck::cast_slice_mut(&mut self.full_size)).map_err(unreadable)?;
+        let divisor = divisor(width, height, place);
         buffer.resize((width / divisor) * (height / divisor), 0);
-        self.average(width, divisor, &mut buffer);
+        if divisor == 1 {
+            for (pixel, rgb) in buffer.iter_mut().zip(self.full_size.chunks_exact(CHANNELS)) {
+                *pixel = rgba(rgb[0], rgb[1], rgb[2]);
+            }
+        } else {
+            self.average(width, divisor, &mut buffer);
+        }
         Ok(Picture { width: width / divisor, height: height / divisor, pixels: buffer })
     }
 
@@ -69,31 +82,33 @@ impl PictureDecoder {
     /// are left out.
     fn average(&mut self, width: usize, divisor: usize, target: &mut [u32]) {
         let target_width = width / divisor;
-        let row_bytes = target_width * divisor * 4;
-        let source: &[u8] = bytemuck::cast_slice(&self.full_size);
-        self.row_sums.resize(row_bytes, 0);
+        self.row_sums.resize(target_width * divisor * CHANNELS, 0);
         let count = (divisor * divisor) as u32;
         let reciprocal = reciprocal(count);
-        let blocks_of_rows = source.chunks_exact(width * 4 * divisor);
+        let blocks_of_rows = self.full_size.chunks_exact(width * CHANNELS * divisor);
         for (target_row, rows) in target.chunks_exact_mut(target_width).zip(blocks_of_rows) {
             self.row_sums.fill(0);
-            for row in rows.chunks_exact(width * 4) {
+            for row in rows.chunks_exact(width * CHANNELS) {
                 for (sum, &byte) in self.row_sums.iter_mut().zip(row) {
                     *sum += u16::from(byte);
                 }
             }
-            for (pixel, block) in target_row.iter_mut().zip(self.row_sums.chunks_exact(4 * divisor)) {
-                let mut totals = [0u32; 4];
-                for channels in block.chunks_exact(4) {
+            for (pixel, block) in target_row.iter_mut().zip(self.row_sums.chunks_exact(CHANNELS * divisor)) {
+                let mut totals = [0u32; CHANNELS];
+                for channels in block.chunks_exact(CHANNELS) {
                     for (total, &sum) in totals.iter_mut().zip(channels) {
                         *total += u32::from(sum);
                     }
                 }
-                let bytes = totals.map(|total| (((total + count / 2) * reciprocal) >> 24) as u8);
-                *pixel = u32::from_ne_bytes(bytes);
+                let [r, g, b] = totals.map(|total| (((total + count / 2) * reciprocal) >> 24) as u8);
+                *pixel = rgba(r, g, b);
             }
         }
     }
+}
+
+fn rgba(r: u8, g: u8, b: u8) -> u32 {
+    u32::from_ne_bytes([r, g, b, u8::MAX])
 }
 
 /// By which whole number a picture can be divided and still fill its place.
@@ -111,7 +126,7 @@ fn reciprocal(count: u32) -> u32 {
     (1_u32 << 24).div_ceil(count)
 }
 
-fn unreadable(error: zune_jpeg::errors::DecodeErrors) -> PictureError {
+fn unreadable(error: image::ImageError) -> PictureError {
     PictureError::Unreadable(error.to_string())
 }
 
@@ -132,16 +147,16 @@ mod tests {
 
     #[test]
     fn blocks_are_averaged_by_channel_and_surplus_pixels_left_out() {
-        let pixel = |r, g, b| u32::from_ne_bytes([r, g, b, 255]);
-        let full_size = [
-            [pixel(0, 10, 0), pixel(1, 20, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
-            [pixel(1, 30, 0), pixel(1, 40, 0), pixel(255, 0, 9), pixel(255, 0, 9), pixel(77, 77, 77)],
-            [pixel(77, 77, 77); 5],
+        let full_size: Vec<u8> = [
+            [[0, 10, 0], [1, 20, 0], [255, 0, 9], [255, 0, 9], [77, 77, 77]],
+            [[1, 30, 0], [1, 40, 0], [255, 0, 9], [255, 0, 9], [77, 77, 77]],
+            [[77, 77, 77]; 5],
         ]
+        .concat()
         .concat();
         let mut decoder = PictureDecoder { full_size, row_sums: Vec::new() };
         let mut target = vec![0; 2];
         decoder.average(5, 2, &mut target);
-        assert_eq!(target, [pixel(1, 25, 0), pixel(255, 0, 9)]);
+        assert_eq!(target, [rgba(1, 25, 0), rgba(255, 0, 9)]);
     }
 }

@@ -25,7 +25,10 @@ pub fn show(ui: &mut Ui, state: &State) {
         return;
     }
     egui::Frame::new().inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
-        let text = format!("{} envelopes passed by. Everybody receives all of them.", state.wire.total());
+        let text = match state.wire.total() {
+            1 => "1 envelope passed by. Everybody receives all of them.".to_owned(),
+            total => format!("{total} envelopes passed by. Everybody receives all of them."),
+        };
         ui.label(RichText::new(text).size(letter::SMALL).color(theme.weak));
     });
     let rows: Vec<&Passed> = entries.collect();

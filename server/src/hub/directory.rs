@@ -33,10 +33,9 @@ pub enum EnterError {
 impl Directory {
     /// Enters a person and counts on.
     pub fn enter(&mut self, person: Person) -> Result<(), EnterError> {
-        if let Some((name, _)) = self.people.iter().find(|(_, key)| **key == person.public_key) {
-            if *name != person.name {
-                return Err(EnterError::KeyInUse(name.clone()));
-            }
+        let has_other_name = |(name, key): &(&Name, &PublicKey)| **key == person.public_key && **name != person.name;
+        if let Some((name, _)) = self.people.iter().find(has_other_name) {
+            return Err(EnterError::KeyInUse(name.clone()));
         }
         if self.is_taken(&person.name) {
             let suggestion = person.name.next_free(|name| self.is_taken(name));

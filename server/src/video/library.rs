@@ -9,11 +9,11 @@ use std::{
 };
 
 use common::{
+    crypto::sha256,
     limits::{MAX_LIBRARY_ENTRIES, MAX_PICTURE_SIDE},
     media::{self, SkippedFile, VariantInfo, VideoId, VideoInfo},
     splice::{FrameIndex, Plan},
 };
-use sha2::{Digest, Sha256};
 
 use super::probe::{Probed, probe};
 
@@ -123,7 +123,7 @@ fn variant_info(height: u32, probed: &Probed) -> VariantInfo {
 
 /// The same title has the same id after a restart, and the id says nothing about where the files lie.
 fn id_of(title: &str) -> VideoId {
-    let digest = Sha256::digest(title.as_bytes());
+    let digest = sha256(title.as_bytes());
     VideoId(u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes")))
 }
 
