@@ -3,6 +3,8 @@
 //! One connects, writes to the other, plays a video and hears back meanwhile. What is on the screens is read from the
 //! screens. The pictures stay in `target/tmp/desktop/`.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod programs;
 mod screen;
 

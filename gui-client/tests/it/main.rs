@@ -1,6 +1,8 @@
 //! The client from outside: its state by events and actions, its views by what a screen reader reads, its playback on
 //! real JPEGs.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod net;
 mod playback_decoder;
 mod playback_playout;

@@ -1,5 +1,7 @@
 //! The server on real sockets, with real GStreamer.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod session;
 mod stream;
 mod support;

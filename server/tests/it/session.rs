@@ -44,7 +44,7 @@ async fn envelope(client: &mut TestClient) -> Envelope {
 async fn newcomers_get_the_whole_dictionary_and_the_others_hear_of_them() {
     let server = TestServer::start().await;
     let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
-    assert_eq!((welcome.revision, welcome.people.len()), (1, 1));
+    assert_eq!((welcome.name, welcome.revision, welcome.people.len()), (name("ada"), 1, 1));
 
     let (_bob, welcome) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
     let names: Vec<_> = welcome.people.iter().map(|person| person.name.as_str()).collect();

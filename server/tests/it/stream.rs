@@ -21,7 +21,7 @@ async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
     let folder = tempfile::tempdir().unwrap();
     let clip = |variant| Clip::new(variant, FRAME_COUNT.into(), 30);
     write_video(folder.path(), "Clip", &[(240, "mkv", clip(0)), (720, "mkv", clip(1)), (1440, "mkv", clip(2))]);
-    let server = TestServer::start_with(folder.path(), false).await;
+    let server = TestServer::start_with(folder.path()).await;
     let (client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let video = welcome.library.videos[0].id;
     (folder, server, client, video)

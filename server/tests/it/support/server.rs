@@ -1,8 +1,7 @@
-//! A real server on a free port of this machine.
+//! A real server on a free port of this machine, without TLS (the client's tests cover that).
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use triptych_server::{Server, Settings};
@@ -13,33 +12,27 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// Stops when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
-    pub certificate_hash: Option<[u8; 32]>,
-    pub data_dir: TempDir,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
-    /// Without TLS and without videos.
+    /// Without videos.
     pub async fn start() -> Self {
         let empty = tempfile::tempdir().unwrap();
-        Self::start_with(empty.path(), false).await
+        Self::start_with(empty.path()).await
     }
 
     /// With the videos of `folder`.
-    pub async fn start_with(folder: &Path, has_tls: bool) -> Self {
+    pub async fn start_with(folder: &Path) -> Self {
         triptych_server::video::init().unwrap();
-        let data_dir = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            videos: folder.to_owned(),
-            certificate_dir: has_tls.then(|| data_dir.path().to_owned()),
-        };
+        let settings =
+            Settings { listen: "127.0.0.1:0".parse().unwrap(), videos: folder.to_owned(), certificate_dir: None };
         let server = Server::bind(&settings).await.unwrap();
-        let (address, certificate_hash) = (server.local_addr().unwrap(), server.certificate_hash());
+        let address = server.local_addr().unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
-        Self { address, certificate_hash, data_dir, stop, running: Some(running) }
+        Self { address, stop, running: Some(running) }
     }
 
     /// Stops it and waits until it is gone.

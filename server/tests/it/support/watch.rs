@@ -34,7 +34,7 @@ pub struct Received {
 
 /// Serves `folder` and watches `title` in it to the end.
 pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
-    let server = TestServer::start_with(folder, false).await;
+    let server = TestServer::start_with(folder).await;
     let (mut client, welcome) = TestClient::join(server.address, "viewer", &test_keys::ada()).await;
     let library = welcome.library;
     let found = library.videos.iter().find(|video| video.title == title);
