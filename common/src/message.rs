@@ -62,7 +62,7 @@ pub enum ClientMessage {
     },
     /// An envelope to be broadcast to everybody.
     Say {
-        /// Bytes of [`crate::crypto::EnvelopeHeader`] and what follows it.
+        /// Bytes of a [`crate::crypto::Envelope`].
         envelope: Blob,
     },
     /// Asks for the whole dictionary, after a revision was missed.
