@@ -12,7 +12,7 @@
 //!   would look simpler, but a decoder clips a frame that reaches into the segment and gives it the segment's start as
 //!   its time, so that in a file of variable frame rate it passes for the first wanted one.
 //! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
-//! * A JPEG takes about three times as long to encode as a frame takes to decode, hence the lanes.
+//! * A JPEG takes up to three times as long to encode as a frame takes to decode, hence the lanes.
 //! * JPEG readers assume full-range BT.601; frames that are in it already pass all converters untouched. Those in
 //!   limited-range BT.601 take a detour through RGB.
 
@@ -40,8 +40,8 @@ const JPEG_QUALITY: i32 = 85;
 /// More lanes than this only cost memory: the decoder becomes the slower one.
 const MAX_LANES: usize = 4;
 
-/// Raw frames that wait in front of each encoder.
-const QUEUED_FRAMES: u32 = 2;
+/// Raw frames that wait in front of each encoder. More were measured to cost memory and bring nothing.
+const QUEUED_FRAMES: u32 = 1;
 
 /// What to decode.
 #[derive(Debug, Clone)]
@@ -306,12 +306,9 @@ fn add_lane(
         .property("max-size-time", 0u64)
         .build()?;
     let to_flip = element("videoconvertscale")?;
-    let between = if order.has_detour {
-        gst::Caps::builder("video/x-raw").field("format", "RGB")
-    } else {
-        gst::Caps::builder("video/x-raw")
-    };
-    let between = gst::ElementFactory::make("capsfilter").property("caps", between.build()).build()?;
+    let raw = gst::Caps::builder("video/x-raw");
+    let detour = if order.has_detour { raw.field("format", "RGB").build() } else { raw.build() };
+    let between = gst::ElementFactory::make("capsfilter").property("caps", detour).build()?;
     let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
     // Borders would be added for a rounding error of one pixel.
     let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;

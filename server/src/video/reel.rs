@@ -25,7 +25,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Video,
-    decode::{Order, Pictures, Stop, lanes},
+    decode::{Order, Picture, Pictures, Stop, lanes},
     stage::{PATIENCE, Pulse},
 };
 
@@ -233,7 +233,7 @@ impl Reel {
     }
 }
 
-/// Indices in a stream fit: no file has more than [`super::probe`] allows.
+/// Indices in a stream fit: no file has more frames than the probe allows.
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -243,44 +243,44 @@ impl Feed {
         let (sender, pictures) = mpsc::channel(PICTURES_AHEAD);
         let pulse = Pulse::default();
         let height = video.info.variants[segment.variant].height;
-        let worker =
-            Worker { frames: plan.frames(segment, &video.indices).collect(), height, sender, pulse: pulse.clone() };
-        let video = video.clone();
+        let worker = Worker { video: video.clone(), plan: plan.clone(), number, height, sender, pulse: pulse.clone() };
         let name = format!("reel-{height}p");
-        thread::Builder::new().name(name).spawn(move || worker.run(&video)).map_err(ReelError::NoThread)?;
+        thread::Builder::new().name(name).spawn(move || worker.run()).map_err(ReelError::NoThread)?;
         Ok(Self { pictures, pulse, segment: number })
     }
 }
 
 /// What the thread of a segment works with.
 struct Worker {
-    /// Never empty.
-    frames: Vec<PlannedFrame>,
+    video: Arc<Video>,
+    plan: Plan,
+    /// Place of the segment in the plan.
+    number: usize,
     height: u32,
     sender: mpsc::Sender<Result<EncodedPicture, ReelError>>,
     pulse: Pulse,
 }
 
 impl Worker {
-    fn run(self, video: &Video) {
-        if let Err((frame, stop)) = self.feed(video) {
-            let source = &video.sources[self.frames[0].variant];
-            tracing::debug!("{:?} at frame {frame}: {stop}", source.file_name);
-            let file_name = source.file_name.clone();
+    fn run(self) {
+        let segment = &self.plan.segments()[self.number];
+        if let Err((frame, stop)) = self.feed(segment) {
+            let file_name = self.video.sources[segment.variant].file_name.clone();
+            tracing::debug!("{file_name:?} at frame {frame}: {stop}");
             // Nobody listens when the reel is gone.
             let _ = self.sender.blocking_send(Err(ReelError::Broken { file_name, frame, cause: stop.to_string() }));
         }
     }
 
-    fn feed(&self, video: &Video) -> Result<(), (usize, Stop)> {
+    fn feed(&self, segment: &Segment) -> Result<(), (usize, Stop)> {
         let is_wanted = || !self.sender.is_closed();
-        let first = self.frames[0].frame;
-        let (mut pictures, mut picture) = self.begin(video, &is_wanted).map_err(|stop| (first, stop))?;
-        for (place, planned) in self.frames.iter().enumerate() {
-            if place > 0 {
+        let first = segment.frames.start;
+        let (mut pictures, mut picture) = self.begin(segment, &is_wanted).map_err(|stop| (first, stop))?;
+        for planned in self.plan.frames(segment, &self.video.indices) {
+            if planned.frame > first {
                 picture = pictures.next(planned.frame, &is_wanted).map_err(|stop| (planned.frame, stop))?;
             }
-            let encoded = self.encoded(planned, &picture.jpeg).map_err(|stop| (planned.frame, stop))?;
+            let encoded = self.encoded(&planned, &picture.jpeg).map_err(|stop| (planned.frame, stop))?;
             if self.sender.blocking_send(Ok(encoded)).is_err() {
                 return Err((planned.frame, Stop::Cancelled));
             }
@@ -290,15 +290,15 @@ impl Worker {
 
     /// Finds the first frame: by a seek when the file can be searched and the seek does not go too far, else by
     /// reading from the start.
-    fn begin(&self, video: &Video, is_wanted: &dyn Fn() -> bool) -> Result<(Pictures, super::decode::Picture), Stop> {
-        let (first, last) = (self.frames[0], self.frames[self.frames.len() - 1]);
-        let (source, index) = (&video.sources[first.variant], &video.indices[first.variant]);
-        let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(first.frame)));
+    fn begin(&self, segment: &Segment, is_wanted: &dyn Fn() -> bool) -> Result<(Pictures, Picture), Stop> {
+        let (source, index) = (&self.video.sources[segment.variant], &self.video.indices[segment.variant]);
+        let first = segment.frames.start;
+        let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(first)));
         let mut order = Order {
             path: &source.path,
             decoder: &source.probed.decoder,
             index,
-            frames: first.frame..last.frame + 1,
+            frames: segment.frames.clone(),
             // At the very start there is nothing to search for.
             seek_nanos: entry.filter(|&nanos| nanos > index.pts_nanos(0)),
             size: Some((source.probed.picture_width, source.probed.picture_height)),
@@ -307,7 +307,7 @@ impl Worker {
         };
         loop {
             let begun = Pictures::open(&order, self.pulse.clone(), is_wanted)
-                .and_then(|mut pictures| pictures.next(first.frame, is_wanted).map(|picture| (pictures, picture)));
+                .and_then(|mut pictures| pictures.next(first, is_wanted).map(|picture| (pictures, picture)));
             match begun {
                 Err(Stop::Missing | Stop::Trouble(_)) if order.seek_nanos.take().is_some() => {
                     tracing::debug!("{:?} cannot be searched, reading from its start", source.file_name);
