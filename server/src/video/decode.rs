@@ -32,7 +32,10 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use gstreamer_video::{VideoColorMatrix, VideoColorRange};
 
-use super::stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown};
+use super::{
+    edge,
+    stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown},
+};
 
 /// Of 100. What `jpegenc` takes by default, and about where a person stops to see the difference.
 const JPEG_QUALITY: i32 = 85;
@@ -314,6 +317,7 @@ fn add_lane(
     let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;
     let filter = gst::ElementFactory::make("capsfilter").property("caps", jpeg_input(order.size)).build()?;
     let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
+    edge::fill_up(&encoder);
     // No preroll: the lane of a segment's second frame would wait for ever when there is only one.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
     let chain = [&queue, &to_flip, &between, &flip, &convert, &filter, &encoder, sink.upcast_ref()];

@@ -5,10 +5,11 @@
 //!           (names)    (parse)                          (pure)  (threads)  (GStreamer)
 //! ```
 //!
-//! This is the only place in the workspace that names GStreamer, and inside it only `probe`, `decode`, `stage`
-//! and `sample` do. The pipelines are drawn at the top of the files that build them.
+//! This is the only place in the workspace that names GStreamer, and inside it only `probe`, `decode`, `edge`,
+//! `stage` and `sample` do. The pipelines are drawn at the top of the files that build them.
 
 mod decode;
+mod edge;
 mod entry;
 mod library;
 mod paint;

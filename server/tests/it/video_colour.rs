@@ -112,6 +112,26 @@ async fn colours_survive_whatever_the_file_uses() {
     }
 }
 
+#[tokio::test]
+async fn the_right_edge_has_the_colours_of_the_picture() {
+    let folder = tempdir().unwrap();
+    // Rows that end at each place in a block of 16, counted in chroma samples.
+    for width in (642..656).step_by(2) {
+        let clip = Clip {
+            size: (width, 360),
+            colorimetry: "1:4:0:0".into(),
+            ..Clip::new(0, 2, 25).encoder(HIGH_QUALITY, "matroskamux")
+        };
+        let path = folder.path().join(format!("edge {width}_240p.mkv"));
+        write_bars(&path, &clip, BT601, true);
+        let arrived = picture(&watch(folder.path(), &format!("edge {width}"), Quality::Triptych).await);
+        let edge = image::imageops::crop_imm(&arrived, width as u32 - 2, 0, 2, 360).to_image();
+        let painted = RgbImage::from_pixel(2, 360, Rgb(BARS[BARS.len() - 1]));
+        let error = mean_error(&edge, &painted);
+        assert!(error < 4.0, "{width} columns: {error:.2} of 255");
+    }
+}
+
 /// Grey with a white left upper quarter.
 fn corner(row: f32, column: f32) -> u8 {
     if row < 0.5 && column < 0.5 { 230 } else { 60 }
