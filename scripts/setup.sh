@@ -36,16 +36,27 @@ fi
 
 # Elsewhere the packages are named, not installed: names differ between releases, and a wrong guess should not
 # happen with root's rights.
-if pkg-config --exists gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 2>/dev/null; then
-    exit 0
-fi
-echo "GStreamer's development files are missing. Install these packages and try again:" >&2
-if command -v dnf >/dev/null 2>&1; then echo "  sudo dnf install $(column 3 | tr '\n' ' ')" >&2
-elif command -v pacman >/dev/null 2>&1; then echo "  sudo pacman -S --needed $(column 4 | tr '\n' ' ')" >&2
-elif command -v brew >/dev/null 2>&1; then echo "  brew install $(column 5 | tr '\n' ' ')" >&2
+# lacking N COMMAND: the packages of column N that COMMAND does not find.
+lacking() {
+    column "$1" | while read -r package; do
+        $2 "$package" >/dev/null 2>&1 || echo "$package"
+    done | tr '\n' ' '
+}
+if command -v dnf >/dev/null 2>&1; then
+    missing=$(lacking 3 "rpm -q --whatprovides") install="sudo dnf install"
+elif command -v pacman >/dev/null 2>&1; then
+    missing=$(lacking 4 "pacman -Qq") install="sudo pacman -S --needed"
+elif command -v brew >/dev/null 2>&1; then
+    missing=$(lacking 5 "brew list --versions") install="brew install"
 else
-    echo "  Fedora: dnf install $(column 3 | tr '\n' ' ')" >&2
-    echo "  Arch:   pacman -S --needed $(column 4 | tr '\n' ' ')" >&2
-    echo "  macOS:  brew install $(column 5 | tr '\n' ' ')" >&2
+    pkg-config --exists gstreamer-1.0 gstreamer-app-1.0 gstreamer-video-1.0 2>/dev/null && exit 0
+    echo "GStreamer with its development files and plugins is needed. The packages are called:" >&2
+    echo "  Fedora: $(column 3 | tr '\n' ' ')" >&2
+    echo "  Arch:   $(column 4 | tr '\n' ' ')" >&2
+    echo "  macOS:  $(column 5 | tr '\n' ' ')" >&2
+    exit 1
 fi
+[ -z "$missing" ] && exit 0
+echo "Some packages are missing. Install them and try again:" >&2
+echo "  $install $missing" >&2
 exit 1

@@ -32,6 +32,9 @@ pub enum NameError {
     /// Two spaces in a row, or one at the end.
     #[error("spaces in a name stand single and not at its end")]
     BadSpace,
+    /// On the wire only: another form of the same text.
+    #[error("a name is sent in Unicode's composed form (NFC)")]
+    NotComposed,
     /// Letters of several scripts, as used to imitate other names.
     #[error("a name keeps to one script; this one mixes several, which lets it imitate another name")]
     MixedScripts,
@@ -115,8 +118,7 @@ impl TryFrom<String> for Name {
         if name.0 == text {
             return Ok(name);
         }
-        let odd = text.chars().zip(name.0.chars()).find(|(a, b)| a != b);
-        Err(NameError::BadCharacter(odd.map_or('\u{0}', |(a, _)| a)))
+        Err(NameError::NotComposed)
     }
 }
 

@@ -23,7 +23,7 @@ impl FrameIndex {
             [.., before, last] if last > before => last - before,
             _ => 40_000_000,
         };
-        let end_nanos = end_nanos.filter(|&end| end > last).unwrap_or(last + usual);
+        let end_nanos = end_nanos.filter(|&end| end > last).unwrap_or(last.saturating_add(usual));
         Self { pts_nanos, end_nanos }
     }
 

@@ -10,6 +10,7 @@ use egui::{ColorImage, TextureHandle, TextureOptions};
 
 use crate::{
     config::{Colours, Config},
+    event::NetCommand,
     net::{NetHandle, NetSettings},
     playback::{
         decoder::{Decoder, Status},
@@ -37,6 +38,8 @@ pub struct App {
     net: NetHandle,
     decoder: Decoder,
     screen: Screen,
+    /// Due, and not yet drawn.
+    next_picture: Option<Picture>,
     title: String,
     wants_composer_focus: bool,
 }
@@ -67,6 +70,7 @@ impl App {
             net,
             decoder,
             screen: Screen::default(),
+            next_picture: None,
             title: String::new(),
             wants_composer_focus: false,
         })
@@ -92,28 +96,42 @@ impl App {
                     let before = self.decoder.begin(stream, Instant::now());
                     log_summary(&self.title, "replaced", before);
                     self.title = title;
-                    self.screen.texture = None;
+                    self.clear_screen();
+                    // At once: the first picture waits for it.
+                    self.grant();
                 }
                 Effect::SourceEnded(stream) => self.decoder.source_ended(stream, Instant::now()),
-                Effect::StopPlayback => {
-                    log_summary(&self.title, "stopped", self.decoder.stop());
-                    self.screen.texture = None;
+                Effect::StopPlayback { how } => {
+                    log_summary(&self.title, how, self.decoder.stop());
+                    self.clear_screen();
                 }
                 Effect::FocusComposer => self.wants_composer_focus = true,
             }
         }
     }
 
-    /// Brings the due picture to the screen, and tells the state how the stream stands.
+    fn clear_screen(&mut self) {
+        self.screen.texture = None;
+        self.next_picture = None;
+    }
+
+    fn grant(&self) {
+        if let Some((stream, pictures)) = self.decoder.take_credit() {
+            self.net.send(NetCommand::Grant { stream, pictures });
+        }
+    }
+
+    /// Takes the due picture, and tells the state how the stream stands.
     fn play(&mut self, ctx: &egui::Context) {
         let now = Instant::now();
-        if let Some((_, picture)) = self.decoder.due(now) {
-            self.screen.show(ctx, picture);
+        if let Some((_, picture)) = self.decoder.due(now)
+            && let Some(unseen) = self.next_picture.replace(picture)
+        {
+            // The window is hidden, so nobody drew the one before.
+            self.decoder.recycle(unseen.pixels);
         }
         self.screen.take_back(&self.decoder);
-        if let Some((stream, pictures)) = self.decoder.take_credit() {
-            self.net.send(crate::event::NetCommand::Grant { stream, pictures });
-        }
+        self.grant();
         let Some(status) = self.decoder.status(now) else { return };
         self.state.report(report(&status));
         if status.is_finished {
@@ -157,6 +175,10 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        // Here and not in `logic`: a hidden window's uploads would pile up until it is seen again.
+        if let Some(picture) = self.next_picture.take() {
+            self.screen.show(ui.ctx(), picture);
+        }
         let view = View {
             now: now(),
             picture: self.screen.texture.as_ref().map(TextureHandle::id),

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
 
 /// What this program calls itself on the wire.
 pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
+
+/// Connections that the system may hold for us.
+const WAITING_CONNECTIONS: u32 = 1024;
 
 /// A server that listens but does not serve yet.
 pub struct Server {
@@ -63,12 +66,19 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Takes the port, then reads the certificate and the video folder.
+    /// Takes the port, reads the certificate and the video folder, and only then lets clients in.
     pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let listener =
-            TcpListener::bind(settings.listen).await.map_err(|error| StartError::Bind(settings.listen, error))?;
+        let bind_error = |error| StartError::Bind(settings.listen, error);
+        let socket = match settings.listen {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }
+        .map_err(bind_error)?;
+        socket.set_reuseaddr(true).map_err(bind_error)?;
+        socket.bind(settings.listen).map_err(bind_error)?;
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
         let library = scan(&settings.videos).await?;
+        let listener = socket.listen(WAITING_CONNECTIONS).map_err(bind_error)?;
         Ok(Self { listener, tls, library })
     }
 

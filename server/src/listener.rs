@@ -3,11 +3,10 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{crypto::JoinTranscript, limits::JOIN_DEADLINE};
-use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +20,7 @@ use crate::{
 /// Connections at a time, those that have not joined yet included.
 const MAX_CONNECTIONS: usize = 512;
 /// What the kernel may hold unsent for one client; a message waits behind no more than this.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long to wait when the system has no more sockets.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -60,22 +60,23 @@ async fn serve(
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
+    let join_deadline = Instant::now() + JOIN_DEADLINE;
     if let Err(error) = set_up(&stream) {
         warn!("connection from {peer}: {error}");
         return;
     }
     let Some(tls) = tls else {
-        session::run(stream, peer, LinkBinding::default(), &services, &stop).await;
+        session::run(stream, peer, join_deadline, LinkBinding::default(), &services, &stop).await;
         return;
     };
-    let handshake = timeout(JOIN_DEADLINE, TlsAcceptor::from(tls.config.clone()).accept(stream));
+    let handshake = timeout_at(join_deadline, TlsAcceptor::from(tls.config.clone()).accept(stream));
     let stream = tokio::select! {
         () = stop.cancelled() => return,
         stream = handshake => stream,
     };
     match stream {
         Ok(Ok(stream)) => match binding(&stream, &tls) {
-            Ok(binding) => session::run(stream, peer, binding, &services, &stop).await,
+            Ok(binding) => session::run(stream, peer, join_deadline, binding, &services, &stop).await,
             Err(error) => warn!("connection from {peer}: no TLS exporter: {error}"),
         },
         Ok(Err(error)) => info!("connection from {peer} ended: no TLS handshake ({error}); a client with --plaintext?"),
@@ -85,8 +86,8 @@ async fn serve(
 
 fn set_up(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     Ok(())
 }
 

@@ -109,7 +109,7 @@ fn offer(listing: &Library, folder: &Path) -> String {
     let folder = folder.display();
     if listing.videos.is_empty() {
         return format!(
-            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample'"
+            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample --videos {folder}', and start the server again"
         );
     }
     let titles: Vec<_> = listing.videos.iter().take(5).map(|video| format!("{:?}", video.title)).collect();
@@ -120,7 +120,18 @@ fn offer(listing: &Library, folder: &Path) -> String {
 
 fn make_sample(folder: &Path) -> Result<()> {
     video::init()?;
-    for path in video::make_sample(folder, |_| {})? {
+    let shows_progress = std::io::stderr().is_terminal();
+    let progress = |done: video::SampleProgress| {
+        if shows_progress && (done.frames_done.is_multiple_of(12) || done.frames_done == done.frames_total) {
+            let percent = done.frames_done * 100 / done.frames_total;
+            eprint!("\rmaking the {}p version: {percent} % of all done  ", done.height);
+        }
+    };
+    let paths = video::make_sample(folder, progress)?;
+    if shows_progress {
+        eprintln!();
+    }
+    for path in paths {
         println!("made {}", path.display());
     }
     Ok(())

@@ -87,10 +87,11 @@ impl Outbox {
         }
     }
 
-    /// Forgets all pictures that wait.
-    pub fn clear_pictures(&self) {
-        self.lanes().pictures.clear();
+    /// Forgets all frames that wait in the picture lane. Whether there were any.
+    pub fn clear_pictures(&self) -> bool {
+        let waiting = std::mem::take(&mut self.lanes().pictures);
         self.0.emptied.notify_one();
+        !waiting.is_empty()
     }
 
     /// Takes nothing more in. The first reason stays.

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -36,6 +36,9 @@ pub enum TlsError {
         /// What the system says.
         error: io::Error,
     },
+    /// Whoever reads the key can pass for this server.
+    #[error("other users can read {}; close it with: chmod 600 '{}', or move the folder away for a new certificate", .0.display(), .0.display())]
+    Exposed(PathBuf),
     /// A file holds something else.
     #[error("{path} holds no usable certificate or key: {reason}; move it away and a new one is made")]
     Unusable {
@@ -53,6 +56,10 @@ impl Tls {
         if !certificate_path.exists() && !key_path.exists() {
             make(folder, &certificate_path, &key_path)?;
         }
+        let mode = fs::metadata(&key_path).map_err(failed(&key_path))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(TlsError::Exposed(key_path));
+        }
         let unusable = |reason: String| TlsError::Unusable { path: folder.to_owned(), reason };
         let certificate = CertificateDer::from_pem_file(&certificate_path).map_err(|e| unusable(e.to_string()))?;
         let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|e| unusable(e.to_string()))?;
@@ -68,11 +75,12 @@ impl Tls {
     }
 }
 
+fn failed(path: &Path) -> impl Fn(io::Error) -> TlsError {
+    let path = path.to_owned();
+    move |error| TlsError::File { path: path.clone(), error }
+}
+
 fn make(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| TlsError::File { path, error }
-    };
     let made = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
         .map_err(|e| TlsError::Unusable { path: folder.to_owned(), reason: e.to_string() })?;
     fs::create_dir_all(folder).map_err(failed(folder))?;

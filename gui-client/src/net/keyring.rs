@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -49,10 +49,23 @@ pub(super) enum Outcome {
     Frame(Bytes),
 }
 
+/// Sequence numbers, for as long as the program runs: an envelope that was opened once is not opened again on the next
+/// connection.
+#[derive(Debug, Default)]
+pub(super) struct Sequences {
+    /// The highest opened, by sender: whatever is not above it was seen before.
+    opened: HashMap<KeyId, u64>,
+    own: u64,
+}
+
 /// Starts the thread; it ends when the job sender is dropped. `deliver` is called on it.
-pub(super) fn start(identity: Arc<Identity>, deliver: impl Fn(Outcome) + Send + 'static) -> mpsc::Sender<Job> {
+pub(super) fn start(
+    identity: Arc<Identity>,
+    sequences: Arc<Mutex<Sequences>>,
+    deliver: impl Fn(Outcome) + Send + 'static,
+) -> mpsc::Sender<Job> {
     let (job_sender, mut jobs) = mpsc::channel(QUEUE_LENGTH);
-    let mut keyring = Keyring::new(identity);
+    let mut keyring = Keyring::new(identity, sequences);
     thread::Builder::new()
         .name("triptych-keys".to_owned())
         .spawn(move || {
@@ -68,23 +81,14 @@ struct Keyring {
     identity: Arc<Identity>,
     /// Who is online, by key.
     people: HashMap<KeyId, Person>,
-    /// The highest sequence number opened, by sender: whatever is not above it was seen before.
-    last_sequences: HashMap<KeyId, u64>,
-    own_sequence: u64,
+    sequences: Arc<Mutex<Sequences>>,
     attempts_left: f64,
     attempts_counted_at: Option<Instant>,
 }
 
 impl Keyring {
-    fn new(identity: Arc<Identity>) -> Self {
-        Self {
-            identity,
-            people: HashMap::new(),
-            last_sequences: HashMap::new(),
-            own_sequence: 0,
-            attempts_left: ATTEMPTS_BURST,
-            attempts_counted_at: None,
-        }
+    fn new(identity: Arc<Identity>, sequences: Arc<Mutex<Sequences>>) -> Self {
+        Self { identity, people: HashMap::new(), sequences, attempts_left: ATTEMPTS_BURST, attempts_counted_at: None }
     }
 
     fn work(&mut self, job: Job, now: Instant, unix_micros: u64) -> Vec<Outcome> {
@@ -114,9 +118,13 @@ impl Keyring {
 
     fn seal(&mut self, draft: DraftId, recipients: &[PublicKey], text: String, unix_micros: u64) -> Vec<Outcome> {
         // The clock keeps numbers growing across restarts, the comparison keeps them growing within one.
-        self.own_sequence = unix_micros.max(self.own_sequence + 1);
+        let sequence = {
+            let mut sequences = self.sequences();
+            sequences.own = unix_micros.max(sequences.own + 1);
+            sequences.own
+        };
         let letter = Letter { sent_unix_millis: unix_micros / 1000, text };
-        match seal(&letter, self.own_sequence, &self.identity, recipients) {
+        match seal(&letter, sequence, &self.identity, recipients) {
             Ok(envelope) => {
                 let message_id = envelope.message_id;
                 let say = ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) };
@@ -155,12 +163,11 @@ impl Keyring {
     /// In the order of the design: addressed to me, sender known, not seen before, then the cryptography.
     fn open(&mut self, envelope: &Envelope) -> Result<ReceivedLetter, CannotOpen> {
         let sender = self.people.get(&envelope.sender).ok_or(CannotOpen)?;
-        let last_sequence = self.last_sequences.get(&envelope.sender).copied().unwrap_or(0);
-        if envelope.sequence <= last_sequence {
+        if self.sequences().opened.get(&envelope.sender).is_some_and(|&highest| envelope.sequence <= highest) {
             return Err(CannotOpen);
         }
         let letter = open(envelope, &self.identity, &sender.public_key)?;
-        self.last_sequences.insert(envelope.sender, envelope.sequence);
+        self.sequences().opened.insert(envelope.sender, envelope.sequence);
         Ok(ReceivedLetter {
             from: sender.name.clone(),
             sender: envelope.sender,
@@ -169,6 +176,11 @@ impl Keyring {
             sent_unix_millis: letter.sent_unix_millis,
             text: letter.text,
         })
+    }
+
+    fn sequences(&self) -> MutexGuard<'_, Sequences> {
+        // Each change is a single step, so a panic elsewhere leaves nothing half done.
+        self.sequences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn may_attempt(&mut self, now: Instant) -> bool {
@@ -214,7 +226,11 @@ mod tests {
 
     /// A keyring whose owner knows Ada and Bob.
     fn keyring(owner: Identity) -> Keyring {
-        let mut keyring = Keyring::new(Arc::new(owner));
+        keyring_with(owner, Arc::default())
+    }
+
+    fn keyring_with(owner: Identity, sequences: Arc<Mutex<Sequences>>) -> Keyring {
+        let mut keyring = Keyring::new(Arc::new(owner), sequences);
         let people = vec![person("ada", &test_keys::ada()), person("bob", &test_keys::bob())];
         keyring.work(Job::Dictionary(people), Instant::now(), 0);
         keyring
@@ -247,6 +263,18 @@ mod tests {
         assert_eq!(receive(envelope), (vec![WireOutcome::Rejected], vec![]));
         assert_eq!(receive(sealed(6, "older")), (vec![WireOutcome::Rejected], vec![]));
         assert_eq!(receive(sealed(8, "newer")), (vec![WireOutcome::Opened], vec!["newer".to_owned()]));
+    }
+
+    #[test]
+    fn a_replay_on_the_next_connection_is_rejected_too() {
+        let sequences = Arc::default();
+        let receive = |sequence| {
+            let mut bob = keyring_with(test_keys::bob(), Arc::clone(&sequences));
+            events(bob.work(Job::Envelope(sealed(sequence, "hello")), Instant::now(), 0)).0
+        };
+        assert_eq!(receive(7), [WireOutcome::Opened]);
+        assert_eq!(receive(7), [WireOutcome::Rejected]);
+        assert_eq!(receive(8), [WireOutcome::Opened]);
     }
 
     #[test]

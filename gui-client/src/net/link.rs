@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use common::{
     codec::{decode_server, encode_client, framing},
     crypto::{Identity, JoinTranscript, sha256, short_fingerprint},
-    limits::{DEFAULT_PORT, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, ServerMessage},
     name::Name,
 };
@@ -101,7 +101,7 @@ impl Connection {
     pub(super) async fn join(self, name: &Name, identity: Arc<Identity>, pins: &Pins) -> Result<Link, Offline> {
         let Self { stream, address, channel_binding, certificate_hash } = self;
         let (read_half, mut writer) = tokio::io::split(stream);
-        let mut frames = FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES));
+        let mut frames = FramedRead::new(read_half, framing(MAX_GREETING_BYTES));
         let client_nonce = rand::rng().random();
         let hello = ClientMessage::Hello {
             magic: MAGIC,
@@ -114,6 +114,7 @@ impl Connection {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
+        frames.decoder_mut().set_max_frame_length(MAX_SERVER_FRAME_BYTES);
 
         let public_key = identity.public_key().clone();
         let transcript = JoinTranscript {

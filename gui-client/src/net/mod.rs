@@ -11,7 +11,10 @@ mod tls;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -36,10 +39,15 @@ pub struct NetSettings {
     pub is_plaintext: bool,
 }
 
+/// A command or an event with the number of the visit it belongs to: each `Connect` and each `Disconnect` begins a new
+/// one, so that what is left over of an old connection is not taken for news of the new one.
+type Numbered<T> = (u64, T);
+
 /// The window's end of the network thread. Dropping it says goodbye to the server.
 pub struct NetHandle {
-    commands: Option<mpsc::Sender<NetCommand>>,
-    events: Mutex<mpsc::Receiver<NetEvent>>,
+    commands: Option<mpsc::Sender<Numbered<NetCommand>>>,
+    events: Mutex<mpsc::Receiver<Numbered<NetEvent>>>,
+    visit: AtomicU64,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,20 +70,28 @@ impl NetHandle {
                 runtime.shutdown_background();
             })
             .expect("the system can start a thread");
-        Self { commands: Some(commands), events: Mutex::new(events), thread: Some(thread) }
+        Self { commands: Some(commands), events: Mutex::new(events), visit: AtomicU64::new(0), thread: Some(thread) }
     }
 
     /// Gives a command. Never blocks.
     pub fn send(&self, command: NetCommand) {
-        let sent = self.commands.as_ref().map(|commands| commands.try_send(command));
+        let begins_visit = matches!(command, NetCommand::Connect { .. } | NetCommand::Disconnect);
+        let visit = self.visit.fetch_add(u64::from(begins_visit), Relaxed) + u64::from(begins_visit);
+        let sent = self.commands.as_ref().map(|commands| commands.try_send((visit, command)));
         if let Some(Err(error)) = sent {
             tracing::error!("the network thread took no command: {error}");
         }
     }
 
-    /// The next event, if there is one. Never blocks.
+    /// The next event of the current visit, if there is one. Never blocks.
     pub fn next_event(&self) -> Option<NetEvent> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let (visit, event) = events.try_recv().ok()?;
+            if visit == self.visit.load(Relaxed) {
+                return Some(event);
+            }
+        }
     }
 }
 

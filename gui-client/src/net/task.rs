@@ -10,7 +10,7 @@
 use std::{
     io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -25,12 +25,12 @@ use common::{
 use tokio::{
     io::{AsyncWriteExt, WriteHalf},
     sync::mpsc,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 
 use super::{
-    GOODBYE_TIME, NetSettings,
-    keyring::{self, Job, Outcome},
+    GOODBYE_TIME, NetSettings, Numbered,
+    keyring::{self, Job, Outcome, Sequences},
     link::{self, Link, Stream, broken, next_message, unreachable},
     pins::Pins,
 };
@@ -46,8 +46,11 @@ pub(super) struct Task {
     settings: NetSettings,
     sink: Arc<dyn PictureSink>,
     wake: Arc<dyn Fn() + Send + Sync>,
-    commands: mpsc::Receiver<NetCommand>,
-    events: mpsc::Sender<NetEvent>,
+    commands: mpsc::Receiver<Numbered<NetCommand>>,
+    events: mpsc::Sender<Numbered<NetEvent>>,
+    /// Of the command that was taken last; goes out with every event.
+    visit: u64,
+    sequences: Arc<Mutex<Sequences>>,
 }
 
 /// What comes after a connection or an attempt.
@@ -65,14 +68,14 @@ impl Task {
         settings: NetSettings,
         sink: Arc<dyn PictureSink>,
         wake: Arc<dyn Fn() + Send + Sync>,
-        commands: mpsc::Receiver<NetCommand>,
-        events: mpsc::Sender<NetEvent>,
+        commands: mpsc::Receiver<Numbered<NetCommand>>,
+        events: mpsc::Sender<Numbered<NetEvent>>,
     ) -> Self {
-        Self { settings, sink, wake, commands, events }
+        Self { settings, sink, wake, commands, events, visit: 0, sequences: Arc::default() }
     }
 
     pub(super) async fn run(mut self) {
-        while let Some(command) = self.commands.recv().await {
+        while let Some(command) = self.next_command().await {
             let mut target = match command {
                 NetCommand::Connect { address, name } => Some((address, name)),
                 other => {
@@ -103,7 +106,7 @@ impl Task {
                     Ok(arrived) => break arrived,
                     Err(offline) => return Next::Rest(offline),
                 },
-                command = self.commands.recv() => match command {
+                command = next_command(&mut self.commands, &mut self.visit) => match command {
                     None => return Next::Exit,
                     Some(NetCommand::Disconnect) => return Next::Rest(Offline::Left),
                     Some(NetCommand::Connect { address, name }) => return Next::Connect { address, name },
@@ -119,13 +122,14 @@ impl Task {
         let Link { mut frames, writer, online } = link;
         let (frame_sender, frames_to_write) = mpsc::channel(WRITE_QUEUE_LENGTH);
         let mut writer = tokio::spawn(write_frames(frames_to_write, writer));
-        let jobs = keyring::start(identity, {
+        let jobs = keyring::start(identity, self.sequences.clone(), {
             let (events, wake, frames) = (self.events.clone(), self.wake.clone(), frame_sender.clone());
+            let visit = self.visit;
             // Straight to the window and the writer: waiting for this task, which may be waiting for the key thread,
             // could be for ever.
             move |outcome| match outcome {
                 Outcome::Event(event) => {
-                    let _ = events.blocking_send(event);
+                    let _ = events.blocking_send((visit, event));
                     wake();
                 }
                 Outcome::Frame(frame) => write(&frames, frame),
@@ -135,10 +139,15 @@ impl Task {
 
         wire.ask(Job::Dictionary(online.people.clone())).await;
         self.tell(NetEvent::Online(online)).await;
+        let mut silence_deadline = Instant::now() + SILENCE_LIMIT;
         let next = loop {
             let step = tokio::select! {
-                message = timeout(SILENCE_LIMIT, next_message(&mut frames)) => self.on_message(message, &wire, address).await,
-                command = self.commands.recv() => on_command(command, &wire).await,
+                message = timeout_at(silence_deadline.into(), next_message(&mut frames)) => {
+                    let step = self.on_message(message, &wire, address).await;
+                    silence_deadline = Instant::now() + SILENCE_LIMIT;
+                    step
+                }
+                command = next_command(&mut self.commands, &mut self.visit) => on_command(command, &wire).await,
                 written = &mut writer => Some(Next::Rest(match written {
                     Ok(Err(error)) => broken(address, &error),
                     _ => unreachable(format!("The connection to {address} ended."), "Connect again."),
@@ -227,9 +236,20 @@ impl Task {
 
     async fn tell(&self, event: NetEvent) {
         // Without a window nobody listens, and the next command says so.
-        let _ = self.events.send(event).await;
+        let _ = self.events.send((self.visit, event)).await;
         (self.wake)();
     }
+
+    async fn next_command(&mut self) -> Option<NetCommand> {
+        next_command(&mut self.commands, &mut self.visit).await
+    }
+}
+
+/// Takes the next command, and notes which visit it belongs to.
+async fn next_command(commands: &mut mpsc::Receiver<Numbered<NetCommand>>, visit: &mut u64) -> Option<NetCommand> {
+    let (number, command) = commands.recv().await?;
+    *visit = number;
+    Some(command)
 }
 
 /// Where frames and jobs go while online.

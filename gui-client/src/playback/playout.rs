@@ -165,7 +165,9 @@ impl<E, P> Playout<E, P> {
 
     /// Ends the stream at once and gives its figures.
     pub fn stop(&mut self) -> Option<Summary> {
-        let waiting = self.encoded.len() + self.decoded.len() + usize::from(self.decoding.is_some());
+        let id = self.stream();
+        let is_decoding = self.decoding.is_some_and(|(stream, _)| Some(stream) == id);
+        let waiting = self.encoded.len() + self.decoded.len() + usize::from(is_decoding);
         self.encoded.clear();
         self.decoded.clear();
         let mut stream = self.stream.take()?;

@@ -85,7 +85,10 @@ pub enum Effect {
     /// No more pictures come; those on hand are still shown.
     SourceEnded(StreamId),
     /// Nothing more is shown.
-    StopPlayback,
+    StopPlayback {
+        /// For the log.
+        how: &'static str,
+    },
     /// Keys typed from now on belong in the composer.
     FocusComposer,
 }

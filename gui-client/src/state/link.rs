@@ -93,7 +93,10 @@ impl Link {
 
     pub(super) fn begin_attempt(&mut self) {
         self.phase = Phase::Attempting(Progress::Connecting);
-        self.trouble = None;
+        if !self.is_wanted {
+            // Otherwise it stays until the link is back, so that nothing jumps with each try.
+            self.trouble = None;
+        }
     }
 
     /// The person will not wait: the delays begin anew.

@@ -145,8 +145,6 @@ impl State {
                 }
             }
             NetEvent::Online(online) => self.came_online(online),
-            // The answer to leaving, come after the person set out again.
-            NetEvent::Offline(Offline::Left) if matches!(self.link.phase, Phase::Attempting(_)) => {}
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Joined { revision, person } => return follow_up(self.people.joined(revision, person)),
             NetEvent::Left { revision, name, .. } => return follow_up(self.people.left(revision, &name)),
@@ -155,12 +153,9 @@ impl State {
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Letter(letter) => {
-                // What I say to everyone is sealed for me too; it stands in the conversation already.
-                if Some(letter.sender) != self.people.me() {
-                    let (selected, side) = (self.selected, self.side);
-                    let is_on_screen = |peer| peer == selected && side == SidePanel::Conversation;
-                    self.conversations.receive(letter, is_on_screen);
-                }
+                let (selected, side) = (self.selected, self.side);
+                let is_on_screen = |peer| peer == selected && side == SidePanel::Conversation;
+                self.conversations.receive(letter, is_on_screen);
             }
             NetEvent::Envelope(entry) => {
                 if entry.outcome == WireOutcome::Own {
@@ -198,6 +193,7 @@ impl State {
             }
             Action::Leave => return self.leave(),
             Action::Select(peer) => {
+                self.side = SidePanel::Conversation;
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }

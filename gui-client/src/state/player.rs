@@ -116,7 +116,7 @@ impl Player {
     pub(super) fn stop(&mut self) -> Vec<Effect> {
         match self.showing.take() {
             Some(showing) if showing.is_running() => {
-                vec![Effect::StopPlayback, Effect::Net(NetCommand::Stop { stream: showing.stream })]
+                vec![Effect::StopPlayback { how: "stopped" }, Effect::Net(NetCommand::Stop { stream: showing.stream })]
             }
             _ => Vec::new(),
         }
@@ -135,11 +135,11 @@ impl Player {
             EndReason::Finished => vec![Effect::SourceEnded(stream)],
             EndReason::Stopped => {
                 self.showing = None;
-                vec![Effect::StopPlayback]
+                vec![Effect::StopPlayback { how: "stopped" }]
             }
             EndReason::Failed(reason) => {
                 showing.stage = Stage::Failed(reason);
-                vec![Effect::StopPlayback]
+                vec![Effect::StopPlayback { how: "failed" }]
             }
         }
     }
@@ -163,7 +163,7 @@ impl Player {
         match &mut self.showing {
             Some(showing) if showing.is_running() => {
                 showing.stage = Stage::Failed("The connection to the server broke.".into());
-                vec![Effect::StopPlayback]
+                vec![Effect::StopPlayback { how: "failed" }]
             }
             _ => Vec::new(),
         }

@@ -20,6 +20,9 @@ use super::{
 /// The field grows with the text up to so many lines, then it scrolls.
 const MAX_ROWS: f32 = 8.0;
 
+/// More than a message holds, so that what is too long can be shortened; less than would take long to lay out.
+const MAX_DRAFT_CHARS: usize = 8 * MAX_TEXT_BYTES;
+
 /// Between the field's edge and its text.
 const FIELD_MARGIN: Vec2 = Vec2::new(10.0, 7.0);
 
@@ -80,6 +83,7 @@ impl<'a> Composer<'a> {
                 let field = TextEdit::multiline(&mut text)
                     .id(field_id)
                     .hint_text(format!("Write to {name}"))
+                    .char_limit(MAX_DRAFT_CHARS)
                     .desired_rows(1)
                     .desired_width(self.field_size.x)
                     .margin(Margin::symmetric(FIELD_MARGIN.x as i8, FIELD_MARGIN.y as i8))

@@ -117,8 +117,8 @@ fn steps(ui: &mut Ui, link: &Link, progress: Progress, actions: &mut Vec<Action>
     ui.label(RichText::new(format!("Joining {} as {}", link.address.trim(), link.name.trim())).size(letter::HEADING));
     ui.add_space(space::S);
     let steps = [
-        (Progress::MakingKeys, "Making your keys", "the first time only, it takes a few seconds"),
         (Progress::Connecting, "Reaching the server", ""),
+        (Progress::MakingKeys, "Making your keys", "the first time only, it takes a few seconds"),
         (Progress::Joining, "Joining", ""),
     ];
     let current = steps.iter().position(|(step, ..)| *step == progress).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Times and sizes as people read them.
 
-use chrono::{DateTime, Datelike, Days, Local, NaiveDate};
+use chrono::{DateTime, Datelike, Days, Local, NaiveDate, TimeDelta};
 
 /// `m:ss`, or `h:mm:ss` from an hour on.
 pub fn length(nanos: u64) -> String {
@@ -54,6 +54,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 fn local(unix_millis: u64) -> Option<DateTime<Local>> {
     let time = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?;
+    // The calendar's last day has no local form east of Greenwich, and asking for it panics.
+    time.checked_add_signed(TimeDelta::days(1))?;
     Some(time.with_timezone(&Local))
 }
 
@@ -95,5 +97,6 @@ mod tests {
     fn a_time_beyond_all_calendars_is_left_out() {
         assert_eq!(clock(u64::MAX), "");
         assert_eq!(day(u64::MAX), None);
+        assert_eq!(day(8_210_266_876_799_999), None, "the last millisecond there is");
     }
 }

@@ -45,7 +45,8 @@ pub fn show(
     let response = ui.interact(screen, ui.scope_id().with("picture"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture of {}", showing.video.title)));
     overlays(ui, screen, showing);
-    controls(ui, screen, showing, state.link.is_online(), actions);
+    let can_play = state.link.is_online() && state.library.videos.iter().any(|video| video.id == showing.video.id);
+    controls(ui, screen, showing, can_play, actions);
     let pixels = screen.size() * ui.ctx().pixels_per_point();
     Some((pixels.x.round() as u32, pixels.y.round() as u32))
 }
@@ -105,7 +106,7 @@ fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &str) {
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }
 
-fn controls(ui: &mut Ui, screen: Rect, showing: &Showing, is_online: bool, actions: &mut Vec<Action>) {
+fn controls(ui: &mut Ui, screen: Rect, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let column = Rect::from_min_max(
         Pos2::new(screen.left(), screen.bottom() + space::S + 2.0),
@@ -123,7 +124,7 @@ fn controls(ui: &mut Ui, screen: Rect, showing: &Showing, is_online: bool, actio
             }
             Stage::Ended | Stage::Failed(_) => {
                 let label = if showing.stage == Stage::Ended { "Play again" } else { "Try again" };
-                if ui.add_enabled_ui(is_online, |ui| widgets::primary_button(ui, label)).inner.clicked() {
+                if ui.add_enabled_ui(can_play, |ui| widgets::primary_button(ui, label)).inner.clicked() {
                     actions.push(Action::Watch(showing.video.id));
                 }
                 if ui.button("Close").clicked() {

@@ -199,6 +199,20 @@ fn one_writes_one_reads_and_one_cannot() {
 }
 
 #[test]
+fn what_is_left_of_an_old_visit_is_not_news_of_the_new_one() {
+    let host = Host::start(None, "127.0.0.1:0");
+    let data_dir = tempfile::tempdir().unwrap();
+    keep(data_dir.path(), "ada", &test_keys::ada());
+    let client = Client::with(data_dir, true);
+    client.connect(&host.address, "ada");
+    client.net.send(NetCommand::Disconnect);
+    client.connect(&host.address, "ada");
+    client.online();
+    let passed = client.passed.lock().unwrap();
+    assert!(!passed.iter().any(|event| matches!(event, NetEvent::Offline(Offline::Left))), "{passed:#?}");
+}
+
+#[test]
 fn a_name_in_use_comes_back_with_a_free_one() {
     let certificates = tempfile::tempdir().unwrap();
     let host = Host::start(Some(certificates.path()), "127.0.0.1:0");

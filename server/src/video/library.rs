@@ -179,7 +179,7 @@ fn sort_out(entries: fs::ReadDir) -> (BTreeMap<Slot, Vec<PathBuf>>, Vec<SkippedF
             }
         };
         // Names beyond the bound are counted by the caller; a folder of millions is not kept in memory twice.
-        skipped.push(skip(shown_name.escape_debug().to_string(), reason));
+        skipped.push(skip(shown_name.replace(char::is_control, "\u{fffd}"), reason));
     }
     candidates.values_mut().for_each(|paths| paths.sort());
     (candidates, skipped)
@@ -204,7 +204,7 @@ fn probe_all(candidates: BTreeMap<Slot, Vec<PathBuf>>) -> Vec<(Slot, Outcome)> {
         }
     };
     thread::scope(|scope| {
-        for number in 0..workers {
+        for number in 1..workers {
             let started = thread::Builder::new().name(format!("video-probe-{number}")).spawn_scoped(scope, work);
             if let Err(error) = started {
                 tracing::warn!("the folder is read with {number} threads: {error}");

@@ -20,7 +20,7 @@ mod stage;
 pub mod viewer;
 
 pub use library::{Library, LibraryError, Video};
-pub use reel::{EncodedPicture, Reel, ReelError};
+pub use reel::{EncodedPicture, Reel, ReelError, Seat};
 pub use sample::{SampleError, SampleProgress, make_sample};
 
 /// What playing needs, each with the Debian package that has it. `parsebin` finds demultiplexers and parsers on its

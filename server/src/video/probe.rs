@@ -229,8 +229,8 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     }
     let longest_frame_nanos = track.sorted().windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
     let tolerance_nanos =
-        MISSING_TOLERANCE_NANOS.max(promised / 50).max(MISSING_TOLERANCE_FRAMES * longest_frame_nanos);
-    if track.caps.is_some() && track.last_nanos + tolerance_nanos < promised {
+        MISSING_TOLERANCE_NANOS.max(promised / 50).max(longest_frame_nanos.saturating_mul(MISSING_TOLERANCE_FRAMES));
+    if track.caps.is_some() && track.last_nanos.saturating_add(tolerance_nanos) < promised {
         return Err(Flaw::BreaksOff(track.last_nanos, promised));
     }
     Ok(track)
@@ -284,6 +284,10 @@ fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
             pulse.beat();
             if let Some((start, end)) = info.buffer().and_then(|buffer| shown(pad, buffer)) {
                 let mut found = found.lock().expect("no holder of this lock panics");
+                if found.0.len() > MAX_FRAMES {
+                    info.flow_res = Err(gst::FlowError::Eos);
+                    return gst::PadProbeReturn::Handled;
+                }
                 found.0.push(start);
                 found.1 = found.1.max(end);
             }
@@ -294,7 +298,7 @@ fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
     stage.play()?;
     wait_for_end(&mut stage, &pulse)?;
     let found = std::mem::take(&mut *found.lock().expect("no holder of this lock panics"));
-    Ok(found)
+    if found.0.len() > MAX_FRAMES { Err(Flaw::TooManyFrames) } else { Ok(found) }
 }
 
 fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(Picture, bool), Flaw> {

@@ -9,6 +9,7 @@
 //! costs nothing. Whoever drops a reel does not wait: the threads notice and put their pipelines away on their own.
 
 use std::{
+    any::Any,
     fmt, io,
     sync::Arc,
     thread,
@@ -105,7 +106,12 @@ pub struct Reel {
     taken: usize,
     /// Since when `next` has been waiting without a sign of life, and the pulse then.
     quiet: Option<(Instant, u64)>,
+    seat: Seat,
 }
+
+/// Held until the last thread of a reel has put its pipeline away, which is a little later than the reel is dropped.
+/// Whoever opens reels can bound with it how many there are.
+pub type Seat = Arc<dyn Any + Send + Sync>;
 
 /// A segment being decoded on a thread of its own, which ends when this is dropped.
 #[derive(Debug)]
@@ -118,7 +124,7 @@ struct Feed {
 
 impl Reel {
     /// Plans the stream and starts to decode its first pictures. Needs a tokio runtime with time only in [`Self::next`].
-    pub fn open(video: Arc<Video>, quality: Quality) -> Result<Self, ReelError> {
+    pub fn open(video: Arc<Video>, quality: Quality, seat: Seat) -> Result<Self, ReelError> {
         let plan = match quality {
             Quality::Triptych => Plan::triptych(&video.indices),
             Quality::Only(height) => {
@@ -127,7 +133,7 @@ impl Reel {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        let mut reel = Self { video, plan, current: None, upcoming: None, started: 0, taken: 0, quiet: None };
+        let mut reel = Self { video, plan, current: None, upcoming: None, started: 0, taken: 0, quiet: None, seat };
         reel.current = reel.start_next()?;
         Ok(reel)
     }
@@ -212,7 +218,7 @@ impl Reel {
         let number = self.started;
         let Some(segment) = self.plan.segments().get(number) else { return Ok(None) };
         self.started += 1;
-        Feed::start(&self.video, &self.plan, segment, number).map(Some)
+        Feed::start(self, segment, number).map(Some)
     }
 
     fn end_of(&self, segment: usize) -> usize {
@@ -239,11 +245,12 @@ fn small(count: usize) -> u32 {
 }
 
 impl Feed {
-    fn start(video: &Arc<Video>, plan: &Plan, segment: &Segment, number: usize) -> Result<Self, ReelError> {
+    fn start(reel: &Reel, segment: &Segment, number: usize) -> Result<Self, ReelError> {
+        let (video, plan) = (reel.video.clone(), reel.plan.clone());
         let (sender, pictures) = mpsc::channel(PICTURES_AHEAD);
         let pulse = Pulse::default();
         let height = video.info.variants[segment.variant].height;
-        let worker = Worker { video: video.clone(), plan: plan.clone(), number, height, sender, pulse: pulse.clone() };
+        let worker = Worker { video, plan, number, height, sender, pulse: pulse.clone(), _seat: reel.seat.clone() };
         let name = format!("reel-{height}p");
         thread::Builder::new().name(name).spawn(move || worker.run()).map_err(ReelError::NoThread)?;
         Ok(Self { pictures, pulse, segment: number })
@@ -259,6 +266,7 @@ struct Worker {
     height: u32,
     sender: mpsc::Sender<Result<EncodedPicture, ReelError>>,
     pulse: Pulse,
+    _seat: Seat,
 }
 
 impl Worker {

@@ -180,7 +180,7 @@ pub(super) fn shown(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<(u64, u64
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
     let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
     let start = buffer.pts()?;
-    let stop = buffer.duration().map(|duration| start + duration);
+    let stop = buffer.duration().and_then(|duration| start.checked_add(duration));
     let (start, stop) = segment.clip(start, stop)?;
     let start = segment.to_stream_time(start?)?;
     let stop = stop.and_then(|stop| segment.to_stream_time(stop)).unwrap_or(start);

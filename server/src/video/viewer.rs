@@ -26,12 +26,19 @@ pub struct Viewer {
 
 impl Viewer {
     /// Starts to send; nothing but `StreamStarted` goes out before the first grant.
-    pub fn start(stream: StreamId, video: Arc<Video>, quality: Quality, outbox: Outbox) -> Self {
+    /// `decoders` bounds how many reels one client has, those counted that are being put away.
+    pub fn start(
+        stream: StreamId,
+        video: Arc<Video>,
+        quality: Quality,
+        outbox: Outbox,
+        decoders: Arc<Semaphore>,
+    ) -> Self {
         let credit = Arc::new(Semaphore::new(0));
         let task = tokio::spawn({
             let (credit, outbox) = (credit.clone(), outbox.clone());
             async move {
-                let reason = match send_stream(stream, video, quality, &credit, &outbox).await {
+                let reason = match send_stream(stream, video, quality, &credit, &outbox, decoders).await {
                     Ok(()) => EndReason::Finished,
                     Err(error) => {
                         warn!("stream {} ended: {error}", stream.0);
@@ -62,10 +69,9 @@ impl Viewer {
     pub async fn stop(self) -> bool {
         self.task.abort();
         let was_running = self.task.await.is_err();
-        if was_running {
-            self.outbox.clear_pictures();
-        }
-        was_running
+        // Its end is the last thing in the lane, so as long as something waits there, it was not said.
+        let had_waiting = self.outbox.clear_pictures();
+        was_running || had_waiting
     }
 }
 
@@ -75,9 +81,12 @@ async fn send_stream(
     quality: Quality,
     credit: &Semaphore,
     outbox: &Outbox,
+    decoders: Arc<Semaphore>,
 ) -> Result<(), ReelError> {
+    // Somebody who clicks faster than decoders can be put away waits here; a viewer that is stopped meanwhile is gone.
+    let Ok(seat) = decoders.acquire_owned().await else { return Ok(()) };
     let (id, title) = (video.info.id, video.info.title.clone());
-    let mut reel = Reel::open(video, quality)?;
+    let mut reel = Reel::open(video, quality, Arc::new(seat))?;
     let started = ServerMessage::StreamStarted {
         stream,
         video: id,

@@ -21,7 +21,7 @@ fn open(folder: &Path) -> (Reel, Weak<Video>) {
     let listing = library.listing();
     let video = library.video(listing.videos.first().unwrap_or_else(|| panic!("{listing:#?}")).id).unwrap();
     let weak = Arc::downgrade(&video);
-    (Reel::open(video, Quality::Triptych).unwrap(), weak)
+    (Reel::open(video, Quality::Triptych, Arc::new(())).unwrap(), weak)
 }
 
 fn three_of(folder: &Path, frame_count: u64) {
@@ -87,7 +87,7 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
     let video = library.video(library.listing().videos[0].id).unwrap();
     let bytes = fs::read(path).unwrap();
     fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-    let mut reel = Reel::open(video, Quality::Triptych).unwrap();
+    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
     let mut good = 0;
     let error = loop {
         match reel.next().await.expect("a reel says why it ends early") {
@@ -113,7 +113,7 @@ async fn a_planned_frame_that_never_comes_is_not_replaced_by_another() {
     let video = library.video(library.listing().videos[0].id).unwrap();
     let pts_millis = clip.pts_millis.iter().copied().filter(|&pts| pts != 31 * 40).collect();
     Clip { pts_millis, ..clip }.write(path);
-    let mut reel = Reel::open(video, Quality::Triptych).unwrap();
+    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
     for index in 0..31 {
         assert_eq!(reel.next().await.unwrap().unwrap().index, index);
     }
@@ -129,7 +129,7 @@ async fn a_file_that_is_gone_ends_the_reel_with_its_name() {
     let library = Library::scan(folder.path()).unwrap();
     let video = library.video(library.listing().videos[0].id).unwrap();
     fs::remove_file(path).unwrap();
-    let mut reel = Reel::open(video, Quality::Triptych).unwrap();
+    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
     let error = reel.next().await.unwrap().unwrap_err().to_string();
     assert!(error.contains("clip_240p.mp4"), "{error}");
 }
