@@ -89,3 +89,29 @@ fn make(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), T
     key_file.write_all(made.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
     fs::write(certificate_path, made.cert.pem()).map_err(failed(certificate_path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_certificate_is_kept_and_its_key_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Tls::load_or_make(folder.path()).unwrap();
+        let again = Tls::load_or_make(folder.path()).unwrap();
+        assert_eq!(again.certificate_hash, made.certificate_hash);
+
+        let key = folder.path().join(KEY_FILE);
+        assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Tls::load_or_make(folder.path()), Err(TlsError::Exposed(path)) if path == key));
+    }
+
+    #[test]
+    fn a_spoilt_certificate_is_named_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        Tls::load_or_make(folder.path()).unwrap();
+        fs::write(folder.path().join(CERTIFICATE_FILE), "spoilt").unwrap();
+        assert!(matches!(Tls::load_or_make(folder.path()), Err(TlsError::Unusable { .. })));
+    }
+}

@@ -142,3 +142,25 @@ async fn messages_pass_while_pictures_flow() {
     indices.extend(rest.iter().map(|head| head.index));
     assert_eq!(indices, (4..FRAME_COUNT).collect::<Vec<_>>(), "the message spoilt no picture");
 }
+
+#[tokio::test]
+async fn whoever_clicks_through_videos_gets_the_last_one() {
+    let (_folder, _server, mut client, video) = viewer().await;
+    for stream in 1..=30 {
+        client.send(&watch(stream, video)).await;
+        client.send(&grant(stream, 3)).await;
+    }
+    let mut indices = Vec::new();
+    while indices.len() < 3 {
+        match client.next().await {
+            ServerMessage::Picture { head, .. } if head.stream == StreamId(30) => indices.push(head.index),
+            ServerMessage::Picture { .. } | ServerMessage::StreamStarted { .. } => {}
+            ServerMessage::StreamEnded { stream, reason } => {
+                assert_eq!(reason, EndReason::Stopped);
+                assert!(stream < StreamId(30));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(indices, [0, 1, 2]);
+}
