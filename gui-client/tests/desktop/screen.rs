@@ -18,8 +18,9 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 800;
 /// Tesseract was made for print: letters of a screen are too small for it.
 const MAGNIFICATION: u32 = 3;
-/// How tesseract takes the page apart: automatically, and as one block. Each overlooks what the other finds.
-const SEGMENTATIONS: [&str; 2] = ["3", "6"];
+/// How tesseract takes the page apart: automatically, as one block, and as scattered text. Each overlooks what another
+/// finds.
+const SEGMENTATIONS: [&str; 3] = ["3", "6", "11"];
 
 /// An X display. Ends when dropped.
 pub struct Screen {
