@@ -71,8 +71,10 @@ fn two_people_write_and_watch() {
         let share = sun_share(picture);
         assert!(share > 0.002, "picture {number} shows the sample's sun on {share} of the screen");
     }
-    let moved = playing.windows(2).filter(|pair| changed_share(&pair[0], &pair[1]) > 0.005).count();
-    assert!(moved > playing.len() / 2, "the picture moves");
+    // A quarter of the video later the sun stands elsewhere.
+    let later = playing.iter().skip(playing.len() / 4);
+    let share = playing.iter().zip(later).map(|(before, after)| changed_share(before, after)).fold(1.0, f64::min);
+    assert!(share > 0.005, "the picture moves: only {share} of it has changed");
     println!("{}", ada.wait_for_log("frames shown"));
     ada_screen.find("Gladly", Area::Right);
     ada_screen.picture("4-answered");
