@@ -3,7 +3,9 @@
 //! ```text
 //! filesrc ► parsebin ► decoder ►─┬ tee ┬► queue ► videoconvertscale ► videoflip ► videoconvertscale ► caps ► jpegenc ► appsink
 //!            │ held here until   │     └► queue ► … one lane for each core, frame n takes lane n mod lanes …    ► appsink
-//!            │ the seek is done  │
+//!            │ all elements play │
+//!            │ and the seek is   │
+//!            │ done              │
 //!            └ first video track └ what is not wanted is dropped here, before anybody converts or encodes it
 //! ```
 //!
@@ -11,6 +13,8 @@
 //! * The seek goes to a key frame and the rest is dropped by time. An accurate seek to the first wanted frame itself
 //!   would look simpler, but a decoder clips a frame that reaches into the segment and gives it the segment's start as
 //!   its time, so that in a file of variable frame rate it passes for the first wanted one.
+//! * Nothing flows before all elements play. A full `appsink` (1.22) waits with a lock in its hand that its own change
+//!   to playing needs, and whoever asked for that change would have to pull the picture that makes room.
 //! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
 //! * A JPEG takes up to three times as long to encode as a frame takes to decode, hence the lanes.
 //! * JPEG readers assume full-range BT.601; frames that are in it already pass all converters untouched. Those in
@@ -161,38 +165,32 @@ impl Pictures {
             .map(|lane| add_lane(&stage.pipeline, &tee, order, &wanted, lane))
             .collect::<Result<_, _>>()?;
         let (sender, held) = mpsc::sync_channel(1);
-        let is_searched = order.seek_nanos.is_some();
-        link_first_video(&parse, &decoder, move |pad| {
-            if is_searched {
-                hold(pad, &sender);
-            }
-        });
+        link_first_video(&parse, &decoder, move |pad| hold(pad, &sender));
         let mut pictures = Self { stage, decoded, lanes, wanted, pulse };
         pictures.stage.play()?;
-        if let Some(nanos) = order.seek_nanos {
-            pictures.seek(&held, nanos, is_wanted)?;
-        }
+        pictures.release(&held, order.seek_nanos, is_wanted)?;
         Ok(pictures)
     }
 
-    /// Waits until the file is open, sends it to the place to begin, and lets it run.
-    fn seek(&mut self, held: &mpsc::Receiver<Held>, nanos: u64, is_wanted: &dyn Fn() -> bool) -> Result<(), Stop> {
+    /// Waits until the file is open and everything plays, sends it to the place to begin, and lets it run.
+    fn release(
+        &mut self,
+        held: &mpsc::Receiver<Held>,
+        seek_nanos: Option<u64>,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<(), Stop> {
         let mut watchdog = Watchdog::new(&self.pulse);
         let held = loop {
             match held.recv_timeout(LOOK_AROUND) {
                 Ok(held) => break held,
+                Err(_) if self.lanes[0].is_eos() => return Err(Stop::Missing),
                 Err(_) => self.check(&mut watchdog, is_wanted)?,
             }
         };
-        let seek = gst::event::Seek::new(
-            1.0,
-            gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
-            gst::SeekType::Set,
-            gst::ClockTime::from_nseconds(nanos),
-            gst::SeekType::None,
-            gst::ClockTime::NONE,
-        );
-        let is_done = held.pad.send_event(seek);
+        while self.stage.is_changing() {
+            self.check(&mut watchdog, is_wanted)?;
+        }
+        let is_done = seek_nanos.is_none_or(|nanos| held.pad.send_event(seek_to(nanos)));
         held.pad.remove_probe(held.probe);
         if is_done { Ok(()) } else { Err(Trouble("it cannot be searched".into()).into()) }
     }
@@ -259,6 +257,17 @@ impl Pictures {
         let side = |name| caps.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).ok_or_else(nonsense);
         Ok(Picture { frame, width: side("width")?, height: side("height")?, jpeg })
     }
+}
+
+fn seek_to(nanos: u64) -> gst::Event {
+    gst::event::Seek::new(
+        1.0,
+        gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
+        gst::SeekType::Set,
+        gst::ClockTime::from_nseconds(nanos),
+        gst::SeekType::None,
+        gst::ClockTime::NONE,
+    )
 }
 
 /// The first video track, held still.

@@ -120,6 +120,12 @@ impl Stage {
         }
     }
 
+    /// Waits a little for a change of state that is under way, and says whether it still is.
+    pub(super) fn is_changing(&self) -> bool {
+        let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
+        matches!(self.pipeline.state(timeout).0, Ok(gst::StateChangeSuccess::Async))
+    }
+
     /// The first error that the pipeline reported and nobody has read.
     pub(super) fn error(&self) -> Option<Trouble> {
         self.wait_for_error(gst::ClockTime::ZERO)
