@@ -11,7 +11,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::{
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES},
-    media::PictureHead,
+    media::{PictureHead, SoundHead},
     message::{Blob, ClientMessage, ServerMessage},
 };
 
@@ -52,12 +52,22 @@ pub fn encode_server(message: &ServerMessage) -> Bytes {
 /// The frame of `ServerMessage::Picture` in two pieces, the second being `jpeg` itself, so that all viewers of a
 /// picture share its bytes.
 pub fn encode_picture(head: PictureHead, jpeg: Bytes) -> [Bytes; 2] {
-    // The picture's bytes are the last field: cut the length of none, and write theirs instead.
-    let mut start = frame(&ServerMessage::Picture { head, jpeg: Blob::default() });
+    with_last_field(&ServerMessage::Picture { head, jpeg: Blob::default() }, jpeg)
+}
+
+/// The frame of `ServerMessage::Sound` in two pieces, the second being `pcm` itself.
+pub fn encode_sound(head: SoundHead, pcm: Bytes) -> [Bytes; 2] {
+    with_last_field(&ServerMessage::Sound { head, pcm: Blob::default() }, pcm)
+}
+
+/// The frame of a message whose last field, empty here, has these bytes.
+fn with_last_field(message: &ServerMessage, bytes: Bytes) -> [Bytes; 2] {
+    // Cut the length of none, and write theirs instead.
+    let mut start = frame(message);
     start.truncate(start.len() - 1);
-    encode_into(&(jpeg.len() as u64), &mut start);
-    put_length(&mut start, jpeg.len());
-    [start.freeze(), jpeg]
+    encode_into(&(bytes.len() as u64), &mut start);
+    put_length(&mut start, bytes.len());
+    [start.freeze(), bytes]
 }
 
 /// Reads the message of a frame from a client that has not joined yet.
@@ -143,17 +153,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::StreamId;
+    use crate::media::{Epoch, StreamId};
 
-    const HEAD: PictureHead =
-        PictureHead { stream: StreamId(7), index: 300, height: 1440, pts_nanos: 1 << 40, duration_nanos: 40_000_000 };
+    const HEAD: PictureHead = PictureHead {
+        stream: StreamId(7),
+        epoch: Epoch(2),
+        index: 300,
+        height: 1440,
+        pts_nanos: 1 << 40,
+        duration_nanos: 40_000_000,
+    };
+    const SOUND: SoundHead = SoundHead { stream: StreamId(7), epoch: Epoch(2), pts_nanos: 100_000_000 };
 
     #[test]
-    fn a_picture_in_two_pieces_is_the_same_frame() {
+    fn a_picture_or_a_sound_in_two_pieces_is_the_same_frame() {
         for length in [0, 1, 250, 251, 70_000] {
-            let jpeg = vec![0xab; length];
-            let whole = encode_server(&ServerMessage::Picture { head: HEAD, jpeg: Blob(jpeg.clone()) });
-            assert_eq!(encode_picture(HEAD, jpeg.into()).concat(), whole, "{length} bytes");
+            let bytes = vec![0xab; length];
+            let picture = encode_server(&ServerMessage::Picture { head: HEAD, jpeg: Blob(bytes.clone()) });
+            assert_eq!(encode_picture(HEAD, bytes.clone().into()).concat(), picture, "{length} bytes");
+            let sound = encode_server(&ServerMessage::Sound { head: SOUND, pcm: Blob(bytes.clone()) });
+            assert_eq!(encode_sound(SOUND, bytes.into()).concat(), sound, "{length} bytes");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Version of the wire protocol; both ends must name the same one.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// TCP port of a server that was not told otherwise.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -35,8 +35,23 @@ pub const MAX_LIBRARY_ENTRIES: usize = 2_000;
 /// Widest and tallest picture that is decoded, in pixels (8K). Larger ones are refused with their numbers.
 pub const MAX_PICTURE_SIDE: u32 = 8_192;
 
-/// Most pictures a viewer may have outstanding: granted and not yet sent.
+/// Most pictures and sound chunks a viewer may have outstanding: granted and not yet sent.
 pub const MAX_CREDIT: u32 = 256;
+
+/// Sound is 16-bit little-endian PCM at this rate …
+pub const SOUND_RATE_HZ: u32 = 48_000;
+
+/// … in this many interleaved channels, left first …
+pub const SOUND_CHANNELS: u16 = 2;
+
+/// … in chunks no longer than this.
+pub const SOUND_CHUNK_NANOS: u64 = 100_000_000;
+
+/// Longest JPEG of a thumbnail.
+pub const MAX_THUMBNAIL_BYTES: usize = 64 * 1024;
+
+/// Tallest thumbnail, in pixels.
+pub const THUMBNAIL_HEIGHT: u32 = 108;
 
 /// A client must have joined this long after it connected.
 pub const JOIN_DEADLINE: Duration = Duration::from_secs(20);

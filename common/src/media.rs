@@ -10,15 +10,38 @@ pub struct VideoId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamId(pub u32);
 
+/// Number of a stretch of a stream, chosen by the viewer: 0 from `Watch` on, and a larger one with each `Seek` and
+/// `SetQuality`. What carries an older one is stale.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Epoch(pub u32);
+
+/// A place in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// The picture that stands at this time, in nanoseconds from the start; past the end, the last one.
+    Time(u64),
+    /// The picture with this index; past the end, the last one.
+    Picture(u32),
+}
+
+impl Position {
+    /// Where a stream begins.
+    pub const START: Self = Self::Picture(0);
+}
+
 /// One entry of the library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoInfo {
     /// What to ask for.
     pub id: VideoId,
+    /// Another one as soon as a file of the video is another one.
+    pub fingerprint: u64,
     /// Title as the file names give it.
     pub title: String,
     /// Length of the triptych.
     pub duration_nanos: u64,
+    /// Whether its streams have sound.
+    pub has_sound: bool,
     /// Resolutions, ascending.
     pub variants: Vec<VariantInfo>,
 }
@@ -81,6 +104,8 @@ pub struct SegmentInfo {
 pub struct PictureHead {
     /// The stream it belongs to.
     pub stream: StreamId,
+    /// The stretch of the stream it belongs to.
+    pub epoch: Epoch,
     /// Its place in the stream, from 0.
     pub index: u32,
     /// The `VariantInfo::height` it comes from.
@@ -89,4 +114,34 @@ pub struct PictureHead {
     pub pts_nanos: u64,
     /// How long it stands.
     pub duration_nanos: u64,
+}
+
+/// A chunk of sound without its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoundHead {
+    /// The stream it belongs to.
+    pub stream: StreamId,
+    /// The stretch of the stream it belongs to.
+    pub epoch: Epoch,
+    /// When its first sample is heard, counted from the start of the stream.
+    pub pts_nanos: u64,
+}
+
+/// What a server says of its video engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Streams under way.
+    pub viewers: u32,
+    /// Decoders alive, of pictures and of sound.
+    pub decoders: u32,
+    /// Pictures and sound chunks that were there when a viewer came for them.
+    pub hits: u64,
+    /// Those that a viewer had to wait for.
+    pub misses: u64,
+    /// Pictures and sound chunks that decoders have put into the frame store.
+    pub decoded: u64,
+    /// What the frame store holds.
+    pub held_bytes: u64,
+    /// What it may hold.
+    pub cache_bytes: u64,
 }

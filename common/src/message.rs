@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::PublicKey,
-    media::{Library, PictureHead, Quality, SegmentInfo, StreamId, VideoId},
+    media::{Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SoundHead, Statistics, StreamId, VideoId},
     name::Name,
 };
 
@@ -75,13 +75,17 @@ pub enum ClientMessage {
         video: VideoId,
         /// Which frames of it.
         quality: Quality,
+        /// Where to begin.
+        from: Position,
     },
-    /// Allows the server to send more pictures.
+    /// Allows the server to send more.
     Grant {
         /// The stream concerned; a grant for one that has ended means nothing.
         stream: StreamId,
-        /// How many more.
-        pictures: u32,
+        /// The stretch concerned; a grant for one that is over means nothing.
+        epoch: Epoch,
+        /// How many more pictures and sound chunks.
+        items: u32,
     },
     /// Ends a stream.
     Stop {
@@ -95,6 +99,33 @@ pub enum ClientMessage {
     },
     /// Leaves.
     Quit,
+    /// Goes to another place of a stream, also of one whose last picture was sent. What was granted is void.
+    Seek {
+        /// The stream concerned.
+        stream: StreamId,
+        /// Larger than any before in this stream.
+        epoch: Epoch,
+        /// Where to.
+        to: Position,
+    },
+    /// Goes on with other frames at the same moment of the video. What was granted is void.
+    SetQuality {
+        /// The stream concerned.
+        stream: StreamId,
+        /// Larger than any before in this stream.
+        epoch: Epoch,
+        /// Which frames.
+        quality: Quality,
+        /// Which moment, as a place in the stream as it is before the change.
+        at: Position,
+    },
+    /// Asks for a small picture of a video.
+    AskThumbnail {
+        /// Which one.
+        video: VideoId,
+    },
+    /// Asks how the video engine does.
+    AskStatistics,
 }
 
 /// From the server to a client.
@@ -162,10 +193,12 @@ pub enum ServerMessage {
         /// All of it.
         library: Library,
     },
-    /// A stream begins.
+    /// A stream begins, or a new stretch of it.
     StreamStarted {
         /// The number from `Watch`.
         stream: StreamId,
+        /// 0, or the number from `Seek` or `SetQuality`.
+        epoch: Epoch,
         /// The video from `Watch`.
         video: VideoId,
         /// Length of the stream.
@@ -174,6 +207,10 @@ pub enum ServerMessage {
         frame_count: u32,
         /// Its parts in order; together they hold every picture.
         segments: Vec<SegmentInfo>,
+        /// The picture that comes first now.
+        first_index: u32,
+        /// Whether sound comes too.
+        has_sound: bool,
     },
     /// One picture, in order, under credit.
     Picture {
@@ -182,10 +219,12 @@ pub enum ServerMessage {
         /// JFIF; full-range BT.601.
         jpeg: Blob,
     },
-    /// No more pictures of this stream follow.
+    /// Nothing more of this stretch of the stream follows.
     StreamEnded {
         /// The number from `Watch`.
         stream: StreamId,
+        /// 0, or the number from `Seek` or `SetQuality`.
+        epoch: Epoch,
         /// Why.
         reason: EndReason,
     },
@@ -199,6 +238,24 @@ pub enum ServerMessage {
         /// For people.
         reason: String,
     },
+    /// Some sound, in order, under credit.
+    Sound {
+        /// What it is.
+        head: SoundHead,
+        /// See [`crate::limits::SOUND_RATE_HZ`].
+        pcm: Blob,
+    },
+    /// A small picture of a video.
+    Thumbnail {
+        /// The video from `AskThumbnail`.
+        video: VideoId,
+        /// What the video was when the picture was made.
+        fingerprint: u64,
+        /// JFIF; empty when there is no such video or no picture can be made of it.
+        jpeg: Blob,
+    },
+    /// How the video engine does.
+    Statistics(Statistics),
 }
 
 /// Why the server refuses.

@@ -17,7 +17,7 @@ use common::{
     codec::{decode_server, encode_client, framing},
     crypto::{Identity, JoinTranscript, test_keys},
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
-    media::{Quality, StreamId, VideoInfo},
+    media::{Epoch, Position, Quality, StreamId, VideoInfo},
     message::{Blob, ClientMessage, EndReason, MAGIC, ServerMessage},
 };
 use futures_util::StreamExt;
@@ -93,8 +93,9 @@ impl Viewer {
 
     async fn watch(&mut self, stream: StreamId, video: &VideoInfo, is_paced: bool) -> Result<()> {
         let asked_at = Instant::now();
-        self.say(&ClientMessage::Watch { stream, video: video.id, quality: Quality::Triptych }).await?;
-        self.say(&ClientMessage::Grant { stream, pictures: CREDIT }).await?;
+        self.say(&ClientMessage::Watch { stream, video: video.id, quality: Quality::Triptych, from: Position::START })
+            .await?;
+        self.say(&ClientMessage::Grant { stream, epoch: Epoch(0), items: CREDIT }).await?;
         let (mut arrivals, mut bytes) = (Vec::new(), 0);
         loop {
             match self.hear().await? {
@@ -106,7 +107,7 @@ impl Viewer {
                         let due = arrivals[0].0 + Duration::from_nanos(head.pts_nanos);
                         tokio::time::sleep_until(due.into()).await;
                     }
-                    self.say(&ClientMessage::Grant { stream, pictures: 1 }).await?;
+                    self.say(&ClientMessage::Grant { stream, epoch: Epoch(0), items: 1 }).await?;
                 }
                 ServerMessage::StreamEnded { reason: EndReason::Finished, .. } => break,
                 other => bail!("the stream went wrong: {other:?}"),

@@ -7,7 +7,10 @@ use common::{
     codec::{decode_client, decode_server, encode_client, encode_server},
     crypto::{Envelope, open, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, VariantInfo, VideoId, VideoInfo},
+    media::{
+        Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SkippedFile, SoundHead, Statistics, StreamId,
+        VariantInfo, VideoId, VideoInfo,
+    },
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
 };
@@ -42,8 +45,10 @@ fn library() -> Library {
         |height, picture_width, frame_count| VariantInfo { height, picture_width, picture_height: height, frame_count };
     let video = VideoInfo {
         id: VideoId(258),
+        fingerprint: 77,
         title: "Fox".to_owned(),
         duration_nanos: 2_000_000_000,
+        has_sound: true,
         variants: vec![variant(240, 426, 60), variant(720, 1280, 60)],
     };
     let skipped = SkippedFile { file_name: "a.txt".to_owned(), reason: "no".to_owned() };
@@ -62,19 +67,39 @@ fn client_examples() -> Vec<ClientMessage> {
         ClientMessage::Join { name: "ada".into(), public_key: Blob(vec![0x30, 0x82]), proof: Blob(vec![0xaa, 0xbb]) },
         ClientMessage::Say { envelope: Blob(vec![0x01, 0x01, 0xff]) },
         ClientMessage::AskDirectory,
-        ClientMessage::Watch { stream, video, quality: Quality::Triptych },
-        ClientMessage::Watch { stream: StreamId(2), video, quality: Quality::Only(720) },
-        ClientMessage::Grant { stream, pictures: 24 },
+        ClientMessage::Watch { stream, video, quality: Quality::Triptych, from: Position::START },
+        ClientMessage::Watch {
+            stream: StreamId(2),
+            video,
+            quality: Quality::Only(720),
+            from: Position::Time(1_500_000_000),
+        },
+        ClientMessage::Grant { stream, epoch: Epoch(0), items: 24 },
         ClientMessage::Stop { stream },
         ClientMessage::Pong { number: 300 },
         ClientMessage::Quit,
+        ClientMessage::Seek { stream, epoch: Epoch(1), to: Position::Picture(12) },
+        ClientMessage::SetQuality { stream, epoch: Epoch(2), quality: Quality::Only(240), at: Position::Picture(40) },
+        ClientMessage::AskThumbnail { video },
+        ClientMessage::AskStatistics,
     ]
 }
 
 fn server_examples() -> Vec<ServerMessage> {
     let (stream, video) = (StreamId(1), VideoId(258));
     let segment = |height, first_index, start_nanos| SegmentInfo { height, first_index, frame_count: 30, start_nanos };
-    let head = PictureHead { stream, index: 30, height: 720, pts_nanos: 1_000_000_000, duration_nanos: 33_333_333 };
+    let epoch = Epoch(1);
+    let head =
+        PictureHead { stream, epoch, index: 30, height: 720, pts_nanos: 1_000_000_000, duration_nanos: 33_333_333 };
+    let statistics = Statistics {
+        viewers: 2,
+        decoders: 3,
+        hits: 300,
+        misses: 20,
+        decoded: 64,
+        held_bytes: 1_000_000,
+        cache_bytes: 536_870_912,
+    };
     vec![
         ServerMessage::Challenge { protocol_version: PROTOCOL_VERSION, software: "demo".into(), nonce: [0x22; 32] },
         ServerMessage::Refused {
@@ -90,16 +115,25 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::LibraryChanged { library: Library::default() },
         ServerMessage::StreamStarted {
             stream,
+            epoch,
             video,
             duration_nanos: 2_000_000_000,
             frame_count: 60,
             segments: vec![segment(240, 0, 0), segment(720, 30, 1_000_000_000)],
+            first_index: 30,
+            has_sound: true,
         },
         ServerMessage::Picture { head, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
-        ServerMessage::StreamEnded { stream, reason: EndReason::Finished },
-        ServerMessage::StreamEnded { stream, reason: EndReason::Failed("gone".into()) },
+        ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Finished },
+        ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed("gone".into()) },
         ServerMessage::Ping { number: 300 },
         ServerMessage::Goodbye { reason: "bye".into() },
+        ServerMessage::Sound {
+            head: SoundHead { stream, epoch, pts_nanos: 1_000_000_000 },
+            pcm: Blob(vec![1, 0, 255, 255]),
+        },
+        ServerMessage::Thumbnail { video, fingerprint: 77, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
+        ServerMessage::Statistics(statistics),
     ]
 }
 

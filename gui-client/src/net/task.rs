@@ -19,6 +19,7 @@ use common::{
     codec::encode_client,
     crypto::Identity,
     limits::{JOIN_DEADLINE, SILENCE_LIMIT},
+    media::{Epoch, Position},
     message::{ClientMessage, ServerMessage},
     name::Name,
 };
@@ -210,13 +211,16 @@ impl Task {
                 NetEvent::Directory { revision, people }
             }
             ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
-            ServerMessage::StreamStarted { stream, video, duration_nanos, frame_count, segments } => {
+            ServerMessage::StreamStarted { stream, video, duration_nanos, frame_count, segments, .. } => {
                 NetEvent::StreamStarted { stream, video, duration_nanos, frame_count, segments }
             }
-            ServerMessage::StreamEnded { stream, reason } => NetEvent::StreamEnded { stream, reason },
+            ServerMessage::StreamEnded { stream, reason, .. } => NetEvent::StreamEnded { stream, reason },
             ServerMessage::Goodbye { reason } => return Some(Next::Rest(Offline::Goodbye(reason))),
             ServerMessage::Refused { code, message, suggestion } => {
                 return Some(Next::Rest(Offline::Refused { code, message, suggestion }));
+            }
+            ServerMessage::Sound { .. } | ServerMessage::Thumbnail { .. } | ServerMessage::Statistics(_) => {
+                return None;
             }
             other @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. }) => {
                 tracing::warn!("out of place: {other:?}");
@@ -286,8 +290,12 @@ async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
             return None;
         }
         Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
-        Some(NetCommand::Watch { stream, video, quality }) => ClientMessage::Watch { stream, video, quality },
-        Some(NetCommand::Grant { stream, pictures }) => ClientMessage::Grant { stream, pictures },
+        Some(NetCommand::Watch { stream, video, quality }) => {
+            ClientMessage::Watch { stream, video, quality, from: Position::START }
+        }
+        Some(NetCommand::Grant { stream, pictures }) => {
+            ClientMessage::Grant { stream, epoch: Epoch::default(), items: pictures }
+        }
         Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
     };
     wire.write(encode_client(&message));

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::media::{PictureHead, StreamId};
+use common::media::{Epoch, PictureHead, StreamId};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::playback::{
     decoder::Decoder,
@@ -48,6 +48,7 @@ fn decode(jpeg: &[u8], place: (u32, u32)) -> Result<Picture, PictureError> {
 fn head(index: u32) -> PictureHead {
     PictureHead {
         stream: STREAM,
+        epoch: Epoch(0),
         index,
         height: 240,
         pts_nanos: u64::from(index) * 20_000_000,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::media::{PictureHead, StreamId};
+use common::media::{Epoch, PictureHead, StreamId};
 use proptest::prelude::*;
 use triptych_client::playback::playout::{Arrival, Hold, LOOKAHEAD_PICTURES, Playout, WINDOW_PICTURES};
 
@@ -15,6 +15,7 @@ const FRAME: Duration = Duration::from_millis(40);
 fn head(index: u32) -> PictureHead {
     PictureHead {
         stream: STREAM,
+        epoch: Epoch(0),
         index,
         height: 240,
         pts_nanos: u64::from(index) * FRAME.as_nanos() as u64,

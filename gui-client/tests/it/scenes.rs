@@ -92,7 +92,7 @@ pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {
         frame_count: (duration_nanos / 40_000_000) as u32,
     };
     let variants = [240, 720, 1440].map(variant).to_vec();
-    VideoInfo { id: VideoId(id), title: title.into(), duration_nanos, variants }
+    VideoInfo { id: VideoId(id), fingerprint: id, title: title.into(), duration_nanos, has_sound: true, variants }
 }
 
 pub fn library() -> Library {

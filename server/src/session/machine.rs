@@ -10,7 +10,7 @@
 use common::{
     crypto::{Envelope, JoinTranscript, PublicKey},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
-    media::{Quality, StreamId, VideoId},
+    media::{Epoch, Position, Quality, StreamId, VideoId},
     message::{ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
 };
@@ -34,7 +34,7 @@ pub struct Machine {
 enum State {
     AwaitingHello,
     AwaitingJoin { client_nonce: [u8; 32] },
-    Online { person: Person, last_stream: Option<StreamId> },
+    Online { person: Person, last_stream: Option<(StreamId, Epoch)> },
 }
 
 /// What is to be done about a message.
@@ -58,20 +58,46 @@ pub enum Action {
         video: VideoId,
         /// Which frames.
         quality: Quality,
+        /// Where to begin.
+        from: Position,
     },
-    /// Add to the credit of a stream, if it is the current one.
+    /// Add to the credit of a stretch of a stream, if it is the current one.
     Grant {
-        /// Its number.
+        /// Number of the stream.
         stream: StreamId,
+        /// Number of the stretch.
+        epoch: Epoch,
         /// At most [`MAX_CREDIT`].
-        pictures: u32,
+        items: u32,
     },
+    /// Begin another stretch of a stream, if it is the current one.
+    Turn {
+        /// Number of the stream.
+        stream: StreamId,
+        /// Number of the stretch.
+        epoch: Epoch,
+        /// Where.
+        to: Turn,
+    },
+    /// Send a small picture of a video.
+    SendThumbnail(VideoId),
+    /// Say how the video engine does.
+    SendStatistics,
     /// End a stream, if it is the current one.
     Stop(StreamId),
     /// The client leaves of its own accord.
     Leave,
     /// Refuse; close unless [`RefusalCode::may_retry`].
     Refuse(Refusal),
+}
+
+/// How a stream goes on elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The same frames from another place on.
+    Seek(Position),
+    /// Other frames from the moment on that this place of the stream shows.
+    Quality(Quality, Position),
 }
 
 /// A refusal, for `ServerMessage::Refused` and the log.
@@ -132,17 +158,23 @@ impl Machine {
             State::Online { person, last_stream } => match message {
                 ClientMessage::Say { envelope } => on_say(person, envelope.0),
                 ClientMessage::AskDirectory => Action::SendDirectory,
-                ClientMessage::Watch { stream, video, quality } => {
-                    if last_stream.is_some_and(|last| stream <= last) {
+                ClientMessage::Watch { stream, video, quality, from } => {
+                    if last_stream.is_some_and(|(last, _)| stream <= last) {
                         let message = format!("stream numbers grow; {} was used already", stream.0);
                         return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
                     }
-                    *last_stream = Some(stream);
-                    Action::Watch { stream, video, quality }
+                    *last_stream = Some((stream, Epoch::default()));
+                    Action::Watch { stream, video, quality, from }
                 }
-                ClientMessage::Grant { stream, pictures } => {
-                    Action::Grant { stream, pictures: pictures.min(MAX_CREDIT) }
+                ClientMessage::Grant { stream, epoch, items } => {
+                    Action::Grant { stream, epoch, items: items.min(MAX_CREDIT) }
                 }
+                ClientMessage::Seek { stream, epoch, to } => on_turn(last_stream, stream, epoch, Turn::Seek(to)),
+                ClientMessage::SetQuality { stream, epoch, quality, at } => {
+                    on_turn(last_stream, stream, epoch, Turn::Quality(quality, at))
+                }
+                ClientMessage::AskThumbnail { video } => Action::SendThumbnail(video),
+                ClientMessage::AskStatistics => Action::SendStatistics,
                 ClientMessage::Stop { stream } => Action::Stop(stream),
                 ClientMessage::Pong { .. } => Action::Nothing,
                 ClientMessage::Quit => Action::Leave,
@@ -198,6 +230,17 @@ fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
     }
 }
 
+/// A turn of a stream that has ended meanwhile means nothing.
+fn on_turn(last: &mut Option<(StreamId, Epoch)>, stream: StreamId, epoch: Epoch, to: Turn) -> Action {
+    let Some((_, last_epoch)) = last.as_mut().filter(|(last, _)| *last == stream) else { return Action::Nothing };
+    if epoch <= *last_epoch {
+        let message = format!("epochs grow; {} was used already in stream {}", epoch.0, stream.0);
+        return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
+    }
+    *last_epoch = epoch;
+    Action::Turn { stream, epoch, to }
+}
+
 fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
     let kind = match message {
         ClientMessage::Hello { .. } => "Hello",
@@ -209,6 +252,10 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::Stop { .. } => "Stop",
         ClientMessage::Pong { .. } => "Pong",
         ClientMessage::Quit => "Quit",
+        ClientMessage::Seek { .. } => "Seek",
+        ClientMessage::SetQuality { .. } => "SetQuality",
+        ClientMessage::AskThumbnail { .. } => "AskThumbnail",
+        ClientMessage::AskStatistics => "AskStatistics",
     };
     Action::Refuse(Refusal::new(RefusalCode::Malformed, format!("{kind} came where {expected} was expected")))
 }

@@ -9,7 +9,8 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 use common::{
     codec::encode_server,
     limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
-    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    media::{Epoch, Statistics},
+    message::{Blob, ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
@@ -190,7 +191,7 @@ impl Session<'_> {
                 self.slow_down(envelope.as_bytes().len()).await;
             }
             Action::SendDirectory => self.services.hub.send_directory(&self.outbox),
-            Action::Watch { stream, video, quality } => {
+            Action::Watch { stream, video, quality, from: _ } => {
                 self.stop_viewer().await;
                 match self.services.library.video(video) {
                     Some(video) => {
@@ -199,15 +200,21 @@ impl Session<'_> {
                     }
                     None => self.say(&ServerMessage::StreamEnded {
                         stream,
+                        epoch: Epoch::default(),
                         reason: EndReason::Failed("the server has no such video any more".to_owned()),
                     }),
                 }
             }
-            Action::Grant { stream, pictures } => {
+            Action::Grant { stream, items, .. } => {
                 if let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.stream() == stream) {
-                    viewer.grant(pictures);
+                    viewer.grant(items);
                 }
             }
+            Action::Turn { .. } => {}
+            Action::SendThumbnail(video) => {
+                self.say(&ServerMessage::Thumbnail { video, fingerprint: 0, jpeg: Blob::default() });
+            }
+            Action::SendStatistics => self.say(&ServerMessage::Statistics(Statistics::default())),
             Action::Stop(stream) => {
                 if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
                     self.stop_viewer().await;
@@ -258,7 +265,7 @@ impl Session<'_> {
         if let Some(viewer) = self.viewer.take() {
             let stream = viewer.stream();
             if viewer.stop().await {
-                self.say(&ServerMessage::StreamEnded { stream, reason: EndReason::Stopped });
+                self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason: EndReason::Stopped });
             }
         }
     }

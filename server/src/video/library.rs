@@ -48,6 +48,19 @@ pub struct Video {
     pub(super) indices: Vec<FrameIndex>,
     /// The file of each variant, in the same order.
     pub(super) sources: Vec<Source>,
+    /// Where the sound comes from; none when no file has any.
+    #[expect(dead_code, reason = "sound is on its way")]
+    pub(super) sound: Option<SoundTrack>,
+}
+
+/// The sound of a video: that of one file, for all of its streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(dead_code, reason = "sound is on its way")]
+pub(super) struct SoundTrack {
+    /// Index of the file in `Video::sources`.
+    pub(super) source: usize,
+    /// Name of the decoder element.
+    pub(super) decoder: String,
 }
 
 /// The file of one variant.
@@ -107,8 +120,8 @@ impl Video {
         let variants = files.iter().map(|(height, source)| variant_info(*height, &source.probed)).collect();
         let indices: Vec<_> = files.iter().map(|(_, source)| source.probed.index.clone()).collect();
         let duration_nanos = Plan::triptych(&indices).duration_nanos();
-        let info = VideoInfo { id: id_of(&title), title, duration_nanos, variants };
-        Self { info, indices, sources: files.into_iter().map(|(_, source)| source).collect() }
+        let info = VideoInfo { id: id_of(&title), fingerprint: 0, title, duration_nanos, has_sound: false, variants };
+        Self { info, indices, sources: files.into_iter().map(|(_, source)| source).collect(), sound: None }
     }
 }
 

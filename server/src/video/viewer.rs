@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::{
     codec::{encode_picture, encode_server},
     limits::MAX_CREDIT,
-    media::{PictureHead, Quality, StreamId},
+    media::{Epoch, PictureHead, Quality, StreamId},
     message::{EndReason, ServerMessage},
 };
 use tokio::sync::Semaphore;
@@ -46,7 +46,7 @@ impl Viewer {
                     }
                 };
                 // In the picture lane, so that it comes after the last picture.
-                let ended = encode_server(&ServerMessage::StreamEnded { stream, reason });
+                let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
                 outbox.push_picture([ended, Bytes::new()]).await;
             }
         });
@@ -89,10 +89,13 @@ async fn send_stream(
     let mut reel = Reel::open(video, quality, Arc::new(seat))?;
     let started = ServerMessage::StreamStarted {
         stream,
+        epoch: Epoch::default(),
         video: id,
         duration_nanos: reel.duration_nanos(),
         frame_count: reel.frame_count(),
         segments: reel.segments(),
+        first_index: 0,
+        has_sound: false,
     };
     outbox.push_control(encode_server(&started));
     info!("stream {} of {title:?} started: {} pictures", stream.0, reel.frame_count());
@@ -101,7 +104,7 @@ async fn send_stream(
         let EncodedPicture { index, height, pts_nanos, duration_nanos, jpeg } = picture?;
         let Ok(permit) = credit.acquire().await else { break };
         permit.forget();
-        let head = PictureHead { stream, index, height, pts_nanos, duration_nanos };
+        let head = PictureHead { stream, epoch: Epoch::default(), index, height, pts_nanos, duration_nanos };
         if !outbox.push_picture(encode_picture(head, jpeg)).await {
             break;
         }

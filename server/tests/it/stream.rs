@@ -3,7 +3,7 @@
 use common::{
     codec::{decode_server, encode_client},
     crypto::test_keys,
-    media::{PictureHead, Quality, StreamId, VideoId},
+    media::{Epoch, PictureHead, Position, Quality, StreamId, VideoId},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::TempDir;
@@ -28,11 +28,11 @@ async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
 }
 
 fn watch(stream: u32, video: VideoId) -> ClientMessage {
-    ClientMessage::Watch { stream: StreamId(stream), video, quality: Quality::Triptych }
+    ClientMessage::Watch { stream: StreamId(stream), video, quality: Quality::Triptych, from: Position::START }
 }
 
-fn grant(stream: u32, pictures: u32) -> ClientMessage {
-    ClientMessage::Grant { stream: StreamId(stream), pictures }
+fn grant(stream: u32, items: u32) -> ClientMessage {
+    ClientMessage::Grant { stream: StreamId(stream), epoch: Epoch(0), items }
 }
 
 /// The heads of the pictures until `count` have come.
@@ -76,7 +76,10 @@ async fn pictures_come_as_granted_and_no_more() {
     expect_quiet(&mut client).await;
     client.send(&grant(1, FRAME_COUNT)).await;
     pictures(&mut client, FRAME_COUNT as usize - 3).await;
-    assert_eq!(client.next().await, ServerMessage::StreamEnded { stream: StreamId(1), reason: EndReason::Finished });
+    assert_eq!(
+        client.next().await,
+        ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: EndReason::Finished }
+    );
 }
 
 #[tokio::test]
@@ -90,7 +93,10 @@ async fn stop_is_the_end_of_it() {
         ServerMessage::Picture { .. } => None, // under way when the stop arrived
         other => Some(other),
     });
-    assert_eq!(ended.await, ServerMessage::StreamEnded { stream: StreamId(1), reason: EndReason::Stopped });
+    assert_eq!(
+        ended.await,
+        ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: EndReason::Stopped }
+    );
     expect_quiet(&mut client).await;
 }
 
@@ -106,7 +112,7 @@ async fn another_watch_takes_the_place_of_the_first() {
     let mut has_first_ended = false;
     while of_second.len() < 2 {
         match client.next().await {
-            ServerMessage::StreamEnded { stream, reason } => {
+            ServerMessage::StreamEnded { stream, reason, .. } => {
                 assert_eq!((stream, reason), (StreamId(1), EndReason::Stopped));
                 has_first_ended = true;
             }
@@ -155,7 +161,7 @@ async fn whoever_clicks_through_videos_gets_the_last_one() {
         match client.next().await {
             ServerMessage::Picture { head, .. } if head.stream == StreamId(30) => indices.push(head.index),
             ServerMessage::Picture { .. } | ServerMessage::StreamStarted { .. } => {}
-            ServerMessage::StreamEnded { stream, reason } => {
+            ServerMessage::StreamEnded { stream, reason, .. } => {
                 assert_eq!(reason, EndReason::Stopped);
                 assert!(stream < StreamId(30));
             }

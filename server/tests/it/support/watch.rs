@@ -4,7 +4,7 @@ use std::path::Path;
 
 use common::{
     crypto::test_keys,
-    media::{Library, Quality, SegmentInfo, StreamId},
+    media::{Epoch, Library, Position, Quality, SegmentInfo, StreamId},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
@@ -40,8 +40,8 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
     let found = library.videos.iter().find(|video| video.title == title);
     let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
     let stream = StreamId(1);
-    client.send(&ClientMessage::Watch { stream, video, quality }).await;
-    client.send(&ClientMessage::Grant { stream, pictures: CREDIT }).await;
+    client.send(&ClientMessage::Watch { stream, video, quality, from: Position::START }).await;
+    client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: CREDIT }).await;
     let mut watched = Watched {
         library,
         duration_nanos: 0,
@@ -57,7 +57,7 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
             }
             ServerMessage::Picture { head, jpeg } => {
                 assert_eq!(head.stream, stream);
-                client.send(&ClientMessage::Grant { stream, pictures: 1 }).await;
+                client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: 1 }).await;
                 watched.pictures.push(Received {
                     index: head.index,
                     height: head.height,
