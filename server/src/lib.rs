@@ -18,13 +18,13 @@ use std::{
 };
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     hub::Hub,
     session::Services,
     tls::{Tls, TlsError},
-    video::{Library, LibraryError},
+    video::{Library, LibraryError, Store},
 };
 
 /// What this program calls itself on the wire.
@@ -38,6 +38,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     library: Library,
+    store: Store,
 }
 
 /// What a server is started with.
@@ -49,6 +50,8 @@ pub struct Settings {
     pub videos: PathBuf,
     /// Where the certificate is kept; `None` turns TLS off.
     pub certificate_dir: Option<PathBuf>,
+    /// How much of the videos is kept in memory, in bytes.
+    pub cache_bytes: u64,
 }
 
 /// Why a server does not start: one line with cause and remedy.
@@ -79,7 +82,7 @@ impl Server {
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
         let library = scan(&settings.videos).await?;
         let listener = socket.listen(WAITING_CONNECTIONS).map_err(bind_error)?;
-        Ok(Self { listener, tls, library })
+        Ok(Self { listener, tls, library, store: Store::new(settings.cache_bytes) })
     }
 
     /// Where it listens.
@@ -99,7 +102,11 @@ impl Server {
 
     /// Serves until `stop`, then says goodbye to the clients and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let services = Services { hub: Hub::default(), library: self.library };
+        let services = Services { hub: Hub::default(), library: self.library, store: self.store };
+        let _warm = AbortOnDropHandle::new(tokio::spawn({
+            let (library, store) = (services.library.clone(), services.store.clone());
+            async move { video::warm_up(&library, &store).await }
+        }));
         listener::run(self.listener, self.tls, services, stop).await;
     }
 }

@@ -49,13 +49,12 @@ pub struct Video {
     /// The file of each variant, in the same order.
     pub(super) sources: Vec<Source>,
     /// Where the sound comes from; none when no file has any.
-    #[expect(dead_code, reason = "sound is on its way")]
     pub(super) sound: Option<SoundTrack>,
 }
 
 /// The sound of a video: that of one file, for all of its streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(dead_code, reason = "sound is on its way")]
+#[allow(dead_code, reason = "the probe will find it")]
 pub(super) struct SoundTrack {
     /// Index of the file in `Video::sources`.
     pub(super) source: usize,

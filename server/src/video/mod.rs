@@ -11,17 +11,24 @@
 mod decode;
 mod edge;
 mod entry;
+mod gate;
 mod library;
 mod paint;
 mod probe;
 mod reel;
 mod sample;
+mod sound;
 mod stage;
+mod store;
+mod track;
 pub mod viewer;
+mod warm;
 
 pub use library::{Library, LibraryError, Video};
-pub use reel::{EncodedPicture, Reel, ReelError, Seat};
+pub use reel::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk};
 pub use sample::{SampleError, SampleProgress, make_sample};
+pub use store::Store;
+pub use warm::warm_up;
 
 /// What playing needs, each with the Debian package that has it. `parsebin` finds demultiplexers and parsers on its
 /// own; those of the usual containers are named here so that a machine without them says so at once.
