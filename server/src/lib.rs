@@ -17,8 +17,12 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::warn;
 
 use crate::{
     hub::Hub,
@@ -99,8 +103,20 @@ impl Server {
 
     /// Serves until `stop`, then says goodbye to the clients and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let services = Services { hub: Hub::default(), library: self.library };
-        listener::run(self.listener, self.tls, services, stop).await;
+        let (hub, library) = (Hub::default(), self.library);
+        hub.offer(library.listing());
+        let telling = tell_of_changes(library.changes(), library.clone(), hub.clone());
+        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+        let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
+        listener::run(self.listener, self.tls, Services { hub, library }, stop).await;
+    }
+}
+
+/// Passes on each new list of what can be watched.
+async fn tell_of_changes(mut changes: watch::Receiver<u64>, library: Library, hub: Hub) {
+    // Never fails: this task itself holds the library.
+    while changes.changed().await.is_ok() {
+        hub.offer(library.listing());
     }
 }
 

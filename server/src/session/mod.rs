@@ -228,8 +228,7 @@ impl Session<'_> {
     }
 
     fn enter(&mut self, person: Person) -> Option<End> {
-        let library = self.services.library.listing();
-        match self.services.hub.join(person.clone(), self.outbox.clone(), library) {
+        match self.services.hub.join(person.clone(), self.outbox.clone()) {
             Ok(()) => {
                 info!("{} joined with {:?}", person.name, person.public_key);
                 self.machine.entered(person);
