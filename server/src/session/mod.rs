@@ -2,6 +2,7 @@
 
 pub mod machine;
 mod reader;
+mod thumbnails;
 mod writer;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -10,7 +11,7 @@ use common::{
     codec::encode_server,
     limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
     media::{Epoch, Statistics},
-    message::{Blob, ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
@@ -24,6 +25,7 @@ use tracing::{debug, info};
 use self::{
     machine::{Action, LinkBinding, Machine, Refusal},
     reader::{ReadError, Reader},
+    thumbnails::Thumbnails,
 };
 use crate::{
     SOFTWARE,
@@ -66,6 +68,8 @@ struct Session<'a> {
     outbox: Outbox,
     services: &'a Services,
     viewer: Option<Viewer>,
+    /// Made with the first question.
+    thumbnails: Option<Thumbnails>,
     decoders: Arc<Semaphore>,
     /// When what was relayed is paid for.
     relayed_until: Instant,
@@ -94,6 +98,7 @@ pub async fn run(
         outbox: outbox.clone(),
         services,
         viewer: None,
+        thumbnails: None,
         decoders: Arc::new(Semaphore::new(DECODERS_PER_CLIENT)),
         relayed_until: Instant::now(),
         peer,
@@ -212,7 +217,8 @@ impl Session<'_> {
             }
             Action::Turn { .. } => {}
             Action::SendThumbnail(video) => {
-                self.say(&ServerMessage::Thumbnail { video, fingerprint: 0, jpeg: Blob::default() });
+                let start = || Thumbnails::start(self.services.library.clone(), self.outbox.clone());
+                self.thumbnails.get_or_insert_with(start).ask(video).await;
             }
             Action::SendStatistics => self.say(&ServerMessage::Statistics(Statistics::default())),
             Action::Stop(stream) => {

@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 
+use bytes::Bytes;
 use common::media::{self, VideoId};
 use tokio::sync::watch;
 
@@ -21,6 +22,7 @@ use super::{
     folder::{Candidate, look},
     probe::probe,
     shelf::{Change, Outcome, Records, Shelf, Source, file_name},
+    thumbnail::Thumbnails,
     watch::Watching,
 };
 
@@ -42,6 +44,7 @@ struct Shared {
     shelf: Mutex<Arc<Shelf>>,
     records: Mutex<Records>,
     revision: watch::Sender<u64>,
+    thumbnails: Thumbnails,
 }
 
 /// Why there is no library: one line with cause and remedy.
@@ -68,7 +71,8 @@ impl Library {
             }
         };
         let (folder, shelf, records) = (folder.to_owned(), Mutex::new(Arc::new(shelf)), Mutex::new(records));
-        Ok(Self { shared: Arc::new(Shared { folder, shelf, records, revision: watch::Sender::new(0) }) })
+        let (revision, thumbnails) = (watch::Sender::new(0), Thumbnails::default());
+        Ok(Self { shared: Arc::new(Shared { folder, shelf, records, revision, thumbnails }) })
     }
 
     /// Follows what happens in the folder until what is returned is dropped.
@@ -95,6 +99,16 @@ impl Library {
     /// The video with this id, as it is now. Whoever holds an older one can go on with it as far as its files go.
     pub fn video(&self, id: VideoId) -> Option<Arc<Video>> {
         self.shelf().videos.get(&id).cloned()
+    }
+
+    /// A small picture of a video (JFIF) and the fingerprint of the video it was made of. Empty when there is no such
+    /// video, or nothing can be made of it.
+    pub async fn thumbnail(&self, id: VideoId) -> (u64, Bytes) {
+        let shelf = self.shelf();
+        match shelf.videos.get(&id) {
+            Some(video) => (video.info.fingerprint, self.shared.thumbnails.of(video.clone(), &shelf).await),
+            None => (0, Bytes::new()),
+        }
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -20,6 +20,7 @@ mod reel;
 mod sample;
 mod shelf;
 mod stage;
+mod thumbnail;
 pub mod viewer;
 mod watch;
 

@@ -6,6 +6,7 @@ mod library_live;
 mod session;
 mod stream;
 mod support;
+mod thumbnail;
 mod video_colour;
 mod video_library;
 mod video_reel;
