@@ -47,7 +47,8 @@ async fn main() -> Result<()> {
     let folder = std::env::args().nth(1).map(PathBuf::from).context("name a folder with videos")?;
     let is_paced = std::env::args().any(|argument| argument == "--paced");
     video::init()?;
-    let settings = Settings { listen: "127.0.0.1:0".parse()?, videos: folder, certificate_dir: None };
+    let settings =
+        Settings { listen: "127.0.0.1:0".parse()?, videos: folder, certificate_dir: None, cache_bytes: 512 << 20 };
     let server = Server::bind(&settings).await?;
     let address = server.local_addr()?;
     let videos = server.library().listing().videos;

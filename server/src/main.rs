@@ -55,7 +55,12 @@ fn start_log(filter: &str) -> Result<()> {
 async fn serve(args: &Args) -> Result<()> {
     video::init()?;
     let certificate_dir = if args.plaintext { None } else { Some(data_dir(args)?) };
-    let settings = Settings { listen: args.listen, videos: args.videos.clone(), certificate_dir };
+    let settings = Settings {
+        listen: args.listen,
+        videos: args.videos.clone(),
+        certificate_dir,
+        cache_bytes: args.cache_mib.saturating_mul(1 << 20),
+    };
     let server = Server::bind(&settings).await?;
     announce(&server, &args.videos)?;
 

@@ -13,20 +13,27 @@ mod decode;
 mod edge;
 mod entry;
 mod folder;
+mod gate;
 mod library;
 mod paint;
 mod probe;
 mod reel;
 mod sample;
 mod shelf;
+mod sound;
 mod stage;
+mod store;
 mod thumbnail;
+mod track;
 pub mod viewer;
+mod warm;
 mod watch;
 
 pub use library::{Library, LibraryError, Video};
-pub use reel::{EncodedPicture, Reel, ReelError, Seat};
+pub use reel::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk};
 pub use sample::{SampleError, SampleProgress, make_sample};
+pub use store::Store;
+pub use warm::warm_up;
 pub use watch::Watching;
 
 /// What playing needs, each with the Debian package that has it. `parsebin` finds demultiplexers and parsers on its

@@ -17,7 +17,7 @@ use common::{
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
-    decode::{Order, Pictures},
+    decode::{Order, Pictures, Stop},
     shelf::{Shelf, Source, Video},
     stage::Pulse,
 };
@@ -101,12 +101,7 @@ fn make(video: &Video) -> Bytes {
     best
 }
 
-fn frame_at(
-    source: &Source,
-    place: usize,
-    size: (u32, u32),
-    is_wanted: &dyn Fn() -> bool,
-) -> Result<Bytes, super::decode::Stop> {
+fn frame_at(source: &Source, place: usize, size: (u32, u32), is_wanted: &dyn Fn() -> bool) -> Result<Bytes, Stop> {
     let probed = &source.probed;
     let wanted = probed.index.len() * place / 100;
     let (frame, seek_nanos) = match &probed.entries {
