@@ -17,8 +17,12 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::warn;
 
 use crate::{
     hub::Hub,
@@ -102,12 +106,31 @@ impl Server {
 
     /// Serves until `stop`, then says goodbye to the clients and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let services = Services { hub: Hub::default(), library: self.library, store: self.store };
-        let _warm = AbortOnDropHandle::new(tokio::spawn({
-            let (library, store) = (services.library.clone(), services.store.clone());
-            async move { video::warm_up(&library, &store).await }
-        }));
-        listener::run(self.listener, self.tls, services, stop).await;
+        let (hub, library, store) = (Hub::default(), self.library, self.store);
+        hub.offer(library.listing());
+        let telling = tell_of_changes(library.changes(), library.clone(), hub.clone());
+        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+        let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
+        let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
+        listener::run(self.listener, self.tls, Services { hub, library, store }, stop).await;
+    }
+}
+
+/// Passes on each new list of what can be watched.
+async fn tell_of_changes(mut changes: watch::Receiver<u64>, library: Library, hub: Hub) {
+    // Never fails: this task itself holds the library.
+    while changes.changed().await.is_ok() {
+        hub.offer(library.listing());
+    }
+}
+
+/// Makes the openings of the videos, again after each change.
+async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: Store) {
+    loop {
+        video::warm_up(&library, &store).await;
+        if changes.changed().await.is_err() {
+            break;
+        }
     }
 }
 

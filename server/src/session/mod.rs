@@ -2,6 +2,7 @@
 
 pub mod machine;
 mod reader;
+mod thumbnails;
 mod writer;
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
@@ -10,7 +11,7 @@ use common::{
     codec::encode_server,
     limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
     media::{Epoch, Position, Quality, StreamId, VideoId},
-    message::{Blob, ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
@@ -23,6 +24,7 @@ use tracing::{debug, info};
 use self::{
     machine::{Action, LinkBinding, Machine, Refusal, Turn},
     reader::{ReadError, Reader},
+    thumbnails::Thumbnails,
 };
 use crate::{
     SOFTWARE,
@@ -64,6 +66,8 @@ struct Session<'a> {
     outbox: Outbox,
     services: &'a Services,
     viewer: Option<Viewer>,
+    /// Made with the first question.
+    thumbnails: Option<Thumbnails>,
     /// When what was relayed is paid for.
     relayed_until: Instant,
     peer: SocketAddr,
@@ -91,6 +95,7 @@ pub async fn run(
         outbox: outbox.clone(),
         services,
         viewer: None,
+        thumbnails: None,
         relayed_until: Instant::now(),
         peer,
     };
@@ -196,7 +201,8 @@ impl Session<'_> {
             }
             Action::Turn { stream, epoch, to } => self.turn(stream, epoch, to).await,
             Action::SendThumbnail(video) => {
-                self.say(&ServerMessage::Thumbnail { video, fingerprint: 0, jpeg: Blob::default() });
+                let start = || Thumbnails::start(self.services.library.clone(), self.outbox.clone());
+                self.thumbnails.get_or_insert_with(start).ask(video).await;
             }
             Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.store.statistics())),
             Action::Stop(stream) => {
@@ -212,8 +218,7 @@ impl Session<'_> {
     }
 
     fn enter(&mut self, person: Person) -> Option<End> {
-        let library = self.services.library.listing();
-        match self.services.hub.join(person.clone(), self.outbox.clone(), library) {
+        match self.services.hub.join(person.clone(), self.outbox.clone()) {
             Ok(()) => {
                 info!("{} joined with {:?}", person.name, person.public_key);
                 self.machine.entered(person);
