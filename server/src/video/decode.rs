@@ -50,10 +50,6 @@ const MAX_LANES: usize = 4;
 /// Raw frames that wait in front of each encoder. More were measured to cost memory and bring nothing.
 const QUEUED_FRAMES: u32 = 1;
 
-/// Up to this size libav decodes with one thread. The encoders keep the other cores busy, and each further thread would
-/// delay the first picture by a frame and hold some frames more.
-const ONE_THREAD_PIXELS: u64 = 2560 * 1440;
-
 /// What to decode.
 #[derive(Debug, Clone)]
 pub(super) struct Order<'a> {
@@ -139,11 +135,6 @@ impl Pictures {
         let wanted = Arc::new(Wanted::new(order.index, order.frames.clone()));
         let parse = add_source(&stage.pipeline, order.path)?;
         let (decoder, tee) = (element(order.decoder)?, element("tee")?);
-        if order.size.is_none_or(|(width, height)| u64::from(width) * u64::from(height) <= ONE_THREAD_PIXELS)
-            && decoder.has_property_with_type("max-threads", i32::static_type())
-        {
-            decoder.set_property("max-threads", 1);
-        }
         stage.pipeline.add_many([&decoder, &tee]).map_err(Trouble::from)?;
         decoder.link(&tee).map_err(Trouble::from)?;
         let decoded = decoder.static_pad("src").expect("a decoder has an output");
