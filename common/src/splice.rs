@@ -4,12 +4,12 @@
 //! counts are equal, the parts together are every frame exactly once. Time never runs backwards: a part begins when
 //! the last frame of the part before it has stood for its duration.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-/// When each frame of one file is shown, in presentation order.
+/// When each frame of one file is shown, in presentation order. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrameIndex {
-    pts_nanos: Vec<u64>,
+    pts_nanos: Arc<[u64]>,
     end_nanos: u64,
 }
 
@@ -24,7 +24,7 @@ impl FrameIndex {
             _ => 40_000_000,
         };
         let end_nanos = end_nanos.filter(|&end| end > last).unwrap_or(last.saturating_add(usual));
-        Self { pts_nanos, end_nanos }
+        Self { pts_nanos: pts_nanos.into(), end_nanos }
     }
 
     /// Number of frames.
@@ -48,6 +48,20 @@ impl FrameIndex {
     /// When `frame` makes room for the next one.
     pub fn end_nanos(&self, frame: usize) -> u64 {
         self.pts_nanos.get(frame + 1).copied().unwrap_or(self.end_nanos)
+    }
+
+    /// When `frame` is shown, counted from the first frame: files of the same content agree on it.
+    pub fn content_nanos(&self, frame: usize) -> u64 {
+        self.pts_nanos[frame] - self.pts_nanos[0]
+    }
+
+    /// The frame that stands at this time counted from the first frame; past the end, the last one.
+    ///
+    /// # Panics
+    /// When there is no frame.
+    pub fn standing_at(&self, content_nanos: u64) -> usize {
+        let nanos = self.pts_nanos[0].saturating_add(content_nanos);
+        self.pts_nanos.partition_point(|&pts| pts <= nanos) - 1
     }
 
     /// The frame whose time stamp is nearest to `pts_nanos`.
@@ -84,6 +98,19 @@ pub struct PlannedFrame {
     pub pts_nanos: u64,
     /// How long it stands.
     pub duration_nanos: u64,
+}
+
+impl Segment {
+    fn planned(&self, frame: usize, variants: &[FrameIndex]) -> PlannedFrame {
+        let index = &variants[self.variant];
+        PlannedFrame {
+            index: self.first_index + (frame - self.frames.start),
+            variant: self.variant,
+            frame,
+            pts_nanos: self.start_nanos + (index.pts_nanos(frame) - index.pts_nanos(self.frames.start)),
+            duration_nanos: index.end_nanos(frame) - index.pts_nanos(frame),
+        }
+    }
 }
 
 /// Everything a stream will show, in order.
@@ -137,20 +164,59 @@ impl Plan {
         self.duration_nanos
     }
 
+    /// The part that holds the picture with this index; past the end, the last part.
+    ///
+    /// # Panics
+    /// When the plan is empty.
+    pub fn segment_of(&self, index: usize) -> usize {
+        self.segments.partition_point(|segment| segment.first_index <= index).saturating_sub(1)
+    }
+
+    /// Index of the picture that stands at this time; past the end, the last one.
+    ///
+    /// # Panics
+    /// When the plan is empty.
+    pub fn standing_at(&self, nanos: u64, variants: &[FrameIndex]) -> usize {
+        let place = self.segments.partition_point(|segment| segment.start_nanos <= nanos).saturating_sub(1);
+        let segment = &self.segments[place];
+        let index = &variants[segment.variant];
+        let frame = index.standing_at(index.content_nanos(segment.frames.start) + (nanos - segment.start_nanos));
+        segment.first_index + frame.clamp(segment.frames.start, segment.frames.end - 1) - segment.frames.start
+    }
+
+    /// Index of the picture that shows what `index` of another plan over the same variants shows, or of the nearest.
+    ///
+    /// # Panics
+    /// When one of the plans is empty.
+    pub fn same_moment(&self, other: &Self, index: usize, variants: &[FrameIndex]) -> usize {
+        let theirs = &other.segments[other.segment_of(index)];
+        let frame = (theirs.frames.start + index.saturating_sub(theirs.first_index)).min(theirs.frames.end - 1);
+        // The middle of the frame's time, so that rounded time stamps do not lead to the frame before.
+        let times = &variants[theirs.variant];
+        let nanos = times.content_nanos(frame) + (times.end_nanos(frame) - times.pts_nanos(frame)) / 2;
+        let ends_after = |segment: &&Segment| {
+            let times = &variants[segment.variant];
+            times.end_nanos(segment.frames.end - 1) - times.pts_nanos(0) > nanos
+        };
+        let ours = self.segments.iter().find(ends_after).or(self.segments.last()).expect("the plan is not empty");
+        let frame = variants[ours.variant].standing_at(nanos).clamp(ours.frames.start, ours.frames.end - 1);
+        ours.first_index + frame - ours.frames.start
+    }
+
     /// The frames of one part, with their times taken from the variants that the plan was made from.
     pub fn frames<'a>(
         &self,
         segment: &'a Segment,
         variants: &'a [FrameIndex],
     ) -> impl Iterator<Item = PlannedFrame> + use<'a> {
-        let index = &variants[segment.variant];
-        segment.frames.clone().map(move |frame| PlannedFrame {
-            index: segment.first_index + (frame - segment.frames.start),
-            variant: segment.variant,
-            frame,
-            pts_nanos: segment.start_nanos + (index.pts_nanos(frame) - index.pts_nanos(segment.frames.start)),
-            duration_nanos: index.end_nanos(frame) - index.pts_nanos(frame),
-        })
+        segment.frames.clone().map(move |frame| segment.planned(frame, variants))
+    }
+
+    /// The picture with this index, with its times taken from the variants that the plan was made from; none past
+    /// the end.
+    pub fn frame(&self, index: usize, variants: &[FrameIndex]) -> Option<PlannedFrame> {
+        let segment = self.segments.get(self.segment_of(index)).filter(|_| index < self.frame_count)?;
+        Some(segment.planned(segment.frames.start + (index - segment.first_index), variants))
     }
 }
 
@@ -200,12 +266,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn another_quality_goes_on_at_the_same_frame() {
+        let variants = vec![steady(10, 40); 3];
+        let (triptych, only) = (Plan::triptych(&variants), Plan::only(&variants, 1));
+        for index in 0..10 {
+            assert_eq!(only.same_moment(&triptych, index, &variants), index);
+            assert_eq!(triptych.same_moment(&only, index, &variants), index);
+        }
+    }
+
+    #[test]
+    fn another_quality_finds_the_same_time_in_files_of_other_rates() {
+        let variants = [steady(10, 40_000_000), steady(20, 20_000_000)];
+        let (slow, quick) = (Plan::only(&variants, 0), Plan::only(&variants, 1));
+        assert_eq!([0, 1, 9, 99].map(|index| quick.same_moment(&slow, index, &variants)), [1, 3, 19, 19]);
+        assert_eq!([0, 1, 3, 19].map(|index| slow.same_moment(&quick, index, &variants)), [0, 0, 1, 9]);
+    }
+
     proptest! {
+        #[test]
+        fn every_time_has_the_picture_that_stands_then(variants in prop::collection::vec(any_index(), 1..7), share in 0.0..1.2) {
+            let plan = Plan::triptych(&variants);
+            prop_assume!(plan.frame_count() > 0);
+            let nanos = (plan.duration_nanos() as f64 * share) as u64;
+            let index = plan.standing_at(nanos, &variants);
+            let frame = plan.frame(index, &variants).unwrap();
+            let is_last = index + 1 == plan.frame_count();
+            prop_assert!(frame.pts_nanos <= nanos && (is_last || nanos < frame.pts_nanos + frame.duration_nanos));
+        }
+
         #[test]
         fn frames_are_consecutive_and_time_has_no_gap(variants in prop::collection::vec(any_index(), 1..7)) {
             let plan = Plan::triptych(&variants);
             let frames = all_frames(&plan, &variants);
             prop_assert_eq!(frames.len(), plan.frame_count());
+            let one_by_one: Vec<_> = (0..).map_while(|index| plan.frame(index, &variants)).collect();
+            prop_assert_eq!(&one_by_one, &frames);
             let mut due_nanos = 0;
             for (place, frame) in frames.iter().enumerate() {
                 prop_assert_eq!(frame.index, place);

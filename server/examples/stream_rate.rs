@@ -47,7 +47,8 @@ async fn main() -> Result<()> {
     let folder = std::env::args().nth(1).map(PathBuf::from).context("name a folder with videos")?;
     let is_paced = std::env::args().any(|argument| argument == "--paced");
     video::init()?;
-    let settings = Settings { listen: "127.0.0.1:0".parse()?, videos: folder, certificate_dir: None };
+    let settings =
+        Settings { listen: "127.0.0.1:0".parse()?, videos: folder, certificate_dir: None, cache_bytes: 512 << 20 };
     let server = Server::bind(&settings).await?;
     let address = server.local_addr()?;
     let videos = server.library().listing().videos;
@@ -65,6 +66,7 @@ async fn main() -> Result<()> {
 
 impl Viewer {
     async fn join(stream: TcpStream, identity: &Identity) -> Result<Self> {
+        stream.set_nodelay(true)?;
         let (read_half, writer) = stream.into_split();
         let mut viewer = Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer };
         let client_nonce = [0; 32];

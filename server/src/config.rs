@@ -29,6 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
+    /// Memory for frames that are ready to be sent, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub cache_mib: u64,
+
     /// What to do instead of serving
     #[command(subcommand)]
     pub command: Option<Command>,

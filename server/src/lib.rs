@@ -17,14 +17,18 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::warn;
 
 use crate::{
     hub::Hub,
     session::Services,
     tls::{Tls, TlsError},
-    video::{Library, LibraryError},
+    video::{Library, LibraryError, Store},
 };
 
 /// What this program calls itself on the wire.
@@ -38,6 +42,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     library: Library,
+    store: Store,
 }
 
 /// What a server is started with.
@@ -49,6 +54,8 @@ pub struct Settings {
     pub videos: PathBuf,
     /// Where the certificate is kept; `None` turns TLS off.
     pub certificate_dir: Option<PathBuf>,
+    /// How much of the videos is kept in memory, in bytes.
+    pub cache_bytes: u64,
 }
 
 /// Why a server does not start: one line with cause and remedy.
@@ -79,7 +86,7 @@ impl Server {
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
         let library = scan(&settings.videos).await?;
         let listener = socket.listen(WAITING_CONNECTIONS).map_err(bind_error)?;
-        Ok(Self { listener, tls, library })
+        Ok(Self { listener, tls, library, store: Store::new(settings.cache_bytes) })
     }
 
     /// Where it listens.
@@ -99,8 +106,31 @@ impl Server {
 
     /// Serves until `stop`, then says goodbye to the clients and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let services = Services { hub: Hub::default(), library: self.library };
-        listener::run(self.listener, self.tls, services, stop).await;
+        let (hub, library, store) = (Hub::default(), self.library, self.store);
+        hub.offer(library.listing());
+        let telling = tell_of_changes(library.changes(), library.clone(), hub.clone());
+        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+        let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
+        let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
+        listener::run(self.listener, self.tls, Services { hub, library, store }, stop).await;
+    }
+}
+
+/// Passes on each new list of what can be watched.
+async fn tell_of_changes(mut changes: watch::Receiver<u64>, library: Library, hub: Hub) {
+    // Never fails: this task itself holds the library.
+    while changes.changed().await.is_ok() {
+        hub.offer(library.listing());
+    }
+}
+
+/// Makes the openings of the videos, again after each change.
+async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: Store) {
+    loop {
+        video::warm_up(&library, &store).await;
+        if changes.changed().await.is_err() {
+            break;
+        }
     }
 }
 

@@ -55,7 +55,12 @@ fn start_log(filter: &str) -> Result<()> {
 async fn serve(args: &Args) -> Result<()> {
     video::init()?;
     let certificate_dir = if args.plaintext { None } else { Some(data_dir(args)?) };
-    let settings = Settings { listen: args.listen, videos: args.videos.clone(), certificate_dir };
+    let settings = Settings {
+        listen: args.listen,
+        videos: args.videos.clone(),
+        certificate_dir,
+        cache_bytes: args.cache_mib.saturating_mul(1 << 20),
+    };
     let server = Server::bind(&settings).await?;
     announce(&server, &args.videos)?;
 
@@ -109,7 +114,7 @@ fn offer(listing: &Library, folder: &Path) -> String {
     let folder = folder.display();
     if listing.videos.is_empty() {
         return format!(
-            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample --videos {folder}', and start the server again"
+            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample --videos {folder}'; they appear by themselves"
         );
     }
     let titles: Vec<_> = listing.videos.iter().take(5).map(|video| format!("{:?}", video.title)).collect();

@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 const MAX_CONTROL_MESSAGES: usize = 4_096;
 /// Most bytes that may wait in the control lane.
 const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
+/// With this much waiting in the control lane, a client has enough to read for the moment.
+const CALM_BYTES: usize = 64 * 1024;
 /// Pictures that wait while one is being written.
 const PICTURE_LANE_LENGTH: usize = 2;
 
@@ -30,6 +32,8 @@ struct Shared {
     filled: Notify,
     /// The picture lane has room, or the outbox closed.
     emptied: Notify,
+    /// Little waits in the control lane, or the outbox closed.
+    calmed: Notify,
 }
 
 #[derive(Default)]
@@ -66,6 +70,21 @@ impl Outbox {
         }
         drop(lanes);
         self.0.filled.notify_one();
+    }
+
+    /// Adds a message to the control lane once little waits in it, so that a client that asks for much is not cut off
+    /// for not reading it at once. For one caller at a time.
+    pub async fn push_when_calm(&self, frame: Bytes) {
+        loop {
+            {
+                let lanes = self.lanes();
+                if lanes.closed.is_some() || lanes.control_bytes <= CALM_BYTES {
+                    break;
+                }
+            }
+            self.0.calmed.notified().await;
+        }
+        self.push_control(frame);
     }
 
     /// Adds a frame to the picture lane when it has room; waits for that. `false`: the outbox is closed.
@@ -111,6 +130,9 @@ impl Outbox {
                 let mut lanes = self.lanes();
                 if let Some(frame) = lanes.control.pop_front() {
                     lanes.control_bytes -= frame.len();
+                    if lanes.control_bytes <= CALM_BYTES {
+                        self.0.calmed.notify_one();
+                    }
                     return Some([frame, Bytes::new()]);
                 }
                 if lanes.closed.is_some() {
@@ -136,6 +158,7 @@ impl Outbox {
         }
         self.0.filled.notify_one();
         self.0.emptied.notify_one();
+        self.0.calmed.notify_one();
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -190,6 +213,25 @@ mod tests {
         }
         assert_eq!(outbox.close_reason(), Some(CloseReason::TooSlow));
         assert!(outbox.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_can_wait_is_taken_in_as_it_is_read() {
+        let outbox = Outbox::default();
+        let half = Bytes::from(vec![0; CALM_BYTES / 2 + 1]);
+        let filler = tokio::spawn({
+            let outbox = outbox.clone();
+            async move {
+                for _ in 0..100 {
+                    outbox.push_when_calm(half.clone()).await;
+                }
+            }
+        });
+        for _ in 0..100 {
+            outbox.next().await.unwrap();
+            assert!(outbox.lanes().control_bytes <= 2 * CALM_BYTES);
+        }
+        filler.await.unwrap();
     }
 
     #[tokio::test]

@@ -41,6 +41,7 @@ impl Host {
             listen: listen.parse().unwrap(),
             videos: videos.path().to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
+            cache_bytes: 1 << 20,
         };
         // The port of a server that was just killed may be taken for a moment yet.
         let begun = Instant::now();

@@ -2,38 +2,36 @@
 
 pub mod machine;
 mod reader;
+mod thumbnails;
 mod writer;
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use common::{
     codec::encode_server,
     limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
-    media::{Epoch, Statistics},
-    message::{Blob, ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    media::{Epoch, Position, Quality, StreamId, VideoId},
+    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
     time::{Instant, interval, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
 
 use self::{
-    machine::{Action, LinkBinding, Machine, Refusal},
+    machine::{Action, LinkBinding, Machine, Refusal, Turn},
     reader::{ReadError, Reader},
+    thumbnails::Thumbnails,
 };
 use crate::{
     SOFTWARE,
     hub::{Hub, directory::EnterError},
     outbox::{CloseReason, Outbox},
-    video::{Library, viewer::Viewer},
+    video::{Library, ReelError, Store, viewer::Viewer},
 };
-
-/// Reels of one client at a time: the one that plays and the one being put away.
-const DECODERS_PER_CLIENT: usize = 2;
 
 /// What one client may have relayed on average. Its messages are multiplied by the number of people online, so without
 /// this one client that floods would have all others cut off for not reading fast enough.
@@ -49,6 +47,8 @@ pub struct Services {
     pub hub: Hub,
     /// What can be watched.
     pub library: Library,
+    /// Where its frames are kept.
+    pub store: Store,
 }
 
 /// Why a session ended.
@@ -66,7 +66,8 @@ struct Session<'a> {
     outbox: Outbox,
     services: &'a Services,
     viewer: Option<Viewer>,
-    decoders: Arc<Semaphore>,
+    /// Made with the first question.
+    thumbnails: Option<Thumbnails>,
     /// When what was relayed is paid for.
     relayed_until: Instant,
     peer: SocketAddr,
@@ -94,7 +95,7 @@ pub async fn run(
         outbox: outbox.clone(),
         services,
         viewer: None,
-        decoders: Arc::new(Semaphore::new(DECODERS_PER_CLIENT)),
+        thumbnails: None,
         relayed_until: Instant::now(),
         peer,
     };
@@ -191,30 +192,19 @@ impl Session<'_> {
                 self.slow_down(envelope.as_bytes().len()).await;
             }
             Action::SendDirectory => self.services.hub.send_directory(&self.outbox),
-            Action::Watch { stream, video, quality, from: _ } => {
-                self.stop_viewer().await;
-                match self.services.library.video(video) {
-                    Some(video) => {
-                        self.viewer =
-                            Some(Viewer::start(stream, video, quality, self.outbox.clone(), self.decoders.clone()))
-                    }
-                    None => self.say(&ServerMessage::StreamEnded {
-                        stream,
-                        epoch: Epoch::default(),
-                        reason: EndReason::Failed("the server has no such video any more".to_owned()),
-                    }),
-                }
-            }
-            Action::Grant { stream, items, .. } => {
-                if let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.stream() == stream) {
+            Action::Watch { stream, video, quality, from } => self.watch(stream, video, quality, from).await,
+            Action::Grant { stream, epoch, items } => {
+                let is_meant = |viewer: &&Viewer| viewer.stream() == stream && viewer.epoch() == epoch;
+                if let Some(viewer) = self.viewer.as_ref().filter(is_meant) {
                     viewer.grant(items);
                 }
             }
-            Action::Turn { .. } => {}
+            Action::Turn { stream, epoch, to } => self.turn(stream, epoch, to).await,
             Action::SendThumbnail(video) => {
-                self.say(&ServerMessage::Thumbnail { video, fingerprint: 0, jpeg: Blob::default() });
+                let start = || Thumbnails::start(self.services.library.clone(), self.outbox.clone());
+                self.thumbnails.get_or_insert_with(start).ask(video).await;
             }
-            Action::SendStatistics => self.say(&ServerMessage::Statistics(Statistics::default())),
+            Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.store.statistics())),
             Action::Stop(stream) => {
                 if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
                     self.stop_viewer().await;
@@ -228,8 +218,7 @@ impl Session<'_> {
     }
 
     fn enter(&mut self, person: Person) -> Option<End> {
-        let library = self.services.library.listing();
-        match self.services.hub.join(person.clone(), self.outbox.clone(), library) {
+        match self.services.hub.join(person.clone(), self.outbox.clone()) {
             Ok(()) => {
                 info!("{} joined with {:?}", person.name, person.public_key);
                 self.machine.entered(person);
@@ -261,11 +250,44 @@ impl Session<'_> {
         }
     }
 
+    async fn watch(&mut self, stream: StreamId, video: VideoId, quality: Quality, from: Position) {
+        self.stop_viewer().await;
+        let Some(video) = self.services.library.video(video) else {
+            let reason = EndReason::Failed("the server has no such video any more".to_owned());
+            return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
+        };
+        match Viewer::start(stream, video, quality, from, self.services.store.clone(), self.outbox.clone()) {
+            Ok(viewer) => self.viewer = Some(viewer),
+            Err(error) => self.say_failed(stream, Epoch::default(), &error),
+        }
+    }
+
+    async fn turn(&mut self, stream: StreamId, epoch: Epoch, to: Turn) {
+        let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) else { return };
+        let turned = match to {
+            Turn::Seek(to) => {
+                viewer.seek(epoch, to).await;
+                Ok(())
+            }
+            Turn::Quality(quality, at) => viewer.set_quality(epoch, quality, at).await,
+        };
+        if let Err(error) = turned {
+            if let Some(viewer) = self.viewer.take() {
+                viewer.stop().await;
+            }
+            self.say_failed(stream, epoch, &error);
+        }
+    }
+
+    fn say_failed(&self, stream: StreamId, epoch: Epoch, error: &ReelError) {
+        self.say(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed(error.to_string()) });
+    }
+
     async fn stop_viewer(&mut self) {
         if let Some(viewer) = self.viewer.take() {
-            let stream = viewer.stream();
+            let (stream, epoch) = (viewer.stream(), viewer.epoch());
             if viewer.stop().await {
-                self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason: EndReason::Stopped });
+                self.say(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Stopped });
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! filesrc ► parsebin ► decoder ►─┬ tee ┬► queue ► videoconvertscale ► videoflip ► videoconvertscale ► caps ► jpegenc ► appsink
-//!            │ held here until   │     └► queue ► … one lane for each core, frame n takes lane n mod lanes …    ► appsink
+//!            │ gate until        │     └► queue ► … one lane for each core, frame n takes lane n mod lanes …    ► appsink
 //!            │ all elements play │
 //!            │ and the seek is   │
 //!            │ done              │
@@ -13,8 +13,6 @@
 //! * The seek goes to a key frame and the rest is dropped by time. An accurate seek to the first wanted frame itself
 //!   would look simpler, but a decoder clips a frame that reaches into the segment and gives it the segment's start as
 //!   its time, so that in a file of variable frame rate it passes for the first wanted one.
-//! * Nothing flows before all elements play. A full `appsink` (1.22) waits with a lock in its hand that its own change
-//!   to playing needs, and whoever asked for that change would have to pull the picture that makes room.
 //! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
 //! * A JPEG takes up to three times as long to encode as a frame takes to decode, hence the lanes.
 //! * JPEG readers assume full-range BT.601; frames that are in it already pass all converters untouched. Those in
@@ -26,7 +24,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
-        mpsc,
     },
     thread,
 };
@@ -38,8 +35,11 @@ use gstreamer_video::{VideoColorMatrix, VideoColorRange};
 
 use super::{
     edge,
+    gate::gate,
     stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown},
 };
+
+pub(super) use super::stage::Stop;
 
 /// Of 100. What `jpegenc` takes by default, and about where a person stops to see the difference.
 const JPEG_QUALITY: i32 = 85;
@@ -96,30 +96,11 @@ pub(super) struct Pictures {
     pulse: Pulse,
 }
 
-/// Why there is no further picture.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Stop {
-    /// The file ended, or went past the frame.
-    #[error("it is missing")]
-    Missing,
-    /// The pipeline said so.
-    #[error(transparent)]
-    Trouble(#[from] Trouble),
-    /// Nobody wants pictures any more.
-    #[error("it is not wanted any more")]
-    Cancelled,
-    /// Nothing came for too long.
-    #[error("nothing came out of it for {} s", super::stage::PATIENCE.as_secs())]
-    Hung,
-}
-
 /// Which of the frames that a decoder puts out are wanted: the decoder's half of the plan.
 #[derive(Debug)]
 struct Wanted {
-    /// The wanted frames and one neighbour at each side, so that a frame just outside is not taken for one inside.
+    /// All frames of the file, so that one just outside is not taken for one inside.
     index: FrameIndex,
-    /// Index in the file of the first entry of `index`.
-    offset: usize,
     frames: Range<usize>,
     /// The wanted frame that comes next; earlier ones are repetitions.
     next: AtomicUsize,
@@ -127,15 +108,12 @@ struct Wanted {
 
 impl Wanted {
     fn new(index: &FrameIndex, frames: Range<usize>) -> Self {
-        let around = frames.start.saturating_sub(1)..(frames.end + 1).min(index.len());
-        let times = around.clone().map(|frame| index.pts_nanos(frame)).collect();
-        let end_nanos = index.end_nanos(around.end - 1);
         let next = AtomicUsize::new(frames.start);
-        Self { index: FrameIndex::new(times, Some(end_nanos)), offset: around.start, frames, next }
+        Self { index: index.clone(), frames, next }
     }
 
     fn frame_at(&self, nanos: u64) -> Option<usize> {
-        self.index.nearest(nanos).map(|near| near + self.offset).filter(|frame| self.frames.contains(frame))
+        self.index.nearest(nanos).filter(|frame| self.frames.contains(frame))
     }
 
     /// Whether the frame at this time goes to the encoders. The decoder's thread alone asks, in the order of showing.
@@ -164,35 +142,13 @@ impl Pictures {
         let lanes = (0..order.lanes)
             .map(|lane| add_lane(&stage.pipeline, &tee, order, &wanted, lane))
             .collect::<Result<_, _>>()?;
-        let (sender, held) = mpsc::sync_channel(1);
-        link_first_video(&parse, &decoder, move |pad| hold(pad, &sender));
+        let (gate, put_on) = gate();
+        link_first_video(&parse, &decoder, put_on);
         let mut pictures = Self { stage, decoded, lanes, wanted, pulse };
         pictures.stage.play()?;
-        pictures.release(&held, order.seek_nanos, is_wanted)?;
+        let is_over = || pictures.lanes[0].is_eos();
+        gate.open(&mut pictures.stage, &pictures.pulse, order.seek_nanos, &is_over, is_wanted)?;
         Ok(pictures)
-    }
-
-    /// Waits until the file is open and everything plays, sends it to the place to begin, and lets it run.
-    fn release(
-        &mut self,
-        held: &mpsc::Receiver<Held>,
-        seek_nanos: Option<u64>,
-        is_wanted: &dyn Fn() -> bool,
-    ) -> Result<(), Stop> {
-        let mut watchdog = Watchdog::new(&self.pulse);
-        let held = loop {
-            match held.recv_timeout(LOOK_AROUND) {
-                Ok(held) => break held,
-                Err(_) if self.lanes[0].is_eos() => return Err(Stop::Missing),
-                Err(_) => self.check(&mut watchdog, is_wanted)?,
-            }
-        };
-        while self.stage.is_changing() {
-            self.check(&mut watchdog, is_wanted)?;
-        }
-        let is_done = seek_nanos.is_none_or(|nanos| held.pad.send_event(seek_to(nanos)));
-        held.pad.remove_probe(held.probe);
-        if is_done { Ok(()) } else { Err(Trouble("it cannot be searched".into()).into()) }
     }
 
     /// The picture of the next frame, which must be `frame`. Blocks until it is there or cannot come any more.
@@ -225,25 +181,11 @@ impl Pictures {
             }
             // Errors are posted before the end is announced, so the order of these two counts.
             let is_over = lane.is_eos();
-            self.check(&mut watchdog, is_wanted)?;
+            self.stage.check(&self.pulse, &mut watchdog, is_wanted)?;
             if is_over {
                 return Err(Stop::Missing);
             }
         }
-    }
-
-    fn check(&mut self, watchdog: &mut Watchdog, is_wanted: &dyn Fn() -> bool) -> Result<(), Stop> {
-        if !is_wanted() {
-            return Err(Stop::Cancelled);
-        }
-        if let Some(trouble) = self.stage.error() {
-            return Err(trouble.into());
-        }
-        if watchdog.is_hung(&self.pulse) {
-            self.stage.abandon();
-            return Err(Stop::Hung);
-        }
-        Ok(())
     }
 
     fn read(&self, sample: &gst::Sample) -> Result<Picture, Trouble> {
@@ -257,36 +199,6 @@ impl Pictures {
         let side = |name| caps.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).ok_or_else(nonsense);
         Ok(Picture { frame, width: side("width")?, height: side("height")?, jpeg })
     }
-}
-
-fn seek_to(nanos: u64) -> gst::Event {
-    gst::event::Seek::new(
-        1.0,
-        gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE,
-        gst::SeekType::Set,
-        gst::ClockTime::from_nseconds(nanos),
-        gst::SeekType::None,
-        gst::ClockTime::NONE,
-    )
-}
-
-/// The first video track, held still.
-struct Held {
-    pad: gst::Pad,
-    probe: gst::PadProbeId,
-}
-
-/// Lets nothing pass `pad` until the probe is removed that is sent through the channel. It is sent when the first
-/// thing arrives, and not before, because only then is the file so far open that it can be searched.
-fn hold(pad: &gst::Pad, sender: &mpsc::SyncSender<Held>) {
-    let sender = sender.clone();
-    pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |pad, info| {
-        if let Some(probe) = info.id.take() {
-            // A second arrival at the held pad finds the channel full and changes nothing.
-            let _ = sender.try_send(Held { pad: pad.clone(), probe });
-        }
-        gst::PadProbeReturn::Ok
-    });
 }
 
 fn drop_unwanted(decoded: &gst::Pad, wanted: &Arc<Wanted>, pulse: &Pulse) {

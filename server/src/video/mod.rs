@@ -2,26 +2,39 @@
 //!
 //! ```text
 //! folder ─► library ─► probe ─► Video (frame indices) ─► plan ─► reel ─► decode ─► EncodedPicture ─► viewer
-//!           (names)    (parse)                          (pure)  (threads)  (GStreamer)
+//! (names)   (watch)    (parse)  (shelf, pure)           (pure)  (threads)  (GStreamer)
 //! ```
 //!
-//! This is the only place in the workspace that names GStreamer, and inside it only `probe`, `decode`, `edge`,
-//! `stage` and `sample` do. The pipelines are drawn at the top of the files that build them.
+//! This is the only place in the workspace that names GStreamer, and inside it only `codec`, `probe`, `decode`,
+//! `edge`, `stage` and `sample` do. The pipelines are drawn at the top of the files that build them.
 
+mod codec;
 mod decode;
 mod edge;
 mod entry;
+mod folder;
+mod gate;
 mod library;
 mod paint;
 mod probe;
 mod reel;
 mod sample;
+mod shelf;
+mod sound;
 mod stage;
+mod store;
+mod thumbnail;
+mod track;
 pub mod viewer;
+mod warm;
+mod watch;
 
 pub use library::{Library, LibraryError, Video};
-pub use reel::{EncodedPicture, Reel, ReelError, Seat};
+pub use reel::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk};
 pub use sample::{SampleError, SampleProgress, make_sample};
+pub use store::Store;
+pub use warm::warm_up;
+pub use watch::Watching;
 
 /// What playing needs, each with the Debian package that has it. `parsebin` finds demultiplexers and parsers on its
 /// own; those of the usual containers are named here so that a machine without them says so at once.

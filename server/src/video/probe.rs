@@ -18,6 +18,7 @@ use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
+    codec::{coding, is_sound, sound_decoder, video_decoders},
     decode::{Order, Picture, Pictures, Stop},
     entry::EntryPoints,
     stage::{
@@ -55,6 +56,19 @@ pub(super) struct Probed {
     pub(super) picture_height: u32,
     /// See [`Pictures::needs_detour`].
     pub(super) has_detour: bool,
+    /// What people call the coding of the pictures.
+    pub(super) coding: String,
+    /// The first sound track that this machine can decode.
+    pub(super) sound: Option<SoundFound>,
+}
+
+/// A sound track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SoundFound {
+    /// Name of the decoder element; the track is the first one that it takes.
+    pub(super) decoder: String,
+    /// What people call its coding.
+    pub(super) coding: String,
 }
 
 /// What is wrong with a file, in words for a person.
@@ -109,7 +123,7 @@ pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
     let caps = track.caps.clone().ok_or(Flaw::NoVideoTrack)?;
     check_size(&caps)?;
     let mut flaw = Flaw::NeedsDecoder(caps.structure(0).map_or_else(String::new, |first| first.name().to_string()));
-    for decoder in decoders(&caps) {
+    for decoder in video_decoders(&caps) {
         match track.clone().prove(path, &decoder) {
             Ok(probed) => return Ok(probed),
             Err(error) => flaw = error,
@@ -122,6 +136,7 @@ pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
 #[derive(Debug, Clone, Default)]
 struct Track {
     caps: Option<gst::Caps>,
+    sound: Option<SoundFound>,
     pts_nanos: Vec<u64>,
     entries: EntryPoints,
     /// Frames without a usable time.
@@ -188,7 +203,9 @@ impl Track {
         let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
         let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
         let entries = is_timed.then_some(self.entries);
-        Ok(Probed { index, entries, decoder: decoder.to_owned(), picture_width, picture_height, has_detour })
+        let (decoder, coding) = (decoder.to_owned(), self.caps.map_or_else(String::new, |caps| coding(&caps)));
+        let sound = self.sound;
+        Ok(Probed { index, entries, decoder, picture_width, picture_height, has_detour, coding, sound })
     }
 }
 
@@ -236,13 +253,16 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     Ok(track)
 }
 
-/// Makes the pad's track ours when it is the first with pictures.
+/// Makes the pad's track ours when it is the first with pictures. Takes note of the first sound that can be decoded.
 fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
+    let Some(caps) = track_caps(pad) else { return false };
     let mut track = track.lock().expect("no holder of this lock panics");
-    let caps = track_caps(pad).filter(|caps| is_video(caps));
-    let is_ours = track.caps.is_none() && caps.is_some();
+    if track.sound.is_none() && is_sound(&caps) {
+        track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
+    }
+    let is_ours = track.caps.is_none() && is_video(&caps);
     if is_ours {
-        track.caps = caps;
+        track.caps = Some(caps);
     }
     is_ours
 }
@@ -356,22 +376,6 @@ fn flaw_of(error: &gst::glib::Error, lacking: Option<String>) -> Flaw {
         (Some(gst::StreamError::TypeNotFound), None) => Flaw::NotVideo("unknown content"),
         _ => Flaw::Damaged { nanos: 0, words: words(error) },
     }
-}
-
-/// Names of the decoders for these caps, best first. Those in hardware come and go with the machine's drivers and give
-/// pictures in memory of their own, so they are left out.
-fn decoders(caps: &gst::Caps) -> Vec<String> {
-    let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
-    let pictures = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_IMAGE;
-    let mut found: Vec<_> = [kinds, pictures]
-        .into_iter()
-        .flat_map(|kinds| gst::ElementFactory::factories_with_type(kinds, gst::Rank::MARGINAL))
-        .filter(|factory| !factory.klass().contains("Hardware") && factory.can_sink_any_caps(caps))
-        .map(|factory| (std::cmp::Reverse(factory.rank()), factory.name().to_string()))
-        .collect();
-    found.sort();
-    found.dedup();
-    found.into_iter().map(|(_, name)| name).collect()
 }
 
 fn check_size(caps: &gst::Caps) -> Result<(), Flaw> {

@@ -1,43 +1,39 @@
-//! The pictures of one plan in order, decoded ahead a bounded amount.
+//! What one viewer gets, item by item: the pictures of a plan and the sound between them, out of the frame store.
 //!
 //! ```text
-//! plan ─► segment 0 ─► thread reel-240p ─► 8 pictures ─┐
-//!         segment 1 ─► thread reel-720p ─► 8 pictures ─┴─► next()      two at most: the one that plays and the next one
+//! plan ─► cursor on the segment that plays ──┐
+//!         cursors on the next ones, in time ─┼─► next(): by time, a picture before sound of the same time
+//! spans ► cursor on the sound ───────────────┘
 //! ```
 //!
-//! The next segment starts some seconds before the current one ends, fills its queues and waits, so that the splice
-//! costs nothing. Whoever drops a reel does not wait: the threads notice and put their pipelines away on their own.
+//! The next segments are wanted some seconds before they come, so that a splice costs nothing.
 
-use std::{
-    any::Any,
-    fmt, io,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use common::{
-    limits::MAX_PICTURE_BYTES,
-    media::{Quality, SegmentInfo},
-    splice::{Plan, PlannedFrame, Segment},
+    media::{Position, Quality, SegmentInfo},
+    splice::{FrameIndex, Plan, PlannedFrame, Segment},
 };
-use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Video,
-    decode::{Order, Picture, Pictures, Stop, lanes},
-    stage::{PATIENCE, Pulse},
+    sound::{CHUNK_MOMENTS, MOMENT_BYTES, SoundOfVideo, moments_to_nanos, nanos_to_moment},
+    store::{Cursor, Failure, Store},
+    track::PictureTrack,
 };
 
-/// Encoded pictures of one segment that wait to be taken. At 1440p they are about 4 MB.
-const PICTURES_AHEAD: usize = 8;
+/// Pictures that are made ahead of a viewer: half a second, and about 8 MB at 1440p.
+const PICTURES_AHEAD: usize = 16;
 
-/// How long before the end of a segment the next one starts. A far seek into a file with few key frames may take seconds.
+/// Sound chunks that are made ahead of a viewer.
+const CHUNKS_AHEAD: usize = 8;
+
+/// How long before a segment comes it is wanted. A far seek into a file with few key frames may take seconds.
 const HEAD_START_NANOS: u64 = 10_000_000_000;
 
-/// A thread reports a hung pipeline itself after [`PATIENCE`]; this is for a thread that hangs with it.
-const LAST_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
+/// Two files may differ by so much in when they show the same frame without the sound being cut at the splice.
+const CUT_TOLERANCE_MOMENTS: u64 = 240;
 
 /// One picture of a stream.
 #[derive(Clone)]
@@ -54,16 +50,22 @@ pub struct EncodedPicture {
     pub jpeg: Bytes,
 }
 
-impl fmt::Debug for EncodedPicture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncodedPicture")
-            .field("index", &self.index)
-            .field("height", &self.height)
-            .field("pts_nanos", &self.pts_nanos)
-            .field("duration_nanos", &self.duration_nanos)
-            .field("jpeg_bytes", &self.jpeg.len())
-            .finish()
-    }
+/// Some sound of a stream.
+#[derive(Clone)]
+pub struct SoundChunk {
+    /// When its first sample is heard, counted from the start of the stream.
+    pub pts_nanos: u64,
+    /// See `common::limits::SOUND_RATE_HZ`.
+    pub pcm: Bytes,
+}
+
+/// What a viewer gets for one unit of credit.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A picture.
+    Picture(EncodedPicture),
+    /// A chunk of sound.
+    Sound(SoundChunk),
 }
 
 /// Why a stream does not start or does not go on.
@@ -87,44 +89,18 @@ pub enum ReelError {
         /// What is wrong, in words for a person.
         cause: String,
     },
-    /// The system gives no further thread.
-    #[error("no thread to decode with: {0}")]
-    NoThread(io::Error),
 }
 
-/// A stream of pictures.
-#[derive(Debug)]
-pub struct Reel {
+/// A video and the frames of it that a viewer wants.
+#[derive(Debug, Clone)]
+pub struct Program {
     video: Arc<Video>,
-    plan: Plan,
-    /// The segment that plays, and when it has a head start the one after it.
-    current: Option<Feed>,
-    upcoming: Option<Feed>,
-    /// Segments that were started.
-    started: usize,
-    /// Pictures that were taken.
-    taken: usize,
-    /// Since when `next` has been waiting without a sign of life, and the pulse then.
-    quiet: Option<(Instant, u64)>,
-    seat: Seat,
+    plan: Arc<Plan>,
 }
 
-/// Held until the last thread of a reel has put its pipeline away, which is a little later than the reel is dropped.
-/// Whoever opens reels can bound with it how many there are.
-pub type Seat = Arc<dyn Any + Send + Sync>;
-
-/// A segment being decoded on a thread of its own, which ends when this is dropped.
-#[derive(Debug)]
-struct Feed {
-    pictures: mpsc::Receiver<Result<EncodedPicture, ReelError>>,
-    pulse: Pulse,
-    /// Place in the plan.
-    segment: usize,
-}
-
-impl Reel {
-    /// Plans the stream and starts to decode its first pictures. Needs a tokio runtime with time only in [`Self::next`].
-    pub fn open(video: Arc<Video>, quality: Quality, seat: Seat) -> Result<Self, ReelError> {
+impl Program {
+    /// Plans the stream.
+    pub fn new(video: Arc<Video>, quality: Quality) -> Result<Self, ReelError> {
         let plan = match quality {
             Quality::Triptych => Plan::triptych(&video.indices),
             Quality::Only(height) => {
@@ -133,9 +109,12 @@ impl Reel {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        let mut reel = Self { video, plan, current: None, upcoming: None, started: 0, taken: 0, quiet: None, seat };
-        reel.current = reel.start_next()?;
-        Ok(reel)
+        Ok(Self { video, plan: Arc::new(plan) })
+    }
+
+    /// What it shows.
+    pub fn video(&self) -> &Arc<Video> {
+        &self.video
     }
 
     /// The parts of the stream in order; none is empty.
@@ -149,7 +128,7 @@ impl Reel {
         self.plan.segments().iter().map(info).collect()
     }
 
-    /// Number of pictures.
+    /// Number of pictures, at least one.
     pub fn frame_count(&self) -> u32 {
         small(self.plan.frame_count())
     }
@@ -159,84 +138,129 @@ impl Reel {
         self.plan.duration_nanos()
     }
 
-    /// The next picture; `None` at the end. An error is final. May be cancelled and called again without losing anything.
-    pub async fn next(&mut self) -> Option<Result<EncodedPicture, ReelError>> {
-        let outcome = self.try_next().await;
-        if outcome.is_err() {
-            self.finish();
-        }
-        outcome.transpose()
-    }
-
-    async fn try_next(&mut self) -> Result<Option<EncodedPicture>, ReelError> {
-        while let Some(segment) = self.current.as_ref().map(|feed| feed.segment) {
-            if let Some(picture) = self.receive().await? {
-                self.taken += 1;
-                self.give_head_start(segment, &picture)?;
-                return Ok(Some(picture));
-            }
-            if self.taken < self.end_of(segment) {
-                return Err(self.broken("its thread ended early".into()));
-            }
-            self.current = match self.upcoming.take() {
-                Some(upcoming) => Some(upcoming),
-                None => self.start_next()?,
-            };
-        }
-        Ok(None)
-    }
-
-    /// Waits for the thread of the current segment. Waiting means that there is room downstream, so a viewer that
-    /// pauses never trips the watchdog.
-    async fn receive(&mut self) -> Result<Option<EncodedPicture>, ReelError> {
-        loop {
-            let Some(feed) = self.current.as_mut() else { return Ok(None) };
-            if let Ok(received) = timeout(Duration::from_secs(1), feed.pictures.recv()).await {
-                self.quiet = None;
-                return received.transpose();
-            }
-            let beats = feed.pulse.count();
-            match self.quiet.filter(|(_, then)| *then == beats) {
-                None => self.quiet = Some((Instant::now(), beats)),
-                Some((since, _)) if since.elapsed() >= LAST_PATIENCE => {
-                    return Err(self.broken(Stop::Hung.to_string()));
-                }
-                Some(_) => {}
-            }
+    /// Index of the picture at a place.
+    pub fn index_at(&self, position: Position) -> usize {
+        match position {
+            Position::Time(nanos) => self.plan.standing_at(nanos, &self.video.indices),
+            Position::Picture(index) => (index as usize).min(self.plan.frame_count() - 1),
         }
     }
 
-    fn give_head_start(&mut self, segment: usize, picture: &EncodedPicture) -> Result<(), ReelError> {
-        let Some(following) = self.plan.segments().get(segment + 1) else { return Ok(()) };
-        if self.upcoming.is_none() && picture.pts_nanos + HEAD_START_NANOS >= following.start_nanos {
-            self.upcoming = self.start_next()?;
+    /// Index of the picture that shows what `index` of another program of the same video shows.
+    pub fn same_moment(&self, other: &Self, index: usize) -> usize {
+        self.plan.same_moment(&other.plan, index, &self.video.indices)
+    }
+}
+
+/// A stream from some picture on.
+pub struct Reel {
+    store: Store,
+    program: Program,
+    first_index: usize,
+    next_index: usize,
+    /// The segment that plays, and behind it those that have a head start.
+    parts: VecDeque<Part>,
+    sound: Option<SoundWalk>,
+}
+
+/// A cursor on a segment of the plan.
+struct Part {
+    segment: usize,
+    cursor: Cursor,
+}
+
+impl Reel {
+    /// Begins with the picture `first_index`, which is wanted from now on.
+    pub fn open(store: &Store, program: Program, first_index: usize) -> Self {
+        store.count_viewer(true);
+        let sound = SoundWalk::new(store, &program, first_index);
+        let store = store.clone();
+        let mut reel = Self { store, program, first_index, next_index: first_index, parts: VecDeque::new(), sound };
+        if let Some(planned) = reel.planned() {
+            reel.want(&planned);
         }
-        Ok(())
+        reel
     }
 
-    fn start_next(&mut self) -> Result<Option<Feed>, ReelError> {
-        let number = self.started;
-        let Some(segment) = self.plan.segments().get(number) else { return Ok(None) };
-        self.started += 1;
-        Feed::start(self, segment, number).map(Some)
+    /// The next item; `None` at the end. After an error the same frame is tried again. May be cancelled and called
+    /// again without losing anything.
+    pub async fn next(&mut self) -> Option<Result<Item, ReelError>> {
+        let planned = self.planned();
+        if let Some(sound) = &mut self.sound
+            && let Some(pts_nanos) = sound.next_pts_nanos()
+            && planned.is_none_or(|planned| pts_nanos < planned.pts_nanos)
+        {
+            return Some(Ok(Item::Sound(SoundChunk { pts_nanos, pcm: sound.next().await })));
+        }
+        Some(self.picture(&planned?).await.map(Item::Picture))
     }
 
-    fn end_of(&self, segment: usize) -> usize {
-        let segment = &self.plan.segments()[segment];
-        segment.first_index + segment.frames.len()
+    async fn picture(&mut self, planned: &PlannedFrame) -> Result<EncodedPicture, ReelError> {
+        self.want(planned);
+        let part = self.parts.front().expect("wanting a frame opens its segment");
+        let jpeg = part.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
+        self.next_index = planned.index + 1;
+        // What was taken may be given up, and what comes next be made, while the viewer has no credit.
+        if let Some(next) = self.planned() {
+            self.want(&next);
+        }
+        Ok(EncodedPicture {
+            index: small(planned.index),
+            height: self.program.video.info.variants[planned.variant].height,
+            pts_nanos: planned.pts_nanos,
+            duration_nanos: planned.duration_nanos,
+            jpeg,
+        })
     }
 
-    fn broken(&self, cause: String) -> ReelError {
-        let parts = self.plan.segments();
-        let segment = parts.iter().rev().find(|segment| segment.first_index <= self.taken);
-        let (variant, frame) = segment
-            .map_or((0, 0), |segment| (segment.variant, segment.frames.start + self.taken - segment.first_index));
-        ReelError::Broken { file_name: self.video.sources[variant].file_name.clone(), frame, cause }
+    fn planned(&self) -> Option<PlannedFrame> {
+        self.program.plan.frame(self.next_index, &self.program.video.indices)
     }
 
-    fn finish(&mut self) {
-        (self.current, self.upcoming) = (None, None);
+    /// Says what is wanted when `planned` comes next.
+    fn want(&mut self, planned: &PlannedFrame) {
+        let place = self.program.plan.segment_of(planned.index);
+        while self.parts.front().is_some_and(|part| part.segment != place) {
+            self.parts.pop_front();
+        }
+        let plan = self.program.plan.clone();
+        // Nothing competes with the first picture.
+        let is_first = planned.index == self.first_index;
+        let soon_nanos = if is_first { 0 } else { planned.pts_nanos + HEAD_START_NANOS };
+        for (number, segment) in plan.segments().iter().enumerate().skip(place + self.parts.len()) {
+            if number > place && segment.start_nanos > soon_nanos {
+                break;
+            }
+            self.parts.push_back(self.part(number));
+            if number > place {
+                self.parts[number - place].cursor.want(ahead(segment.frames.start, segment));
+            }
+        }
+        if let Some(part) = self.parts.front() {
+            part.cursor.want(ahead(planned.frame, &plan.segments()[place]));
+        }
     }
+
+    fn part(&self, segment: usize) -> Part {
+        let variant = self.program.plan.segments()[segment].variant;
+        let track = PictureTrack { video: self.program.video.clone(), variant };
+        Part { segment, cursor: self.store.cursor(track.key(), || Arc::new(track)) }
+    }
+
+    fn broken(&self, planned: &PlannedFrame, failure: Failure) -> ReelError {
+        let file_name = self.program.video.sources[planned.variant].file_name.clone();
+        ReelError::Broken { file_name, frame: planned.frame, cause: failure.cause }
+    }
+}
+
+impl Drop for Reel {
+    fn drop(&mut self) {
+        self.store.count_viewer(false);
+    }
+}
+
+fn ahead(frame: usize, segment: &Segment) -> Range<usize> {
+    frame..(frame + PICTURES_AHEAD).min(segment.frames.end)
 }
 
 /// Indices in a stream fit: no file has more frames than the probe allows.
@@ -244,100 +268,149 @@ fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl Feed {
-    fn start(reel: &Reel, segment: &Segment, number: usize) -> Result<Self, ReelError> {
-        let (video, plan) = (reel.video.clone(), reel.plan.clone());
-        let (sender, pictures) = mpsc::channel(PICTURES_AHEAD);
-        let pulse = Pulse::default();
-        let height = video.info.variants[segment.variant].height;
-        let worker = Worker { video, plan, number, height, sender, pulse: pulse.clone(), _seat: reel.seat.clone() };
-        let name = format!("reel-{height}p");
-        thread::Builder::new().name(name).spawn(move || worker.run()).map_err(ReelError::NoThread)?;
-        Ok(Self { pictures, pulse, segment: number })
-    }
+/// The way of a stream through the sound of its video. Everything is counted in moments: samples of one channel.
+struct SoundWalk {
+    cursor: Cursor,
+    spans: Vec<Span>,
+    /// Where in the stream the next sample is heard, and where the stream ends.
+    at: u64,
+    end: u64,
+    /// Chunks that the sound has; behind them there is silence.
+    chunk_count: usize,
 }
 
-/// What the thread of a segment works with.
-struct Worker {
-    video: Arc<Video>,
-    plan: Plan,
-    /// Place of the segment in the plan.
-    number: usize,
-    height: u32,
-    sender: mpsc::Sender<Result<EncodedPicture, ReelError>>,
-    pulse: Pulse,
-    _seat: Seat,
+/// A part of a stream in which sound and pictures come from the same places of their files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    /// Where in the stream it begins.
+    start: u64,
+    /// What to add to a place in the stream for the place in the sound.
+    offset: i64,
 }
 
-impl Worker {
-    fn run(self) {
-        let segment = &self.plan.segments()[self.number];
-        if let Err((frame, stop)) = self.feed(segment) {
-            let file_name = self.video.sources[segment.variant].file_name.clone();
-            tracing::debug!("{file_name:?} at frame {frame}: {stop}");
-            // Nobody listens when the reel is gone.
-            let _ = self.sender.blocking_send(Err(ReelError::Broken { file_name, frame, cause: stop.to_string() }));
-        }
-    }
-
-    fn feed(&self, segment: &Segment) -> Result<(), (usize, Stop)> {
-        let is_wanted = || !self.sender.is_closed();
-        let first = segment.frames.start;
-        let (mut pictures, mut picture) = self.begin(segment, &is_wanted).map_err(|stop| (first, stop))?;
-        for planned in self.plan.frames(segment, &self.video.indices) {
-            if planned.frame > first {
-                picture = pictures.next(planned.frame, &is_wanted).map_err(|stop| (planned.frame, stop))?;
-            }
-            let encoded = self.encoded(&planned, &picture.jpeg).map_err(|stop| (planned.frame, stop))?;
-            if self.sender.blocking_send(Ok(encoded)).is_err() {
-                return Err((planned.frame, Stop::Cancelled));
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds the first frame: by a seek when the file can be searched and the seek does not go too far, else by
-    /// reading from the start.
-    fn begin(&self, segment: &Segment, is_wanted: &dyn Fn() -> bool) -> Result<(Pictures, Picture), Stop> {
-        let (source, index) = (&self.video.sources[segment.variant], &self.video.indices[segment.variant]);
-        let first = segment.frames.start;
-        let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(first)));
-        let mut order = Order {
-            path: &source.path,
-            decoder: &source.probed.decoder,
-            index,
-            frames: segment.frames.clone(),
-            // At the very start there is nothing to search for.
-            seek_nanos: entry.filter(|&nanos| nanos > index.pts_nanos(0)),
-            size: Some((source.probed.picture_width, source.probed.picture_height)),
-            has_detour: source.probed.has_detour,
-            lanes: lanes(),
+impl SoundWalk {
+    fn new(store: &Store, program: &Program, first_index: usize) -> Option<Self> {
+        let (video, plan) = (&program.video, &program.plan);
+        let file = &video.indices[video.sound.as_ref()?.source];
+        let last = file.len().checked_sub(1)?;
+        let length = to_moment(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
+        let first = plan.frame(first_index, &video.indices)?;
+        let track = SoundOfVideo { video: video.clone() };
+        let walk = Self {
+            cursor: store.cursor(track.key(), || Arc::new(track)),
+            spans: spans(plan, &video.indices),
+            at: to_moment(first.pts_nanos),
+            end: to_moment(plan.duration_nanos()),
+            chunk_count: usize::try_from(length.div_ceil(CHUNK_MOMENTS)).ok()?,
         };
-        loop {
-            let begun = Pictures::open(&order, self.pulse.clone(), is_wanted)
-                .and_then(|mut pictures| pictures.next(first, is_wanted).map(|picture| (pictures, picture)));
-            match begun {
-                Err(Stop::Missing | Stop::Trouble(_)) if order.seek_nanos.take().is_some() => {
-                    tracing::debug!("{:?} cannot be searched, reading from its start", source.file_name);
-                }
-                other => return other,
+        walk.want();
+        Some(walk)
+    }
+
+    /// When the next chunk is heard; none at the end.
+    fn next_pts_nanos(&self) -> Option<u64> {
+        (self.at < self.end).then(|| moments_to_nanos(self.at))
+    }
+
+    /// The next chunk, which ends where the span or the chunk in the store does.
+    async fn next(&mut self) -> Bytes {
+        let (place, length) = self.piece();
+        let silence = || Bytes::from(vec![0; length * MOMENT_BYTES]);
+        let pcm = match place {
+            None => silence(),
+            Some((chunk, from)) => match self.cursor.get(chunk).await {
+                Ok(bytes) => bytes.slice(from * MOMENT_BYTES..(from + length) * MOMENT_BYTES),
+                // Somebody's decoder hung or there was no thread for it; the pictures go on.
+                Err(_) => silence(),
+            },
+        };
+        self.at += length as u64;
+        self.want();
+        pcm
+    }
+
+    /// The chunk in the store and the moment in it where the next piece begins (none is silence), and how long it is.
+    fn piece(&self) -> (Option<(usize, usize)>, usize) {
+        let next = self.spans.partition_point(|span| span.start <= self.at);
+        let span = self.spans[next.saturating_sub(1)];
+        let span_end = self.spans.get(next).map_or(self.end, |span| span.start.min(self.end));
+        let left = span_end.saturating_sub(self.at).clamp(1, CHUNK_MOMENTS);
+        match self.at.checked_add_signed(span.offset) {
+            Some(place) => {
+                let (chunk, from) = (place / CHUNK_MOMENTS, place % CHUNK_MOMENTS);
+                let length = left.min(CHUNK_MOMENTS - from) as usize;
+                let is_there = chunk < self.chunk_count as u64;
+                (is_there.then_some((chunk as usize, from as usize)), length)
             }
+            // Before the sound's beginning.
+            None => (None, left as usize),
         }
     }
 
-    fn encoded(&self, planned: &PlannedFrame, jpeg: &gstreamer::BufferRef) -> Result<EncodedPicture, Stop> {
-        let trouble = |words: String| Stop::Trouble(super::stage::Trouble(words));
-        if jpeg.size() > MAX_PICTURE_BYTES {
-            return Err(trouble(format!("its picture takes {} bytes, more than {MAX_PICTURE_BYTES}", jpeg.size())));
+    fn want(&self) {
+        let frames = match self.piece().0 {
+            Some((chunk, _)) if self.at < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
+            _ => 0..0,
+        };
+        self.cursor.want(frames);
+    }
+}
+
+fn to_moment(nanos: u64) -> u64 {
+    nanos_to_moment(i128::from(nanos)).unsigned_abs()
+}
+
+/// Where sound is cut. When the files agree on the time of each frame it is never cut.
+fn spans(plan: &Plan, indices: &[FrameIndex]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for segment in plan.segments() {
+        let content_nanos = indices[segment.variant].content_nanos(segment.frames.start);
+        let offset = nanos_to_moment(i128::from(content_nanos) - i128::from(segment.start_nanos));
+        if spans.last().is_none_or(|last| last.offset.abs_diff(offset) > CUT_TOLERANCE_MOMENTS) {
+            spans.push(Span { start: to_moment(segment.start_nanos), offset });
         }
-        // Copied, because the encoder's buffers are as large as the raw picture.
-        let mapped = jpeg.map_readable().map_err(|error| trouble(error.message.to_string()))?;
-        Ok(EncodedPicture {
-            index: small(planned.index),
-            height: self.height,
-            pts_nanos: planned.pts_nanos,
-            duration_nanos: planned.duration_nanos,
-            jpeg: Bytes::copy_from_slice(&mapped),
-        })
+    }
+    spans
+}
+
+impl fmt::Debug for EncodedPicture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedPicture")
+            .field("index", &self.index)
+            .field("height", &self.height)
+            .field("pts_nanos", &self.pts_nanos)
+            .field("duration_nanos", &self.duration_nanos)
+            .field("jpeg_bytes", &self.jpeg.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for SoundChunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SoundChunk at {} ns, {} bytes", self.pts_nanos, self.pcm.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steady(frame_count: u64, period_nanos: u64) -> FrameIndex {
+        FrameIndex::new((0..frame_count).map(|frame| frame * period_nanos).collect(), None)
+    }
+
+    #[test]
+    fn files_that_agree_need_no_cut() {
+        let files = [steady(60, 40_000_000), steady(60, 40_000_000), steady(60, 40_000_000)];
+        assert_eq!(spans(&Plan::triptych(&files), &files), [Span { start: 0, offset: 0 }]);
+        assert_eq!(spans(&Plan::only(&files, 1), &files), [Span { start: 0, offset: 0 }]);
+    }
+
+    #[test]
+    fn a_longer_file_is_cut_to_where_its_pictures_are() {
+        // The second half of a file of 4 s follows the first half of one of 2 s.
+        let files = [steady(50, 40_000_000), steady(100, 40_000_000)];
+        let expected = [Span { start: 0, offset: 0 }, Span { start: 48_000, offset: 48_000 }];
+        assert_eq!(spans(&Plan::triptych(&files), &files), expected);
     }
 }

@@ -31,6 +31,23 @@ impl From<gst::glib::BoolError> for Trouble {
     }
 }
 
+/// Why nothing further comes out of a file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    /// The file ended, or went past the frame.
+    #[error("it is missing")]
+    Missing,
+    /// The pipeline said so.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// Nobody wants it any more.
+    #[error("it is not wanted any more")]
+    Cancelled,
+    /// Nothing came for too long.
+    #[error("nothing came out of it for {} s", PATIENCE.as_secs())]
+    Hung,
+}
+
 /// Makes an element.
 pub(super) fn element(name: &str) -> Result<gst::Element, Trouble> {
     Ok(gst::ElementFactory::make(name).build()?)
@@ -51,15 +68,25 @@ pub(super) fn link_first_video(
     decoder: &gst::Element,
     prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
 ) {
+    link_first(parse, decoder, is_video, prepare);
+}
+
+/// The same for the first track of a kind.
+pub(super) fn link_first(
+    parse: &gst::Element,
+    decoder: &gst::Element,
+    is_kind: impl Fn(&gst::CapsRef) -> bool + Send + Sync + 'static,
+    prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
+) {
     let decoder = decoder.downgrade();
     parse.connect_pad_added(move |parse, pad| {
         let Some(sink) = decoder.upgrade().and_then(|decoder| decoder.static_pad("sink")) else { return };
-        if sink.is_linked() || !track_caps(pad).is_some_and(|caps| is_video(&caps)) {
+        if sink.is_linked() || !track_caps(pad).is_some_and(|caps| is_kind(&caps)) {
             return;
         }
         prepare(pad);
         if let Err(error) = pad.link(&sink) {
-            gst::element_error!(parse, gst::CoreError::Negotiation, ("the decoder does not take this video: {error}"));
+            gst::element_error!(parse, gst::CoreError::Negotiation, ("the decoder does not take this track: {error}"));
         }
     });
 }
@@ -91,10 +118,15 @@ impl Watchdog {
     }
 
     pub(super) fn is_hung(&mut self, pulse: &Pulse) -> bool {
+        self.is_silent_for(pulse, PATIENCE)
+    }
+
+    /// The same with another limit.
+    pub(super) fn is_silent_for(&mut self, pulse: &Pulse, limit: Duration) -> bool {
         if self.last != pulse.count() {
             *self = Self::new(pulse);
         }
-        self.since.elapsed() >= PATIENCE
+        self.since.elapsed() >= limit
     }
 }
 
@@ -145,6 +177,26 @@ impl Stage {
         let elements = self.pipeline.iterate_recurse().into_iter().flatten();
         let mut pads = elements.flat_map(|element| element.pads());
         !pads.any(|pad| pad.task_state() == gst::TaskState::Started)
+    }
+
+    /// Whether it is worth waiting on: somebody wants what comes, there was no error, and the pulse beats.
+    pub(super) fn check(
+        &mut self,
+        pulse: &Pulse,
+        watchdog: &mut Watchdog,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<(), Stop> {
+        if !is_wanted() {
+            return Err(Stop::Cancelled);
+        }
+        if let Some(trouble) = self.error() {
+            return Err(trouble.into());
+        }
+        if watchdog.is_hung(pulse) {
+            self.abandon();
+            return Err(Stop::Hung);
+        }
+        Ok(())
     }
 
     pub(super) fn abandon(&mut self) {

@@ -1,56 +1,56 @@
-//! One viewer of one stream: carries pictures from a [`Reel`] to the outbox, as far as the viewer's credit goes.
+//! One viewer of one stream: carries items from a [`Reel`] to the outbox, as far as the viewer's credit goes.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{
-    codec::{encode_picture, encode_server},
+    codec::{encode_picture, encode_server, encode_sound},
     limits::MAX_CREDIT,
-    media::{Epoch, PictureHead, Quality, StreamId},
+    media::{Epoch, PictureHead, Position, Quality, SoundHead, StreamId},
     message::{EndReason, ServerMessage},
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use super::{EncodedPicture, Reel, ReelError, Video};
+use super::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk, Store, Video};
 use crate::outbox::Outbox;
 
 /// A running stream. Dropping it ends the stream without a word.
 pub struct Viewer {
     stream: StreamId,
-    credit: Arc<Semaphore>,
+    epoch: Epoch,
+    program: Program,
+    store: Store,
     outbox: Outbox,
+    credit: Arc<Semaphore>,
     task: AbortOnDropHandle<()>,
+}
+
+/// What the task of a viewer works with.
+struct Sending {
+    stream: StreamId,
+    epoch: Epoch,
+    outbox: Outbox,
+    credit: Arc<Semaphore>,
 }
 
 impl Viewer {
     /// Starts to send; nothing but `StreamStarted` goes out before the first grant.
-    /// `decoders` bounds how many reels one client has, those counted that are being put away.
     pub fn start(
         stream: StreamId,
         video: Arc<Video>,
         quality: Quality,
+        from: Position,
+        store: Store,
         outbox: Outbox,
-        decoders: Arc<Semaphore>,
-    ) -> Self {
-        let credit = Arc::new(Semaphore::new(0));
-        let task = tokio::spawn({
-            let (credit, outbox) = (credit.clone(), outbox.clone());
-            async move {
-                let reason = match send_stream(stream, video, quality, &credit, &outbox, decoders).await {
-                    Ok(()) => EndReason::Finished,
-                    Err(error) => {
-                        warn!("stream {} ended: {error}", stream.0);
-                        EndReason::Failed(error.to_string())
-                    }
-                };
-                // In the picture lane, so that it comes after the last picture.
-                let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
-                outbox.push_picture([ended, Bytes::new()]).await;
-            }
-        });
-        Self { stream, credit, outbox, task: AbortOnDropHandle::new(task) }
+    ) -> Result<Self, ReelError> {
+        let epoch = Epoch::default();
+        let program = Program::new(video, quality)?;
+        let first_index = program.index_at(from);
+        info!("stream {} of {:?} started", stream.0, program.video().info.title);
+        let (credit, task) = send(stream, epoch, &program, first_index, &store, &outbox);
+        Ok(Self { stream, epoch, program, store, outbox, credit, task })
     }
 
     /// The number that the viewer gave it.
@@ -58,56 +58,118 @@ impl Viewer {
         self.stream
     }
 
-    /// Lets more pictures go, up to [`MAX_CREDIT`] outstanding.
-    pub fn grant(&self, pictures: u32) {
+    /// The number of its present stretch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Lets more items go, up to [`MAX_CREDIT`] outstanding.
+    pub fn grant(&self, items: u32) {
         let room = (MAX_CREDIT as usize).saturating_sub(self.credit.available_permits());
-        self.credit.add_permits(room.min(pictures as usize));
+        self.credit.add_permits(room.min(items as usize));
+    }
+
+    /// Goes on elsewhere. When this returns, nothing more of the stretch before is said.
+    pub async fn seek(&mut self, epoch: Epoch, to: Position) {
+        let index = self.program.index_at(to);
+        self.go_on(epoch, index).await;
+    }
+
+    /// Goes on with other frames at the same moment of the video. On error nothing changes.
+    pub async fn set_quality(&mut self, epoch: Epoch, quality: Quality, at: Position) -> Result<(), ReelError> {
+        let program = Program::new(self.program.video().clone(), quality)?;
+        let index = program.same_moment(&self.program, self.program.index_at(at));
+        self.program = program;
+        self.go_on(epoch, index).await;
+        Ok(())
+    }
+
+    async fn go_on(&mut self, epoch: Epoch, index: usize) {
+        self.halt().await;
+        self.epoch = epoch;
+        let started = send(self.stream, epoch, &self.program, index, &self.store, &self.outbox);
+        (self.credit, self.task) = started;
     }
 
     /// Ends the stream at once; when this returns, nothing more of it is said. `false` when it had run to its end
     /// already.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
+        let was_running = self.halt().await;
+        let statistics = self.store.statistics();
+        info!("stream {} stopped; frame store: {statistics:?}", self.stream.0);
+        was_running
+    }
+
+    async fn halt(&mut self) -> bool {
         self.task.abort();
-        let was_running = self.task.await.is_err();
+        let was_running = (&mut self.task).await.is_err();
         // Its end is the last thing in the lane, so as long as something waits there, it was not said.
         let had_waiting = self.outbox.clear_pictures();
         was_running || had_waiting
     }
 }
 
-async fn send_stream(
+/// Starts the task that sends a stretch of a stream.
+fn send(
     stream: StreamId,
-    video: Arc<Video>,
-    quality: Quality,
-    credit: &Semaphore,
+    epoch: Epoch,
+    program: &Program,
+    first_index: usize,
+    store: &Store,
     outbox: &Outbox,
-    decoders: Arc<Semaphore>,
-) -> Result<(), ReelError> {
-    // Somebody who clicks faster than decoders can be put away waits here; a viewer that is stopped meanwhile is gone.
-    let Ok(seat) = decoders.acquire_owned().await else { return Ok(()) };
-    let (id, title) = (video.info.id, video.info.title.clone());
-    let mut reel = Reel::open(video, quality, Arc::new(seat))?;
+) -> (Arc<Semaphore>, AbortOnDropHandle<()>) {
     let started = ServerMessage::StreamStarted {
         stream,
-        epoch: Epoch::default(),
-        video: id,
-        duration_nanos: reel.duration_nanos(),
-        frame_count: reel.frame_count(),
-        segments: reel.segments(),
-        first_index: 0,
-        has_sound: false,
+        epoch,
+        video: program.video().info.id,
+        duration_nanos: program.duration_nanos(),
+        frame_count: program.frame_count(),
+        segments: program.segments(),
+        first_index: u32::try_from(first_index).unwrap_or(u32::MAX),
+        has_sound: program.video().info.has_sound,
     };
     outbox.push_control(encode_server(&started));
-    info!("stream {} of {title:?} started: {} pictures", stream.0, reel.frame_count());
-    // The end is said even to a viewer that grants nothing more, so the picture comes before its permit.
-    while let Some(picture) = reel.next().await {
-        let EncodedPicture { index, height, pts_nanos, duration_nanos, jpeg } = picture?;
-        let Ok(permit) = credit.acquire().await else { break };
-        permit.forget();
-        let head = PictureHead { stream, epoch: Epoch::default(), index, height, pts_nanos, duration_nanos };
-        if !outbox.push_picture(encode_picture(head, jpeg)).await {
-            break;
+    let reel = Reel::open(store, program.clone(), first_index);
+    let credit = Arc::new(Semaphore::new(0));
+    let sending = Sending { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
+    let store = store.clone();
+    let task = tokio::spawn(async move {
+        let reason = match sending.send_all(reel).await {
+            Ok(()) => EndReason::Finished,
+            Err(error) => {
+                warn!("stream {} ended: {error}", stream.0);
+                EndReason::Failed(error.to_string())
+            }
+        };
+        info!("stream {} was sent to its end; frame store: {:?}", stream.0, store.statistics());
+        // In the picture lane, so that it comes after the last item.
+        let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
+        sending.outbox.push_picture([ended, Bytes::new()]).await;
+    });
+    (credit, AbortOnDropHandle::new(task))
+}
+
+impl Sending {
+    async fn send_all(&self, mut reel: Reel) -> Result<(), ReelError> {
+        // The end is said even to a viewer that grants nothing more, so the item comes before its permit.
+        while let Some(item) = reel.next().await {
+            let frame = self.frame(item?);
+            let Ok(permit) = self.credit.acquire().await else { break };
+            permit.forget();
+            if !self.outbox.push_picture(frame).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&self, item: Item) -> [Bytes; 2] {
+        let Self { stream, epoch, .. } = *self;
+        match item {
+            Item::Picture(EncodedPicture { index, height, pts_nanos, duration_nanos, jpeg }) => {
+                encode_picture(PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos }, jpeg)
+            }
+            Item::Sound(SoundChunk { pts_nanos, pcm }) => encode_sound(SoundHead { stream, epoch, pts_nanos }, pcm),
         }
     }
-    Ok(())
 }

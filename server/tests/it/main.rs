@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod controls;
+mod library_live;
 mod session;
 mod stream;
 mod support;
+mod thumbnail;
 mod video_colour;
 mod video_library;
 mod video_reel;

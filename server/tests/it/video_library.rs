@@ -147,6 +147,24 @@ fn sound_beside_the_pictures_changes_nothing() {
     crate::support::clips::run(description, &folder.path().join("Both_240p.mkv"));
     let library = scan(folder.path());
     assert_eq!(library.videos[0].variants[0].frame_count, 50, "{library:#?}");
+    assert!(library.videos[0].has_sound);
+}
+
+#[test]
+fn sound_that_cannot_be_decoded_is_no_sound() {
+    let folder = tempdir().unwrap();
+    let pictures = "videotestsrc num-buffers=9 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue";
+    let sound = "audiotestsrc num-buffers=20 ! opusenc ! opusparse";
+    let description = format!("matroskamux name=mux ! filesink name=sink {pictures} ! mux. {sound} ! queue ! mux.");
+    let path = folder.path().join("Odd_240p.mkv");
+    crate::support::clips::run(&description, &path);
+    assert!(scan(folder.path()).videos[0].has_sound);
+    // A coding that nobody knows, of the same length.
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(6).position(|window| window == b"A_OPUS").unwrap();
+    fs::write(&path, [&bytes[..at], b"A_ODDS", &bytes[at + 6..]].concat()).unwrap();
+    let library = scan(folder.path());
+    assert_eq!((library.videos.len(), library.videos[0].has_sound), (1, false), "{library:#?}");
 }
 
 #[test]

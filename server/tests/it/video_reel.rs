@@ -1,27 +1,32 @@
-//! What a reel does besides its pictures: it can be waited for in pieces, ends its threads when it is
-//! dropped, and says where a file stops.
+//! What a reel does besides its pictures: it can be waited for in pieces, lets its decoders go when it is dropped, and
+//! says where a file stops.
 
-use std::{
-    fs,
-    path::Path,
-    sync::{Arc, Weak},
-};
+use std::{fs, path::Path};
 
 use common::media::Quality;
 use tempfile::tempdir;
-use triptych_server::video::{self, Library, Reel, Video};
+use triptych_server::video::{self, EncodedPicture, Item, Library, Program, Reel, ReelError, Store};
 
 use crate::support::clips::{Clip, H264_SHORT_GROUPS, MJPEG, read_barcode, wait_until, write_video};
 
-/// A reel of the only video in the folder, and a way to see whether anybody still holds the video. The threads of the
-/// reel do until their pipelines are put away.
-fn open(folder: &Path) -> (Reel, Weak<Video>) {
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// The only video in the folder as a triptych.
+fn program(folder: &Path) -> Program {
     video::init().unwrap();
     let library = Library::scan(folder).unwrap();
     let listing = library.listing();
     let video = library.video(listing.videos.first().unwrap_or_else(|| panic!("{listing:#?}")).id).unwrap();
-    let weak = Arc::downgrade(&video);
-    (Reel::open(video, Quality::Triptych, Arc::new(())).unwrap(), weak)
+    Program::new(video, Quality::Triptych).unwrap()
+}
+
+/// The next picture of a reel without sound.
+async fn next(reel: &mut Reel) -> Option<Result<EncodedPicture, ReelError>> {
+    match reel.next().await? {
+        Ok(Item::Picture(picture)) => Some(Ok(picture)),
+        Ok(Item::Sound(_)) => panic!("the clip has no sound"),
+        Err(error) => Some(Err(error)),
+    }
 }
 
 fn three_of(folder: &Path, frame_count: u64) {
@@ -30,46 +35,46 @@ fn three_of(folder: &Path, frame_count: u64) {
 }
 
 #[tokio::test]
-async fn dropping_a_reel_ends_its_threads_wherever_it_is() {
+async fn dropped_reels_let_their_decoders_go() {
     let folder = tempdir().unwrap();
     three_of(folder.path(), 90);
+    let program = program(folder.path());
+    let store = Store::new(CACHE_BYTES);
     for taken in [0, 1, 29, 30, 45, 89] {
-        let (mut reel, video) = open(folder.path());
+        let mut reel = Reel::open(&store, program.clone(), 0);
         for _ in 0..taken {
-            reel.next().await.unwrap().unwrap();
+            next(&mut reel).await.unwrap().unwrap();
         }
-        drop(reel);
-        wait_until("the threads of the reel end", || video.upgrade().is_none());
+        assert_eq!(store.statistics().viewers, 1);
     }
+    assert_eq!(store.statistics().viewers, 0);
+    wait_until("the decoders end", || store.statistics().decoders == 0);
 }
 
 #[tokio::test]
-async fn a_reel_that_ran_to_its_end_keeps_saying_so_and_has_no_threads() {
+async fn a_reel_that_ran_to_its_end_keeps_saying_so() {
     let folder = tempdir().unwrap();
     three_of(folder.path(), 9);
-    let (mut reel, video) = open(folder.path());
+    let program = program(folder.path());
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program.clone(), 0);
     let mut count = 0;
-    while let Some(picture) = reel.next().await {
-        let picture = picture.unwrap();
-        assert_eq!(picture.index, count);
+    while let Some(picture) = next(&mut reel).await {
+        assert_eq!(picture.unwrap().index, count);
         count += 1;
     }
-    assert_eq!(count, reel.frame_count());
-    assert!(reel.next().await.is_none());
-    // The reel itself is the last holder.
-    wait_until("the threads of the reel end", || video.strong_count() == 1);
+    assert_eq!(count, program.frame_count());
+    assert!(next(&mut reel).await.is_none());
 }
 
 #[tokio::test]
 async fn waiting_may_be_given_up_and_taken_up_again() {
     let folder = tempdir().unwrap();
     three_of(folder.path(), 60);
-    let (mut reel, _) = open(folder.path());
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program(folder.path()), 0);
     let mut numbers = Vec::new();
     while numbers.len() < 60 {
         // Polled once and dropped, over and over: no picture may be lost.
-        let polled =
-            tokio::select! { biased; picture = reel.next() => Some(picture), () = tokio::task::yield_now() => None };
+        let polled = tokio::select! { biased; picture = next(&mut reel) => Some(picture), () = tokio::task::yield_now() => None };
         if let Some(picture) = polled {
             numbers.push(read_barcode(&picture.unwrap().unwrap().jpeg).unwrap().0);
         }
@@ -82,15 +87,13 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
     let folder = tempdir().unwrap();
     let clip = Clip::new(0, 60, 25).encoder(MJPEG, "matroskamux");
     let path = &write_video(folder.path(), "clip", &[(240, "mkv", clip)])[0];
-    video::init().unwrap();
-    let library = Library::scan(folder.path()).unwrap();
-    let video = library.video(library.listing().videos[0].id).unwrap();
+    let program = program(folder.path());
     let bytes = fs::read(path).unwrap();
     fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
     let mut good = 0;
     let error = loop {
-        match reel.next().await.expect("a reel says why it ends early") {
+        match next(&mut reel).await.expect("a reel says why it ends early") {
             Ok(picture) => {
                 assert_eq!(read_barcode(&picture.jpeg), Some((good, 0)));
                 good += 1;
@@ -100,7 +103,7 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
     };
     assert!((20..40).contains(&good), "{good}");
     assert!(error.contains("clip_240p.mkv") && error.contains(&format!("frame {good}")), "{error}");
-    assert!(reel.next().await.is_none(), "an error is final");
+    assert!(next(&mut reel).await.unwrap().is_err(), "it does not go on behind the break");
 }
 
 #[tokio::test]
@@ -108,16 +111,14 @@ async fn a_planned_frame_that_never_comes_is_not_replaced_by_another() {
     let folder = tempdir().unwrap();
     let clip = Clip::new(0, 60, 25).encoder(MJPEG, "matroskamux");
     let path = &write_video(folder.path(), "clip", &[(240, "mkv", clip.clone())])[0];
-    video::init().unwrap();
-    let library = Library::scan(folder.path()).unwrap();
-    let video = library.video(library.listing().videos[0].id).unwrap();
+    let program = program(folder.path());
     let pts_millis = clip.pts_millis.iter().copied().filter(|&pts| pts != 31 * 40).collect();
     Clip { pts_millis, ..clip }.write(path);
-    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
     for index in 0..31 {
-        assert_eq!(reel.next().await.unwrap().unwrap().index, index);
+        assert_eq!(next(&mut reel).await.unwrap().unwrap().index, index);
     }
-    let error = reel.next().await.unwrap().unwrap_err().to_string();
+    let error = next(&mut reel).await.unwrap().unwrap_err().to_string();
     assert!(error.contains("clip_240p.mkv") && error.contains("frame 31"), "{error}");
 }
 
@@ -125,12 +126,10 @@ async fn a_planned_frame_that_never_comes_is_not_replaced_by_another() {
 async fn a_file_that_is_gone_ends_the_reel_with_its_name() {
     let folder = tempdir().unwrap();
     let path = &write_video(folder.path(), "clip", &[(240, "mp4", Clip::new(0, 6, 25))])[0];
-    video::init().unwrap();
-    let library = Library::scan(folder.path()).unwrap();
-    let video = library.video(library.listing().videos[0].id).unwrap();
+    let program = program(folder.path());
     fs::remove_file(path).unwrap();
-    let mut reel = Reel::open(video, Quality::Triptych, Arc::new(())).unwrap();
-    let error = reel.next().await.unwrap().unwrap_err().to_string();
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
+    let error = next(&mut reel).await.unwrap().unwrap_err().to_string();
     assert!(error.contains("clip_240p.mp4"), "{error}");
 }
 

@@ -229,6 +229,7 @@ pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_true() {
         assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+        // Long enough for others to get at whatever is asked.
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }

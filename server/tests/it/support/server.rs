@@ -26,8 +26,12 @@ impl TestServer {
     /// With the videos of `folder`.
     pub async fn start_with(folder: &Path) -> Self {
         triptych_server::video::init().unwrap();
-        let settings =
-            Settings { listen: "127.0.0.1:0".parse().unwrap(), videos: folder.to_owned(), certificate_dir: None };
+        let settings = Settings {
+            cache_bytes: 64 << 20,
+            listen: "127.0.0.1:0".parse().unwrap(),
+            videos: folder.to_owned(),
+            certificate_dir: None,
+        };
         let server = Server::bind(&settings).await.unwrap();
         let address = server.local_addr().unwrap();
         let stop = CancellationToken::new();

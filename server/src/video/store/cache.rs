@@ -1,0 +1,207 @@
+//! What the frame store holds: frames in chunks, bounded by bytes, those used longest ago given up first. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+/// Frames that are kept and given up together, as long as nobody needs some of them. At 1440p about 8 MB.
+const CHUNK_FRAMES: usize = 16;
+
+/// Number of a track: the pictures of one file, or the sound of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TrackId(pub(super) u64);
+
+type Place = (TrackId, usize);
+
+/// Frames by track and number.
+#[derive(Debug)]
+pub(super) struct Cache {
+    limit_bytes: u64,
+    held_bytes: u64,
+    chunks: HashMap<Place, Chunk>,
+    /// The chunks by when they were used last.
+    by_use: BTreeMap<u64, Place>,
+    /// Counts uses.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    frames: [Option<Bytes>; CHUNK_FRAMES],
+    used: u64,
+}
+
+impl Cache {
+    pub(super) fn new(limit_bytes: u64) -> Self {
+        Self { limit_bytes, held_bytes: 0, chunks: HashMap::new(), by_use: BTreeMap::new(), clock: 0 }
+    }
+
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    pub(super) fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    pub(super) fn has(&self, track: TrackId, frame: usize) -> bool {
+        let chunk = self.chunks.get(&(track, frame / CHUNK_FRAMES));
+        chunk.is_some_and(|chunk| chunk.frames[frame % CHUNK_FRAMES].is_some())
+    }
+
+    /// Whether anything of a track is held.
+    pub(super) fn has_any(&self, track: TrackId) -> bool {
+        self.chunks.keys().any(|(owner, _)| *owner == track)
+    }
+
+    /// The frame, which counts as used now.
+    pub(super) fn take(&mut self, track: TrackId, frame: usize) -> Option<Bytes> {
+        let place = (track, frame / CHUNK_FRAMES);
+        let bytes = self.chunks.get(&place)?.frames[frame % CHUNK_FRAMES].clone()?;
+        self.touch(place);
+        Some(bytes)
+    }
+
+    /// Puts a frame in, then gives up what is over the limit and not needed.
+    pub(super) fn put(
+        &mut self,
+        track: TrackId,
+        frame: usize,
+        bytes: Bytes,
+        is_needed: impl Fn(TrackId, usize) -> bool,
+    ) {
+        let place = (track, frame / CHUNK_FRAMES);
+        let empty = || Chunk { frames: [const { None }; CHUNK_FRAMES], used: 0 };
+        let slot = &mut self.chunks.entry(place).or_insert_with(empty).frames[frame % CHUNK_FRAMES];
+        let added = bytes.len() as u64;
+        let replaced = slot.replace(bytes).map_or(0, |old| old.len() as u64);
+        self.held_bytes = self.held_bytes + added - replaced;
+        self.touch(place);
+        self.make_room(0, is_needed);
+    }
+
+    /// Gives up frames that are not needed until so much more can be held, or nothing else is left to give. Returns
+    /// whether there is room.
+    pub(super) fn make_room(&mut self, bytes: u64, is_needed: impl Fn(TrackId, usize) -> bool) -> bool {
+        let target_bytes = self.limit_bytes.saturating_sub(bytes);
+        if self.held_bytes <= target_bytes {
+            return bytes <= self.limit_bytes;
+        }
+        let mut given_up = Vec::new();
+        for (&used, &place) in &self.by_use {
+            let Some(chunk) = self.chunks.get_mut(&place) else { continue };
+            for (number, slot) in chunk.frames.iter_mut().enumerate() {
+                if let Some(bytes) = slot.take_if(|_| !is_needed(place.0, place.1 * CHUNK_FRAMES + number)) {
+                    self.held_bytes -= bytes.len() as u64;
+                }
+            }
+            if chunk.frames.iter().all(Option::is_none) {
+                given_up.push((used, place));
+            }
+            if self.held_bytes <= target_bytes {
+                break;
+            }
+        }
+        for (used, place) in given_up {
+            self.by_use.remove(&used);
+            self.chunks.remove(&place);
+        }
+        self.held_bytes <= target_bytes && bytes <= self.limit_bytes
+    }
+
+    /// Gives up everything of some tracks.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(TrackId) -> bool) {
+        let (by_use, held_bytes) = (&mut self.by_use, &mut self.held_bytes);
+        self.chunks.retain(|(track, _), chunk| {
+            if is_gone(*track) {
+                by_use.remove(&chunk.used);
+                *held_bytes -= chunk.frames.iter().flatten().map(|bytes| bytes.len() as u64).sum::<u64>();
+                return false;
+            }
+            true
+        });
+    }
+
+    fn touch(&mut self, place: Place) {
+        self.clock += 1;
+        if let Some(chunk) = self.chunks.get_mut(&place) {
+            self.by_use.remove(&chunk.used);
+            chunk.used = self.clock;
+            self.by_use.insert(self.clock, place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRACK: TrackId = TrackId(1);
+
+    fn frame(bytes: usize) -> Bytes {
+        vec![7; bytes].into()
+    }
+
+    #[test]
+    fn the_chunk_used_longest_ago_goes_first_and_whole() {
+        let mut cache = Cache::new(350);
+        for number in [0, 1, CHUNK_FRAMES] {
+            cache.put(TRACK, number, frame(100), |_, _| false);
+        }
+        assert!(cache.take(TRACK, 0).is_some());
+        cache.put(TRACK, 2 * CHUNK_FRAMES, frame(100), |_, _| false);
+        let held = [0, 1, CHUNK_FRAMES, 2 * CHUNK_FRAMES].map(|number| cache.has(TRACK, number));
+        assert_eq!(held, [true, true, false, true]);
+        assert_eq!(cache.held_bytes(), 300);
+    }
+
+    #[test]
+    fn what_is_needed_stays_and_the_rest_of_its_chunk_goes() {
+        let mut cache = Cache::new(250);
+        for number in 0..3 {
+            cache.put(TRACK, number, frame(100), |_, number| number >= 1);
+        }
+        assert_eq!([0, 1, 2].map(|number| cache.has(TRACK, number)), [false, true, true]);
+        // Everything is needed: the limit gives way.
+        cache.put(TRACK, 3, frame(100), |_, _| true);
+        assert_eq!(cache.held_bytes(), 300);
+        assert!(!cache.make_room(1, |_, _| true));
+    }
+
+    #[test]
+    fn a_forgotten_track_leaves_nothing() {
+        let mut cache = Cache::new(1000);
+        cache.put(TRACK, 5, frame(10), |_, _| true);
+        cache.put(TrackId(2), 5, frame(20), |_, _| true);
+        cache.forget(|track| track == TRACK);
+        assert_eq!((cache.held_bytes(), cache.has_any(TRACK), cache.has_any(TrackId(2))), (20, false, true));
+    }
+
+    proptest! {
+        #[test]
+        fn the_books_are_right_and_the_limit_is_kept(
+            steps in prop::collection::vec((0u64..4, 0usize..100, 0usize..60, any::<bool>()), 1..300),
+            needed_from in 0usize..120,
+        ) {
+            let mut cache = Cache::new(500);
+            for (track, number, bytes, is_put) in steps {
+                if is_put {
+                    cache.put(TrackId(track), number, frame(bytes), |_, number| number >= needed_from);
+                } else {
+                    cache.take(TrackId(track), number);
+                }
+                let held = || cache.chunks.iter().flat_map(|(&(_, chunk), held)| {
+                    held.frames.iter().enumerate().filter_map(move |(at, slot)| {
+                        slot.as_ref().map(|bytes| (chunk * CHUNK_FRAMES + at, bytes.len() as u64))
+                    })
+                });
+                prop_assert_eq!(cache.held_bytes(), held().map(|(_, bytes)| bytes).sum::<u64>());
+                prop_assert_eq!(cache.by_use.len(), cache.chunks.len());
+                let is_all_needed = held().all(|(number, bytes)| number >= needed_from || bytes == 0);
+                prop_assert!(cache.held_bytes() <= 500 || is_all_needed);
+            }
+        }
+    }
+}

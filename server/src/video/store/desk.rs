@@ -1,0 +1,454 @@
+//! Who wants which frames, who makes which, and who should make what next. Everything here happens under the store's
+//! lock; no thread is started and nothing is waited for.
+//!
+//! A *cursor* wants a few frames of a track, the first of them now. A *producer* makes the frames of a track one after
+//! the other from some place on. A wanted frame that is not held falls to the producer that will come to it soonest;
+//! when none will come to it soon, a new one is started there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
+    sync::{
+        Arc, Condvar,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use common::media::VideoId;
+use tokio::sync::Notify;
+
+use super::{
+    super::stage::{Pulse, Watchdog},
+    Opener,
+    cache::{Cache, TrackId},
+};
+
+/// Frames that a producer rather makes on the way than leave to another one, which would have to open the file and
+/// search it: about 100 ms of work at 1440p.
+const REACH_FRAMES: usize = 12;
+
+/// More decoders than this only take memory and time from each other.
+const MAX_PRODUCERS: usize = 16;
+
+/// Idle producers that a track keeps when a new one starts on it.
+const MAX_IDLE_PER_TRACK: usize = 1;
+
+/// A producer is let go after so much time without work …
+const IDLE_TIME: Duration = Duration::from_secs(2);
+
+/// … and after so much when somebody is about to need it: a viewer that pauses, or one that comes to the next segment.
+const PARKED_TIME: Duration = Duration::from_secs(15);
+
+/// So long a frame that could not be made is not tried again.
+const FAILURE_TIME: Duration = Duration::from_secs(5);
+
+/// Which track of which state of which video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) struct TrackKey {
+    pub(in super::super) video: VideoId,
+    pub(in super::super) fingerprint: u64,
+    pub(in super::super) part: Part,
+}
+
+/// One of the tracks of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) enum Part {
+    /// The pictures of the variant with this index.
+    Pictures(usize),
+    /// The sound.
+    Sound,
+}
+
+/// Numbers of cursors and producers.
+pub(super) type Number = u64;
+
+/// What is to be done once the lock is free again.
+pub(super) struct Start {
+    pub(super) track: TrackId,
+    pub(super) producer: Number,
+    pub(super) frame: usize,
+    pub(super) opener: Arc<dyn Opener>,
+    pub(super) is_wanted: Arc<AtomicBool>,
+    pub(super) pulse: Pulse,
+    pub(super) wake: Arc<Condvar>,
+}
+
+/// Why a frame cannot be had.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Failure {
+    pub(in super::super) cause: String,
+    at: Instant,
+}
+
+struct Track {
+    opener: Arc<dyn Opener>,
+    /// What each cursor wants: the first frame now, the others soon.
+    wants: BTreeMap<Number, Range<usize>>,
+    producers: BTreeMap<Number, Producer>,
+    failures: BTreeMap<usize, Failure>,
+    /// So many frames from the first on are never given up.
+    warm: usize,
+    changed: Arc<Notify>,
+}
+
+struct Producer {
+    /// The frame that it makes next.
+    position: usize,
+    idle_since: Option<Instant>,
+    is_opening: bool,
+    is_retired: bool,
+    is_wanted: Arc<AtomicBool>,
+    pulse: Pulse,
+    watchdog: Watchdog,
+    wake: Arc<Condvar>,
+    /// Size of the last frame, which tells about the next.
+    frame_bytes: u64,
+}
+
+/// What an idle producer does next.
+pub(super) enum Order {
+    /// Make the frames up to this one.
+    Make(usize),
+    /// Wait for so long.
+    Rest(Duration),
+    /// End.
+    Leave,
+}
+
+pub(super) struct Desk {
+    pub(super) cache: Cache,
+    tracks: HashMap<TrackId, Track>,
+    ids: HashMap<TrackKey, TrackId>,
+    last_number: Number,
+    producer_count: usize,
+    /// Tracks that wait for a producer to become free.
+    starving: BTreeSet<TrackId>,
+}
+
+impl Desk {
+    pub(super) fn new(cache_bytes: u64) -> Self {
+        Self {
+            cache: Cache::new(cache_bytes),
+            tracks: HashMap::new(),
+            ids: HashMap::new(),
+            last_number: 0,
+            producer_count: 0,
+            starving: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn producer_count(&self) -> usize {
+        self.producer_count
+    }
+
+    /// A new cursor on a track, which wants nothing yet.
+    pub(super) fn enter(&mut self, key: TrackKey, opener: impl FnOnce() -> Arc<dyn Opener>) -> Entry {
+        let number = self.next_number();
+        let track = *self.ids.entry(key).or_insert(TrackId(number));
+        let fresh = || Track {
+            opener: opener(),
+            wants: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            warm: 0,
+            changed: Arc::default(),
+        };
+        let changed = self.tracks.entry(track).or_insert_with(fresh).changed.clone();
+        Entry { track, cursor: number, changed }
+    }
+
+    /// The cursor is gone.
+    pub(super) fn leave(&mut self, track: TrackId, cursor: Number) -> Vec<Start> {
+        if let Some(found) = self.tracks.get_mut(&track) {
+            found.wants.remove(&cursor);
+        }
+        self.dispatch(track)
+    }
+
+    /// Sets what a cursor wants.
+    pub(super) fn want(&mut self, track: TrackId, cursor: Number, frames: Range<usize>) -> Vec<Start> {
+        if let Some(found) = self.tracks.get_mut(&track) {
+            found.wants.insert(cursor, frames);
+        }
+        self.dispatch(track)
+    }
+
+    /// Why a frame cannot be had, if that was found out lately.
+    pub(super) fn failure(&self, track: TrackId, frame: usize) -> Option<Failure> {
+        let failure = self.tracks.get(&track)?.failures.get(&frame)?;
+        (failure.at.elapsed() < FAILURE_TIME).then(|| failure.clone())
+    }
+
+    /// Takes note that nothing but `frames` from the first on is to be kept for ever.
+    pub(super) fn keep_warm(&mut self, track: TrackId, frames: usize) {
+        if let Some(found) = self.tracks.get_mut(&track) {
+            found.warm = frames;
+        }
+    }
+
+    /// Forgets the tracks of videos that are gone, but for those that somebody still watches.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&TrackKey) -> bool) {
+        let tracks = &mut self.tracks;
+        let cache = &self.cache;
+        let mut gone = BTreeSet::new();
+        self.ids.retain(|key, id| {
+            let Some(track) = tracks.get_mut(id) else { return false };
+            if is_gone(key) {
+                track.warm = 0;
+            }
+            let is_used = !track.wants.is_empty() || !track.producers.is_empty();
+            let is_kept = is_used || (!is_gone(key) && (track.warm > 0 || cache.has_any(*id)));
+            if !is_kept {
+                tracks.remove(id);
+                gone.insert(*id);
+            }
+            is_kept
+        });
+        self.cache.forget(|track| gone.contains(&track));
+    }
+
+    /// A producer has made the frame at its position.
+    pub(super) fn put(&mut self, track: TrackId, producer: Number, bytes: bytes::Bytes) {
+        let Some(found) = self.tracks.get_mut(&track) else { return };
+        let changed = found.changed.clone();
+        let Some(worker) = found.producers.get_mut(&producer) else { return };
+        let frame = worker.position;
+        worker.position += 1;
+        worker.is_opening = false;
+        worker.frame_bytes = bytes.len() as u64;
+        found.failures.remove(&frame);
+        let tracks = &self.tracks;
+        if !self.cache.has(track, frame) {
+            self.cache.put(track, frame, bytes, |track, frame| is_needed(tracks, track, frame));
+        }
+        changed.notify_waiters();
+    }
+
+    /// What a producer that has nothing to do is to do.
+    pub(super) fn order(&mut self, track: TrackId, producer: Number) -> (Order, Vec<Start>) {
+        let target = self.target(track, producer);
+        let Some(found) = self.tracks.get_mut(&track) else { return (Order::Leave, Vec::new()) };
+        let Some(worker) = found.producers.get_mut(&producer) else { return (Order::Leave, Vec::new()) };
+        if worker.is_retired {
+            return (Order::Leave, self.remove(track, producer));
+        }
+        if let Some(target) = target {
+            if worker.idle_since.take().is_some() {
+                // Its silence until now was its right.
+                worker.watchdog = Watchdog::new(&worker.pulse);
+            }
+            return (Order::Make(target), Vec::new());
+        }
+        let was_idle = worker.idle_since.is_some();
+        let idle_time = worker.idle_since.get_or_insert_with(Instant::now).elapsed();
+        let position = worker.position;
+        let is_parked = found.wants.values().any(|frames| frames.start <= position && position <= frames.end);
+        let limit = if is_parked { PARKED_TIME } else { IDLE_TIME };
+        if idle_time >= limit {
+            return (Order::Leave, self.remove(track, producer));
+        }
+        // Somebody may have been waiting for a producer that can be spared.
+        let starts = if was_idle { Vec::new() } else { self.feed_starving() };
+        // Not longer than this at a time, because who parks here may leave meanwhile.
+        (Order::Rest((limit - idle_time).min(IDLE_TIME)), starts)
+    }
+
+    /// A producer ends because it could not make its next frame.
+    pub(super) fn fail(&mut self, track: TrackId, producer: Number, cause: Option<String>) -> Vec<Start> {
+        if let Some(found) = self.tracks.get_mut(&track)
+            && let Some(worker) = found.producers.get(&producer)
+            && let Some(cause) = cause
+        {
+            found.failures.retain(|_, failure| failure.at.elapsed() < FAILURE_TIME);
+            found.failures.insert(worker.position, Failure { cause, at: Instant::now() });
+            found.changed.notify_waiters();
+        }
+        self.remove(track, producer)
+    }
+
+    /// Gives up producers of a track that hang and do not even say so.
+    pub(super) fn abandon_hung(&mut self, track: TrackId, patience: Duration) -> Vec<Start> {
+        let Some(found) = self.tracks.get_mut(&track) else { return Vec::new() };
+        let mut hung = Vec::new();
+        for (&number, producer) in &mut found.producers {
+            if producer.idle_since.is_none() && producer.watchdog.is_silent_for(&producer.pulse, patience) {
+                hung.push(number);
+            }
+        }
+        let cause = format!("nothing came out of it for {} s", patience.as_secs());
+        hung.into_iter().flat_map(|number| self.fail(track, number, Some(cause.clone()))).collect()
+    }
+
+    fn next_number(&mut self) -> Number {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Wakes the producers of a track that have work now, calls those off that open a file for nobody, and starts new
+    /// ones where none will come soon.
+    fn dispatch(&mut self, track: TrackId) -> Vec<Start> {
+        let Some(found) = self.tracks.get(&track) else { return Vec::new() };
+        let mut numbers: Vec<Number> = Vec::new();
+        for (&number, producer) in &found.producers {
+            if producer.is_opening {
+                let reach = producer.position..=producer.position + REACH_FRAMES;
+                let is_wanted = found.wants.values().any(|w| w.start <= *reach.end() && w.end > *reach.start());
+                producer.is_wanted.store(is_wanted, Relaxed);
+            } else if producer.idle_since.is_some() {
+                numbers.push(number);
+            }
+        }
+        for number in numbers {
+            if self.target(track, number).is_some()
+                && let Some(producer) = self.tracks.get(&track).and_then(|found| found.producers.get(&number))
+            {
+                producer.wake.notify_all();
+            }
+        }
+        let mut starts = Vec::new();
+        while let Some(frame) = self.uncovered(track) {
+            match self.start(track, frame) {
+                Some(start) => starts.push(start),
+                None => {
+                    self.starving.insert(track);
+                    break;
+                }
+            }
+        }
+        starts
+    }
+
+    fn start(&mut self, track: TrackId, frame: usize) -> Option<Start> {
+        if self.producer_count >= MAX_PRODUCERS {
+            self.retire_one();
+            return None;
+        }
+        let producer = self.next_number();
+        let found = self.tracks.get_mut(&track)?;
+        let mut idle: Vec<_> = found.producers.values_mut().filter(|producer| producer.idle_since.is_some()).collect();
+        idle.sort_by_key(|producer| producer.idle_since);
+        let spare = idle.len().saturating_sub(MAX_IDLE_PER_TRACK);
+        idle.into_iter().take(spare).for_each(Producer::retire);
+        let (is_wanted, pulse) = (Arc::new(AtomicBool::new(true)), Pulse::default());
+        let wake = Arc::new(Condvar::new());
+        found.producers.insert(
+            producer,
+            Producer {
+                position: frame,
+                idle_since: None,
+                is_opening: true,
+                is_retired: false,
+                is_wanted: is_wanted.clone(),
+                watchdog: Watchdog::new(&pulse),
+                pulse: pulse.clone(),
+                wake: wake.clone(),
+                frame_bytes: 0,
+            },
+        );
+        self.producer_count += 1;
+        Some(Start { track, producer, frame, opener: found.opener.clone(), is_wanted, pulse, wake })
+    }
+
+    /// Asks the producer to leave that has been idle for longest.
+    fn retire_one(&mut self) {
+        let all = self.tracks.values_mut().flat_map(|track| track.producers.values_mut());
+        let idle = all.filter(|producer| producer.idle_since.is_some() && !producer.is_retired);
+        if let Some(producer) = idle.min_by_key(|producer| producer.idle_since) {
+            producer.retire();
+        }
+    }
+
+    fn remove(&mut self, track: TrackId, producer: Number) -> Vec<Start> {
+        if let Some(found) = self.tracks.get_mut(&track)
+            && found.producers.remove(&producer).is_some()
+        {
+            self.producer_count -= 1;
+        }
+        self.starving.insert(track);
+        self.feed_starving()
+    }
+
+    fn feed_starving(&mut self) -> Vec<Start> {
+        std::mem::take(&mut self.starving).into_iter().flat_map(|track| self.dispatch(track)).collect()
+    }
+
+    /// The frame up to which a producer is to work, when there is one that nobody else comes to sooner.
+    fn target(&mut self, track: TrackId, producer: Number) -> Option<usize> {
+        let found = self.tracks.get(&track)?;
+        let worker = found.producers.get(&producer)?;
+        let position = worker.position;
+        let target = found.missing(&self.cache, track).find(|&frame| frame >= position)?;
+        let is_nearer = |other: &Producer| (position + 1..=target).contains(&other.position) && !other.is_retired;
+        if target > position + REACH_FRAMES || found.producers.values().any(is_nearer) {
+            return None;
+        }
+        let is_waited_for = found.wants.values().any(|frames| frames.start == target);
+        let (tracks, frame_bytes) = (&self.tracks, worker.frame_bytes);
+        // What is only wanted soon waits for room; what somebody waits for is made in any case.
+        let has_room = self.cache.make_room(frame_bytes, |track, frame| is_needed(tracks, track, frame));
+        (is_waited_for || has_room).then_some(target)
+    }
+
+    /// The first wanted frame that no producer will come to soon.
+    fn uncovered(&self, track: TrackId) -> Option<usize> {
+        let found = self.tracks.get(&track)?;
+        let covers = |producer: &Producer, frame: usize| {
+            !producer.is_retired
+                && producer.is_wanted.load(Relaxed)
+                && (producer.position..=producer.position + REACH_FRAMES).contains(&frame)
+        };
+        let is_covered = |frame: usize| found.producers.values().any(|producer| covers(producer, frame));
+        // Those that follow a covered frame are left to the same producer, which will come to them.
+        let mut last_covered = None;
+        found.missing(&self.cache, track).find(|&frame| {
+            let is_next = last_covered.is_some_and(|last| frame <= last + REACH_FRAMES);
+            if is_next || is_covered(frame) {
+                last_covered = Some(frame);
+                return false;
+            }
+            true
+        })
+    }
+}
+
+/// A new cursor's place.
+pub(super) struct Entry {
+    pub(super) track: TrackId,
+    pub(super) cursor: Number,
+    /// Notified whenever a frame of the track comes or fails.
+    pub(super) changed: Arc<Notify>,
+}
+
+impl Track {
+    /// Wanted frames that are not held, ascending; behind one that cannot be made none is worth making.
+    fn missing<'a>(&'a self, cache: &'a Cache, track: TrackId) -> impl Iterator<Item = usize> + 'a {
+        let cut = |wanted: &Range<usize>| {
+            let mut failures = self.failures.range(wanted.clone());
+            let failed = failures.find(|(_, failure)| failure.at.elapsed() < FAILURE_TIME).map(|(&frame, _)| frame);
+            wanted.start..failed.unwrap_or(wanted.end)
+        };
+        let mut ranges: Vec<_> = self.wants.values().map(cut).filter(|range| !range.is_empty()).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut done = 0;
+        let frames = ranges.into_iter().flat_map(move |range| {
+            let rest = range.start.max(done)..range.end;
+            done = done.max(range.end);
+            rest
+        });
+        frames.filter(move |&frame| !cache.has(track, frame))
+    }
+}
+
+impl Producer {
+    fn retire(&mut self) {
+        self.is_retired = true;
+        self.wake.notify_all();
+    }
+}
+
+fn is_needed(tracks: &HashMap<TrackId, Track>, track: TrackId, frame: usize) -> bool {
+    tracks
+        .get(&track)
+        .is_some_and(|track| frame < track.warm || track.wants.values().any(|frames| frames.contains(&frame)))
+}

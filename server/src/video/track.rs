@@ -1,0 +1,88 @@
+//! The pictures of a file as a track of the frame store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::limits::MAX_PICTURE_BYTES;
+
+use super::{
+    Video,
+    decode::{Order, Picture, Pictures, Stop, lanes},
+    stage::{Pulse, Trouble},
+    store::{Opener, Part, Source, TrackKey},
+};
+
+/// Opens the file of one variant of a video.
+pub(super) struct PictureTrack {
+    pub(super) video: Arc<Video>,
+    /// Index of the variant.
+    pub(super) variant: usize,
+}
+
+/// Pictures of a file from some frame on.
+struct PictureSource {
+    pictures: Pictures,
+    /// The one that proved that the file opens.
+    first: Option<Picture>,
+    /// Number of the next picture.
+    frame: usize,
+}
+
+impl PictureTrack {
+    pub(super) fn key(&self) -> TrackKey {
+        let info = &self.video.info;
+        TrackKey { video: info.id, fingerprint: info.fingerprint, part: Part::Pictures(self.variant) }
+    }
+}
+
+impl Opener for PictureTrack {
+    /// By a seek when the file can be searched and the seek does not go too far, else by reading from the start.
+    fn open(&self, frame: usize, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop> {
+        let (source, index) = (&self.video.sources[self.variant], &self.video.indices[self.variant]);
+        let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(frame)));
+        let mut order = Order {
+            path: &source.path,
+            decoder: &source.probed.decoder,
+            index,
+            frames: frame..index.len(),
+            // At the very start there is nothing to search for.
+            seek_nanos: entry.filter(|&nanos| nanos > index.pts_nanos(0)),
+            size: Some((source.probed.picture_width, source.probed.picture_height)),
+            has_detour: source.probed.has_detour,
+            lanes: lanes(),
+        };
+        loop {
+            let begun = Pictures::open(&order, pulse.clone(), is_wanted)
+                .and_then(|mut pictures| pictures.next(frame, is_wanted).map(|picture| (pictures, picture)));
+            match begun {
+                Ok((pictures, first)) => return Ok(Box::new(PictureSource { pictures, first: Some(first), frame })),
+                Err(Stop::Missing | Stop::Trouble(_)) if order.seek_nanos.take().is_some() => {
+                    tracing::debug!("{:?} cannot be searched, reading from its start", source.file_name);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("pictures-{}p", self.video.info.variants[self.variant].height)
+    }
+}
+
+impl Source for PictureSource {
+    fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, Stop> {
+        let picture = match self.first.take() {
+            Some(first) => first,
+            None => self.pictures.next(self.frame, is_wanted)?,
+        };
+        self.frame += 1;
+        let jpeg_bytes = picture.jpeg.size();
+        if jpeg_bytes > MAX_PICTURE_BYTES {
+            let words = format!("its picture takes {jpeg_bytes} bytes, more than {MAX_PICTURE_BYTES}");
+            return Err(Trouble(words).into());
+        }
+        // Copied, because the encoder's buffers are as large as the raw picture.
+        let mapped = picture.jpeg.map_readable().map_err(Trouble::from)?;
+        Ok(Bytes::copy_from_slice(&mapped))
+    }
+}

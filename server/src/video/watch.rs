@@ -1,0 +1,279 @@
+//! Follows the video folder while the server runs.
+//!
+//! ```text
+//! notify (the system's news) ─┐              ┌► settled files ─► thread video-read, four at most ─ ─┐
+//! every 0.8 s at least ───────┴► look ─► arrange                                                     │
+//!                                 ▲          └► Library::replace, five times in a second at most     │
+//!                                 └──────────────────── records ◄────────────────────────────────────┘
+//! ```
+//!
+//! The system's news only make it faster: network shares bring none, so the names, sizes and times in the folder are
+//! compared every [`QUIET_INTERVAL`] in any case. A file is read when its size and times have stood still for [`SETTLED_AFTER`],
+//! and never again as long as they stay. Reading goes on elsewhere, so that a file that hangs holds up nobody else.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use notify::{
+    EventKind, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode},
+};
+
+use super::{
+    folder::{Candidate, Contents, Stamp, look},
+    library::{Library, read},
+    shelf::{Outcome, Records, Shelf},
+};
+
+/// A file that has not changed for this long is complete.
+const SETTLED_AFTER: Duration = Duration::from_millis(600);
+
+/// How often the folder is looked at when the system has no news.
+const QUIET_INTERVAL: Duration = Duration::from_millis(800);
+
+/// How often while something is going on.
+const BUSY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Clients hear of changes this often at most; what happens in between they hear together.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A folder that takes long to look at is left alone for this many times as long.
+const LOOKING_SHARE: u32 = 5;
+
+/// Files read at a time.
+const MAX_READERS: usize = 4;
+
+/// Follows the folder until it is dropped.
+#[derive(Debug)]
+pub struct Watching {
+    is_over: Arc<AtomicBool>,
+    wake: SyncSender<()>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.is_over.store(true, Relaxed);
+        // When the channel is full, the thread is about to look anyway.
+        let _ = self.wake.try_send(());
+    }
+}
+
+impl Watching {
+    pub(super) fn start(library: Library) -> io::Result<Self> {
+        let (wake, woken) = sync_channel(1);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let keeper = Keeper {
+            library,
+            wake: wake.clone(),
+            seen: HashMap::new(),
+            readers: Arc::default(),
+            news: None,
+            is_reachable: true,
+            published: None,
+        };
+        thread::Builder::new().name("video-watch".into()).spawn({
+            let is_over = is_over.clone();
+            move || keeper.run(&woken, &is_over)
+        })?;
+        Ok(Self { is_over, wake })
+    }
+}
+
+/// A file as it was when looked at last.
+struct Seen {
+    stamp: Stamp,
+    /// `None`: for ever.
+    since: Option<Instant>,
+    /// Whether it changed again before it had settled.
+    is_growing: bool,
+}
+
+impl Seen {
+    fn is_settled(&self) -> bool {
+        self.since.is_none_or(|since| since.elapsed() >= SETTLED_AFTER)
+    }
+}
+
+/// The files being read, and what came of those that were.
+#[derive(Default)]
+struct Readers {
+    busy: HashSet<PathBuf>,
+    done: Vec<(Candidate, Outcome)>,
+}
+
+type SharedReaders = Arc<Mutex<Readers>>;
+
+struct Keeper {
+    library: Library,
+    wake: SyncSender<()>,
+    seen: HashMap<PathBuf, Seen>,
+    readers: SharedReaders,
+    news: Option<notify::RecommendedWatcher>,
+    /// Whether the folder could be read last time.
+    is_reachable: bool,
+    published: Option<Instant>,
+}
+
+impl Keeper {
+    fn run(mut self, woken: &Receiver<()>, is_over: &AtomicBool) {
+        self.listen();
+        while !is_over.load(Relaxed) {
+            let begun = Instant::now();
+            let interval = if self.look() { BUSY_INTERVAL } else { QUIET_INTERVAL };
+            let took = begun.elapsed();
+            // Whatever brings news, more of it follows at once: while a file is copied, with each piece of it.
+            thread::sleep(BUSY_INTERVAL.max(took * LOOKING_SHARE));
+            // Its own end of the channel is in `self`, so the only error is that nothing came.
+            let _ = woken.recv_timeout(interval.saturating_sub(BUSY_INTERVAL));
+        }
+    }
+
+    /// Compares the folder with what is known of it. Whether something is going on that needs another look soon.
+    fn look(&mut self) -> bool {
+        let contents = match look(self.library.folder()) {
+            Ok(contents) => contents,
+            Err(error) => {
+                self.lose(&error);
+                return false;
+            }
+        };
+        self.find();
+        let library = self.library.clone();
+        let mut records = library.records();
+        self.note(&contents, &records);
+        for (candidate, outcome) in std::mem::take(&mut lock(&self.readers).done) {
+            // Else it was replaced while it was read.
+            if self.seen.get(&candidate.path).is_some_and(|seen| seen.stamp == candidate.stamp) {
+                records.keep(candidate, outcome);
+            }
+        }
+        records.forget_all_but(&contents);
+        let is_growing = |path: &Path| self.seen.get(path).is_some_and(|seen| seen.is_growing);
+        let (shelf, unread) = Shelf::arrange(&contents, &records, &library.shelf(), is_growing);
+        drop(records);
+        for candidate in &unread {
+            self.read_when_settled(candidate);
+        }
+        let is_published = self.publish(shelf);
+        !is_published || !unread.is_empty()
+    }
+
+    /// Compares each file with what it was before.
+    fn note(&mut self, contents: &Contents, records: &Records) {
+        let mut before = std::mem::take(&mut self.seen);
+        for candidate in contents.candidates.values().flatten() {
+            let seen = match before.remove(&candidate.path) {
+                Some(seen) if seen.stamp == candidate.stamp => seen,
+                seen => {
+                    let is_growing = seen.is_some_and(|seen| !seen.is_settled());
+                    // What was read before the watch began has settled already.
+                    let since = (!records.knows(candidate)).then(Instant::now);
+                    Seen { stamp: candidate.stamp, since, is_growing }
+                }
+            };
+            self.seen.insert(candidate.path.clone(), seen);
+        }
+    }
+
+    fn read_when_settled(&self, candidate: &Candidate) {
+        let is_settled = self.seen.get(&candidate.path).is_some_and(Seen::is_settled);
+        let mut readers = lock(&self.readers);
+        if !is_settled || readers.busy.len() >= MAX_READERS || readers.busy.contains(&candidate.path) {
+            return;
+        }
+        let seat = ReaderSeat { candidate: candidate.clone(), readers: self.readers.clone(), wake: self.wake.clone() };
+        let started = thread::Builder::new().name("video-read".into()).spawn(move || seat.read());
+        match started {
+            Ok(_) => drop(readers.busy.insert(candidate.path.clone())),
+            // Tried again at the next look.
+            Err(error) => tracing::warn!("{:?} is not read yet: {error}", candidate.path),
+        }
+    }
+
+    /// Whether what was found is what everybody knows now.
+    fn publish(&mut self, shelf: Shelf) -> bool {
+        if self.published.is_some_and(|published| published.elapsed() < PUBLISH_INTERVAL) {
+            return false;
+        }
+        if self.library.replace(shelf) {
+            self.published = Some(Instant::now());
+        }
+        true
+    }
+
+    fn lose(&mut self, error: &io::Error) {
+        if std::mem::replace(&mut self.is_reachable, false) {
+            let folder = self.library.folder();
+            tracing::error!("the video folder {folder:?} cannot be read: {error}; nothing is offered until it is back");
+            self.news = None;
+            self.library.replace(Shelf::default());
+        }
+    }
+
+    fn find(&mut self) {
+        if !std::mem::replace(&mut self.is_reachable, true) {
+            tracing::info!("the video folder {:?} is back", self.library.folder());
+            self.listen();
+        }
+    }
+
+    /// Has the system tell when something happens in the folder.
+    fn listen(&mut self) {
+        let wake = self.wake.clone();
+        let told = move |event: notify::Result<notify::Event>| {
+            // Everybody who watches a video opens and reads files.
+            let is_reading = event.is_ok_and(|event| {
+                matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(AccessMode::Write)))
+            });
+            if !is_reading {
+                // A full channel says the same already.
+                let _ = wake.try_send(());
+            }
+        };
+        let folder = self.library.folder();
+        let listening = notify::recommended_watcher(told)
+            .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::NonRecursive).map(|()| watcher));
+        self.news = listening
+            .inspect_err(|error| tracing::debug!("no news of {folder:?} from the system, it is looked at: {error}"))
+            .ok();
+    }
+}
+
+fn lock(readers: &SharedReaders) -> MutexGuard<'_, Readers> {
+    readers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The place of one file among those being read. Whatever becomes of the reading, it is given back.
+struct ReaderSeat {
+    candidate: Candidate,
+    readers: SharedReaders,
+    wake: SyncSender<()>,
+}
+
+impl ReaderSeat {
+    fn read(self) {
+        let outcome = read(&self.candidate);
+        lock(&self.readers).done.push((self.candidate.clone(), outcome));
+    }
+}
+
+impl Drop for ReaderSeat {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let outcome = Err("it cannot be read: the reader failed, which is a mistake in Triptych".to_owned());
+            lock(&self.readers).done.push((self.candidate.clone(), outcome));
+        }
+        lock(&self.readers).busy.remove(&self.candidate.path);
+        let _ = self.wake.try_send(());
+    }
+}

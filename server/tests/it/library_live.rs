@@ -1,0 +1,188 @@
+//! The video folder while the server runs: what is put in, replaced and taken out reaches everybody.
+
+use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
+
+use common::{
+    crypto::test_keys,
+    media::{Library, VideoInfo},
+    message::ServerMessage,
+};
+use tempfile::{TempDir, tempdir};
+use tokio::time::timeout;
+use triptych_server::video;
+
+use crate::support::{
+    client::TestClient,
+    clips::Clip,
+    server::{DEADLINE, TestServer},
+};
+
+fn titles(library: &Library) -> Vec<&str> {
+    library.videos.iter().map(|video| video.title.as_str()).collect()
+}
+
+/// A library with somebody who watches its folder.
+struct Watched {
+    library: video::Library,
+    changes: tokio::sync::watch::Receiver<u64>,
+    _watching: video::Watching,
+}
+
+impl Watched {
+    fn new(folder: &Path) -> Self {
+        video::init().unwrap();
+        let library = video::Library::scan(folder).unwrap();
+        let (changes, watching) = (library.changes(), library.watch().unwrap());
+        Self { library, changes, _watching: watching }
+    }
+
+    /// Waits until the listing is as wanted.
+    async fn until(&mut self, what: &str, is_wanted: impl Fn(&Library) -> bool) -> Library {
+        loop {
+            let listing = self.library.listing();
+            if is_wanted(&listing) {
+                return listing;
+            }
+            let change = timeout(DEADLINE, self.changes.changed()).await;
+            change.unwrap_or_else(|_| panic!("{what}: {listing:#?}")).unwrap();
+        }
+    }
+}
+
+/// A clip that is complete at once.
+fn place(clip: &Clip, folder: &Path, name: &str) {
+    let unfinished = folder.join(".unfinished");
+    clip.write(&unfinished);
+    fs::rename(unfinished, folder.join(name)).unwrap();
+}
+
+async fn next_library(client: &mut TestClient) -> Library {
+    client
+        .next_that(|message| match message {
+            ServerMessage::LibraryChanged { library } => Some(library),
+            _ => None,
+        })
+        .await
+}
+
+async fn library_with(client: &mut TestClient, wanted: &[&str]) -> Library {
+    loop {
+        let library = next_library(client).await;
+        if titles(&library) == wanted {
+            return library;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_in_and_taken_out_reaches_every_client() {
+    let folder = tempdir().unwrap();
+    let server = TestServer::start_with(folder.path()).await;
+    let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    assert_eq!(welcome.library, Library::default());
+    let (mut bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+
+    place(&Clip::new(0, 9, 25), folder.path(), "New_240p.mp4");
+    let library = library_with(&mut ada, &["New"]).await;
+    assert_eq!(library_with(&mut bob, &["New"]).await, library);
+    assert_eq!(library.videos[0].variants.len(), 1);
+    let (mut eve, welcome) = TestClient::join(server.address, "eve", &test_keys::eve()).await;
+    assert_eq!(welcome.library, library, "newcomers get what the others have");
+
+    fs::remove_file(folder.path().join("New_240p.mp4")).unwrap();
+    for client in [&mut ada, &mut bob, &mut eve] {
+        library_with(client, &[]).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_still_copied_is_offered_when_it_is_complete() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let whole = elsewhere.path().join("whole");
+    Clip::new(0, 50, 25).write(&whole);
+    let bytes = fs::read(whole).unwrap();
+    let mut watched = Watched::new(folder.path());
+    let mut copy = fs::File::create(folder.path().join("Slow_240p.mp4")).unwrap();
+    let (head, tail) = bytes.split_at(bytes.len() / 2);
+    // Byte by byte until it is noticed that it grows.
+    let mut pieces = head.iter();
+    while watched.library.listing().skipped.is_empty() {
+        copy.write_all(&[*pieces.next().expect("it is noticed in time")]).unwrap();
+        let _ = timeout(Duration::from_millis(50), watched.changes.changed()).await;
+    }
+    let listing = watched.library.listing();
+    assert_eq!((titles(&listing), &*listing.skipped[0].reason), (vec![], "still being copied"));
+    copy.write_all(pieces.as_slice()).unwrap();
+    copy.write_all(tail).unwrap();
+    let listing = watched.until("it is offered", |listing| titles(listing) == ["Slow"]).await;
+    assert_eq!((listing.videos[0].variants[0].frame_count, listing.skipped), (50, vec![]));
+}
+
+fn only(library: &Library) -> VideoInfo {
+    assert_eq!(library.videos.len(), 1, "{library:#?}");
+    library.videos[0].clone()
+}
+
+#[tokio::test]
+async fn a_replaced_file_keeps_the_id_and_never_leaves_the_list() {
+    let folder = tempdir().unwrap();
+    place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");
+    place(&Clip::new(0, 9, 25), folder.path(), "B_240p.mp4");
+    let mut watched = Watched::new(folder.path());
+    let before = watched.library.listing();
+    let held: Vec<_> = before.videos.iter().map(|video| watched.library.video(video.id).unwrap()).collect();
+    assert_ne!(before.videos[0].fingerprint, before.videos[1].fingerprint);
+
+    place(&Clip::new(1, 12, 25), folder.path(), "A_240p.mp4");
+    let old = before.videos[0].fingerprint;
+    let after = watched.until("it is another one", |listing| listing.videos[0].fingerprint != old).await;
+    assert_eq!(*watched.changes.borrow_and_update(), 1, "one change and not two");
+    assert_eq!((after.videos[0].id, after.videos[0].variants[0].frame_count), (before.videos[0].id, 12));
+    assert_eq!(after.videos[1], before.videos[1]);
+    assert_eq!(held[0].info, before.videos[0], "who holds the old one still has it");
+    let untouched = watched.library.video(before.videos[1].id).unwrap();
+    assert!(Arc::ptr_eq(&untouched, &held[1]), "what did not change is the same");
+}
+
+#[tokio::test]
+async fn the_fingerprint_is_that_of_the_files() {
+    let folder = tempdir().unwrap();
+    place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");
+    let mut watched = Watched::new(folder.path());
+    let first = only(&watched.library.listing());
+    assert_eq!(only(&Watched::new(folder.path()).library.listing()), first, "the same after a restart");
+    place(&Clip::new(1, 9, 25), folder.path(), "A_720p.mp4");
+    let both = watched.until("the second one is there", |listing| listing.videos[0].variants.len() == 2).await;
+    assert_ne!(only(&both).fingerprint, first.fingerprint);
+    fs::remove_file(folder.path().join("A_720p.mp4")).unwrap();
+    let one = watched.until("it is gone", |listing| listing.videos[0].variants.len() == 1).await;
+    assert_eq!(only(&one), first, "the same files are the same video");
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_and_comes_back_is_found_again() {
+    let outer: TempDir = tempdir().unwrap();
+    let (folder, aside) = (outer.path().join("videos"), outer.path().join("aside"));
+    fs::create_dir(&folder).unwrap();
+    place(&Clip::new(0, 9, 25), &folder, "A_240p.mp4");
+    let mut watched = Watched::new(&folder);
+    let before = watched.library.listing();
+    fs::rename(&folder, &aside).unwrap();
+    watched.until("nothing is offered", |listing| listing.videos.is_empty()).await;
+    fs::rename(&aside, &folder).unwrap();
+    assert_eq!(watched.until("it is back", |listing| !listing.videos.is_empty()).await, before);
+    place(&Clip::new(1, 9, 25), &folder, "B_240p.mp4");
+    watched.until("it is followed again", |listing| titles(listing) == ["A", "B"]).await;
+}
+
+#[tokio::test]
+async fn a_broken_file_is_named_and_forgotten_with_it() {
+    let folder = tempdir().unwrap();
+    let mut watched = Watched::new(folder.path());
+    fs::write(folder.path().join("Broken_240p.mp4"), "no video").unwrap();
+    let named = watched.until("it is named", |listing| !listing.skipped.is_empty()).await;
+    assert!(named.skipped[0].reason.starts_with("not a video"), "{named:#?}");
+    fs::remove_file(folder.path().join("Broken_240p.mp4")).unwrap();
+    watched.until("it is forgotten", |listing| listing.skipped.is_empty()).await;
+}
