@@ -29,6 +29,11 @@ const OPENING_PATIENCE: Duration = Duration::from_millis(700);
 /// A device that has not asked for samples for so long has gone away without a word.
 const SILENT_DEVICE: Duration = Duration::from_secs(2);
 
+/// A device that complains for so long without a break is lost. PulseAudio behind ALSA also complains now and then for a
+/// moment (it knows no delay yet, or samples came late), and that means nothing.
+const ERROR_PATIENCE: Duration = Duration::from_millis(600);
+const ERROR_BREAK: Duration = Duration::from_millis(150);
+
 /// A device that was lost is tried again after this time: the system may have switched to another.
 const REOPEN_TIME: Duration = Duration::from_secs(1);
 
@@ -37,7 +42,7 @@ const WARM_UP_CALLBACKS: u32 = 4;
 
 /// How much the device asks for at once. Twice this is on its way to the ear, and a pause is heard after that; less makes
 /// gaps likely on a busy computer.
-const PERIOD_MILLIS: u32 = 30;
+const PERIOD_MILLIS: u32 = 40;
 
 /// The device, and what it plays.
 pub struct Sound {
@@ -58,7 +63,9 @@ struct Control {
     is_closing: bool,
     device: Device,
     opening_since: Instant,
-    /// The device's own thread found that it is gone.
+    /// The device complains: since when, and when it did so last.
+    trouble: Option<(Instant, Instant)>,
+    /// It is gone.
     has_failed: bool,
     /// Times that the device ran out of samples although we gave them in time.
     under_runs: u64,
@@ -134,6 +141,7 @@ impl Shared {
             is_closing: false,
             device: Device::Absent,
             opening_since: Instant::now(),
+            trouble: None,
             has_failed: false,
             under_runs: 0,
         };
@@ -165,6 +173,7 @@ impl Shared {
                     return;
                 }
                 control.has_failed = false;
+                control.trouble = None;
                 control.device = Device::Opening;
                 control.opening_since = Instant::now();
             }
@@ -199,12 +208,14 @@ impl Shared {
             if control.is_closing || control.has_failed || is_idle {
                 return;
             }
-            let control = self.changed.wait_timeout(control, Duration::from_secs(1));
-            drop(control.unwrap_or_else(PoisonError::into_inner));
+            let wait = if control.trouble.is_some() { ERROR_BREAK } else { Duration::from_secs(1) };
+            drop(self.changed.wait_timeout(control, wait).unwrap_or_else(PoisonError::into_inner));
             let last_fill = self.queue().last_fill();
-            if last_fill.is_some_and(|last| last.elapsed() > SILENT_DEVICE) {
-                self.control().has_failed = true;
-            }
+            let mut control = self.control();
+            control.trouble = control.trouble.filter(|(_, last)| last.elapsed() < ERROR_BREAK);
+            let is_lost = control.trouble.is_some_and(|(first, _)| first.elapsed() > ERROR_PATIENCE)
+                || last_fill.is_some_and(|last| last.elapsed() > SILENT_DEVICE);
+            control.has_failed |= is_lost;
         }
     }
 
@@ -235,8 +246,9 @@ impl Shared {
             self.build(&device, &supported, fixed).or_else(|_| self.build(&device, &supported, BufferSize::Default))?;
         stream.play()?;
         tracing::debug!(
-            "sound device {device} opened in {} ms: {} Hz, {} channels, {}",
+            "sound device {device} opened in {} ms: {} samples at once, {} Hz, {} channels, {}",
             begun.elapsed().as_millis(),
+            stream.buffer_size().unwrap_or_default(),
             supported.sample_rate(),
             supported.channels(),
             supported.sample_format(),
@@ -291,11 +303,15 @@ impl Shared {
         let on_error = move |error: cpal::Error| match error.kind() {
             ErrorKind::Xrun => watcher.control().under_runs += 1,
             ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
-            _ => {
+            kind => {
                 let mut control = watcher.control();
-                if !control.has_failed {
+                control.has_failed |= matches!(kind, ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated);
+                let now = Instant::now();
+                if let Some((_, last)) = &mut control.trouble {
+                    *last = now;
+                } else {
                     tracing::debug!("sound device: {error}");
-                    control.has_failed = true;
+                    control.trouble = Some((now, now));
                     watcher.changed.notify_all();
                 }
             }

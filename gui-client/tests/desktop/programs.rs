@@ -84,7 +84,7 @@ pub fn start_client_with(
     fs::create_dir_all(&home).unwrap();
     let log = home.with_extension("log");
     let child = Command::new(env!("CARGO_BIN_EXE_triptych"))
-        .args(["--server", address, "--name", name, "--theme", "light"])
+        .args(["--server", address, "--name", name, "--theme", "light", "--log", "info,triptych_client=debug"])
         .env("DISPLAY", &screen.display)
         .env("HOME", &home)
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
