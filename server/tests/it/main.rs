@@ -5,6 +5,7 @@
 mod controls;
 mod library_live;
 mod session;
+mod sound;
 mod stream;
 mod support;
 mod thumbnail;
