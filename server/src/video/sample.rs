@@ -32,7 +32,7 @@ const FRAMES_PER_SECOND: u32 = 30;
 const SECONDS: u32 = 12;
 
 /// What making the sample needs in addition to playing.
-const NEEDED: [(&str, &str); 3] = [
+pub(super) const NEEDED: [(&str, &str); 3] = [
     ("appsrc", "gstreamer1.0-plugins-base"),
     ("matroskamux", "gstreamer1.0-plugins-good"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),

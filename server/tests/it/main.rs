@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod controls;
+mod import;
 mod library_live;
 mod session;
 mod sound;
