@@ -105,7 +105,7 @@ impl Viewer {
     pub async fn stop(mut self) -> bool {
         let was_running = self.halt().await;
         let statistics = self.sources.store.statistics();
-        info!("stream {} stopped; frame store: {statistics:?}", self.stream.0);
+        info!("stream {} ended; frame store: {statistics}", self.stream.0);
         was_running
     }
 
@@ -155,7 +155,7 @@ fn send(
         };
         match &reason {
             EndReason::Failed(why) => warn!("stream {} ended: {why}", stream.0),
-            _ => info!("stream {} was sent to its end; frame store: {:?}", stream.0, sources.store.statistics()),
+            _ => info!("stream {} was sent to its end; frame store: {}", stream.0, sources.store.statistics()),
         }
         // In the picture lane, so that it comes after the last item.
         let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
