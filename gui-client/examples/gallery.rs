@@ -3,6 +3,7 @@
 #[path = "../tests/it/scenes.rs"]
 mod scenes;
 
+use common::media::VideoId;
 use triptych_client::{
     state::State,
     ui::{self, View, theme},
@@ -11,6 +12,14 @@ use triptych_client::{
 struct Gallery {
     state: State,
     picture: Option<egui::TextureHandle>,
+    thumbnail: egui::TextureHandle,
+}
+
+impl Gallery {
+    /// Every other video has one.
+    fn thumbnail(&self, video: VideoId) -> Option<(egui::TextureId, egui::Vec2)> {
+        (video.0 % 2 == 1).then(|| (self.thumbnail.id(), egui::Vec2::new(192.0, 108.0)))
+    }
 }
 
 impl eframe::App for Gallery {
@@ -22,6 +31,7 @@ impl eframe::App for Gallery {
         let view = View {
             now: scenes::moment(),
             picture: self.picture.as_ref().map(egui::TextureHandle::id),
+            thumbnail: &|(video, _)| self.thumbnail(video),
             wants_composer_focus: false,
         };
         for action in ui::show(ui, &self.state, view).actions {
@@ -65,9 +75,10 @@ fn main() -> eframe::Result {
             theme::apply(&creation.egui_ctx);
             creation.egui_ctx.set_theme(if is_dark { egui::Theme::Dark } else { egui::Theme::Light });
             let state = scenes::scene(&scene);
-            let plays = matches!(scene.as_str(), "playing" | "buffering" | "ended" | "failed");
+            let plays = matches!(scene.as_str(), "playing" | "paused" | "portrait" | "buffering" | "ended" | "failed");
             let picture = plays.then(|| picture(&creation.egui_ctx));
-            Ok(Box::new(Gallery { state, picture }))
+            let thumbnail = self::picture(&creation.egui_ctx);
+            Ok(Box::new(Gallery { state, picture, thumbnail }))
         }),
     )
 }

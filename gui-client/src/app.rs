@@ -2,6 +2,7 @@
 //! what they need outside is done.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -16,12 +17,14 @@ use crate::{
         decoder::{Decoder, Status},
         picture::Picture,
         playout::{Hold, Summary},
+        sound::Sound,
     },
     state::{
         State,
         action::{Action, Effect, Moment},
         link::Phase,
         player::{PlaybackReport, Stall},
+        thumbnails::ThumbnailKey,
     },
     ui::{self, View, theme},
 };
@@ -40,6 +43,8 @@ pub struct App {
     screen: Screen,
     /// Due, and not yet drawn.
     next_picture: Option<Picture>,
+    /// Small pictures of videos, on the graphics side.
+    thumbnails: HashMap<ThumbnailKey, TextureHandle>,
     title: String,
     wants_composer_focus: bool,
 }
@@ -58,7 +63,8 @@ impl App {
         dress(ctx, config.theme);
         let waker = ctx.clone();
         // After a delay, however short, the window is drawn once; without one it is drawn twice.
-        let decoder = Decoder::start(move || waker.request_repaint_after(Duration::from_nanos(1)))?;
+        let wake = move || waker.request_repaint_after(Duration::from_nanos(1));
+        let decoder = Decoder::start(Sound::start(wake.clone())?, wake)?;
         let data_dir = config.data_folder().ok_or_else(|| {
             anyhow::anyhow!("this system names no folder for a user's data; name one with --data-dir")
         })?;
@@ -71,6 +77,7 @@ impl App {
             decoder,
             screen: Screen::default(),
             next_picture: None,
+            thumbnails: HashMap::new(),
             title: String::new(),
             wants_composer_focus: false,
         })
@@ -92,15 +99,27 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.net.send(command),
-                Effect::StartPlayback { title, stream } => {
-                    let before = self.decoder.begin(stream, Instant::now());
+                Effect::StartPlayback { title, stream, has_sound } => {
+                    let before = self.decoder.begin(stream, has_sound, Instant::now());
                     log_summary(&self.title, "replaced", before);
                     self.title = title;
                     self.clear_screen();
                     // At once: the first picture waits for it.
                     self.grant();
                 }
-                Effect::SourceEnded(stream) => self.decoder.source_ended(stream, Instant::now()),
+                Effect::BeginStretch { title, stream, epoch } => {
+                    // What is on the screen stays there.
+                    self.title = title;
+                    self.decoder.seek(stream, epoch, Instant::now());
+                }
+                Effect::Pause(is_paused) => {
+                    self.decoder.set_paused(is_paused, Instant::now());
+                    self.grant();
+                }
+                Effect::Volume { percent } => self.decoder.set_volume(percent),
+                Effect::SourceEnded { stream, epoch } => self.decoder.source_ended(stream, epoch, Instant::now()),
+                Effect::ShowThumbnail { key, jpeg } => self.decoder.thumbnail(key, jpeg),
+                Effect::DropThumbnail(key) => drop(self.thumbnails.remove(&key)),
                 Effect::StopPlayback { how } => {
                     log_summary(&self.title, how, self.decoder.stop());
                     self.clear_screen();
@@ -116,8 +135,8 @@ impl App {
     }
 
     fn grant(&self) {
-        if let Some((stream, pictures)) = self.decoder.take_credit() {
-            self.net.send(NetCommand::Grant { stream, pictures });
+        if let Some((stream, epoch, items)) = self.decoder.take_credit() {
+            self.net.send(NetCommand::Grant { stream, epoch, items });
         }
     }
 
@@ -133,15 +152,35 @@ impl App {
         self.screen.take_back(&self.decoder);
         self.grant();
         let Some(status) = self.decoder.status(now) else { return };
-        self.state.report(report(&status));
+        let effects = self.state.report(report(&status), self::now());
+        self.carry_out(effects);
         if status.is_finished {
             log_summary(&self.title, "ended", self.decoder.stop());
-        } else if let Some(due) = self.decoder.next_due() {
+            return;
+        }
+        let due = self.decoder.next_due(now);
+        if due.is_some() || status.hold.is_none() && status.position.is_some() && !self.is_paused() {
+            let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
             // Never zero: that would draw twice.
-            let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
-            ctx.request_repaint_after(wait);
-        } else if status.hold.is_none() && status.shown.is_some() {
+            ctx.request_repaint_after(due.clamp(Duration::from_micros(100), POSITION_INTERVAL));
+        } else if status.position.is_none() && status.shown.is_some() {
+            // On the way to another place: see whether it takes long.
             ctx.request_repaint_after(POSITION_INTERVAL);
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.state.player.showing.as_ref().is_some_and(|showing| showing.is_paused)
+    }
+
+    /// Puts decoded small pictures on the graphics side.
+    fn take_thumbnails(&mut self, ctx: &egui::Context) {
+        for (key, picture) in self.decoder.take_thumbnails() {
+            let Some(picture) = picture else { continue };
+            let size = [picture.width, picture.height];
+            let image = ColorImage::new(size, bytemuck::allocation::cast_vec(picture.pixels));
+            let texture = ctx.load_texture("thumbnail", image, TextureOptions::LINEAR);
+            self.thumbnails.insert(key, texture);
         }
     }
 
@@ -172,6 +211,7 @@ impl eframe::App for App {
         self.take_in_events(ctx);
         self.keep_time(ctx);
         self.play(ctx);
+        self.take_thumbnails(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
@@ -182,6 +222,7 @@ impl eframe::App for App {
         let view = View {
             now: now(),
             picture: self.screen.texture.as_ref().map(TextureHandle::id),
+            thumbnail: &|key| self.thumbnails.get(&key).map(|texture| (texture.id(), texture.size_vec2())),
             wants_composer_focus: std::mem::take(&mut self.wants_composer_focus),
         };
         let outcome = ui::show(ui, &self.state, view);
@@ -189,6 +230,8 @@ impl eframe::App for App {
             self.decoder.set_place(width, height);
         }
         self.act(outcome.actions, ui.ctx());
+        let effects = self.state.see_videos(&outcome.visible_videos);
+        self.carry_out(effects);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
@@ -245,8 +288,9 @@ fn now() -> Moment {
 fn report(status: &Status) -> PlaybackReport {
     PlaybackReport {
         stream: status.stream,
-        position_nanos: u64::try_from(status.position.as_nanos()).unwrap_or(u64::MAX),
-        height: status.shown.map(|head| head.height),
+        epoch: status.epoch,
+        position_nanos: status.position.map(|position| u64::try_from(position.as_nanos()).unwrap_or(u64::MAX)),
+        shown: status.shown.map(|head| (head.index, head.height)),
         stall: status.hold.map(|hold| match hold {
             Hold::Source => Stall::Source,
             Hold::Decoder => Stall::Decoder,
@@ -259,10 +303,17 @@ fn report(status: &Status) -> PlaybackReport {
 fn log_summary(title: &str, how: &str, summary: Option<Summary>) {
     let Some(summary) = summary else { return };
     let tally = summary.tally;
-    let first = summary.first_picture_after.map_or("never".to_owned(), |after| format!("{} ms", after.as_millis()));
+    let millis = |duration: Option<Duration>| {
+        duration.map_or("never".to_owned(), |duration| format!("{} ms", duration.as_millis()))
+    };
+    let offset = summary.offset.mean().map_or("nothing to compare".to_owned(), |mean| {
+        let most = summary.offset.most;
+        format!("{:.1} ms from the picture, {:.1} ms at most", mean.as_secs_f64() * 1e3, most.as_secs_f64() * 1e3)
+    });
     tracing::info!(
         "video {title:?} {how}: {} frames shown, {} dropped (late at decoder {}, late at display {}, broken {}, beyond \
-         credit {}), {} unshown at the end, {} stale, {} stalls; first picture after {first}, {:.1} frames/s on average",
+         credit {}), {} unshown at the end, {} at seeks, {} stale, {} stalls; first picture after {}, {:.1} frames/s on \
+         average; {} sound chunks played, {} unheard, {} under-runs, sound {offset}; {} seeks, picture after {}",
         tally.shown,
         tally.dropped(),
         tally.late_at_decoder,
@@ -270,8 +321,15 @@ fn log_summary(title: &str, how: &str, summary: Option<Summary>) {
         tally.broken,
         tally.beyond_credit,
         tally.unshown_at_stop,
+        tally.unshown_at_seek,
         tally.stale,
         tally.stalls,
+        millis(summary.first_picture_after),
         summary.mean_frames_per_second(),
+        tally.sounds_played,
+        tally.sounds_unheard,
+        tally.under_runs,
+        tally.seeks,
+        millis(summary.seek_median),
     );
 }

@@ -2,8 +2,8 @@
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey},
-    media::{Library, PictureHead, Quality, SegmentInfo, StreamId, VideoId},
-    message::{EndReason, LeaveReason, Person, RefusalCode},
+    media::{Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SoundHead, StreamId, VideoId},
+    message::{Blob, EndReason, LeaveReason, Person, RefusalCode},
     name::Name,
 };
 
@@ -42,18 +42,47 @@ pub enum NetCommand {
         video: VideoId,
         /// Which frames of it.
         quality: Quality,
+        /// Where to begin.
+        from: Position,
     },
-    /// Allows more pictures.
+    /// Allows more pictures and sound.
     Grant {
         /// The stream concerned.
         stream: StreamId,
-        /// How many more.
-        pictures: u32,
+        /// The stretch concerned.
+        epoch: Epoch,
+        /// How many more pictures and sound chunks.
+        items: u32,
     },
     /// Ends a stream.
     Stop {
         /// The stream concerned.
         stream: StreamId,
+    },
+    /// Goes to another place of a stream.
+    Seek {
+        /// The stream concerned.
+        stream: StreamId,
+        /// Larger than any before in this stream.
+        epoch: Epoch,
+        /// Where to.
+        to: Position,
+    },
+    /// Goes on with other frames at the same moment of the video.
+    SetQuality {
+        /// The stream concerned.
+        stream: StreamId,
+        /// Larger than any before in this stream.
+        epoch: Epoch,
+        /// Which frames.
+        quality: Quality,
+        /// Which moment, as a place in the stream as it was before.
+        at: Position,
+    },
+    /// Asks for a small picture of a video.
+    AskThumbnail {
+        /// Which one.
+        video: VideoId,
     },
 }
 
@@ -109,10 +138,12 @@ pub enum NetEvent {
     Letter(ReceivedLetter),
     /// An envelope passed by on the wire: every one does, this client's own too.
     Envelope(WireEntry),
-    /// A stream begins; its pictures go to the [`PictureSink`].
+    /// A stream begins, or a new stretch of it; what is in it goes to the [`PictureSink`].
     StreamStarted {
         /// From [`NetCommand::Watch`].
         stream: StreamId,
+        /// 0, or from [`NetCommand::Seek`] or [`NetCommand::SetQuality`].
+        epoch: Epoch,
         /// From [`NetCommand::Watch`].
         video: VideoId,
         /// Length of the stream.
@@ -121,13 +152,28 @@ pub enum NetEvent {
         frame_count: u32,
         /// Its parts, in order.
         segments: Vec<SegmentInfo>,
+        /// The picture that comes first now.
+        first_index: u32,
+        /// Whether sound comes too.
+        has_sound: bool,
     },
-    /// No more pictures of this stream come.
+    /// Nothing more of this stretch of the stream comes.
     StreamEnded {
         /// From [`NetCommand::Watch`].
         stream: StreamId,
+        /// The stretch that ended.
+        epoch: Epoch,
         /// Why.
         reason: EndReason,
+    },
+    /// A small picture of a video, as asked for.
+    Thumbnail {
+        /// From [`NetCommand::AskThumbnail`].
+        video: VideoId,
+        /// What the video was when the picture was made.
+        fingerprint: u64,
+        /// JFIF; empty when there is none.
+        jpeg: Blob,
     },
 }
 
@@ -249,11 +295,14 @@ pub enum WireOutcome {
     NotTried,
 }
 
-/// Where the network thread puts pictures. Called on that thread, so it must not block; credit bounds how many are
-/// on their way.
+/// Where the network thread puts pictures and sound. Called on that thread, so it must not block; credit bounds how
+/// much is on its way.
 pub trait PictureSink: Send + Sync {
     /// A picture of a stream arrived.
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>);
+
+    /// Some sound of a stream arrived, as [`common::limits::SOUND_RATE_HZ`] describes it.
+    fn sound(&self, head: SoundHead, pcm: Vec<u8>);
 }
 
 impl std::fmt::Debug for ReceivedLetter {

@@ -66,6 +66,7 @@ async fn main() -> Result<()> {
 
 impl Viewer {
     async fn join(stream: TcpStream, identity: &Identity) -> Result<Self> {
+        stream.set_nodelay(true)?;
         let (read_half, writer) = stream.into_split();
         let mut viewer = Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer };
         let client_nonce = [0; 32];

@@ -19,7 +19,6 @@ use common::{
     codec::encode_client,
     crypto::Identity,
     limits::{JOIN_DEADLINE, SILENCE_LIMIT},
-    media::{Epoch, Position},
     message::{ClientMessage, ServerMessage},
     name::Name,
 };
@@ -190,6 +189,10 @@ impl Task {
                 self.sink.picture(head, jpeg.0);
                 return None;
             }
+            ServerMessage::Sound { head, pcm } => {
+                self.sink.sound(head, pcm.0);
+                return None;
+            }
             ServerMessage::Ping { number } => {
                 wire.write(encode_client(&ClientMessage::Pong { number }));
                 return None;
@@ -211,18 +214,33 @@ impl Task {
                 NetEvent::Directory { revision, people }
             }
             ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
-            ServerMessage::StreamStarted { stream, video, duration_nanos, frame_count, segments, .. } => {
-                NetEvent::StreamStarted { stream, video, duration_nanos, frame_count, segments }
-            }
-            ServerMessage::StreamEnded { stream, reason, .. } => NetEvent::StreamEnded { stream, reason },
+            ServerMessage::StreamStarted {
+                stream,
+                epoch,
+                video,
+                duration_nanos,
+                frame_count,
+                segments,
+                first_index,
+                has_sound,
+            } => NetEvent::StreamStarted {
+                stream,
+                epoch,
+                video,
+                duration_nanos,
+                frame_count,
+                segments,
+                first_index,
+                has_sound,
+            },
+            ServerMessage::StreamEnded { stream, epoch, reason } => NetEvent::StreamEnded { stream, epoch, reason },
+            ServerMessage::Thumbnail { video, fingerprint, jpeg } => NetEvent::Thumbnail { video, fingerprint, jpeg },
             ServerMessage::Goodbye { reason } => return Some(Next::Rest(Offline::Goodbye(reason))),
             ServerMessage::Refused { code, message, suggestion } => {
                 return Some(Next::Rest(Offline::Refused { code, message, suggestion }));
             }
-            ServerMessage::Sound { .. } | ServerMessage::Thumbnail { .. } | ServerMessage::Statistics(_) => {
-                return None;
-            }
-            other @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. }) => {
+            other
+            @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_)) => {
                 tracing::warn!("out of place: {other:?}");
                 return None;
             }
@@ -290,12 +308,15 @@ async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
             return None;
         }
         Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
-        Some(NetCommand::Watch { stream, video, quality }) => {
-            ClientMessage::Watch { stream, video, quality, from: Position::START }
+        Some(NetCommand::Watch { stream, video, quality, from }) => {
+            ClientMessage::Watch { stream, video, quality, from }
         }
-        Some(NetCommand::Grant { stream, pictures }) => {
-            ClientMessage::Grant { stream, epoch: Epoch::default(), items: pictures }
+        Some(NetCommand::Grant { stream, epoch, items }) => ClientMessage::Grant { stream, epoch, items },
+        Some(NetCommand::Seek { stream, epoch, to }) => ClientMessage::Seek { stream, epoch, to },
+        Some(NetCommand::SetQuality { stream, epoch, quality, at }) => {
+            ClientMessage::SetQuality { stream, epoch, quality, at }
         }
+        Some(NetCommand::AskThumbnail { video }) => ClientMessage::AskThumbnail { video },
         Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
     };
     wire.write(encode_client(&message));

@@ -1,11 +1,17 @@
-//! From JPEG bytes to the picture that is due: a decoding thread and a pure playout buffer.
+//! From JPEG bytes to the picture that is due, and from samples to the sound that goes with it: a decoding thread, a
+//! sound thread and a pure playout buffer between them.
 //!
 //! ```text
-//! net thread --JPEG--> Playout.encoded --> thread "triptych-decode" --RGBA--> Playout.decoded --due--> window
-//!      ^                                                                                                |
-//!      └───────────────────────────── credit: one for each picture shown or dropped ────────────────────┘
+//! net thread ─┬─JPEG─> Playout.encoded ──> "triptych-decode" ──RGBA──> Playout.decoded ──due──> window
+//!     ^       │                                                              ^
+//!     │       │                                                  what is heard now: the clock
+//!     │       │                                                              │
+//!     │       └─PCM──> SoundQueue ──────> "triptych-sound" and the device ───┘
+//!     └───────────── credit: one for each picture shown or dropped, and each chunk handed to the device
 //! ```
 
 pub mod decoder;
 pub mod picture;
 pub mod playout;
+pub mod sound;
+pub mod sound_queue;

@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use common::{
     crypto::KeyId,
-    media::{StreamId, VideoId},
+    media::{Epoch, Quality, StreamId, VideoId},
     name::Name,
 };
 
 use crate::event::{DraftId, NetCommand};
+
+use super::thumbnails::ThumbnailKey;
 
 /// One point in time on the two clocks that the state needs. Injected, so that tests own time.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +70,24 @@ pub enum Action {
     StopWatching,
     /// Takes away what is left on the picture's place after an end or a failure.
     ClosePlayer,
+    /// Has the video stand still, or go on; after its end, begin again.
+    TogglePause,
+    /// Goes to a time in the stream, in nanoseconds.
+    SeekTo(u64),
+    /// Goes so many nanoseconds ahead or back.
+    SeekBy(i64),
+    /// Goes to the last picture.
+    SeekToLast,
+    /// Has the video stand still, so many pictures ahead or back.
+    Step(i32),
+    /// Goes on with other frames.
+    SetQuality(Quality),
+    /// Sets the volume, in percent.
+    SetVolume(u8),
+    /// Turns the volume up or down, in percent points.
+    ChangeVolume(i8),
+    /// Turns the sound off, or on again.
+    ToggleMute,
 }
 
 /// What has to happen outside of the state.
@@ -81,9 +101,41 @@ pub enum Effect {
         title: String,
         /// Which pictures.
         stream: StreamId,
+        /// Whether the sound device will be needed.
+        has_sound: bool,
     },
-    /// No more pictures come; those on hand are still shown.
-    SourceEnded(StreamId),
+    /// Pictures of this stretch are coming; what is left of the one before is not shown any more.
+    BeginStretch {
+        /// Title, for the log.
+        title: String,
+        /// Which stream.
+        stream: StreamId,
+        /// Which stretch of it.
+        epoch: Epoch,
+    },
+    /// Picture and sound stand still, or go on.
+    Pause(bool),
+    /// How loud from now on.
+    Volume {
+        /// From 0 to 100.
+        percent: u8,
+    },
+    /// Nothing more of this stretch comes; what is on hand is still shown.
+    SourceEnded {
+        /// Which stream.
+        stream: StreamId,
+        /// Which stretch of it.
+        epoch: Epoch,
+    },
+    /// A small picture of a video is to be decoded and shown in the list.
+    ShowThumbnail {
+        /// Which video.
+        key: ThumbnailKey,
+        /// JFIF.
+        jpeg: Vec<u8>,
+    },
+    /// A small picture is not needed any more.
+    DropThumbnail(ThumbnailKey),
     /// Nothing more is shown.
     StopPlayback {
         /// For the log.

@@ -12,6 +12,7 @@ pub mod conversation;
 pub mod link;
 pub mod people;
 pub mod player;
+pub mod thumbnails;
 pub mod wire;
 
 use std::{collections::HashSet, time::Instant};
@@ -19,7 +20,7 @@ use std::{collections::HashSet, time::Instant};
 use common::{
     crypto::{KeyId, PublicKey},
     limits::{MAX_PEOPLE, MAX_TEXT_BYTES},
-    media::Library,
+    media::{Library, VideoId},
     name::Name,
 };
 
@@ -30,7 +31,8 @@ use self::{
     conversation::Conversations,
     link::{Link, Phase},
     people::{Followup, People},
-    player::{PlaybackReport, Player},
+    player::{PlaybackReport, Player, Started},
+    thumbnails::Thumbnails,
     wire::Wire,
 };
 
@@ -49,6 +51,8 @@ pub struct State {
     pub library: Library,
     /// What is being watched.
     pub player: Player,
+    /// Small pictures of the videos.
+    pub thumbnails: Thumbnails,
     /// What passed by.
     pub wire: Wire,
     /// What stands at the right.
@@ -80,6 +84,7 @@ impl State {
             selected: Peer::Everyone,
             library: Library::default(),
             player: Player::default(),
+            thumbnails: Thumbnails::default(),
             wire: Wire::default(),
             side: SidePanel::Conversation,
             last_home: None,
@@ -144,12 +149,12 @@ impl State {
                     self.link.phase = Phase::Attempting(progress);
                 }
             }
-            NetEvent::Online(online) => self.came_online(online),
+            NetEvent::Online(online) => return self.came_online(online),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Joined { revision, person } => return follow_up(self.people.joined(revision, person)),
             NetEvent::Left { revision, name, .. } => return follow_up(self.people.left(revision, &name)),
             NetEvent::Directory { revision, people } => self.people.directory(revision, people),
-            NetEvent::LibraryChanged(library) => self.library = library,
+            NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Letter(letter) => {
@@ -163,17 +168,37 @@ impl State {
                 }
                 self.wire.push(entry, now.unix_millis);
             }
-            NetEvent::StreamStarted { stream, duration_nanos, segments, .. } => {
-                self.player.started(stream, duration_nanos, segments);
+            NetEvent::StreamStarted {
+                stream,
+                epoch,
+                video: _,
+                duration_nanos,
+                frame_count,
+                segments,
+                first_index,
+                has_sound,
+            } => {
+                let news = Started { duration_nanos, frame_count, segments, first_index, has_sound };
+                self.player.started(stream, epoch, news);
             }
-            NetEvent::StreamEnded { stream, reason } => return self.player.source_ended(stream, reason),
+            NetEvent::StreamEnded { stream, epoch, reason } => {
+                return self.player.source_ended(stream, epoch, reason);
+            }
+            NetEvent::Thumbnail { video, fingerprint, jpeg } => {
+                return self.thumbnails.came((video, fingerprint), jpeg.0, &self.library);
+            }
         }
         Vec::new()
     }
 
     /// Takes in what the playout says.
-    pub fn report(&mut self, report: PlaybackReport) {
-        self.player.report(report);
+    pub fn report(&mut self, report: PlaybackReport, now: Moment) -> Vec<Effect> {
+        self.player.report(report, now.instant)
+    }
+
+    /// These entries of the library are on the screen.
+    pub fn see_videos(&mut self, videos: &[VideoId]) -> Vec<Effect> {
+        if self.link.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
     }
 
     /// Takes in what the person does.
@@ -215,6 +240,15 @@ impl State {
                 }
             }
             Action::StopWatching | Action::ClosePlayer => return self.player.stop(),
+            Action::TogglePause => return self.player.toggle_pause(now.instant),
+            Action::SeekTo(nanos) => return self.player.seek_to(nanos, now.instant),
+            Action::SeekBy(nanos) => return self.player.seek_by(nanos, now.instant),
+            Action::SeekToLast => return self.player.seek_to_last(now.instant),
+            Action::Step(pictures) => return self.player.step(pictures, now.instant),
+            Action::SetQuality(quality) => return self.player.set_quality(quality, now.instant),
+            Action::SetVolume(percent) => return self.player.set_volume(percent),
+            Action::ChangeVolume(percent) => return self.player.change_volume(percent),
+            Action::ToggleMute => return self.player.toggle_mute(),
         }
         Vec::new()
     }
@@ -225,7 +259,7 @@ impl State {
         vec![Effect::Net(NetCommand::Connect { address, name })]
     }
 
-    fn came_online(&mut self, online: Online) {
+    fn came_online(&mut self, online: Online) -> Vec<Effect> {
         let home = (self.link.address.trim().to_owned(), online.public_key.id());
         if self.last_home.as_ref() != Some(&home) {
             // Another server or another self: what was said before belongs to neither.
@@ -238,13 +272,20 @@ impl State {
         self.link.name = online.name.as_str().to_owned();
         self.link.came_online(online.server_fingerprint);
         self.people.came_online(online.public_key.id(), online.revision, online.people);
-        self.library = online.library;
+        self.change_library(online.library)
+    }
+
+    /// What plays goes on: the server ends it if it must.
+    fn change_library(&mut self, library: Library) -> Vec<Effect> {
+        self.library = library;
+        self.thumbnails.keep_only(&self.library)
     }
 
     fn went_offline(&mut self, offline: Offline, now: Moment) -> Vec<Effect> {
         self.link.went_offline(offline, now.instant);
         self.people.went_offline();
         self.conversations.went_offline();
+        self.thumbnails.went_offline();
         let mut effects = self.player.went_offline();
         if !self.link.is_wanted {
             effects.extend(self.player.stop());
@@ -259,6 +300,7 @@ impl State {
         self.link.trouble = None;
         self.people.went_offline();
         self.conversations.went_offline();
+        self.thumbnails.went_offline();
         effects.push(Effect::Net(NetCommand::Disconnect));
         effects
     }

@@ -1,15 +1,22 @@
-//! What is being watched.
+//! What is being watched, where in it, and how.
+//!
+//! Going elsewhere takes a new stretch of the stream, and the picture of the old one stays until there is one of the new.
+//! While one such request is under way, further ones (a drag along the bar, a key held down) are remembered, and only the
+//! last is sent when the picture is there: the server is asked as fast as it can answer and no faster.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::{
-    media::{Quality, SegmentInfo, StreamId, VideoInfo},
+    media::{Epoch, Position, Quality, SegmentInfo, StreamId, VideoInfo},
     message::EndReason,
 };
 
 use crate::event::NetCommand;
 
 use super::action::Effect;
+
+/// A request whose picture is not there after this time no longer holds back the next one.
+const SEEK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// How far a video is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +34,7 @@ pub enum Stage {
 /// Why the picture stands still although it should not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
-    /// No pictures come from the server.
+    /// Nothing comes from the server.
     Source,
     /// This computer decodes too slowly.
     Decoder,
@@ -38,10 +45,12 @@ pub enum Stall {
 pub struct PlaybackReport {
     /// Which stream it is about.
     pub stream: StreamId,
-    /// Time in the stream.
-    pub position_nanos: u64,
-    /// The `VariantInfo::height` of the picture; none before the first.
-    pub height: Option<u32>,
+    /// Which stretch of it.
+    pub epoch: Epoch,
+    /// Time in the stream; none before the first picture of the stretch.
+    pub position_nanos: Option<u64>,
+    /// Place in the stream of the picture, and its `VariantInfo::height`; none before the first of the stream.
+    pub shown: Option<(u32, u32)>,
     /// Why it stands still.
     pub stall: Option<Stall>,
     /// Whether the last picture has stood its time.
@@ -55,13 +64,23 @@ pub struct Showing {
     pub video: VideoInfo,
     /// Its stream.
     pub stream: StreamId,
+    /// The stretch that was asked for last.
+    pub epoch: Epoch,
     /// How far it is.
     pub stage: Stage,
+    /// Whether it stands still because the person wants it to.
+    pub is_paused: bool,
+    /// Which frames.
+    pub quality: Quality,
     /// Parts of the stream; empty until the server has answered.
     pub segments: Vec<SegmentInfo>,
     /// Length of the stream.
     pub duration_nanos: u64,
-    /// Time in the stream.
+    /// Pictures in the stream; 0 until the server has answered.
+    pub frame_count: u32,
+    /// Whether the stream has sound.
+    pub has_sound: bool,
+    /// Time in the stream, or the place that is being gone to.
     pub position_nanos: u64,
     /// Where the picture comes from.
     pub height: Option<u32>,
@@ -69,6 +88,14 @@ pub struct Showing {
     pub stall: Option<Stall>,
     /// When the stream was asked for.
     pub asked_at: Instant,
+    /// Whether the server has forgotten the stream, so that nothing more can be asked of it.
+    is_gone: bool,
+    /// Place in the stream of the picture on the screen; none when it is of another stretch.
+    index: Option<u32>,
+    /// The request that is under way.
+    going: Option<(Position, Instant)>,
+    /// The request after that.
+    next: Option<Position>,
 }
 
 impl Showing {
@@ -77,36 +104,110 @@ impl Showing {
         matches!(self.stage, Stage::Opening | Stage::Playing)
     }
 
+    /// Whether the server would still go elsewhere in it.
+    pub fn can_seek(&self) -> bool {
+        !self.segments.is_empty() && !self.is_gone && matches!(self.stage, Stage::Playing | Stage::Ended)
+    }
+
     /// Width by height of the picture's place: that of the largest variant, so that a splice moves nothing.
     pub fn aspect(&self) -> f32 {
         let largest = self.video.variants.last();
         largest.map_or(16.0 / 9.0, |variant| variant.picture_width as f32 / variant.picture_height.max(1) as f32)
     }
+
+    /// About when the picture with this index is due: exact when frames are evenly spaced.
+    fn time_of(&self, index: u32) -> u64 {
+        let ends = self.segments.iter().skip(1).map(|segment| segment.start_nanos).chain([self.duration_nanos]);
+        let part = self.segments.iter().zip(ends).take_while(|(segment, _)| segment.first_index <= index).last();
+        part.map_or(0, |(segment, end)| {
+            let length = u128::from(end.saturating_sub(segment.start_nanos));
+            let ahead = length * u128::from(index - segment.first_index) / u128::from(segment.frame_count.max(1));
+            segment.start_nanos.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// Where it stands, or is about to, as the server understands it.
+    fn place(&self) -> Position {
+        let going = self.going.map(|(to, _)| to);
+        self.next.or(going).or(self.index.map(Position::Picture)).unwrap_or(Position::Time(self.position_nanos))
+    }
+
+    fn go(&mut self, to: Position, now: Instant) -> Vec<Effect> {
+        let epoch = self.begin_stretch(to, now);
+        let seek = NetCommand::Seek { stream: self.stream, epoch, to };
+        self.stretch_effects(seek)
+    }
+
+    fn begin_stretch(&mut self, to: Position, now: Instant) -> Epoch {
+        self.epoch = Epoch(self.epoch.0.saturating_add(1));
+        self.going = Some((to, now));
+        self.next = None;
+        self.index = None;
+        self.stall = None;
+        self.stage = Stage::Playing;
+        self.epoch
+    }
+
+    fn stretch_effects(&self, command: NetCommand) -> Vec<Effect> {
+        // The network hears of the stretch first, so that a grant never comes before it.
+        vec![
+            Effect::Net(command),
+            Effect::BeginStretch { title: self.video.title.clone(), stream: self.stream, epoch: self.epoch },
+            Effect::Pause(self.is_paused),
+        ]
+    }
+
+    fn is_going(&self, now: Instant) -> bool {
+        self.going.is_some_and(|(_, asked_at)| now.saturating_duration_since(asked_at) < SEEK_PATIENCE)
+    }
 }
 
 /// The picture's place.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Player {
     /// What stands on it.
     pub showing: Option<Showing>,
+    /// How loud, from 0 to 100.
+    pub volume_percent: u8,
+    /// Whether nothing is to be heard all the same.
+    pub is_muted: bool,
     last_stream: u32,
+}
+
+impl Default for Player {
+    fn default() -> Self {
+        Self { showing: None, volume_percent: 100, is_muted: false, last_stream: 0 }
+    }
 }
 
 impl Player {
     pub(super) fn watch(&mut self, video: VideoInfo, now: Instant) -> Vec<Effect> {
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
-        let command = NetCommand::Watch { stream, video: video.id, quality: Quality::Triptych };
-        let start = Effect::StartPlayback { title: video.title.clone(), stream };
+        // Once more means as before; something else begins as a triptych.
+        let before = self.showing.take().filter(|before| before.video.id == video.id);
+        let quality = before.map_or(Quality::Triptych, |before| before.quality);
+        let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
+        let command = NetCommand::Watch { stream, video: video.id, quality, from: Position::START };
+        let start = Effect::StartPlayback { title: video.title.clone(), stream, has_sound: video.has_sound };
         self.showing = Some(Showing {
             stream,
+            epoch: Epoch::default(),
             stage: Stage::Opening,
+            is_paused: false,
+            quality,
             segments: Vec::new(),
             duration_nanos: video.duration_nanos,
+            frame_count: 0,
+            has_sound: video.has_sound,
             position_nanos: 0,
             height: None,
             stall: None,
             asked_at: now,
+            is_gone: false,
+            index: None,
+            going: None,
+            next: None,
             video,
         });
         // The network hears of the stream first, so that a grant never comes before its `Watch`.
@@ -115,24 +216,126 @@ impl Player {
 
     pub(super) fn stop(&mut self) -> Vec<Effect> {
         match self.showing.take() {
-            Some(showing) if showing.is_running() => {
+            Some(showing) if !showing.is_gone && !matches!(showing.stage, Stage::Failed(_)) => {
                 vec![Effect::StopPlayback { how: "stopped" }, Effect::Net(NetCommand::Stop { stream: showing.stream })]
             }
             _ => Vec::new(),
         }
     }
 
-    pub(super) fn started(&mut self, stream: StreamId, duration_nanos: u64, segments: Vec<SegmentInfo>) {
-        if let Some(showing) = self.current(stream) {
-            showing.duration_nanos = duration_nanos;
-            showing.segments = segments;
+    /// Stands still, goes on, or after the end begins again.
+    pub(super) fn toggle_pause(&mut self, now: Instant) -> Vec<Effect> {
+        match &mut self.showing {
+            Some(showing) if showing.is_running() => {
+                showing.is_paused = !showing.is_paused;
+                vec![Effect::Pause(showing.is_paused)]
+            }
+            Some(showing) if showing.stage == Stage::Ended => {
+                showing.is_paused = false;
+                self.seek_to(0, now)
+            }
+            _ => Vec::new(),
         }
     }
 
-    pub(super) fn source_ended(&mut self, stream: StreamId, reason: EndReason) -> Vec<Effect> {
-        let Some(showing) = self.current(stream) else { return Vec::new() };
+    pub(super) fn seek_to(&mut self, nanos: u64, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
+        let nanos = nanos.min(showing.duration_nanos);
+        Self::request(showing, Position::Time(nanos), nanos, now)
+    }
+
+    pub(super) fn seek_by(&mut self, nanos: i64, now: Instant) -> Vec<Effect> {
+        let from = self.showing.as_ref().map_or(0, |showing| showing.position_nanos);
+        self.seek_to(from.saturating_add_signed(nanos), now)
+    }
+
+    pub(super) fn seek_to_last(&mut self, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
+        let last = showing.frame_count.saturating_sub(1);
+        let nanos = showing.time_of(last);
+        Self::request(showing, Position::Picture(last), nanos, now)
+    }
+
+    /// Stands still, so many pictures ahead or back.
+    pub(super) fn step(&mut self, pictures: i32, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
+        // On the way to a time, nobody knows yet which picture stands there.
+        let Position::Picture(index) = showing.place() else { return Vec::new() };
+        let mut effects = Vec::new();
+        if !showing.is_paused {
+            showing.is_paused = true;
+            effects.push(Effect::Pause(true));
+        }
+        let last = showing.frame_count.saturating_sub(1);
+        let index = index.saturating_add_signed(pictures).min(last);
+        let nanos = showing.time_of(index);
+        effects.extend(Self::request(showing, Position::Picture(index), nanos, now));
+        effects
+    }
+
+    fn request(showing: &mut Showing, to: Position, nanos: u64, now: Instant) -> Vec<Effect> {
+        showing.position_nanos = nanos;
+        if showing.is_going(now) {
+            showing.next = Some(to);
+            return Vec::new();
+        }
+        showing.go(to, now)
+    }
+
+    pub(super) fn set_quality(&mut self, quality: Quality, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
+        if showing.quality == quality || !offers(&showing.video, quality) {
+            return Vec::new();
+        }
+        showing.quality = quality;
+        let at = showing.place();
+        let epoch = showing.begin_stretch(at, now);
+        showing.stretch_effects(NetCommand::SetQuality { stream: showing.stream, epoch, quality, at })
+    }
+
+    pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {
+        self.volume_percent = percent.min(100);
+        self.is_muted = false;
+        vec![self.volume()]
+    }
+
+    pub(super) fn change_volume(&mut self, percent: i8) -> Vec<Effect> {
+        self.set_volume(self.volume_percent.saturating_add_signed(percent))
+    }
+
+    pub(super) fn toggle_mute(&mut self) -> Vec<Effect> {
+        self.is_muted = !self.is_muted;
+        vec![self.volume()]
+    }
+
+    fn volume(&self) -> Effect {
+        Effect::Volume { percent: if self.is_muted { 0 } else { self.volume_percent } }
+    }
+
+    pub(super) fn started(&mut self, stream: StreamId, epoch: Epoch, news: Started) {
+        let Some(showing) = self.current(stream).filter(|showing| showing.epoch == epoch) else { return };
+        showing.duration_nanos = news.duration_nanos;
+        showing.segments = news.segments;
+        showing.frame_count = news.frame_count;
+        showing.has_sound = news.has_sound;
+        if showing.going.is_some() && showing.next.is_none() {
+            showing.position_nanos = showing.time_of(news.first_index);
+        }
+    }
+
+    pub(super) fn source_ended(&mut self, stream: StreamId, epoch: Epoch, reason: EndReason) -> Vec<Effect> {
+        // A stream that fails does so in all its stretches, also those that the server has not heard of.
+        let showing = self.showing.as_mut().filter(|showing| showing.stream == stream);
+        let Some(showing) = showing.filter(|showing| !matches!(showing.stage, Stage::Failed(_))) else {
+            return Vec::new();
+        };
         match reason {
-            EndReason::Finished => vec![Effect::SourceEnded(stream)],
+            EndReason::Finished if showing.epoch == epoch => vec![Effect::SourceEnded { stream, epoch }],
+            EndReason::Finished => Vec::new(),
+            EndReason::Stopped | EndReason::Failed(_) if showing.stage == Stage::Ended => {
+                showing.is_gone = true;
+                Vec::new()
+            }
             EndReason::Stopped => {
                 self.showing = None;
                 vec![Effect::StopPlayback { how: "stopped" }]
@@ -144,32 +347,63 @@ impl Player {
         }
     }
 
-    pub(super) fn report(&mut self, report: PlaybackReport) {
-        let Some(showing) = self.current(report.stream) else { return };
-        showing.position_nanos = report.position_nanos.min(showing.duration_nanos);
-        showing.height = report.height.or(showing.height);
+    pub(super) fn report(&mut self, report: PlaybackReport, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.current(report.stream).filter(|showing| showing.epoch == report.epoch) else {
+            return Vec::new();
+        };
         showing.stall = report.stall;
-        if report.height.is_some() {
+        if let Some((index, height)) = report.shown {
             showing.stage = Stage::Playing;
+            showing.height = Some(height);
+            if let Some(position_nanos) = report.position_nanos {
+                showing.index = Some(index);
+                showing.going = None;
+                if showing.next.is_none() {
+                    showing.position_nanos = position_nanos.min(showing.duration_nanos);
+                }
+            }
         }
-        if report.is_finished {
+        if !showing.is_going(now)
+            && let Some(to) = showing.next
+        {
+            return showing.go(to, now);
+        }
+        if report.is_finished && showing.going.is_none() {
             showing.stage = Stage::Ended;
+            showing.is_paused = false;
             showing.stall = None;
             showing.position_nanos = showing.duration_nanos;
         }
+        Vec::new()
     }
 
     pub(super) fn went_offline(&mut self) -> Vec<Effect> {
-        match &mut self.showing {
-            Some(showing) if showing.is_running() => {
-                showing.stage = Stage::Failed("The connection to the server broke.".into());
-                vec![Effect::StopPlayback { how: "failed" }]
-            }
-            _ => Vec::new(),
+        let Some(showing) = &mut self.showing else { return Vec::new() };
+        showing.is_gone = true;
+        if !showing.is_running() {
+            return Vec::new();
         }
+        showing.stage = Stage::Failed("The connection to the server broke.".into());
+        vec![Effect::StopPlayback { how: "failed" }]
     }
 
     fn current(&mut self, stream: StreamId) -> Option<&mut Showing> {
         self.showing.as_mut().filter(|showing| showing.stream == stream && showing.is_running())
+    }
+}
+
+/// What the server says of a stretch.
+pub(super) struct Started {
+    pub(super) duration_nanos: u64,
+    pub(super) frame_count: u32,
+    pub(super) segments: Vec<SegmentInfo>,
+    pub(super) first_index: u32,
+    pub(super) has_sound: bool,
+}
+
+fn offers(video: &VideoInfo, quality: Quality) -> bool {
+    match quality {
+        Quality::Triptych => true,
+        Quality::Only(height) => video.variants.iter().any(|variant| variant.height == height),
     }
 }

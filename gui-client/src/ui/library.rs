@@ -1,18 +1,22 @@
 //! The list of videos, and of files that are none.
 
-use common::media::VideoInfo;
-use egui::{Pos2, Rect, RichText, Ui, Vec2};
+use common::media::{VideoId, VideoInfo};
+use egui::{Align2, Pos2, Rect, RichText, Ui, Vec2};
 
-use crate::state::{State, action::Action};
+use crate::state::{State, action::Action, thumbnails};
 
 use super::{
-    format,
+    View, format,
+    signs::{self, Sign},
     theme::{Theme, letter, size, space},
     widgets,
 };
 
-/// Draws the list; a click plays.
-pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+/// Size of the small picture beside a title.
+const PICTURE: Vec2 = Vec2::new(68.0, 39.0);
+
+/// Draws the list; a click plays. `visible` gets the entries that are on the screen.
+pub fn show(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible: &mut Vec<VideoId>) {
     let theme = Theme::of(ui);
     let library = &state.library;
     widgets::section_head(ui, "Videos", library.videos.len());
@@ -20,7 +24,9 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.add_enabled_ui(state.link.is_online(), |ui| {
             for video in &library.videos {
-                entry(ui, state, video, actions);
+                if entry(ui, state, view, video, actions) {
+                    visible.push(video.id);
+                }
             }
         });
         if library.videos.is_empty() {
@@ -36,28 +42,61 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-fn entry(ui: &mut Ui, state: &State, video: &VideoInfo, actions: &mut Vec<Action>) {
+/// Returns whether it is on the screen.
+fn entry(ui: &mut Ui, state: &State, view: View<'_>, video: &VideoInfo, actions: &mut Vec<Action>) -> bool {
     let theme = Theme::of(ui);
     let showing = state.player.showing.as_ref().filter(|showing| showing.video.id == video.id);
     let is_playing = showing.is_some_and(|showing| showing.is_running());
     let remark = describe(video);
-    let name = format!("Play {}, {remark}", video.title);
+    let sound = if video.has_sound { ", with sound" } else { "" };
+    let name = format!("Play {}, {remark}{sound}", video.title);
+    let mut is_visible = false;
     let response = widgets::row(ui, size::VIDEO_ROW, is_playing, &name, |ui, rect| {
-        let icon = Rect::from_center_size(
-            Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y),
-            Vec2::new(size::AVATAR, size::AVATAR * 0.75),
-        );
-        play_sign(ui, icon, is_playing);
-        let left = icon.right() + space::S;
+        is_visible = true;
+        let picture =
+            Rect::from_center_size(Pos2::new(rect.left() + space::S + PICTURE.x / 2.0, rect.center().y), PICTURE);
+        thumbnail(ui, picture, (view.thumbnail)(thumbnails::key(video)), is_playing);
+        let left = picture.right() + space::S + 1.0;
         let right = rect.right() - space::S;
-        let upper = Rect::from_min_max(Pos2::new(left, rect.top() + 7.0), Pos2::new(right, rect.center().y + 2.0));
-        let lower = Rect::from_min_max(Pos2::new(left, rect.center().y + 1.0), Pos2::new(right, rect.bottom() - 7.0));
+        let middle = rect.center().y;
+        let upper = Rect::from_min_max(Pos2::new(left, rect.top() + 7.0), Pos2::new(right, middle + 1.0));
+        let mut lower = Rect::from_min_max(Pos2::new(left, middle + 1.0), Pos2::new(right, rect.bottom() - 7.0));
         widgets::line(ui, upper, &video.title, letter::BODY, theme.text);
+        if video.has_sound {
+            let center = Pos2::new(lower.left() + 6.0, lower.center().y + 0.5);
+            signs::paint(ui.painter(), Sign::Speaker, center, 12.0, theme.weak);
+            lower.min.x += 16.0;
+        }
         widgets::line(ui, lower, &remark, letter::SMALL - 0.5, theme.weak);
     });
-    let response = response.on_hover_text(format!("{}\n{remark}", video.title));
+    let response = response.on_hover_text(format!("{}\n{remark}{sound}", video.title));
     if response.clicked() {
         actions.push(Action::Watch(video.id));
+    }
+    is_visible
+}
+
+/// The picture on dark ground, as it is: what does not have the shape of the place keeps its own.
+fn thumbnail(ui: &Ui, place: Rect, picture: Option<(egui::TextureId, Vec2)>, is_playing: bool) {
+    let theme = Theme::of(ui);
+    const CORNERS: f32 = 4.0;
+    match picture {
+        Some((texture, size)) => {
+            ui.painter().rect_filled(place, CORNERS, theme.screen);
+            let scale = (place.width() / size.x.max(1.0)).min(place.height() / size.y.max(1.0));
+            let rect = Align2::CENTER_CENTER.align_size_within_rect(size * scale, place);
+            let image = egui::Image::from_texture((texture, size)).corner_radius(CORNERS);
+            image.paint_at(ui, rect);
+        }
+        None => {
+            ui.painter().rect_filled(place, CORNERS, theme.border);
+        }
+    }
+    if is_playing {
+        ui.painter().circle_filled(place.center(), 11.0, theme.accent);
+        signs::paint(ui.painter(), Sign::Play, place.center(), 10.0, theme.on_accent);
+    } else if picture.is_none() {
+        signs::paint(ui.painter(), Sign::Play, place.center(), 12.0, theme.weak);
     }
 }
 
@@ -65,16 +104,6 @@ fn entry(ui: &mut Ui, state: &State, video: &VideoInfo, actions: &mut Vec<Action
 fn describe(video: &VideoInfo) -> String {
     let heights = video.variants.iter().map(|variant| format!("{}p", variant.height));
     std::iter::once(format::whole_length(video.duration_nanos)).chain(heights).collect::<Vec<_>>().join(" · ")
-}
-
-fn play_sign(ui: &Ui, rect: Rect, is_playing: bool) {
-    let theme = Theme::of(ui);
-    let (fill, sign) = if is_playing { (theme.accent, theme.on_accent) } else { (theme.border, theme.text) };
-    ui.painter().rect_filled(rect, 5.0, fill);
-    let center = rect.center();
-    let triangle =
-        [Vec2::new(-3.5, -5.0), Vec2::new(5.0, 0.0), Vec2::new(-3.5, 5.0)].map(|corner| center + corner).to_vec();
-    ui.painter().add(egui::Shape::convex_polygon(triangle, sign, egui::Stroke::NONE));
 }
 
 fn skipped(ui: &mut Ui, state: &State, theme: &Theme) {

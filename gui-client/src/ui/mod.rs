@@ -5,32 +5,39 @@ pub mod theme;
 
 mod composer;
 mod connect;
+mod controls;
 mod conversation;
 mod format;
 mod library;
 mod people;
 mod player;
+mod seek_bar;
+mod signs;
 mod status;
 mod widgets;
 mod wire;
 
+use common::media::VideoId;
 use egui::{Frame, Margin, Panel, Ui};
 
 use crate::state::{
     State,
     action::{Action, Moment, SidePanel},
     link::Phase,
+    thumbnails::ThumbnailKey,
 };
 
 use self::theme::{size, space};
 
 /// What a view needs besides the state.
-#[derive(Debug, Clone, Copy)]
-pub struct View {
+#[derive(Clone, Copy)]
+pub struct View<'a> {
     /// The time.
     pub now: Moment,
     /// The picture that plays.
     pub picture: Option<egui::TextureId>,
+    /// The small picture of a video and its size, when there is one.
+    pub thumbnail: &'a dyn Fn(ThumbnailKey) -> Option<(egui::TextureId, egui::Vec2)>,
     /// Whether keys typed from now on belong in the composer.
     pub wants_composer_focus: bool,
 }
@@ -42,6 +49,8 @@ pub struct Outcome {
     pub actions: Vec<Action>,
     /// How many pixels of the screen the picture has, when one plays.
     pub picture_place: Option<(u32, u32)>,
+    /// Videos whose entries in the list are on the screen.
+    pub visible_videos: Vec<VideoId>,
 }
 
 /// Draws everything, on a window that was cleared to [`theme::Theme::ground`]. Columns and bars are told apart by lines,
@@ -63,7 +72,7 @@ fn is_inside(state: &State) -> bool {
     state.link.is_wanted || state.link.phase == Phase::Online
 }
 
-fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
+fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut Outcome) {
     let actions = &mut outcome.actions;
     Panel::top("status")
         .exact_size(size::STATUS_BAR)
@@ -78,7 +87,7 @@ fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
         .default_size(first)
         .size_range(least..=most)
         .frame(Frame::new().inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
-        .show(ui, |ui| left(ui, state, actions));
+        .show(ui, |ui| left(ui, state, view, actions, &mut outcome.visible_videos));
     let [least, first, most] = size::RIGHT;
     // The picture keeps the larger half of a narrow window.
     let first = first.min(ui.available_width() * 0.42).max(least);
@@ -92,16 +101,16 @@ fn inside(ui: &mut Ui, state: &State, view: View, outcome: &mut Outcome) {
         .show(ui, |ui| outcome.picture_place = player::show(ui, state, view.picture, actions));
 }
 
-fn left(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible_videos: &mut Vec<VideoId>) {
     let contacts = state.contacts();
     // People take what they need, up to somewhat more than half; videos have the rest.
     let people_height = (ui.available_height() * 0.55).max(120.0);
     people::show(ui, state, &contacts, people_height, actions);
     ui.add_space(space::M);
-    library::show(ui, state, actions);
+    library::show(ui, state, view, actions, visible_videos);
 }
 
-fn right(ui: &mut Ui, state: &State, view: View, actions: &mut Vec<Action>) {
+fn right(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
     let tabs = Frame::new().inner_margin(Margin::symmetric(8, 6));
     Panel::top("tabs").frame(tabs).show(ui, |ui| {
         ui.horizontal(|ui| {

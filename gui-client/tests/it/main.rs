@@ -6,6 +6,8 @@
 mod net;
 mod playback_decoder;
 mod playback_playout;
+mod playback_sound;
 mod scenes;
+mod state_player;
 mod ui_state;
 mod ui_views;

@@ -9,7 +9,7 @@ use std::{
 
 use common::{
     crypto::{Identity, test_keys},
-    media::PictureHead,
+    media::{PictureHead, SoundHead},
     message::RefusalCode,
     name::Name,
 };
@@ -67,6 +67,8 @@ struct NoPictures;
 
 impl PictureSink for NoPictures {
     fn picture(&self, _: PictureHead, _: Vec<u8>) {}
+
+    fn sound(&self, _: SoundHead, _: Vec<u8>) {}
 }
 
 /// A client without a window, with a key that did not have to be made.

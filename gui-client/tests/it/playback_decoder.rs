@@ -14,7 +14,8 @@ use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::playback::{
     decoder::Decoder,
     picture::{Picture, PictureDecoder, PictureError},
-    playout::Hold,
+    playout::{Hold, WINDOW_ITEMS},
+    sound::Sound,
 };
 
 const STREAM: StreamId = StreamId(1);
@@ -151,13 +152,13 @@ fn a_picture_with_more_pixels_than_allowed_is_refused_before_it_takes_memory() {
 fn pictures_go_in_as_jpeg_and_come_out_in_order_and_the_window_is_woken() {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&wakes);
-    let decoder = Decoder::start(move || {
+    let decoder = Decoder::start(Sound::none(), move || {
         counter.fetch_add(1, Ordering::SeqCst);
     })
     .expect("a thread can be started");
     let sink = decoder.sink();
-    assert_eq!(decoder.begin(STREAM, Instant::now()), None);
-    assert_eq!(decoder.take_credit(), Some((STREAM, 24)));
+    assert_eq!(decoder.begin(STREAM, false, Instant::now()), None);
+    assert_eq!(decoder.take_credit(), Some((STREAM, Epoch(0), WINDOW_ITEMS)));
     let jpeg = halves(160, 90);
     for index in 0..10 {
         // One of them cannot be read.
@@ -165,7 +166,7 @@ fn pictures_go_in_as_jpeg_and_come_out_in_order_and_the_window_is_woken() {
         sink.picture(head(index), bytes);
     }
     sink.picture(PictureHead { stream: StreamId(9), ..head(0) }, jpeg.clone());
-    decoder.source_ended(STREAM, Instant::now());
+    decoder.source_ended(STREAM, Epoch(0), Instant::now());
     wait_for("a wake", || (wakes.load(Ordering::SeqCst) > 0).then_some(()));
 
     let mut shown = Vec::new();
@@ -188,9 +189,9 @@ fn pictures_go_in_as_jpeg_and_come_out_in_order_and_the_window_is_woken() {
 
 #[test]
 fn stopping_while_pictures_wait_is_at_once() {
-    let decoder = Decoder::start(|| {}).expect("a thread can be started");
+    let decoder = Decoder::start(Sound::none(), || {}).expect("a thread can be started");
     let sink = decoder.sink();
-    decoder.begin(STREAM, Instant::now());
+    decoder.begin(STREAM, false, Instant::now());
     decoder.take_credit();
     let jpeg = halves(1280, 720);
     for index in 0..24 {
@@ -199,7 +200,7 @@ fn stopping_while_pictures_wait_is_at_once() {
     let summary = decoder.stop().expect("a stream was under way");
     assert_eq!(summary.tally.unshown_at_stop, 24);
     assert!(decoder.due(Instant::now()).is_none());
-    decoder.begin(StreamId(2), Instant::now());
+    decoder.begin(StreamId(2), false, Instant::now());
     decoder.take_credit();
     sink.picture(PictureHead { stream: StreamId(2), ..head(0) }, jpeg);
     let (head, _) = wait_for("the next stream's picture", || decoder.due(Instant::now()));
@@ -210,12 +211,12 @@ fn stopping_while_pictures_wait_is_at_once() {
 fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&wakes);
-    let decoder = Decoder::start(move || {
+    let decoder = Decoder::start(Sound::none(), move || {
         counter.fetch_add(1, Ordering::SeqCst);
     })
     .expect("a thread can be started");
     let sink = decoder.sink();
-    decoder.begin(STREAM, Instant::now());
+    decoder.begin(STREAM, false, Instant::now());
     decoder.take_credit();
     let jpeg = halves(64, 36);
     sink.picture(head(0), jpeg.clone());

@@ -7,7 +7,7 @@ use std::{
 
 use common::media::{Epoch, PictureHead, StreamId};
 use proptest::prelude::*;
-use triptych_client::playback::playout::{Arrival, Hold, LOOKAHEAD_PICTURES, Playout, WINDOW_PICTURES};
+use triptych_client::playback::playout::{Arrival, Hold, LOOKAHEAD_PICTURES, Playout, WINDOW_ITEMS};
 
 const STREAM: StreamId = StreamId(3);
 const FRAME: Duration = Duration::from_millis(40);
@@ -36,7 +36,7 @@ impl Bench {
     fn new() -> Self {
         let now = Instant::now();
         let mut playout = Playout::default();
-        assert_eq!(playout.begin(STREAM, now), None);
+        assert_eq!(playout.begin(STREAM, Epoch(0), false, now), None);
         let mut bench = Self { playout, now, begun: now, credit: 0, next_index: 0 };
         bench.take_credit();
         bench
@@ -51,9 +51,9 @@ impl Bench {
     }
 
     fn take_credit(&mut self) {
-        if let Some((stream, pictures)) = self.playout.take_credit() {
-            assert_eq!(stream, STREAM);
-            self.credit += pictures;
+        if let Some((stream, epoch, items)) = self.playout.take_credit() {
+            assert_eq!((stream, epoch), (STREAM, Epoch(0)));
+            self.credit += items;
         }
     }
 
@@ -89,13 +89,13 @@ impl Bench {
 #[test]
 fn pictures_are_shown_by_their_timestamps_from_the_first_on() {
     let mut bench = Bench::new();
-    assert_eq!(bench.credit, WINDOW_PICTURES);
+    assert_eq!(bench.credit, WINDOW_ITEMS);
     bench.send(8);
     bench.at(Duration::from_millis(300));
     bench.decode();
     assert_eq!(bench.shown(), Some(0), "the first is shown whenever it is there");
     assert_eq!(bench.shown(), None);
-    assert_eq!(bench.playout.next_due(), Some(bench.now + FRAME));
+    assert_eq!(bench.playout.next_due(bench.now), Some(bench.now + FRAME));
     bench.pass(FRAME - Duration::from_millis(5));
     assert_eq!(bench.shown(), None, "not before its time");
     bench.pass(Duration::from_millis(5));
@@ -163,8 +163,8 @@ fn when_the_server_starves_us_the_clock_waits_and_nothing_is_dropped() {
     bench.pass(Duration::from_millis(10));
     assert_eq!(bench.shown(), None);
     assert_eq!(bench.playout.hold(bench.now), Some(Hold::Source));
-    assert_eq!(bench.playout.next_due(), None, "a window at rest is not woken");
-    assert_eq!(bench.playout.position(bench.now), FRAME * 3, "the time stands still");
+    assert_eq!(bench.playout.next_due(bench.now), None, "a window at rest is not woken");
+    assert_eq!(bench.playout.position(bench.now), Some(FRAME * 3), "the time stands still");
     bench.pass(Duration::from_secs(5));
     bench.send(2);
     bench.decode();
@@ -222,12 +222,12 @@ fn the_end_is_when_the_last_picture_has_stood_its_time() {
     let mut bench = Bench::new();
     bench.send(2);
     bench.decode();
-    bench.playout.source_ended(STREAM, bench.now);
+    bench.playout.source_ended(STREAM, Epoch(0), bench.now);
     assert_eq!(bench.shown(), Some(0));
     bench.pass(FRAME);
     assert_eq!(bench.shown(), Some(1));
     assert!(!bench.playout.is_finished(bench.now));
-    let end = bench.playout.next_due().expect("the end is announced");
+    let end = bench.playout.next_due(bench.now).expect("the end is announced");
     bench.now = end;
     assert_eq!(bench.shown(), None);
     assert!(bench.playout.is_finished(bench.now));
@@ -245,7 +245,7 @@ fn a_stream_that_ends_in_a_stall_plays_out() {
     assert_eq!(bench.shown(), None);
     bench.pass(FRAME * 50);
     bench.send(1);
-    bench.playout.source_ended(STREAM, bench.now);
+    bench.playout.source_ended(STREAM, Epoch(0), bench.now);
     bench.decode();
     assert_eq!(bench.shown(), Some(1));
     bench.pass(FRAME);
@@ -256,9 +256,9 @@ fn a_stream_that_ends_in_a_stall_plays_out() {
 fn an_empty_stream_ends_at_once() {
     let mut bench = Bench::new();
     assert!(!bench.playout.is_finished(bench.now));
-    bench.playout.source_ended(StreamId(99), bench.now);
+    bench.playout.source_ended(StreamId(99), Epoch(0), bench.now);
     assert!(!bench.playout.is_finished(bench.now), "another one ended");
-    bench.playout.source_ended(STREAM, bench.now);
+    bench.playout.source_ended(STREAM, Epoch(0), bench.now);
     assert!(bench.playout.is_finished(bench.now));
     assert_eq!(bench.playout.stop().map(|summary| summary.first_picture_after), Some(None));
 }
@@ -268,8 +268,8 @@ fn strangers_surplus_and_broken_pictures_are_counted() {
     let mut bench = Bench::new();
     let stranger = PictureHead { stream: StreamId(2), ..head(0) };
     assert_eq!(bench.playout.arrive(stranger, 0, bench.now), Arrival::Stale);
-    bench.send(WINDOW_PICTURES);
-    assert_eq!(bench.playout.arrive(head(24), 24, bench.now), Arrival::BeyondCredit);
+    bench.send(WINDOW_ITEMS);
+    assert_eq!(bench.playout.arrive(head(WINDOW_ITEMS), 0, bench.now), Arrival::BeyondCredit);
     let (first, _) = bench.playout.next_job(bench.now).expect("pictures wait");
     assert!(bench.playout.finish_job(first, None, bench.now));
     bench.decode();
@@ -283,12 +283,12 @@ fn what_is_decoded_for_a_stream_that_is_over_is_not_shown() {
     let mut bench = Bench::new();
     bench.send(3);
     let (old, picture) = bench.playout.next_job(bench.now).expect("pictures wait");
-    let summary = bench.playout.begin(StreamId(4), bench.now).expect("the first gives its figures");
+    let summary = bench.playout.begin(StreamId(4), Epoch(0), false, bench.now).expect("the first gives its figures");
     assert_eq!((summary.stream, summary.tally.unshown_at_stop), (STREAM, 3));
     assert!(!bench.playout.finish_job(old, Some(picture), bench.now));
     assert_eq!(bench.playout.due(bench.now), None);
     assert_eq!(bench.playout.arrive(old, 0, bench.now), Arrival::Stale);
-    assert_eq!(bench.playout.take_credit(), Some((StreamId(4), WINDOW_PICTURES)));
+    assert_eq!(bench.playout.take_credit(), Some((StreamId(4), Epoch(0), WINDOW_ITEMS)));
 }
 
 #[derive(Debug, Clone)]
@@ -340,10 +340,10 @@ proptest! {
                     prop_assert!(bench.playout.position(bench.now) >= before || last_shown == Some(0));
                 }
             }
-            prop_assert!(bench.credit <= WINDOW_PICTURES);
+            prop_assert!(bench.credit <= WINDOW_ITEMS);
         }
         // Then all goes well, and the stream must come to its end.
-        bench.playout.source_ended(STREAM, bench.now);
+        bench.playout.source_ended(STREAM, Epoch(0), bench.now);
         for _ in 0..2_000 {
             bench.decode();
             if bench.shown().is_some() {
@@ -388,7 +388,7 @@ proptest! {
             }
             bench.take_credit();
             bench.decode();
-            if let Some(due) = bench.playout.next_due() {
+            if let Some(due) = bench.playout.next_due(bench.now) {
                 bench.now = bench.now.max(due) + Duration::from_micros(jitter_micros);
             }
         }

@@ -9,7 +9,7 @@ use std::{
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey, test_keys},
-    media::{Library, SegmentInfo, SkippedFile, StreamId, VariantInfo, VideoId, VideoInfo},
+    media::{Epoch, Library, Quality, SegmentInfo, SkippedFile, StreamId, VariantInfo, VideoId, VideoInfo},
     message::{EndReason, LeaveReason, Person, RefusalCode},
     name::Name,
 };
@@ -42,6 +42,8 @@ pub const SCENES: &[&str] = &[
     "wire",
     "opening",
     "playing",
+    "paused",
+    "portrait",
     "buffering",
     "ended",
     "failed",
@@ -215,10 +217,13 @@ pub fn watch(state: &mut State, video: u64) -> StreamId {
 pub fn start(state: &mut State, stream: StreamId, video: u64) {
     let event = NetEvent::StreamStarted {
         stream,
+        epoch: Epoch(0),
         video: VideoId(video),
         duration_nanos: 22_120_000_000,
         frame_count: 552,
         segments: segments(),
+        first_index: 0,
+        has_sound: true,
     };
     state.apply(event, moment());
 }
@@ -226,8 +231,9 @@ pub fn start(state: &mut State, stream: StreamId, video: u64) {
 pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackReport {
     PlaybackReport {
         stream,
-        position_nanos: seconds * 1_000_000_000,
-        height: Some(height),
+        epoch: Epoch(0),
+        position_nanos: Some(seconds * 1_000_000_000),
+        shown: Some((seconds as u32 * 25, height)),
         stall: None,
         is_finished: false,
     }
@@ -237,7 +243,7 @@ pub fn playing() -> State {
     let mut state = talked();
     let stream = watch(&mut state, 1);
     start(&mut state, stream, 1);
-    state.report(report(stream, 10, 720));
+    state.report(report(stream, 10, 720), moment());
     state
 }
 
@@ -330,21 +336,39 @@ pub fn scene(which: &str) -> State {
             watch(&mut state, 1);
         }
         "playing" => state = playing(),
+        "paused" => {
+            state = playing();
+            state.handle(Action::TogglePause, moment());
+            state.handle(Action::SetVolume(30), moment());
+            state.handle(Action::SetQuality(Quality::Only(720)), moment());
+        }
+        "portrait" => {
+            let mut tall = video(4, "Upright", 22_120_000_000);
+            for variant in &mut tall.variants {
+                variant.picture_width = variant.picture_height * 9 / 16;
+            }
+            tall.has_sound = false;
+            let library = Library { videos: vec![tall], skipped: Vec::new() };
+            state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
+            let stream = watch(&mut state, 4);
+            start(&mut state, stream, 4);
+            state.report(report(stream, 10, 720), moment());
+        }
         "buffering" => {
             state = playing();
             let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackReport { stall: Some(Stall::Source), ..report(stream, 10, 720) });
+            state.report(PlaybackReport { stall: Some(Stall::Source), ..report(stream, 10, 720) }, moment());
         }
         "ended" => {
             state = playing();
             let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackReport { is_finished: true, ..report(stream, 22, 1440) });
+            state.report(PlaybackReport { is_finished: true, ..report(stream, 22, 1440) }, moment());
         }
         "failed" => {
             state = playing();
             let stream = state.player.showing.as_ref().expect("it plays").stream;
             let reason = EndReason::Failed("the file breaks off after frame 251".into());
-            state.apply(NetEvent::StreamEnded { stream, reason }, moment());
+            state.apply(NetEvent::StreamEnded { stream, epoch: Epoch(0), reason }, moment());
         }
         "lost" => {
             state = talked();

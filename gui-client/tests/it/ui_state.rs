@@ -6,7 +6,7 @@ use common::{
     crypto::PublicKey,
     limits::MAX_TEXT_BYTES,
     media::Library,
-    message::{EndReason, LeaveReason, RefusalCode},
+    message::{LeaveReason, RefusalCode},
 };
 use triptych_client::{
     event::{NetCommand, NetEvent, Offline, Progress, WireOutcome},
@@ -15,7 +15,6 @@ use triptych_client::{
         action::{Action, Effect, Moment, Peer, SidePanel},
         conversation::{Delivery, Message},
         link::Phase,
-        player::Stage,
     },
 };
 
@@ -412,78 +411,4 @@ fn the_wire_and_conversations_are_bounded() {
     let messages = messages(&state, bob_peer());
     assert_eq!(messages.len(), 2_000);
     assert_eq!(messages[0].text, "50", "the oldest fall away");
-}
-
-// ---- Videos
-
-#[test]
-fn watching_asks_the_network_before_the_playback() {
-    let mut state = joined();
-    let effects = state.handle(Action::Watch(common::media::VideoId(2)), moment());
-    let [Effect::Net(NetCommand::Watch { stream, video, .. }), Effect::StartPlayback { stream: played, title }] =
-        &effects[..]
-    else {
-        panic!("a grant must not come before its stream")
-    };
-    assert_eq!((stream, title.as_str(), video.0), (played, "Numbers", 2));
-    let first = *stream;
-    let second = scenes::watch(&mut state, 1);
-    assert!(second > first, "each stream has a larger number");
-    assert!(
-        commands(state.handle(Action::StopWatching, moment())) == [NetCommand::Stop { stream: second }],
-        "stopping names the stream that plays"
-    );
-    assert!(state.player.showing.is_none());
-    assert!(state.handle(Action::StopWatching, moment()).is_empty());
-}
-
-#[test]
-fn what_is_not_in_the_library_or_out_of_reach_is_not_asked_for() {
-    let mut state = joined();
-    assert!(state.handle(Action::Watch(common::media::VideoId(99)), moment()).is_empty());
-    state.apply(NetEvent::Offline(lost()), moment());
-    assert!(state.handle(Action::Watch(common::media::VideoId(1)), moment()).is_empty());
-}
-
-#[test]
-fn the_player_goes_from_opening_to_the_end() {
-    let stage = |state: &State| state.player.showing.as_ref().map(|showing| showing.stage.clone());
-    let mut state = joined();
-    let stream = scenes::watch(&mut state, 1);
-    assert_eq!(stage(&state), Some(Stage::Opening));
-    scenes::start(&mut state, stream, 1);
-    state.report(scenes::report(stream, 1, 240));
-    assert_eq!(stage(&state), Some(Stage::Playing));
-    let ended = NetEvent::StreamEnded { stream, reason: EndReason::Finished };
-    assert!(state.apply(ended, moment()) == [Effect::SourceEnded(stream)]);
-    assert_eq!(stage(&state), Some(Stage::Playing), "what has arrived is still shown");
-    let last = triptych_client::state::player::PlaybackReport { is_finished: true, ..scenes::report(stream, 22, 1440) };
-    state.report(last);
-    assert_eq!(stage(&state), Some(Stage::Ended));
-    let showing = state.player.showing.as_ref().expect("the last picture stays");
-    assert_eq!(showing.position_nanos, showing.duration_nanos, "the bar is full");
-    assert!(state.handle(Action::ClosePlayer, moment()).is_empty(), "nothing is left to be stopped");
-    assert_eq!(stage(&state), None);
-}
-
-#[test]
-fn news_of_another_stream_changes_nothing() {
-    let mut state = joined();
-    let old = scenes::watch(&mut state, 1);
-    let stream = scenes::watch(&mut state, 2);
-    scenes::start(&mut state, old, 1);
-    assert!(state.apply(NetEvent::StreamEnded { stream: old, reason: EndReason::Stopped }, moment()).is_empty());
-    state.report(scenes::report(old, 5, 1440));
-    let showing = state.player.showing.as_ref().expect("the second plays");
-    assert_eq!((showing.stream, &showing.stage, showing.segments.len()), (stream, &Stage::Opening, 0));
-}
-
-#[test]
-fn a_stream_that_fails_or_loses_its_link_says_so() {
-    let failed = scenes::scene("failed").player.showing.map(|showing| showing.stage);
-    assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
-    let mut state = scenes::playing();
-    let effects = state.apply(NetEvent::Offline(lost()), moment());
-    assert!(effects == [Effect::StopPlayback { how: "failed" }]);
-    assert!(matches!(state.player.showing.map(|showing| showing.stage), Some(Stage::Failed(_))));
 }

@@ -46,6 +46,7 @@ fn build(state: State, builder: HarnessBuilder<Bench>) -> Harness<'static, Bench
             let view = View {
                 now: moment(),
                 picture: None,
+                thumbnail: &|_| None,
                 wants_composer_focus: std::mem::take(&mut bench.wants_composer_focus),
             };
             for action in ui::show(ui, &bench.state, view).actions {
@@ -200,7 +201,7 @@ fn a_failed_message_has_a_retry() {
 fn click_a_video_and_stop() {
     let mut harness = window(scenes::joined(), [1200.0, 760.0]);
     harness.get_by_label("Nothing is playing");
-    harness.get_by_label_contains("Play Numbers, 0:20 · 240p · 720p · 1440p").click();
+    harness.get_by_label_contains("Play Numbers, 0:20 · 240p · 720p · 1440p, with sound").click();
     harness.run();
     assert!(matches!(harness.state().commands()[..], [NetCommand::Watch { video, .. }] if video.0 == 2));
     harness.get_by_label("Opening…");
@@ -216,7 +217,7 @@ fn the_player_tells_resolution_stalls_and_ends() {
     let harness = show("playing");
     harness.get_by_label("720p");
     harness.get_by_label("0:10 / 0:22");
-    show("buffering").get_by_label("Waiting for pictures from the server…");
+    show("buffering").get_by_label("Waiting for the server…");
     show("failed").get_by_label_contains("breaks off after frame 251");
     let mut harness = show("ended");
     harness.get_by_label("The end");
@@ -231,7 +232,7 @@ fn the_picture_keeps_its_place_across_splices() {
     let stream = harness.state().state.player.showing.as_ref().expect("it plays").stream;
     let mut places = Vec::new();
     for (seconds, height) in [(1, 240), (10, 720), (20, 1440)] {
-        harness.state_mut().state.report(scenes::report(stream, seconds, height));
+        harness.state_mut().state.report(scenes::report(stream, seconds, height), moment());
         harness.run();
         harness.get_by_label(&format!("{height}p"));
         places.push(harness.get_by_label_contains("Picture of").rect());

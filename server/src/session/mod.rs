@@ -272,7 +272,9 @@ impl Session<'_> {
             Turn::Quality(quality, at) => viewer.set_quality(epoch, quality, at).await,
         };
         if let Err(error) = turned {
-            self.stop_viewer().await;
+            if let Some(viewer) = self.viewer.take() {
+                viewer.stop().await;
+            }
             self.say_failed(stream, epoch, &error);
         }
     }

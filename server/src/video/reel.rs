@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! plan ─► cursor on the segment that plays ──┐
-//!         cursor on the next one, in time ───┼─► next(): by time, a picture before sound of the same time
+//!         cursors on the next ones, in time ─┼─► next(): by time, a picture before sound of the same time
 //! spans ► cursor on the sound ───────────────┘
 //! ```
 //!
-//! The next segment is wanted some seconds before the current one ends, so that the splice costs nothing.
+//! The next segments are wanted some seconds before they come, so that a splice costs nothing.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use common::{
@@ -29,7 +29,7 @@ const PICTURES_AHEAD: usize = 16;
 /// Sound chunks that are made ahead of a viewer.
 const CHUNKS_AHEAD: usize = 8;
 
-/// How long before the end of a segment the next one is wanted. A far seek into a file with few key frames may take seconds.
+/// How long before a segment comes it is wanted. A far seek into a file with few key frames may take seconds.
 const HEAD_START_NANOS: u64 = 10_000_000_000;
 
 /// Two files may differ by so much in when they show the same frame without the sound being cut at the splice.
@@ -156,10 +156,10 @@ impl Program {
 pub struct Reel {
     store: Store,
     program: Program,
+    first_index: usize,
     next_index: usize,
-    /// The segment that plays, and when it has a head start the one after it.
-    current: Option<Part>,
-    upcoming: Option<Part>,
+    /// The segment that plays, and behind it those that have a head start.
+    parts: VecDeque<Part>,
     sound: Option<SoundWalk>,
 }
 
@@ -175,7 +175,7 @@ impl Reel {
         store.count_viewer(true);
         let sound = SoundWalk::new(store, &program, first_index);
         let store = store.clone();
-        let mut reel = Self { store, program, next_index: first_index, current: None, upcoming: None, sound };
+        let mut reel = Self { store, program, first_index, next_index: first_index, parts: VecDeque::new(), sound };
         if let Some(planned) = reel.planned() {
             reel.want(&planned);
         }
@@ -197,7 +197,7 @@ impl Reel {
 
     async fn picture(&mut self, planned: &PlannedFrame) -> Result<EncodedPicture, ReelError> {
         self.want(planned);
-        let part = self.current.as_ref().expect("wanting a frame opens its segment");
+        let part = self.parts.front().expect("wanting a frame opens its segment");
         let jpeg = part.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.index + 1;
         // What was taken may be given up, and what comes next be made, while the viewer has no credit.
@@ -220,22 +220,24 @@ impl Reel {
     /// Says what is wanted when `planned` comes next.
     fn want(&mut self, planned: &PlannedFrame) {
         let place = self.program.plan.segment_of(planned.index);
-        if self.current.as_ref().is_none_or(|part| part.segment != place) {
-            let waiting = self.upcoming.take().filter(|part| part.segment == place);
-            self.current = Some(waiting.unwrap_or_else(|| self.part(place)));
+        while self.parts.front().is_some_and(|part| part.segment != place) {
+            self.parts.pop_front();
         }
-        let plan = &self.program.plan;
-        let segment = &plan.segments()[place];
-        let upcoming = plan.segments().get(place + 1);
-        let is_time = upcoming.is_some_and(|next| planned.pts_nanos + HEAD_START_NANOS >= next.start_nanos);
-        if let Some(part) = &self.current {
-            part.cursor.want(ahead(planned.frame, segment));
+        let plan = self.program.plan.clone();
+        // Nothing competes with the first picture.
+        let is_first = planned.index == self.first_index;
+        let soon_nanos = if is_first { 0 } else { planned.pts_nanos + HEAD_START_NANOS };
+        for (number, segment) in plan.segments().iter().enumerate().skip(place + self.parts.len()) {
+            if number > place && segment.start_nanos > soon_nanos {
+                break;
+            }
+            self.parts.push_back(self.part(number));
+            if number > place {
+                self.parts[number - place].cursor.want(ahead(segment.frames.start, segment));
+            }
         }
-        if let Some(next) = upcoming.filter(|_| is_time && self.upcoming.is_none()) {
-            let frames = ahead(next.frames.start, next);
-            let part = self.part(place + 1);
-            part.cursor.want(frames);
-            self.upcoming = Some(part);
+        if let Some(part) = self.parts.front() {
+            part.cursor.want(ahead(planned.frame, &plan.segments()[place]));
         }
     }
 

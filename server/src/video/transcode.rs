@@ -25,7 +25,7 @@ use super::{
 };
 
 /// What `x264enc` is told beyond its properties: that the colours are full-range BT.601.
-const COLOURS: &str = "fullrange=on:colormatrix=smpte170m";
+pub(super) const COLOURS: &str = "fullrange=on:colormatrix=smpte170m";
 
 /// Constant quality of x264; 18 is about where a person stops to see a difference, each 6 more halve the size.
 const QUALITY: u32 = 20;

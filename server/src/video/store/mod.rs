@@ -61,6 +61,7 @@ pub struct Store(Arc<Shared>);
 
 struct Shared {
     desk: Mutex<Desk>,
+    patience: Duration,
     hits: AtomicU64,
     misses: AtomicU64,
     decoded: AtomicU64,
@@ -80,8 +81,13 @@ pub(super) struct Cursor {
 impl Store {
     /// A store that holds so many bytes at most, and a little more only while what viewers wait for is larger than that.
     pub fn new(cache_bytes: u64) -> Self {
+        Self::with_patience(cache_bytes, LAST_PATIENCE)
+    }
+
+    fn with_patience(cache_bytes: u64, patience: Duration) -> Self {
         let shared = Shared {
             desk: Mutex::new(Desk::new(cache_bytes)),
+            patience,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             decoded: AtomicU64::new(0),
@@ -164,8 +170,8 @@ impl Cursor {
                     return Err(failure);
                 }
             }
-            if timeout(LOOK_AROUND, changed).await.is_err() {
-                let starts = self.shared.desk().abandon_hung(self.track, LAST_PATIENCE);
+            if timeout(LOOK_AROUND.min(self.shared.patience), changed).await.is_err() {
+                let starts = self.shared.desk().abandon_hung(self.track, self.shared.patience);
                 self.shared.start(starts);
             }
         }

@@ -1,1 +1,217 @@
+//! The store with tracks that are counted instead of decoded.
 
+use std::{
+    sync::{
+        atomic::{AtomicBool, AtomicUsize},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use common::media::VideoId;
+
+use super::*;
+use crate::video::stage::Trouble;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const FRAME_BYTES: usize = 1000;
+
+/// A track whose frames carry their number, and what was done to make them.
+#[derive(Default)]
+struct Counted {
+    opened: AtomicUsize,
+    made: AtomicUsize,
+    /// This frame cannot be made.
+    broken_frame: Option<usize>,
+    /// Sources of this track wait until it is dropped.
+    hanging: Option<Mutex<mpsc::Receiver<()>>>,
+    is_done_hanging: Arc<AtomicBool>,
+}
+
+struct Counting {
+    track: Arc<Counted>,
+    frame: usize,
+}
+
+impl Opener for Arc<Counted> {
+    fn open(&self, frame: usize, _: Pulse, _: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop> {
+        self.opened.fetch_add(1, Relaxed);
+        Ok(Box::new(Counting { track: self.clone(), frame }))
+    }
+
+    fn name(&self) -> String {
+        "counted".into()
+    }
+}
+
+impl Source for Counting {
+    fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, Stop> {
+        if let Some(hanging) = &self.track.hanging {
+            let _ = hanging.lock().unwrap().recv();
+            self.track.is_done_hanging.store(true, Relaxed);
+        }
+        if self.track.broken_frame == Some(self.frame) {
+            return Err(Trouble("it is broken".into()).into());
+        }
+        self.track.made.fetch_add(1, Relaxed);
+        let mut bytes = vec![0; FRAME_BYTES];
+        bytes[..8].copy_from_slice(&(self.frame as u64).to_le_bytes());
+        self.frame += 1;
+        Ok(bytes.into())
+    }
+}
+
+fn key(video: u64) -> TrackKey {
+    TrackKey { video: VideoId(video), fingerprint: 0, part: Part::Pictures(0) }
+}
+
+fn cursor(store: &Store, video: u64, track: &Arc<Counted>) -> Cursor {
+    store.cursor(key(video), || Arc::new(track.clone()))
+}
+
+/// Reads the frames one after the other, as a viewer does.
+async fn walk(cursor: &Cursor, frames: Range<usize>) {
+    for frame in frames.clone() {
+        cursor.want(frame..(frame + 16).min(frames.end));
+        assert_eq!(number(&get(cursor, frame).await.unwrap()), frame);
+    }
+}
+
+async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, Failure> {
+    timeout(DEADLINE, cursor.get(frame)).await.expect("the frame comes in time")
+}
+
+fn number(bytes: &Bytes) -> usize {
+    u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+}
+
+async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_true() {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_readers_have_each_frame_made_once() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    let readers = (0..50).map(|_| {
+        let cursor = cursor(&store, 1, &track);
+        tokio::spawn(async move { walk(&cursor, 0..200).await })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.unwrap();
+    }
+    assert_eq!(track.made.load(Relaxed), 200);
+    let statistics = store.statistics();
+    assert_eq!((statistics.hits + statistics.misses, statistics.decoded), (50 * 200, 200));
+    assert_eq!(statistics.held_bytes, 200 * FRAME_BYTES as u64);
+}
+
+#[tokio::test]
+async fn one_walk_is_one_decoder_which_is_let_go_at_the_end() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    walk(&cursor(&store, 1, &track), 0..300).await;
+    assert_eq!(track.opened.load(Relaxed), 1);
+    assert_eq!(store.statistics().decoders, 1);
+    wait_until("the decoder is let go", || store.statistics().decoders == 0).await;
+}
+
+#[tokio::test]
+async fn a_cache_of_one_frame_or_none_still_plays() {
+    for cache_bytes in [0, FRAME_BYTES as u64 + 1] {
+        let (store, track) = (Store::new(cache_bytes), Arc::new(Counted::default()));
+        walk(&cursor(&store, 1, &track), 0..100).await;
+        assert!(store.statistics().held_bytes <= 2 * FRAME_BYTES as u64, "{:?}", store.statistics());
+        assert_eq!(track.opened.load(Relaxed), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_the_limit_goes_but_nothing_that_is_wanted_or_warm() {
+    let (store, track) = (Store::new(40 * FRAME_BYTES as u64), Arc::new(Counted::default()));
+    let paused = cursor(&store, 1, &track);
+    walk(&paused, 0..6).await;
+    paused.keep_warm(4);
+    paused.want(100..110);
+    wait_until("what is wanted is made", || store.statistics().decoded >= 16).await;
+    walk(&cursor(&store, 1, &track), 200..400).await;
+    assert!(store.statistics().held_bytes <= 40 * FRAME_BYTES as u64);
+    let made = track.made.load(Relaxed);
+    for frame in (0..4).chain(100..110) {
+        assert_eq!(number(&get(&paused, frame).await.unwrap()), frame);
+    }
+    assert_eq!(track.made.load(Relaxed), made, "all of it was still there");
+}
+
+#[tokio::test]
+async fn a_frame_that_cannot_be_made_is_told_and_stops_nobody_else() {
+    let broken = Counted { broken_frame: Some(30), ..Counted::default() };
+    let (store, broken, sound) = (Store::new(1 << 20), Arc::new(broken), Arc::new(Counted::default()));
+    let other = cursor(&store, 2, &sound);
+    let reader = cursor(&store, 1, &broken);
+    walk(&reader, 0..30).await;
+    reader.want(30..46);
+    assert_eq!(get(&reader, 30).await.unwrap_err().cause, "it is broken");
+    // Not tried over and over.
+    let opened = broken.opened.load(Relaxed);
+    assert!(get(&reader, 30).await.is_err());
+    assert_eq!(broken.opened.load(Relaxed), opened);
+    // Behind the break it goes on.
+    walk(&reader, 31..60).await;
+    walk(&other, 0..60).await;
+}
+
+#[tokio::test]
+async fn a_decoder_that_hangs_is_given_up_with_a_reason() {
+    let (release, hanging) = mpsc::channel();
+    let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
+    let is_done = hanging.is_done_hanging.clone();
+    let patience = Duration::from_millis(300);
+    let (store, sound) = (Store::with_patience(1 << 20, patience), Arc::new(Counted::default()));
+    let reader = cursor(&store, 1, &hanging);
+    reader.want(0..16);
+    let other = cursor(&store, 2, &sound);
+    walk(&other, 0..100).await;
+    assert!(get(&reader, 0).await.unwrap_err().cause.contains("nothing came out of it"));
+    assert_eq!(store.statistics().decoders, 1, "the hung one is out of the books");
+    // It may come back one day, and then it goes.
+    drop(release);
+    let begun = Instant::now();
+    while !is_done.load(Relaxed) {
+        assert!(begun.elapsed() < DEADLINE);
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[tokio::test]
+async fn many_places_at_once_share_a_bounded_number_of_decoders() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    let readers: Vec<_> = (0..40)
+        .map(|place| {
+            let cursor = cursor(&store, 1, &track);
+            tokio::spawn(async move { walk(&cursor, place * 1000..place * 1000 + 100).await })
+        })
+        .collect();
+    let mut most = 0;
+    for reader in readers {
+        while !reader.is_finished() {
+            most = most.max(store.statistics().decoders);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        reader.await.unwrap();
+    }
+    assert!((2..=16).contains(&most), "{most}");
+    assert_eq!(track.made.load(Relaxed), 4000);
+}
+
+#[tokio::test]
+async fn what_was_made_of_a_video_that_is_gone_is_forgotten() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    walk(&cursor(&store, 1, &track), 0..20).await;
+    wait_until("the decoder is let go", || store.statistics().decoders == 0).await;
+    store.forget(|key| key.video == VideoId(1));
+    assert_eq!(store.statistics().held_bytes, 0);
+}

@@ -1,0 +1,138 @@
+//! What the playout knows of the stream that plays, besides its pictures.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use common::media::{Epoch, PictureHead, StreamId};
+
+use super::{
+    Arrival,
+    clock::Clock,
+    tally::{Tally, Timing},
+};
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) epoch: Epoch,
+    pub(super) clock: Clock,
+    pub(super) is_paused: bool,
+    pub(super) is_stalled: bool,
+    pub(super) last_shown: Option<PictureHead>,
+    pub(super) is_source_ended: bool,
+    /// Granted in this stretch and not yet arrived.
+    pub(super) outstanding_items: u32,
+    /// When each sound chunk that waits ends, in the stream.
+    pub(super) sound_ends: VecDeque<Duration>,
+    /// Up to where the stream has arrived.
+    pub(super) arrived_until: Duration,
+    pub(super) has_sound: bool,
+    pub(super) timing: Timing,
+    pub(super) tally: Tally,
+}
+
+impl Stream {
+    pub(super) fn new(id: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Self {
+        Self {
+            id,
+            epoch,
+            clock: Clock::Unstarted,
+            is_paused: false,
+            is_stalled: false,
+            last_shown: None,
+            is_source_ended: false,
+            outstanding_items: 0,
+            sound_ends: VecDeque::new(),
+            arrived_until: Duration::ZERO,
+            has_sound,
+            timing: Timing::new(now),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Everything of the stretch before is forgotten, but not what was on the screen.
+    pub(super) fn seek(&mut self, epoch: Epoch, now: Instant) {
+        self.tally.seeks += 1;
+        self.epoch = epoch;
+        self.clock = Clock::Unstarted;
+        self.is_stalled = false;
+        self.is_source_ended = false;
+        self.outstanding_items = 0;
+        self.sound_ends.clear();
+        self.arrived_until = Duration::ZERO;
+        self.timing.seek(now);
+    }
+
+    pub(super) fn is_of(&self, head: &PictureHead) -> bool {
+        (head.stream, head.epoch) == (self.id, self.epoch)
+    }
+
+    pub(super) fn admit(&mut self, stream: StreamId, epoch: Epoch) -> Arrival {
+        if (stream, epoch) != (self.id, self.epoch) {
+            self.tally.stale += 1;
+            return Arrival::Stale;
+        }
+        if self.outstanding_items == 0 {
+            self.tally.beyond_credit += 1;
+            return Arrival::BeyondCredit;
+        }
+        self.outstanding_items -= 1;
+        Arrival::Queued
+    }
+
+    /// Time in the stream, once the clock has started.
+    pub(super) fn position(&self, now: Instant) -> Option<Duration> {
+        // At the end, pictures may stand longer than the sound lasts.
+        let is_bounded = !(self.is_source_ended && self.sound_ends.is_empty());
+        self.clock.position(now, is_bounded)
+    }
+
+    pub(super) fn stand(&mut self, now: Instant) {
+        let at = self.position(now).unwrap_or_default();
+        self.clock = Clock::Standing { at };
+    }
+
+    pub(super) fn stall(&mut self, at: Duration) {
+        self.tally.stalls += 1;
+        self.is_stalled = true;
+        self.clock = Clock::Standing { at };
+    }
+
+    /// Stands still when there is nothing to go on with and more is to come.
+    pub(super) fn stall_if_dry(&mut self, position: Duration, is_drained: bool) {
+        if self.is_source_ended {
+            return;
+        }
+        match self.clock {
+            Clock::Running { .. } if is_drained => {
+                if let Some(end) = self.last_shown.as_ref().map(end_of).filter(|&end| position > end) {
+                    self.stall(end);
+                }
+            }
+            Clock::Sounding { heard: Some(heard), .. } if self.sound_ends.is_empty() && position >= heard.until => {
+                self.tally.under_runs += 1;
+                self.stall(position);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn show(&mut self, head: PictureHead, now: Instant) {
+        if let Clock::Sounding { heard: Some(heard), .. } = self.clock {
+            self.timing.offset.note(heard.position(now).abs_diff(pts(&head)));
+        }
+        self.timing.shown(now);
+        self.last_shown = Some(head);
+        self.tally.shown += 1;
+    }
+}
+
+pub(super) fn pts(head: &PictureHead) -> Duration {
+    Duration::from_nanos(head.pts_nanos)
+}
+
+pub(super) fn end_of(head: &PictureHead) -> Duration {
+    Duration::from_nanos(head.pts_nanos.saturating_add(head.duration_nanos))
+}

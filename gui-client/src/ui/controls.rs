@@ -1,0 +1,158 @@
+//! What steers a video: buttons under the picture, and keys.
+
+use common::media::Quality;
+use egui::{Align, Key, Layout, Modifiers, Rect, RichText, Role, Ui, Vec2, WidgetInfo};
+
+use crate::state::{
+    action::Action,
+    player::{Player, Showing, Stage},
+};
+
+use super::{
+    format, seek_bar, signs,
+    signs::Sign,
+    theme::{Theme, space},
+    widgets,
+};
+
+/// With less room than this, sound and quality stand on a line of their own.
+const NARROW: f32 = 400.0;
+
+/// Width of the volume's slider.
+const VOLUME_WIDTH: f32 = 72.0;
+
+/// How far the arrow keys go.
+const SKIP_NANOS: i64 = 5_000_000_000;
+const VOLUME_STEP: i8 = 10;
+
+/// Height that the controls take in a column of this width.
+pub fn height(width: f32) -> f32 {
+    if width < NARROW { 110.0 } else { 74.0 }
+}
+
+/// Draws them into `column`.
+pub fn show(ui: &mut Ui, column: Rect, player: &Player, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(column).layout(Layout::top_down(Align::Min)));
+    seek_bar::show(&mut ui, showing, actions);
+    ui.add_space(2.0);
+    let is_narrow = column.width() < NARROW;
+    let row = Vec2::new(column.width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        steering(ui, showing, can_play, actions);
+        time(ui, showing);
+        if !is_narrow {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                quality(ui, showing, actions);
+                sound(ui, player, showing, actions);
+            });
+        }
+    });
+    if is_narrow {
+        ui.add_space(space::XS);
+        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+            quality(ui, showing, actions);
+            sound(ui, player, showing, actions);
+        });
+    }
+}
+
+fn steering(ui: &mut Ui, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
+    match showing.stage {
+        Stage::Opening | Stage::Playing => {
+            let (sign, name) = if showing.is_paused { (Sign::Play, "Play") } else { (Sign::Pause, "Pause") };
+            if signs::button(ui, sign, name, &format!("{name} (space bar)")).clicked() {
+                actions.push(Action::TogglePause);
+            }
+            if ui.button("Stop").on_hover_text("Ends the video").clicked() {
+                actions.push(Action::StopWatching);
+            }
+        }
+        Stage::Ended | Stage::Failed(_) => {
+            let label = if showing.stage == Stage::Ended { "Play again" } else { "Try again" };
+            if ui.add_enabled_ui(can_play, |ui| widgets::primary_button(ui, label)).inner.clicked() {
+                actions.push(Action::Watch(showing.video.id));
+            }
+            if ui.button("Close").clicked() {
+                actions.push(Action::ClosePlayer);
+            }
+        }
+    }
+}
+
+fn time(ui: &mut Ui, showing: &Showing) {
+    let text = format!("{} / {}", format::length(showing.position_nanos), format::whole_length(showing.duration_nanos));
+    let text = RichText::new(text).monospace().color(Theme::of(ui).weak);
+    ui.add(egui::Label::new(text).truncate());
+}
+
+/// From right to left.
+fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
+    let current = match showing.quality {
+        Quality::Triptych => "Auto".to_owned(),
+        Quality::Only(height) => format!("{height}p"),
+    };
+    ui.add_enabled_ui(showing.can_seek(), |ui| {
+        let menu = ui.menu_button(&current, |ui| {
+            let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
+            for quality in [Quality::Triptych].into_iter().chain(heights) {
+                let name = match quality {
+                    Quality::Triptych => "Auto (triptych)".to_owned(),
+                    Quality::Only(height) => format!("{height}p only"),
+                };
+                if ui.add(egui::Button::selectable(quality == showing.quality, name)).clicked() {
+                    actions.push(Action::SetQuality(quality));
+                    ui.close();
+                }
+            }
+        });
+        let response = menu.response;
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), format!("Quality: {current}")));
+        response.on_hover_text("Which resolutions are shown");
+    });
+}
+
+/// From right to left.
+fn sound(ui: &mut Ui, player: &Player, showing: &Showing, actions: &mut Vec<Action>) {
+    if !showing.has_sound {
+        return;
+    }
+    let mut percent = if player.is_muted { 0 } else { player.volume_percent };
+    ui.spacing_mut().slider_width = VOLUME_WIDTH;
+    let slider = ui.add(egui::Slider::new(&mut percent, 0..=100).show_value(false));
+    slider.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(percent), "Volume"));
+    if slider.changed() {
+        actions.push(Action::SetVolume(percent));
+    }
+    slider.on_hover_text(format!("Volume {percent} % (up and down keys)"));
+    let is_silent = percent == 0;
+    let (sign, name) = if is_silent { (Sign::Muted, "Sound on") } else { (Sign::Speaker, "Mute") };
+    if signs::button(ui, sign, name, &format!("{name} (M)")).clicked() {
+        actions.push(Action::ToggleMute);
+    }
+}
+
+/// Takes the keys that steer the video, unless they belong to something that has the focus.
+pub fn keys(ui: &Ui, actions: &mut Vec<Action>) {
+    if ui.ctx().egui_wants_keyboard_input() || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    let meanings = [
+        (Key::Space, Action::TogglePause),
+        (Key::ArrowLeft, Action::SeekBy(-SKIP_NANOS)),
+        (Key::ArrowRight, Action::SeekBy(SKIP_NANOS)),
+        (Key::Comma, Action::Step(-1)),
+        (Key::Period, Action::Step(1)),
+        (Key::Home, Action::SeekTo(0)),
+        (Key::End, Action::SeekToLast),
+        (Key::M, Action::ToggleMute),
+        (Key::ArrowUp, Action::ChangeVolume(VOLUME_STEP)),
+        (Key::ArrowDown, Action::ChangeVolume(-VOLUME_STEP)),
+    ];
+    ui.input_mut(|input| {
+        for (key, action) in meanings {
+            for _ in 0..input.count_and_consume_key(Modifiers::NONE, key) {
+                actions.push(action.clone());
+            }
+        }
+    });
+}
