@@ -293,13 +293,10 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     Ok(track)
 }
 
-/// Makes the pad's track ours when it is the first with pictures. Takes note of the first sound that can be decoded.
+/// Makes the pad's track ours when it is the first with pictures.
 fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
     let Some(caps) = track_caps(pad) else { return false };
     let mut track = track.lock().expect("no holder of this lock panics");
-    if track.sound.is_none() && is_sound(&caps) {
-        track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
-    }
     let is_ours = track.caps.is_none() && is_video(&caps);
     if is_ours {
         track.caps = Some(caps);
@@ -316,6 +313,11 @@ fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool
             let mut track = track.lock().expect("no holder of this lock panics");
             if is_ours {
                 track.note(pad, buffer, is_vp8);
+            } else if track.sound.is_none()
+                && let Some(caps) = pad.current_caps().filter(|caps| is_sound(caps))
+            {
+                // Asked only now, because some parsers settle the details with the first buffer.
+                track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
             }
             if let Some((_, end)) = shown(pad, buffer) {
                 track.last_nanos = track.last_nanos.max(end);
