@@ -8,7 +8,8 @@
 //! ```
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -96,6 +97,8 @@ pub(super) enum Flaw {
     NeedsPlugin(String),
     #[error("{0}x{1} is larger than {MAX_PICTURE_SIDE}x{MAX_PICTURE_SIDE}")]
     TooLarge(u32, u32),
+    #[error("incomplete: has {0} of {1} bytes")]
+    Short(u64, u64),
     #[error("breaks off after {:.1} s of {:.1} s", seconds(.0), seconds(.1))]
     BreaksOff(u64, u64),
     #[error("incomplete or damaged{}: {words}", after(.nanos))]
@@ -120,9 +123,7 @@ fn after(nanos: &u64) -> String {
 
 /// Reads a file from end to end without decoding it, then decodes its first picture.
 pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
-    if fs::File::open(path).and_then(|file| file.metadata()).map_err(Flaw::Unreadable)?.len() == 0 {
-        return Err(Flaw::Empty);
-    }
+    check_length(path)?;
     let track = read(path)?;
     let caps = track.caps.clone().ok_or(Flaw::NoVideoTrack)?;
     check_size(&caps)?;
@@ -134,6 +135,23 @@ pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
         }
     }
     Err(flaw)
+}
+
+/// Whether there is anything in it, and all of it, as far as that can be told before reading.
+fn check_length(path: &Path) -> Result<(), Flaw> {
+    let file = fs::File::open(path).map_err(Flaw::Unreadable)?;
+    let length = file.metadata().map_err(Flaw::Unreadable)?.len();
+    if length == 0 {
+        return Err(Flaw::Empty);
+    }
+    // AVI has nothing else that its reader would miss: it makes do with what is there.
+    let mut head = Vec::new();
+    file.take(8).read_to_end(&mut head).map_err(Flaw::Unreadable)?;
+    let promised = head.strip_prefix(b"RIFF").and_then(|size| Some(u32::from_le_bytes(size.try_into().ok()?)));
+    match promised.filter(|&size| size != u32::MAX).map(|size| u64::from(size) + 8) {
+        Some(promised) if promised > length => Err(Flaw::Short(length, promised)),
+        _ => Ok(()),
+    }
 }
 
 /// What reading without decoding shows of the first video track.

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// What `x264enc` is told beyond its properties: that the colours are full-range BT.601.
-const COLOURS: &str = "fullrange=on:colormatrix=smpte170m";
+pub(super) const COLOURS: &str = "fullrange=on:colormatrix=smpte170m";
 
 /// Constant quality of x264; 18 is about where a person stops to see a difference, each 6 more halve the size.
 const QUALITY: u32 = 20;
@@ -57,13 +57,14 @@ pub(super) fn transcode(
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<(), Stop> {
     let mut stage = Stage::new();
-    let pulse = Pulse::default();
+    // An encoder takes in dozens of frames before it puts out the first, so its output alone is no sign of life.
+    let (pulse, written) = (Pulse::default(), Pulse::default());
     let pipeline = &stage.pipeline;
     let parse = add_source(pipeline, path)?;
-    let pictures = add_pictures(pipeline, &parse, probed)?;
+    let pictures = add_pictures(pipeline, &parse, probed, &pulse)?;
     let sound = probed.sound.as_ref().map(|sound| add_sound(pipeline, &parse, &sound.decoder)).transpose()?;
     for target in targets {
-        add_branch(pipeline, target, frames_per_second(probed), &pictures, sound.as_ref(), &pulse)?;
+        add_branch(pipeline, target, frames_per_second(probed), &pictures, sound.as_ref(), [&pulse, &written])?;
     }
     stage.play()?;
     let mut watchdog = Watchdog::new(&pulse);
@@ -71,7 +72,7 @@ pub(super) fn transcode(
     loop {
         let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
         let message = stage.bus.timed_pop_filtered(timeout, &kinds);
-        progress(pulse.count());
+        progress(written.count());
         match message.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Eos(_)) => return Ok(()),
             Some(gst::MessageView::Error(error)) => return Err(Trouble(words(&error.error())).into()),
@@ -104,7 +105,12 @@ fn caps_filter(caps: gst::Caps) -> Result<gst::Element, Trouble> {
 }
 
 /// Decoded pictures, upright and progressive, at a `tee`.
-fn add_pictures(pipeline: &gst::Pipeline, parse: &gst::Element, probed: &Probed) -> Result<gst::Element, Trouble> {
+fn add_pictures(
+    pipeline: &gst::Pipeline,
+    parse: &gst::Element,
+    probed: &Probed,
+    pulse: &Pulse,
+) -> Result<gst::Element, Trouble> {
     let (queue, decoder, convert) = (coded_queue()?, element(&probed.decoder)?, element("videoconvertscale")?);
     // The converter takes limited-range BT.601 for full-range BT.601, see `decode`.
     let raw = gst::Caps::builder("video/x-raw");
@@ -124,15 +130,16 @@ fn add_pictures(pipeline: &gst::Pipeline, parse: &gst::Element, probed: &Probed)
     chain.extend([flip, tee.clone()]);
     add_chain(pipeline, &chain.iter().collect::<Vec<_>>())?;
     link_first(parse, &queue, is_video, |_| {});
-    only_forward(&decoder);
+    only_forward(&decoder, pulse);
     Ok(tee)
 }
 
 /// Drops frames that come twice or too late, which no container can hold.
-fn only_forward(decoder: &gst::Element) {
+fn only_forward(decoder: &gst::Element, pulse: &Pulse) {
     let output = decoder.static_pad("src").expect("a decoder has an output");
-    let last = std::sync::Mutex::new(None);
+    let (last, pulse) = (std::sync::Mutex::new(None), pulse.clone());
     output.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        pulse.beat();
         let pts = info.buffer().and_then(|buffer| buffer.pts());
         let mut last = last.lock().expect("no holder of this lock panics");
         if pts.is_none() || pts <= *last {
@@ -164,7 +171,7 @@ fn add_branch(
     frames_per_second: u32,
     pictures: &gst::Element,
     sound: Option<&gst::Element>,
-    pulse: &Pulse,
+    pulses: [&Pulse; 2],
 ) -> Result<(), Trouble> {
     let waiting = gst::ElementFactory::make("queue")
         .property("max-size-buffers", QUEUED_FRAMES)
@@ -177,7 +184,6 @@ fn add_branch(
         gst::Caps::builder("video/x-raw")
             .field("format", "I420")
             .field("colorimetry", "1:4:0:0")
-            .field("interlace-mode", "progressive")
             .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
             .field("width", target.width as i32)
             .field("height", target.height as i32)
@@ -200,10 +206,10 @@ fn add_branch(
     let sink = sink.build()?;
     add_chain(pipeline, &[&waiting, &scale, &filter, &encoder, &parse, &coded, &mux, &sink])?;
     pictures.link(&waiting)?;
-    let pulse = pulse.clone();
-    let written = coded.static_pad("src").expect("a queue has an output");
-    written.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        pulse.beat();
+    let output = coded.static_pad("src").expect("a queue has an output");
+    let pulses = pulses.map(Pulse::clone);
+    output.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        pulses.iter().for_each(Pulse::beat);
         gst::PadProbeReturn::Ok
     });
     if let Some(sound) = sound {

@@ -13,12 +13,14 @@ use triptych_server::video;
 
 use crate::support::{
     clips::{Clip, read_barcode, run, wait_until},
+    guard,
     watch::watch,
 };
 
 const SERVER: &str = env!("CARGO_BIN_EXE_triptych-server");
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
+    guard::alive();
     let mut command = Command::new(SERVER);
     command.arg("--videos").arg(folder).args(arguments);
     command
@@ -126,6 +128,31 @@ fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
     assert!(try_it("good.mp4", &["--title", "a/b"]).contains("--title"));
     assert!(try_it("good.mp4", &["--title", ".hidden"]).contains("--title"));
     assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_sample_is_as_good_as_an_import() {
+    let folder = tempdir().unwrap();
+    let made = triptych(folder.path(), &["sample"]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(names(folder.path()).len(), 3);
+    let check = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && table.matches("no conversion").count() == 3, "{table}");
+    assert!(table.matches("360 frames").count() == 3 && table.matches("Opus").count() == 3, "{table}");
+}
+
+#[test]
+fn check_fails_when_a_file_is_broken_and_not_because_of_strangers() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let fine = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(fine.stdout).unwrap();
+    assert!(fine.status.success() && table.contains("skipped notes.txt"), "{table}");
+    fs::write(folder.path().join("Film_240p.mp4"), "").unwrap();
+    let broken = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(broken.stdout).unwrap();
+    assert!(broken.status.code() == Some(1) && table.contains("BROKEN Film_240p.mp4: empty file"), "{table}");
 }
 
 #[test]

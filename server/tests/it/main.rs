@@ -12,5 +12,6 @@ mod support;
 mod thumbnail;
 mod video_colour;
 mod video_library;
+mod video_odd;
 mod video_reel;
 mod video_splice;

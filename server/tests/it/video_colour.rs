@@ -7,11 +7,10 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use image::{Rgb, RgbImage};
 use tempfile::tempdir;
-use triptych_server::video::{Import, ImportOrder};
 
 use crate::support::{
     clips::{Clip, MJPEG, run, turn_clockwise},
-    watch::{Watched, watch},
+    watch::{Watched, watch, watch_import},
 };
 
 const BARS: [[u8; 3]; 8] = [
@@ -75,20 +74,6 @@ fn reference(path: &Path) -> RgbImage {
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!(bytes.len() as u32, width * height * 3, "choose a width that needs no padding");
     RgbImage::from_raw(width, height, bytes).unwrap()
-}
-
-/// Imports a file and watches what it became.
-async fn watch_import(path: &Path, height: u32) -> Watched {
-    let folder = tempdir().unwrap();
-    let order = ImportOrder {
-        file: path.to_owned(),
-        folder: folder.path().to_owned(),
-        title: Some("imported".into()),
-        heights: vec![height],
-        replaces: false,
-    };
-    Import::prepare(order).unwrap().run(|_| {}, || true).unwrap();
-    watch(folder.path(), "imported", Quality::Triptych).await
 }
 
 fn picture(watched: &Watched) -> RgbImage {

@@ -142,6 +142,7 @@ pub fn run(description: &str, path: &Path) {
 }
 
 fn pipeline(description: &str, path: &Path) -> gst::Pipeline {
+    super::guard::alive();
     gst::init().unwrap();
     let pipeline = gst::parse::launch(description).unwrap().downcast::<gst::Pipeline>().unwrap();
     pipeline.by_name("sink").unwrap().set_property("location", path);
