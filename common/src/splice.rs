@@ -180,7 +180,8 @@ impl Plan {
         let place = self.segments.partition_point(|segment| segment.start_nanos <= nanos).saturating_sub(1);
         let segment = &self.segments[place];
         let index = &variants[segment.variant];
-        let frame = index.standing_at(index.content_nanos(segment.frames.start) + (nanos - segment.start_nanos));
+        let since_nanos = nanos - segment.start_nanos;
+        let frame = index.standing_at(index.content_nanos(segment.frames.start).saturating_add(since_nanos));
         segment.first_index + frame.clamp(segment.frames.start, segment.frames.end - 1) - segment.frames.start
     }
 
@@ -280,7 +281,7 @@ mod tests {
         fn every_time_has_the_picture_that_stands_then(variants in prop::collection::vec(any_index(), 1..7), share in 0.0..1.2) {
             let plan = Plan::triptych(&variants);
             prop_assume!(plan.frame_count() > 0);
-            let nanos = (plan.duration_nanos() as f64 * share) as u64;
+            let nanos = if share > 1.1 { u64::MAX } else { (plan.duration_nanos() as f64 * share) as u64 };
             let index = plan.standing_at(nanos, &variants);
             let frame = plan.frame(index, &variants).unwrap();
             let is_last = index + 1 == plan.frame_count();
