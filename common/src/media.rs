@@ -1,5 +1,7 @@
 //! What the server says about its videos and streams.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Opaque handle of a video; says nothing about where it lies.
@@ -144,4 +146,14 @@ pub struct Statistics {
     pub held_bytes: u64,
     /// What it may hold.
     pub cache_bytes: u64,
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let (held, limit) = (mebibytes(self.held_bytes), mebibytes(self.cache_bytes));
+        let Self { viewers, decoders, hits, misses, decoded, .. } = self;
+        write!(f, "{viewers} viewers, {decoders} decoders, {hits} hits, {misses} misses, {decoded} decoded, ")?;
+        write!(f, "{held:.1} of {limit:.1} MiB held")
+    }
 }

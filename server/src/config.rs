@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 use common::limits::DEFAULT_PORT;
 
+use crate::video::USUAL_HEIGHTS;
+
 /// Relays messages it cannot read, and streams videos as triptychs.
 #[derive(Debug, Parser)]
 #[command(name = "triptych-server", version)]
@@ -39,8 +41,24 @@ pub struct Args {
 }
 
 /// One-off jobs.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Make a short sample video in three resolutions in the video folder
     Sample,
+    /// Make all resolutions of a video from one file, in the video folder
+    Import {
+        /// The file: whatever GStreamer can read
+        file: PathBuf,
+        /// Title of the video [default: the file's name]
+        #[arg(long)]
+        title: Option<String>,
+        /// Heights of the resolutions, in pixels
+        #[arg(long, value_name = "HEIGHT,…", value_delimiter = ',', default_values_t = USUAL_HEIGHTS)]
+        heights: Vec<u32>,
+        /// Replace a video of the same title
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say what is missing for playing and importing, and what the video folder holds
+    Check,
 }

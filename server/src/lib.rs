@@ -28,7 +28,7 @@ use crate::{
     hub::Hub,
     session::Services,
     tls::{Tls, TlsError},
-    video::{Library, LibraryError, Store},
+    video::{Library, LibraryError, Store, viewer::Sources},
 };
 
 /// What this program calls itself on the wire.
@@ -112,7 +112,7 @@ impl Server {
         let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
-        listener::run(self.listener, self.tls, Services { hub, library, store }, stop).await;
+        listener::run(self.listener, self.tls, Services { hub, videos: Sources { library, store } }, stop).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The doorbell of the server: reads the command line, prints the one line that counts, and waits for Ctrl-C.
 
+mod jobs;
+
 use std::{
     io::{IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -18,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use triptych_server::{
     Server, Settings,
     config::{Args, Command},
-    video,
+    video::{self, ImportOrder, USUAL_HEIGHTS},
 };
 
 /// Clients get this long to hear the goodbye.
@@ -26,12 +28,18 @@ const GOODBYE_TIME: Duration = Duration::from_millis(800);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = start_log(&args.log).and_then(|()| match args.command {
-        Some(Command::Sample) => make_sample(&args.videos),
-        None => serve(&args),
+    let done = start_log(&args.log).and_then(|()| match args.command.clone() {
+        Some(Command::Sample) => jobs::make_sample(&args.videos),
+        Some(Command::Import { file, title, heights, force }) => {
+            let has_usual_heights = heights == USUAL_HEIGHTS;
+            let folder = args.videos.clone();
+            jobs::import(ImportOrder { file, folder, title, heights, replaces: force }, has_usual_heights)
+        }
+        Some(Command::Check) => jobs::check(&args.videos),
+        None => serve(&args).map(|()| ExitCode::SUCCESS),
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("triptych-server: {error:#}");
             ExitCode::FAILURE
@@ -121,25 +129,6 @@ fn offer(listing: &Library, folder: &Path) -> String {
     let more = listing.videos.len().saturating_sub(titles.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more} from {folder}", titles.join(", "))
-}
-
-fn make_sample(folder: &Path) -> Result<()> {
-    video::init()?;
-    let shows_progress = std::io::stderr().is_terminal();
-    let progress = |done: video::SampleProgress| {
-        if shows_progress && (done.frames_done.is_multiple_of(12) || done.frames_done == done.frames_total) {
-            let percent = done.frames_done * 100 / done.frames_total;
-            eprint!("\rmaking the {}p version: {percent} % of all done  ", done.height);
-        }
-    };
-    let paths = video::make_sample(folder, progress)?;
-    if shows_progress {
-        eprintln!();
-    }
-    for path in paths {
-        println!("made {}", path.display());
-    }
-    Ok(())
 }
 
 fn data_dir(args: &Args) -> Result<PathBuf> {

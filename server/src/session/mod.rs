@@ -30,7 +30,10 @@ use crate::{
     SOFTWARE,
     hub::{Hub, directory::EnterError},
     outbox::{CloseReason, Outbox},
-    video::{Library, ReelError, Store, viewer::Viewer},
+    video::{
+        ReelError,
+        viewer::{Sources, Viewer},
+    },
 };
 
 /// What one client may have relayed on average. Its messages are multiplied by the number of people online, so without
@@ -46,9 +49,7 @@ pub struct Services {
     /// Who is online.
     pub hub: Hub,
     /// What can be watched.
-    pub library: Library,
-    /// Where its frames are kept.
-    pub store: Store,
+    pub videos: Sources,
 }
 
 /// Why a session ended.
@@ -201,10 +202,10 @@ impl Session<'_> {
             }
             Action::Turn { stream, epoch, to } => self.turn(stream, epoch, to).await,
             Action::SendThumbnail(video) => {
-                let start = || Thumbnails::start(self.services.library.clone(), self.outbox.clone());
+                let start = || Thumbnails::start(self.services.videos.library.clone(), self.outbox.clone());
                 self.thumbnails.get_or_insert_with(start).ask(video).await;
             }
-            Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.store.statistics())),
+            Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.videos.store.statistics())),
             Action::Stop(stream) => {
                 if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
                     self.stop_viewer().await;
@@ -252,11 +253,11 @@ impl Session<'_> {
 
     async fn watch(&mut self, stream: StreamId, video: VideoId, quality: Quality, from: Position) {
         self.stop_viewer().await;
-        let Some(video) = self.services.library.video(video) else {
+        let Some(video) = self.services.videos.library.video(video) else {
             let reason = EndReason::Failed("the server has no such video any more".to_owned());
             return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
-        match Viewer::start(stream, video, quality, from, self.services.store.clone(), self.outbox.clone()) {
+        match Viewer::start(stream, video, quality, from, self.services.videos.clone(), self.outbox.clone()) {
             Ok(viewer) => self.viewer = Some(viewer),
             Err(error) => self.say_failed(stream, Epoch::default(), &error),
         }

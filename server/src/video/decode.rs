@@ -15,6 +15,7 @@
 //!   its time, so that in a file of variable frame rate it passes for the first wanted one.
 //! * There is no stop position: after the last wanted frame the decoder is told that the stream has ended.
 //! * A JPEG takes up to three times as long to encode as a frame takes to decode, hence the lanes.
+//! * Frames of two fields pass `deinterlace`, behind the first converter.
 //! * JPEG readers assume full-range BT.601; frames that are in it already pass all converters untouched. Those in
 //!   limited-range BT.601 take a detour through RGB.
 
@@ -31,7 +32,7 @@ use std::{
 use common::splice::FrameIndex;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
-use gstreamer_video::{VideoColorMatrix, VideoColorRange};
+use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 
 use super::{
     edge,
@@ -64,8 +65,10 @@ pub(super) struct Order<'a> {
     pub(super) seek_nanos: Option<u64>,
     /// Width and height of the pictures; `None` is whatever the file says.
     pub(super) size: Option<(u32, u32)>,
-    /// See [`Pictures::needs_detour`].
+    /// See [`Decoded::needs_detour`].
     pub(super) has_detour: bool,
+    /// See [`Decoded::is_interlaced`].
+    pub(super) is_interlaced: bool,
     /// How many threads encode.
     pub(super) lanes: usize,
 }
@@ -94,6 +97,33 @@ pub(super) struct Pictures {
     lanes: Vec<AppSink>,
     wanted: Arc<Wanted>,
     pulse: Pulse,
+}
+
+/// What a decoder puts out.
+pub(super) struct Decoded(Option<VideoInfo>);
+
+impl Decoded {
+    /// Whether the frames must pass through RGB. `videoconvertscale` (1.22) takes limited-range BT.601 for full-range
+    /// BT.601 and changes nothing, because it compares only the matrices.
+    pub(super) fn needs_detour(&self) -> bool {
+        self.0.as_ref().is_some_and(|info| {
+            let colours = info.colorimetry();
+            colours.matrix() == VideoColorMatrix::Bt601 && colours.range() != VideoColorRange::Range0_255
+        })
+    }
+
+    /// Whether frames consist of two fields, taken one after the other.
+    pub(super) fn is_interlaced(&self) -> bool {
+        self.0.as_ref().is_some_and(VideoInfo::is_interlaced)
+    }
+
+    /// Whether nothing has to be done to the frames before they go into JPEG, if they are upright.
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.as_ref().is_some_and(|info| {
+            let is_planar = info.format() == VideoFormat::I420 && info.par() == gst::Fraction::new(1, 1);
+            is_planar && info.to_caps().is_ok_and(|caps| caps.can_intersect(&jpeg_input(None))) && !self.is_interlaced()
+        })
+    }
 }
 
 /// Which of the frames that a decoder puts out are wanted: the decoder's half of the plan.
@@ -162,14 +192,9 @@ impl Pictures {
         self.pull(0, &|| true)
     }
 
-    /// Whether the decoded frames must pass through RGB. `videoconvertscale` (1.22) takes limited-range BT.601 for
-    /// full-range BT.601 and changes nothing, because it compares only the matrices.
-    pub(super) fn needs_detour(&self) -> bool {
-        let caps = self.decoded.current_caps();
-        caps.and_then(|caps| gstreamer_video::VideoInfo::from_caps(&caps).ok()).is_some_and(|info| {
-            let colours = info.colorimetry();
-            colours.matrix() == VideoColorMatrix::Bt601 && colours.range() != VideoColorRange::Range0_255
-        })
+    /// What the decoder puts out. Known after the first picture.
+    pub(super) fn decoded(&self) -> Decoded {
+        Decoded(self.decoded.current_caps().and_then(|caps| VideoInfo::from_caps(&caps).ok()))
     }
 
     fn pull(&mut self, lane: usize, is_wanted: &dyn Fn() -> bool) -> Result<Picture, Stop> {
@@ -231,7 +256,12 @@ fn add_lane(
         .build()?;
     let to_flip = element("videoconvertscale")?;
     let raw = gst::Caps::builder("video/x-raw");
-    let detour = if order.has_detour { raw.field("format", "RGB").build() } else { raw.build() };
+    let detour = match (order.has_detour, order.is_interlaced) {
+        (true, _) => raw.field("format", "RGB").build(),
+        // `deinterlace` passes what it does not know through.
+        (false, true) => raw.field("format", "I420").build(),
+        (false, false) => raw.build(),
+    };
     let between = gst::ElementFactory::make("capsfilter").property("caps", detour).build()?;
     let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
     // Borders would be added for a rounding error of one pixel.
@@ -241,8 +271,12 @@ fn add_lane(
     edge::fill_up(&encoder);
     // No preroll: the lane of a segment's second frame would wait for ever when there is only one.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
-    let chain = [&queue, &to_flip, &between, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
-    pipeline.add_many(chain)?;
+    let mut chain = vec![&queue, &to_flip, &between, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
+    let deinterlace = order.is_interlaced.then(deinterlace).transpose()?;
+    if let Some(deinterlace) = &deinterlace {
+        chain.insert(3, deinterlace);
+    }
+    pipeline.add_many(chain.iter().copied())?;
     gst::Element::link_many(chain)?;
     let branch = tee.request_pad_simple("src_%u").ok_or_else(|| Trouble("tee gives no pad".into()))?;
     branch
@@ -258,6 +292,12 @@ fn add_lane(
         }
     });
     Ok(sink)
+}
+
+/// One picture of one frame, from that frame alone: lanes do not get consecutive ones.
+fn deinterlace() -> Result<gst::Element, Trouble> {
+    let deinterlace = gst::ElementFactory::make("deinterlace").property_from_str("mode", "interlaced");
+    Ok(deinterlace.property_from_str("fields", "top").property_from_str("method", "linear").build()?)
 }
 
 /// Planar 4:2:0, full range (1), BT.601 matrix (4), square pixels: what a JPEG reader takes it for.

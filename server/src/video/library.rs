@@ -182,3 +182,21 @@ pub(super) fn read(candidate: &Candidate) -> Outcome {
     tracing::debug!("{file_name:?}: {} frames of {}, {sound} sound", probed.index.len(), probed.coding);
     Ok(Arc::new(Source { path, file_name, stamp, probed }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_when_it_is_to_be_read_is_named_and_nothing_more() {
+        super::super::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Gone_240p.mp4");
+        std::fs::write(&path, "x").unwrap();
+        let contents = look(folder.path()).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let candidate = contents.candidates.values().flatten().next().unwrap();
+        let words = read(candidate).unwrap_err();
+        assert!(words.starts_with("cannot be read: "), "{words}");
+    }
+}

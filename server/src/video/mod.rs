@@ -8,29 +8,38 @@
 //! This is the only place in the workspace that names GStreamer, and inside it only `codec`, `probe`, `decode`,
 //! `edge`, `stage` and `sample` do. The pipelines are drawn at the top of the files that build them.
 
+mod check;
 mod codec;
 mod decode;
 mod edge;
 mod entry;
 mod folder;
 mod gate;
+mod import;
 mod library;
 mod paint;
 mod probe;
+mod program;
 mod reel;
 mod sample;
 mod shelf;
 mod sound;
+mod sound_walk;
 mod stage;
 mod store;
 mod thumbnail;
 mod track;
+mod transcode;
 pub mod viewer;
 mod warm;
 mod watch;
+mod workshop;
 
+pub use check::{Check, CheckError};
+pub use import::{Import, ImportError, ImportOrder, ImportPlan, USUAL_HEIGHTS};
 pub use library::{Library, LibraryError, Video};
-pub use reel::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk};
+pub use program::Program;
+pub use reel::{EncodedPicture, Item, Reel, ReelError, SoundChunk};
 pub use sample::{SampleError, SampleProgress, make_sample};
 pub use store::Store;
 pub use warm::warm_up;
@@ -77,12 +86,16 @@ pub fn init() -> Result<(), SetupError> {
 }
 
 fn require(needed: &[(&'static str, &'static str)]) -> Result<(), SetupError> {
-    let missing: Vec<_> =
-        needed.iter().filter(|(element, _)| gstreamer::ElementFactory::find(element).is_none()).collect();
+    let missing = missing_of(needed);
     if missing.is_empty() {
         return Ok(());
     }
     let elements = missing.iter().map(|(element, _)| *element).collect();
     let packages: std::collections::BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
     Err(SetupError::Missing { elements, packages: packages.into_iter().collect::<Vec<_>>().join(" ") })
+}
+
+fn missing_of(needed: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let is_missing = |(element, _): &&(&str, &str)| gstreamer::ElementFactory::find(element).is_none();
+    needed.iter().filter(is_missing).copied().collect()
 }

@@ -1,5 +1,5 @@
 //! The generated sample: a sun that crosses the sky above rolling hills, with the resolution, the time and the frame
-//! number written large. Painted straight into planar 4:2:0, full-range BT.601, so that nothing converts it.
+//! number written large, and a lamp that flashes with the bell. Painted straight into planar 4:2:0, full-range BT.601, so that nothing converts it.
 
 use std::{f32::consts::TAU, ops::Range};
 
@@ -63,11 +63,19 @@ impl Canvas {
             self.hills(layer, seconds);
         }
         let unit = self.height as f32 / 240.0;
+        self.lamp(seconds);
         self.write(label, 14.0 * unit, 14.0 * unit, 6.0 * unit);
         self.write(&format!("{seconds:.1} s"), 14.0 * unit, 208.0 * unit, 2.5 * unit);
         let counter = format!("{:0>3}/{count}", number + 1);
         let counter_width = counter.len() as f32 * 6.0 * 2.5 * unit;
         self.write(&counter, self.width as f32 - counter_width - 14.0 * unit, 208.0 * unit, 2.5 * unit);
+    }
+
+    /// A lamp that flashes with the bell: at each second, for a tenth of one.
+    fn lamp(&mut self, seconds: f32) {
+        let unit = self.height as f32 / 240.0;
+        let colour = if seconds.fract() < 0.1 - f32::EPSILON { INK } else { SHADOW };
+        self.block(self.width as f32 - 34.0 * unit, 14.0 * unit, 20.0 * unit, colour);
     }
 
     fn sky(&mut self) {

@@ -8,7 +8,8 @@
 //! ```
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use gstreamer::{self as gst, prelude::*};
 
 use super::{
     codec::{coding, is_sound, sound_decoder, video_decoders},
-    decode::{Order, Picture, Pictures, Stop},
+    decode::{Decoded, Order, Picture, Pictures, Stop},
     entry::EntryPoints,
     stage::{
         LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_first_video, shown,
@@ -54,8 +55,12 @@ pub(super) struct Probed {
     pub(super) decoder: String,
     pub(super) picture_width: u32,
     pub(super) picture_height: u32,
-    /// See [`Pictures::needs_detour`].
+    /// See [`Decoded::needs_detour`].
     pub(super) has_detour: bool,
+    /// Whether decoded frames consist of two fields taken one after the other.
+    pub(super) is_interlaced: bool,
+    /// Whether decoded frames go into JPEG as they are.
+    pub(super) is_ready: bool,
     /// What people call the coding of the pictures.
     pub(super) coding: String,
     /// The first sound track that this machine can decode.
@@ -92,6 +97,8 @@ pub(super) enum Flaw {
     NeedsPlugin(String),
     #[error("{0}x{1} is larger than {MAX_PICTURE_SIDE}x{MAX_PICTURE_SIDE}")]
     TooLarge(u32, u32),
+    #[error("incomplete: has {0} of {1} bytes")]
+    Short(u64, u64),
     #[error("breaks off after {:.1} s of {:.1} s", seconds(.0), seconds(.1))]
     BreaksOff(u64, u64),
     #[error("incomplete or damaged{}: {words}", after(.nanos))]
@@ -116,9 +123,7 @@ fn after(nanos: &u64) -> String {
 
 /// Reads a file from end to end without decoding it, then decodes its first picture.
 pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
-    if fs::File::open(path).and_then(|file| file.metadata()).map_err(Flaw::Unreadable)?.len() == 0 {
-        return Err(Flaw::Empty);
-    }
+    check_length(path)?;
     let track = read(path)?;
     let caps = track.caps.clone().ok_or(Flaw::NoVideoTrack)?;
     check_size(&caps)?;
@@ -132,11 +137,29 @@ pub(super) fn probe(path: &Path) -> Result<Probed, Flaw> {
     Err(flaw)
 }
 
+/// Whether there is anything in it, and all of it, as far as that can be told before reading.
+fn check_length(path: &Path) -> Result<(), Flaw> {
+    let file = fs::File::open(path).map_err(Flaw::Unreadable)?;
+    let length = file.metadata().map_err(Flaw::Unreadable)?.len();
+    if length == 0 {
+        return Err(Flaw::Empty);
+    }
+    // AVI has nothing else that its reader would miss: it makes do with what is there.
+    let mut head = Vec::new();
+    file.take(8).read_to_end(&mut head).map_err(Flaw::Unreadable)?;
+    let promised = head.strip_prefix(b"RIFF").and_then(|size| Some(u32::from_le_bytes(size.try_into().ok()?)));
+    match promised.filter(|&size| size != u32::MAX).map(|size| u64::from(size) + 8) {
+        Some(promised) if promised > length => Err(Flaw::Short(length, promised)),
+        _ => Ok(()),
+    }
+}
+
 /// What reading without decoding shows of the first video track.
 #[derive(Debug, Clone, Default)]
 struct Track {
     caps: Option<gst::Caps>,
     sound: Option<SoundFound>,
+    is_rotated: bool,
     pts_nanos: Vec<u64>,
     entries: EntryPoints,
     /// Frames without a usable time.
@@ -153,6 +176,7 @@ impl Track {
         if self.pts_nanos.is_empty() {
             // By now they are complete.
             self.caps = pad.current_caps().or(self.caps.take());
+            self.is_rotated = is_rotated(pad);
         }
         if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) || (is_vp8 && is_hidden_vp8(buffer)) {
             return;
@@ -195,7 +219,7 @@ impl Track {
         let last_stands_nanos = self.end_nanos.saturating_sub(self.last_start_nanos);
         let end_nanos = Some(self.end_nanos).filter(|_| last_stands_nanos >= SHORTEST_FRAME_NANOS);
         let index = FrameIndex::new(self.pts_nanos, end_nanos);
-        let (picture, has_detour) = first_picture(path, decoder, &index)?;
+        let (picture, output) = first_picture(path, decoder, &index)?;
         let Picture { frame: first, width: picture_width, height: picture_height, .. } = picture;
         check_sides(picture_width, picture_height)?;
         // What comes before the first frame that the decoder puts out cannot be shown: it refers to frames that
@@ -203,10 +227,26 @@ impl Track {
         let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
         let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
         let entries = is_timed.then_some(self.entries);
-        let (decoder, coding) = (decoder.to_owned(), self.caps.map_or_else(String::new, |caps| coding(&caps)));
-        let sound = self.sound;
-        Ok(Probed { index, entries, decoder, picture_width, picture_height, has_detour, coding, sound })
+        Ok(Probed {
+            index,
+            entries,
+            decoder: decoder.to_owned(),
+            picture_width,
+            picture_height,
+            has_detour: output.needs_detour(),
+            is_interlaced: output.is_interlaced(),
+            is_ready: output.is_ready() && !self.is_rotated,
+            coding: self.caps.map_or_else(String::new, |caps| coding(&caps)),
+            sound: self.sound,
+        })
     }
+}
+
+/// Whether the picture is to be turned or mirrored before it is shown.
+fn is_rotated(pad: &gst::Pad) -> bool {
+    let tags = (0..).map_while(|number| pad.sticky_event::<gst::event::Tag>(number));
+    let turns = tags.filter_map(|tags| Some(tags.tag().get::<gst::tags::ImageOrientation>()?.get() != "rotate-0"));
+    turns.last().unwrap_or(false)
 }
 
 /// VP8 keeps pictures that are only referred to as frames of their own; the fifth bit says whether a frame is shown
@@ -253,13 +293,10 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     Ok(track)
 }
 
-/// Makes the pad's track ours when it is the first with pictures. Takes note of the first sound that can be decoded.
+/// Makes the pad's track ours when it is the first with pictures.
 fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
     let Some(caps) = track_caps(pad) else { return false };
     let mut track = track.lock().expect("no holder of this lock panics");
-    if track.sound.is_none() && is_sound(&caps) {
-        track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
-    }
     let is_ours = track.caps.is_none() && is_video(&caps);
     if is_ours {
         track.caps = Some(caps);
@@ -276,6 +313,11 @@ fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool
             let mut track = track.lock().expect("no holder of this lock panics");
             if is_ours {
                 track.note(pad, buffer, is_vp8);
+            } else if track.sound.is_none()
+                && let Some(caps) = pad.current_caps().filter(|caps| is_sound(caps))
+            {
+                // Asked only now, because some parsers settle the details with the first buffer.
+                track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
             }
             if let Some((_, end)) = shown(pad, buffer) {
                 track.last_nanos = track.last_nanos.max(end);
@@ -321,11 +363,20 @@ fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
     if found.0.len() > MAX_FRAMES { Err(Flaw::TooManyFrames) } else { Ok(found) }
 }
 
-fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(Picture, bool), Flaw> {
-    let frames = 0..index.len();
-    let order = Order { path, decoder, index, frames, seek_nanos: None, size: None, has_detour: false, lanes: 1 };
+fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(Picture, Decoded), Flaw> {
+    let order = Order {
+        path,
+        decoder,
+        index,
+        frames: 0..index.len(),
+        seek_nanos: None,
+        size: None,
+        has_detour: false,
+        is_interlaced: false,
+        lanes: 1,
+    };
     let first = Pictures::open(&order, Pulse::default(), &|| true)
-        .and_then(|mut pictures| Ok((pictures.first()?, pictures.needs_detour())));
+        .and_then(|mut pictures| Ok((pictures.first()?, pictures.decoded())));
     match first {
         Ok(first) => Ok(first),
         Err(Stop::Hung) => Err(Flaw::Hung),

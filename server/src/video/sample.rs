@@ -1,17 +1,20 @@
 //! A short generated video in three resolutions, so that a fresh checkout has something to play.
 //!
 //! ```text
-//! paint ─► appsrc ► x264enc ► matroskamux ► filesink          once for each resolution
+//! paint ─► appsrc ► x264enc ► h264parse ─┬► matroskamux ► filesink          once for each resolution
+//! tune  ─► appsrc ► opusenc ► queue ─────┘
 //! ```
 //!
-//! Matroska and not MP4, because `mp4mux` (1.22) writes the full range of the colours down as limited, and `x264enc`
-//! leaves it out of the stream; every picture would then be converted, and twice.
+//! Matroska and not MP4, because `mp4mux` (1.22) writes the full range of the colours down as limited; every picture
+//! would then be converted, and twice.
 
 use std::{
-    fs, io,
+    f32::consts::TAU,
+    io,
     path::{Path, PathBuf},
 };
 
+use common::limits::SOUND_RATE_HZ;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSrc;
 
@@ -20,6 +23,8 @@ use super::{
     paint::Canvas,
     require,
     stage::{Stage, Trouble, words},
+    transcode::COLOURS,
+    workshop::Workshop,
 };
 
 /// Title of the sample.
@@ -31,9 +36,20 @@ const SIZES: [(usize, usize, u32); 3] = [(240, 426, 500), (720, 1280, 2_500), (1
 const FRAMES_PER_SECOND: u32 = 30;
 const SECONDS: u32 = 12;
 
+const SOUND_BITS_PER_SECOND: i32 = 64_000;
+
+/// A tenth of a second.
+const SOUND_PIECE_BYTES: usize = SOUND_RATE_HZ as usize / 5;
+
+/// Pitches of the bell, one for each second: C, F and back over G to C.
+const BELLS_HZ: [f32; SECONDS as usize] =
+    [261.6, 329.6, 392.0, 329.6, 349.2, 440.0, 523.3, 440.0, 392.0, 493.9, 587.3, 523.3];
+
 /// What making the sample needs in addition to playing.
-const NEEDED: [(&str, &str); 3] = [
+pub(super) const NEEDED: [(&str, &str); 5] = [
     ("appsrc", "gstreamer1.0-plugins-base"),
+    ("opusenc", "gstreamer1.0-plugins-base"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
     ("matroskamux", "gstreamer1.0-plugins-good"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
 ];
@@ -68,47 +84,23 @@ pub struct SampleProgress {
 pub fn make_sample(folder: &Path, mut progress: impl FnMut(SampleProgress)) -> Result<Vec<PathBuf>, SampleError> {
     gst::init().map_err(SetupError::Init)?;
     require(&NEEDED)?;
-    fs::create_dir_all(folder).map_err(|error| SampleError::File(folder.to_owned(), error))?;
+    let workshop = Workshop::open(folder).map_err(|error| SampleError::File(folder.to_owned(), error))?;
     let frame_count = FRAMES_PER_SECOND * SECONDS;
     let frames_total = frame_count * SIZES.len() as u32;
-    let (mut unfinished, mut frames_done) = (Vec::new(), 0);
+    let (mut names, mut frames_done) = (Vec::new(), 0);
+    let sound = tune();
     for (height, width, kbit_per_second) in SIZES {
-        let file = Unfinished::new(folder, &format!("{TITLE}_{height}p.mkv"));
-        let path = file.path.clone();
-        unfinished.push(file);
+        let name = format!("{TITLE}_{height}p.mkv");
+        let path = workshop.place(&name);
+        names.push(name);
         let mut report = || {
             frames_done += 1;
             progress(SampleProgress { height: height as u32, frames_done, frames_total });
         };
-        encode(&path, (width, height), kbit_per_second, frame_count, &mut report)
+        encode(&path, (width, height), kbit_per_second, frame_count, &sound, &mut report)
             .map_err(|Trouble(words)| SampleError::Encode(path, words))?;
     }
-    unfinished.into_iter().map(Unfinished::finish).collect()
-}
-
-/// A file under a name that the library ignores. Removed unless it is finished.
-struct Unfinished {
-    path: PathBuf,
-    finished_path: PathBuf,
-}
-
-impl Unfinished {
-    fn new(folder: &Path, file_name: &str) -> Self {
-        Self { path: folder.join(format!(".{file_name}.part")), finished_path: folder.join(file_name) }
-    }
-
-    fn finish(self) -> Result<PathBuf, SampleError> {
-        let path = self.finished_path.clone();
-        fs::rename(&self.path, &path).map_err(|error| SampleError::File(path.clone(), error))?;
-        Ok(path)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // Fails when the file is finished, or was never begun; both are fine.
-        let _ = fs::remove_file(&self.path);
-    }
+    workshop.finish(&names).map_err(|(path, error)| SampleError::File(path, error))
 }
 
 fn encode(
@@ -116,6 +108,7 @@ fn encode(
     (width, height): (usize, usize),
     kbit_per_second: u32,
     frame_count: u32,
+    sound: &[u8],
     report: &mut dyn FnMut(),
 ) -> Result<(), Trouble> {
     let stage = Stage::new();
@@ -124,12 +117,15 @@ fn encode(
         .property_from_str("speed-preset", "veryfast")
         .property("bitrate", kbit_per_second)
         .property("key-int-max", FRAMES_PER_SECOND)
+        .property("option-string", COLOURS)
         .build()?;
+    let parse = gst::ElementFactory::make("h264parse").build()?;
     let mux = gst::ElementFactory::make("matroskamux").build()?;
     let sink = gst::ElementFactory::make("filesink").property("location", path).build()?;
-    let chain = [source.upcast_ref(), &encoder, &mux, &sink];
+    let chain = [source.upcast_ref(), &encoder, &parse, &mux, &sink];
     stage.pipeline.add_many(chain)?;
     gst::Element::link_many(chain)?;
+    add_sound(&stage.pipeline, &mux, sound)?;
     stage.play()?;
     let mut canvas = Canvas::new(width, height);
     for number in 0..frame_count {
@@ -156,6 +152,53 @@ fn source(width: usize, height: usize) -> AppSrc {
         .field("colorimetry", "1:4:0:0")
         .build();
     AppSrc::builder().caps(&caps).format(gst::Format::Time).build()
+}
+
+/// Adds the sound as a whole; how fast it is taken is up to the mux.
+fn add_sound(pipeline: &gst::Pipeline, mux: &gst::Element, sound: &[u8]) -> Result<(), Trouble> {
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("layout", "interleaved")
+        .field("rate", SOUND_RATE_HZ as i32)
+        .field("channels", 1)
+        .build();
+    let source = AppSrc::builder().caps(&caps).format(gst::Format::Time).max_bytes(sound.len() as u64 + 1).build();
+    let encoder = gst::ElementFactory::make("opusenc").property("bitrate", SOUND_BITS_PER_SECOND).build()?;
+    let queue = gst::ElementFactory::make("queue").build()?;
+    let chain = [source.upcast_ref(), &encoder, &queue];
+    pipeline.add_many(chain)?;
+    gst::Element::link_many(chain)?;
+    queue.link(mux)?;
+    let moments = |place: usize| gst::ClockTime::SECOND * (place as u64 / 2) / u64::from(SOUND_RATE_HZ);
+    for (number, piece) in sound.chunks(SOUND_PIECE_BYTES).enumerate() {
+        let start = number * SOUND_PIECE_BYTES;
+        let mut buffer = gst::Buffer::from_slice(piece.to_vec());
+        let fresh = buffer.get_mut().expect("a new buffer has one owner");
+        fresh.set_pts(moments(start));
+        fresh.set_duration(moments(start + piece.len()) - moments(start));
+        source.push_buffer(buffer).map_err(|error| Trouble(error.to_string()))?;
+    }
+    source.end_of_stream().map(drop).map_err(|error| Trouble(error.to_string()))
+}
+
+/// A bell at each second, together with the lamp in the picture; each third of the time has a chord of its own.
+/// 16-bit samples, one channel.
+fn tune() -> Vec<u8> {
+    let rate = SOUND_RATE_HZ as f32;
+    let sample = |moment: u32| {
+        let seconds = moment as f32 / rate;
+        let ringing = |strike: u32| {
+            let (age, pitch) = (seconds - strike as f32, BELLS_HZ[strike as usize % BELLS_HZ.len()]);
+            let swing = |harmonic: f32| (TAU * pitch * harmonic * age).sin();
+            (swing(1.0) + 0.35 * swing(2.0) + 0.12 * swing(3.0)) * (-3.2 * age).exp() * (age * 250.0).min(1.0)
+        };
+        let strike = seconds as u32;
+        // The one before still fades.
+        let sum = ringing(strike) + strike.checked_sub(1).map_or(0.0, ringing);
+        let fade = ((SECONDS as f32 - seconds) * 4.0).min(1.0);
+        (sum * fade * 7_000.0) as i16
+    };
+    (0..SECONDS * SOUND_RATE_HZ).flat_map(|moment| sample(moment).to_le_bytes()).collect()
 }
 
 /// Waits until fewer than two frames wait to be encoded. `block` of `appsrc` would wait for ever after an error.

@@ -120,6 +120,7 @@ fn frame_at(source: &Source, place: usize, size: (u32, u32), is_wanted: &dyn Fn(
         seek_nanos,
         size: Some(size),
         has_detour: probed.has_detour,
+        is_interlaced: probed.is_interlaced,
         lanes: 1,
     };
     let jpeg = Pictures::open(&order, Pulse::default(), is_wanted)?.next(frame, is_wanted)?.jpeg;

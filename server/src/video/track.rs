@@ -49,6 +49,7 @@ impl Opener for PictureTrack {
             seek_nanos: entry.filter(|&nanos| nanos > index.pts_nanos(0)),
             size: Some((source.probed.picture_width, source.probed.picture_height)),
             has_detour: source.probed.has_detour,
+            is_interlaced: source.probed.is_interlaced,
             lanes: lanes(),
         };
         loop {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use super::{EncodedPicture, Item, Program, Reel, ReelError, SoundChunk, Store, Video};
+use super::{EncodedPicture, Item, Library, Program, Reel, ReelError, SoundChunk, Store, Video};
 use crate::outbox::Outbox;
 
 /// A running stream. Dropping it ends the stream without a word.
@@ -21,10 +21,19 @@ pub struct Viewer {
     stream: StreamId,
     epoch: Epoch,
     program: Program,
-    store: Store,
+    sources: Sources,
     outbox: Outbox,
     credit: Arc<Semaphore>,
     task: AbortOnDropHandle<()>,
+}
+
+/// Where the videos of viewers come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// What can be watched.
+    pub library: Library,
+    /// Where its frames are kept.
+    pub store: Store,
 }
 
 /// What the task of a viewer works with.
@@ -42,15 +51,15 @@ impl Viewer {
         video: Arc<Video>,
         quality: Quality,
         from: Position,
-        store: Store,
+        sources: Sources,
         outbox: Outbox,
     ) -> Result<Self, ReelError> {
         let epoch = Epoch::default();
         let program = Program::new(video, quality)?;
         let first_index = program.index_at(from);
         info!("stream {} of {:?} started", stream.0, program.video().info.title);
-        let (credit, task) = send(stream, epoch, &program, first_index, &store, &outbox);
-        Ok(Self { stream, epoch, program, store, outbox, credit, task })
+        let (credit, task) = send(stream, epoch, &program, first_index, &sources, &outbox);
+        Ok(Self { stream, epoch, program, sources, outbox, credit, task })
     }
 
     /// The number that the viewer gave it.
@@ -87,7 +96,7 @@ impl Viewer {
     async fn go_on(&mut self, epoch: Epoch, index: usize) {
         self.halt().await;
         self.epoch = epoch;
-        let started = send(self.stream, epoch, &self.program, index, &self.store, &self.outbox);
+        let started = send(self.stream, epoch, &self.program, index, &self.sources, &self.outbox);
         (self.credit, self.task) = started;
     }
 
@@ -95,8 +104,8 @@ impl Viewer {
     /// already.
     pub async fn stop(mut self) -> bool {
         let was_running = self.halt().await;
-        let statistics = self.store.statistics();
-        info!("stream {} stopped; frame store: {statistics:?}", self.stream.0);
+        let statistics = self.sources.store.statistics();
+        info!("stream {} ended; frame store: {statistics}", self.stream.0);
         was_running
     }
 
@@ -115,7 +124,7 @@ fn send(
     epoch: Epoch,
     program: &Program,
     first_index: usize,
-    store: &Store,
+    sources: &Sources,
     outbox: &Outbox,
 ) -> (Arc<Semaphore>, AbortOnDropHandle<()>) {
     let started = ServerMessage::StreamStarted {
@@ -129,24 +138,37 @@ fn send(
         has_sound: program.video().info.has_sound,
     };
     outbox.push_control(encode_server(&started));
-    let reel = Reel::open(store, program.clone(), first_index);
+    let reel = Reel::open(&sources.store, program.clone(), first_index);
     let credit = Arc::new(Semaphore::new(0));
     let sending = Sending { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
-    let store = store.clone();
+    let (sources, video) = (sources.clone(), program.video().clone());
     let task = tokio::spawn(async move {
-        let reason = match sending.send_all(reel).await {
-            Ok(()) => EndReason::Finished,
-            Err(error) => {
-                warn!("stream {} ended: {error}", stream.0);
-                EndReason::Failed(error.to_string())
+        let reason = tokio::select! {
+            biased;
+            () = gone(&sources.library, &video) => {
+                EndReason::Failed(format!("{:?} was removed from the server's folder, or replaced there", video.info.title))
             }
+            sent = sending.send_all(reel) => match sent {
+                Ok(()) => EndReason::Finished,
+                Err(error) => EndReason::Failed(error.to_string()),
+            },
         };
-        info!("stream {} was sent to its end; frame store: {:?}", stream.0, store.statistics());
+        match &reason {
+            EndReason::Failed(why) => warn!("stream {} ended: {why}", stream.0),
+            _ => info!("stream {} was sent to its end; frame store: {}", stream.0, sources.store.statistics()),
+        }
         // In the picture lane, so that it comes after the last item.
         let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
         sending.outbox.push_picture([ended, Bytes::new()]).await;
     });
     (credit, AbortOnDropHandle::new(task))
+}
+
+/// Returns when the library has the video no more as it was.
+async fn gone(library: &Library, video: &Video) {
+    let mut changes = library.changes();
+    let is_there = || library.video(video.info.id).is_some_and(|now| now.info.fingerprint == video.info.fingerprint);
+    while is_there() && changes.changed().await.is_ok() {}
 }
 
 impl Sending {

@@ -19,7 +19,7 @@ const PERIOD_NANOS: u64 = 40_000_000;
 
 /// Somebody who watches a video of three files with 90 frames each.
 struct Watcher {
-    _folder: TempDir,
+    folder: TempDir,
     server: TestServer,
     client: TestClient,
     video: VideoId,
@@ -35,7 +35,7 @@ impl Watcher {
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = welcome.library.videos[0].id;
         client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
-        Self { _folder: folder, server, client, video, epoch: Epoch(0) }
+        Self { folder, server, client, video, epoch: Epoch(0) }
     }
 
     async fn grant(&mut self, items: u32) {
@@ -238,4 +238,26 @@ async fn several_viewers_of_a_video_have_it_decoded_once() {
         _ => None,
     });
     assert_eq!(statistics.await.decoded, u64::from(FRAMES));
+}
+
+#[tokio::test]
+async fn removing_a_file_ends_the_streams_of_its_video_with_a_reason() {
+    let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
+    watcher.grant(1).await;
+    watcher.picture().await;
+    std::fs::remove_file(watcher.folder.path().join("Clip_720p.mp4")).unwrap();
+    let ended = watcher.client.next_that(|message| match message {
+        ServerMessage::StreamEnded { reason: EndReason::Failed(reason), .. } => Some(reason),
+        _ => None,
+    });
+    let reason = ended.await;
+    assert!(reason.contains("\"Clip\" was removed"), "{reason}");
+    // Two files are left, and can be watched.
+    let (stream, video, quality, from) = (StreamId(2), watcher.video, Quality::Triptych, Position::START);
+    watcher.client.send(&ClientMessage::Watch { stream, video, quality, from }).await;
+    let started = watcher.client.next_that(|message| match message {
+        ServerMessage::StreamStarted { stream: StreamId(2), segments, .. } => Some(segments.len()),
+        _ => None,
+    });
+    assert_eq!(started.await, 2);
 }

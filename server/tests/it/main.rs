@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod controls;
+mod import;
 mod library_live;
 mod session;
+mod sound;
 mod stream;
 mod support;
 mod thumbnail;
 mod video_colour;
 mod video_library;
+mod video_odd;
 mod video_reel;
 mod video_splice;

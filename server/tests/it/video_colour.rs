@@ -9,8 +9,8 @@ use image::{Rgb, RgbImage};
 use tempfile::tempdir;
 
 use crate::support::{
-    clips::{Clip, MJPEG, run},
-    watch::{Watched, watch},
+    clips::{Clip, MJPEG, run, turn_clockwise},
+    watch::{Watched, watch, watch_import},
 };
 
 const BARS: [[u8; 3]; 8] = [
@@ -109,6 +109,9 @@ async fn colours_survive_whatever_the_file_uses() {
         let painted = RgbImage::from_fn(640, 360, |x, _| Rgb(bar_at((x as f32 + 0.5) / 640.0)));
         let error = mean_error(&arrived, &painted);
         assert!(error < 4.0, "{title}: {error:.2} of 255 from what was painted");
+        let imported = picture(&watch_import(&path, 360).await);
+        let error = mean_error(&imported, &painted);
+        assert!(error < 4.5, "{title} imported: {error:.2} of 255 from what was painted");
     }
 }
 
@@ -146,17 +149,6 @@ async fn watch_corner(clip: &Clip, change: impl Fn(&Path)) -> (VariantInfo, RgbI
     (watched.library.videos[0].variants[0], picture(&watched))
 }
 
-/// Writes a quarter turn clockwise into the track header, as a telephone does. `mp4mux` (1.22) cannot.
-fn turn(path: &Path) {
-    let mut bytes = std::fs::read(path).unwrap();
-    let header = bytes.windows(4).position(|name| name == b"tkhd").unwrap() + 4;
-    let matrix = header + if bytes[header] == 0 { 40 } else { 52 };
-    let turned: [u32; 9] = [0, 0x1_0000, 0, 0xFFFF_0000, 0, 0, 0, 0, 0x4000_0000];
-    let turned: Vec<u8> = turned.iter().flat_map(|part| part.to_be_bytes()).collect();
-    bytes[matrix..matrix + turned.len()].copy_from_slice(&turned);
-    std::fs::write(path, bytes).unwrap();
-}
-
 fn is_white(picture: &RgbImage, row: f32, column: f32) -> bool {
     let at = |part: f32, side: u32| (part * side as f32) as u32;
     picture.get_pixel(at(column, picture.width()), at(row, picture.height()))[0] > 140
@@ -164,9 +156,22 @@ fn is_white(picture: &RgbImage, row: f32, column: f32) -> bool {
 
 #[tokio::test]
 async fn a_telephone_held_upright_is_shown_upright() {
-    let (info, picture) = watch_corner(&Clip::new(0, 3, 25), turn).await;
+    let (info, picture) = watch_corner(&Clip::new(0, 3, 25), turn_clockwise).await;
     assert_eq!((info.picture_width, info.picture_height), (96, 160));
     assert_eq!(picture.dimensions(), (96, 160));
+    assert!(is_white(&picture, 0.2, 0.8) && !is_white(&picture, 0.2, 0.2) && !is_white(&picture, 0.8, 0.8));
+}
+
+#[tokio::test]
+async fn an_import_is_upright_and_square() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("turned.mp4");
+    let clip = Clip::new(0, 3, 25).encoder("capssetter caps=video/x-raw,pixel-aspect-ratio=4/3 ! x264enc", "mp4mux");
+    clip.write_painted(&path, |_, row, column| corner(row, column), |_, _| (128, 128));
+    turn_clockwise(&path);
+    let watched = watch_import(&path, 320).await;
+    let picture = picture(&watched);
+    assert_eq!(picture.dimensions(), (144, 320));
     assert!(is_white(&picture, 0.2, 0.8) && !is_white(&picture, 0.2, 0.2) && !is_white(&picture, 0.8, 0.8));
 }
 

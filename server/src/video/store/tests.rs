@@ -166,7 +166,7 @@ async fn a_frame_that_cannot_be_made_is_told_and_stops_nobody_else() {
 
 #[tokio::test]
 async fn a_decoder_that_hangs_is_given_up_with_a_reason() {
-    let (release, hanging) = mpsc::channel();
+    let (release, hanging) = mpsc::sync_channel::<()>(1);
     let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
     let is_done = hanging.is_done_hanging.clone();
     let patience = Duration::from_millis(300);

@@ -42,6 +42,7 @@ pub struct Welcome {
 impl TestClient {
     /// Connects and says nothing.
     pub async fn connect(address: SocketAddr) -> Self {
+        super::guard::alive();
         let (read_half, writer) = TcpStream::connect(address).await.unwrap().into_split();
         Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer }
     }

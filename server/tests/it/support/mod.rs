@@ -2,5 +2,6 @@
 
 pub mod client;
 pub mod clips;
+pub mod guard;
 pub mod server;
 pub mod watch;

@@ -8,6 +8,8 @@ use common::{
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
+use triptych_server::video::{Import, ImportOrder};
+
 use super::{client::TestClient, server::TestServer};
 
 /// Pictures that are granted and not yet seen.
@@ -75,4 +77,18 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
     }
     server.stop().await;
     watched
+}
+
+/// Imports a file and watches what it became.
+pub async fn watch_import(path: &Path, height: u32) -> Watched {
+    let folder = tempfile::tempdir().unwrap();
+    let order = ImportOrder {
+        file: path.to_owned(),
+        folder: folder.path().to_owned(),
+        title: Some("imported".into()),
+        heights: vec![height],
+        replaces: false,
+    };
+    Import::prepare(order).unwrap().run(|_| {}, || true).unwrap();
+    watch(folder.path(), "imported", Quality::Triptych).await
 }

@@ -1,0 +1,207 @@
+//! Making the variants of a video from one file, as whoever runs the server does it: by the command line.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use common::media::{Library, Quality};
+use tempfile::tempdir;
+use triptych_server::video;
+
+use crate::support::{
+    clips::{Clip, read_barcode, run, wait_until},
+    guard,
+    watch::watch,
+};
+
+const SERVER: &str = env!("CARGO_BIN_EXE_triptych-server");
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    guard::alive();
+    let mut command = Command::new(SERVER);
+    command.arg("--videos").arg(folder).args(arguments);
+    command
+}
+
+fn triptych(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn import(folder: &Path, file: &Path, more: &[&str]) -> Output {
+    triptych(folder, &[&["import", file.to_str().unwrap()], more].concat())
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The one line that a failure says.
+fn refusal(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let words = words(output);
+    assert_eq!(words.lines().count(), 1, "{words}");
+    words
+}
+
+fn scan(folder: &Path) -> Library {
+    video::init().unwrap();
+    video::Library::scan(folder).unwrap().listing()
+}
+
+/// All names in the folder, those with a dot too.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Two seconds with sound, in colours that have to be converted and a shape that no height divides evenly.
+fn film(path: &Path) {
+    let description = "matroskamux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=50 ! video/x-raw,width=322,height=180,framerate=25/1,colorimetry=bt709 ! x264enc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=44100,channels=1 ! vorbisenc ! queue ! mux.";
+    run(description, path);
+}
+
+#[test]
+fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = elsewhere.path().join("My film.mkv");
+    film(&file);
+    let made = import(folder.path(), &file, &["--heights", "240,96,360"]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(names(folder.path()), ["My film_240p.mkv", "My film_360p.mkv", "My film_96p.mkv"]);
+    assert!(words(&made).contains("644x360 is larger than the file's own 180 lines"), "{made:?}");
+    let library = scan(folder.path());
+    let info = &library.videos[0];
+    let sizes: Vec<_> =
+        info.variants.iter().map(|v| (v.height, v.picture_width, v.picture_height, v.frame_count)).collect();
+    assert_eq!(sizes, [(96, 172, 96, 50), (240, 430, 240, 50), (360, 644, 360, 50)]);
+    assert!(info.has_sound && info.duration_nanos == 2_000_000_000, "{info:?}");
+
+    let check = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && table.matches("no conversion").count() == 3, "{table}");
+    assert!(table.matches("Opus").count() == 3 && table.contains("(heard)"), "{table}");
+}
+
+#[tokio::test]
+async fn every_frame_arrives_once_at_its_time() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = elsewhere.path().join("Counted.mkv");
+    // At 50 frames/s and with two periods in turn.
+    let clips = [("Steady", Clip::new(0, 61, 50)), ("Varied", Clip::new(0, 60, 25).timed(&[20, 70, 30]))];
+    for (title, clip) in clips {
+        clip.clone().encoder(crate::support::clips::H264, "matroskamux").write(&file);
+        let made = import(folder.path(), &file, &["--title", title, "--heights", "96,192,288"]);
+        assert!(made.status.success(), "{made:?}");
+        let watched = watch(folder.path(), title, Quality::Triptych).await;
+        let numbers: Vec<_> = watched.pictures.iter().map(|picture| read_barcode(&picture.jpeg)).collect();
+        let expected: Vec<_> = (0..clip.pts_millis.len() as u32).map(|number| Some((number, 0))).collect();
+        assert_eq!(numbers, expected, "{title}");
+        let times: Vec<_> = watched.pictures.iter().map(|picture| picture.pts_nanos / 1_000_000).collect();
+        assert_eq!(times, clip.pts_millis, "{title}");
+        let heights: Vec<_> = watched.segments.iter().map(|segment| segment.height).collect();
+        assert_eq!(heights, [96, 192, 288]);
+    }
+}
+
+#[test]
+fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let place = |name: &str| elsewhere.path().join(name);
+    fs::write(place("text.mp4"), "no video").unwrap();
+    fs::write(place("empty.mp4"), "").unwrap();
+    run("audiotestsrc num-buffers=20 ! opusenc ! matroskamux ! filesink name=sink", &place("song.mkv"));
+    Clip::new(0, 9, 25).write(&place("good.mp4"));
+    let try_it = |name: &str, more: &[&str]| refusal(&import(folder.path(), &place(name), more));
+    assert!(try_it("text.mp4", &[]).contains("not a video"));
+    assert!(try_it("empty.mp4", &[]).contains("empty file"));
+    assert!(try_it("missing.mp4", &[]).contains("No such file"));
+    assert!(try_it("song.mkv", &[]).contains("no video track"));
+    assert!(try_it("good.mp4", &["--heights", "241"]).contains("241 cannot be a height"));
+    assert!(try_it("good.mp4", &["--heights", "8000"]).contains("wide"));
+    assert!(try_it("good.mp4", &["--title", "a/b"]).contains("--title"));
+    assert!(try_it("good.mp4", &["--title", ".hidden"]).contains("--title"));
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_sample_is_as_good_as_an_import() {
+    let folder = tempdir().unwrap();
+    let made = triptych(folder.path(), &["sample"]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(names(folder.path()).len(), 3);
+    let check = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(check.stdout).unwrap();
+    assert!(check.status.success() && table.matches("no conversion").count() == 3, "{table}");
+    assert!(table.matches("360 frames").count() == 3 && table.matches("Opus").count() == 3, "{table}");
+}
+
+#[test]
+fn check_fails_when_a_file_is_broken_and_not_because_of_strangers() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let fine = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(fine.stdout).unwrap();
+    assert!(fine.status.success() && table.contains("skipped notes.txt"), "{table}");
+    fs::write(folder.path().join("Film_240p.mp4"), "").unwrap();
+    let broken = triptych(folder.path(), &["check"]);
+    let table = String::from_utf8(broken.stdout).unwrap();
+    assert!(broken.status.code() == Some(1) && table.contains("BROKEN Film_240p.mp4: empty file"), "{table}");
+}
+
+#[test]
+fn a_title_is_replaced_only_when_told_so_and_then_as_a_whole() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = elsewhere.path().join("Film.mp4");
+    Clip::new(0, 9, 25).write(&file);
+    fs::copy(&file, folder.path().join("Film_480p.mp4")).unwrap();
+    fs::copy(&file, folder.path().join("Film too_480p.mp4")).unwrap();
+    let refused = refusal(&import(folder.path(), &file, &["--heights", "240"]));
+    assert!(refused.contains("Film_480p.mp4") && refused.contains("--force") && refused.contains("--title"));
+    assert!(import(folder.path(), &file, &["--heights", "240", "--force"]).status.success());
+    assert_eq!(names(folder.path()), ["Film too_480p.mp4", "Film_240p.mkv"]);
+}
+
+#[test]
+fn an_interrupted_import_leaves_nothing_and_a_killed_one_is_cleared_away() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file: PathBuf = elsewhere.path().join("Long.mp4");
+    Clip { size: (640, 360), ..Clip::new(0, 1500, 25) }.write(&file);
+    let begin = || {
+        let mut child = command(folder.path(), &["import", file.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("1500 frames"), "{line}");
+        let has_begun = || names(folder.path()).iter().any(|name| name.starts_with('.'));
+        wait_until("it begins to write", has_begun);
+        child
+    };
+    let signal = |child: &std::process::Child, name: &str| {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    };
+    let child = begin();
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), names(folder.path())), (Some(130), vec![]), "{output:?}");
+
+    let child = begin();
+    signal(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    let left = names(folder.path());
+    assert!(left.len() == 1 && left[0].starts_with('.'), "{left:?}");
+    assert_eq!(scan(folder.path()), Library::default(), "nobody sees what was left behind");
+    let short = elsewhere.path().join("Short.mp4");
+    Clip::new(0, 9, 25).write(&short);
+    assert!(import(folder.path(), &short, &["--heights", "96"]).status.success());
+    assert_eq!(names(folder.path()), ["Short_96p.mkv"]);
+}

@@ -1,0 +1,205 @@
+//! Sound over TCP: it begins and ends with the pictures, has no gap, and each beep is heard when its picture is seen,
+//! after splices and seeks too.
+
+use std::{fs, path::Path};
+
+use common::{
+    crypto::test_keys,
+    limits::{SOUND_CHUNK_NANOS, SOUND_RATE_HZ},
+    media::{Epoch, Position, Quality, StreamId, VideoInfo},
+    message::{ClientMessage, EndReason, ServerMessage},
+};
+use tempfile::tempdir;
+
+use crate::support::{client::TestClient, clips::run, server::TestServer};
+
+const STREAM: StreamId = StreamId(1);
+
+/// Bytes of one moment of two channels.
+const MOMENT_BYTES: usize = 4;
+
+const WAV_RATE_HZ: u32 = 44_100;
+
+/// A video with a beep of 20 ms each second, the first at once; its sound lasts for `sound_millis`.
+fn write_beeping(path: &Path, seconds: u32, sound_millis: u32, sound: &str, video: &str, mux: &str) {
+    let wav = path.with_extension("wav");
+    write_wav(&wav, sound_millis);
+    let description = format!(
+        "videotestsrc num-buffers={} ! video/x-raw,width=160,height=96,framerate=25/1 ! {video} ! queue ! {mux} name=mux \
+         ! filesink name=sink \
+         filesrc location={} ! wavparse ! audioconvert ! audioresample ! {sound} ! queue max-size-time=0 ! mux.",
+        seconds * 25,
+        wav.display(),
+    );
+    run(&description, path);
+    fs::remove_file(wav).unwrap();
+}
+
+/// RIFF, 16-bit, one channel.
+fn write_wav(path: &Path, millis: u32) {
+    let sample = |place: u32| {
+        let in_second = place % WAV_RATE_HZ;
+        let tone = (f64::from(in_second) * 1000.0 * std::f64::consts::TAU / f64::from(WAV_RATE_HZ)).sin();
+        if in_second < WAV_RATE_HZ / 50 { (tone * 16_000.0) as i16 } else { 0 }
+    };
+    let samples: Vec<u8> =
+        (0..millis * (WAV_RATE_HZ / 100) / 10).flat_map(|place| sample(place).to_le_bytes()).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + samples.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(WAV_RATE_HZ.to_le_bytes());
+    bytes.extend((2 * WAV_RATE_HZ).to_le_bytes());
+    bytes.extend(b"\x02\0\x10\0data");
+    bytes.extend((samples.len() as u32).to_le_bytes());
+    bytes.extend(samples);
+    fs::write(path, bytes).unwrap();
+}
+
+/// What came of a stream: pictures as times, sound as pieces.
+#[derive(Default)]
+struct Heard {
+    picture_nanos: Vec<u64>,
+    sound: Vec<(u64, Vec<u8>)>,
+}
+
+impl Heard {
+    /// Where the beeps begin, in seconds of the stream. The sound is checked to be without gaps on the way.
+    fn beeps(&self) -> Vec<f64> {
+        let rate = f64::from(SOUND_RATE_HZ);
+        let first = self.sound[0].0 as f64 / 1e9;
+        let mut samples: Vec<i16> = Vec::new();
+        for (pts_nanos, pcm) in &self.sound {
+            let due = (first + samples.len() as f64 / rate) * 1e9;
+            assert!((*pts_nanos as f64 - due).abs() < 2.0, "a gap or an overlap at {pts_nanos} ns, due {due}");
+            assert!(pcm.len() % MOMENT_BYTES == 0 && !pcm.is_empty());
+            let left = |moment: &[u8]| i16::from_le_bytes([moment[0], moment[1]]);
+            samples.extend(pcm.chunks(MOMENT_BYTES).map(left));
+        }
+        let (mut beeps, mut last_loud) = (Vec::new(), None);
+        for (place, sample) in samples.iter().enumerate() {
+            if sample.unsigned_abs() > 3000 {
+                if last_loud.is_none_or(|last| place - last > 12_000) {
+                    beeps.push(first + place as f64 / rate);
+                }
+                last_loud = Some(place);
+            }
+        }
+        beeps
+    }
+}
+
+/// Plays a stretch to its end.
+async fn hear(client: &mut TestClient, epoch: Epoch) -> Heard {
+    let mut heard = Heard::default();
+    let mut last_nanos = 0;
+    client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 64 }).await;
+    loop {
+        match client.next().await {
+            ServerMessage::StreamStarted { has_sound, .. } => assert!(has_sound),
+            ServerMessage::Picture { head, .. } if head.epoch == epoch => {
+                assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
+                last_nanos = head.pts_nanos;
+                heard.picture_nanos.push(head.pts_nanos);
+                client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 1 }).await;
+            }
+            ServerMessage::Sound { head, pcm } if head.epoch == epoch => {
+                assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
+                assert!(pcm.0.len() as u64 <= SOUND_CHUNK_NANOS * 192 / 1_000_000);
+                last_nanos = head.pts_nanos;
+                heard.sound.push((head.pts_nanos, pcm.0));
+                client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 1 }).await;
+            }
+            ServerMessage::Picture { .. } | ServerMessage::Sound { .. } => {}
+            ServerMessage::StreamEnded { reason: EndReason::Finished, .. } => return heard,
+            other => panic!("neither item nor end but {other:?}"),
+        }
+    }
+}
+
+async fn start(folder: &Path) -> (TestServer, TestClient, VideoInfo) {
+    let server = TestServer::start_with(folder).await;
+    let (client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    assert_eq!(welcome.library.skipped, []);
+    (server, client, welcome.library.videos[0].clone())
+}
+
+/// Every beep at its second, to 5 ms, and late by what the file itself says.
+fn assert_on_the_second(beeps: &[f64], expected: &[u32], late: f64, what: &str) {
+    assert_eq!(beeps.len(), expected.len(), "{what}: {beeps:?}");
+    for (beep, &second) in beeps.iter().zip(expected) {
+        assert!((beep - late - f64::from(second)).abs() < 0.005, "{what}: {beeps:?}");
+    }
+}
+
+#[tokio::test]
+async fn beeps_are_where_they_belong_from_the_start_and_after_seeks() {
+    // These encoders of AAC and MP3 begin with a pause for which the file has no word, so every player plays it.
+    for (name, sound, late, video, mux) in [
+        ("opus.mkv", "opusenc", 0.0, "x264enc key-int-max=25", "matroskamux"),
+        ("flac.mkv", "flacenc", 0.0, "x264enc key-int-max=999 bframes=2", "matroskamux"),
+        ("aac.mp4", "avenc_aac", 0.023, "x264enc key-int-max=25 bframes=2", "mp4mux"),
+        ("mp3.mp4", "lamemp3enc ! mpegaudioparse", 0.025, "x264enc key-int-max=25", "mp4mux"),
+        ("vorbis.webm", "vorbisenc", 0.0, "vp8enc deadline=1 keyframe-max-dist=25", "webmmux"),
+        ("pcm.mov", "audio/x-raw,format=S16LE", 0.0, "jpegenc", "qtmux"),
+    ] {
+        let folder = tempdir().unwrap();
+        let (_, extension) = name.split_once('.').unwrap();
+        for height in [240, 720, 1440] {
+            let path = folder.path().join(format!("{name}_{height}p.{extension}"));
+            write_beeping(&path, 6, 6000, sound, video, mux);
+        }
+        let (_server, mut client, video) = start(folder.path()).await;
+        assert!(video.has_sound);
+        let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
+        client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
+        let heard = hear(&mut client, Epoch(0)).await;
+        assert_eq!(heard.picture_nanos.len(), 150, "{name}");
+        assert_eq!(heard.sound[0].0, heard.picture_nanos[0]);
+        let (last_nanos, pcm) = heard.sound.last().unwrap();
+        let end_nanos = last_nanos + (pcm.len() / MOMENT_BYTES) as u64 * 1_000_000_000 / u64::from(SOUND_RATE_HZ);
+        assert!(end_nanos.abs_diff(6_000_000_000) < 50_000_000, "{name}: {end_nanos}");
+        assert_on_the_second(&heard.beeps(), &[0, 1, 2, 3, 4, 5], late, name);
+
+        for (epoch, frame, expected) in [(1, 60, &[3, 4, 5][..]), (2, 10, &[1, 2, 3, 4, 5]), (3, 100, &[4, 5])] {
+            let to = Position::Picture(frame);
+            client.send(&ClientMessage::Seek { stream: STREAM, epoch: Epoch(epoch), to }).await;
+            let heard = hear(&mut client, Epoch(epoch)).await;
+            assert_eq!(heard.sound[0].0, heard.picture_nanos[0], "{name}");
+            assert_on_the_second(&heard.beeps(), expected, late, &format!("{name} from picture {frame}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn sound_of_one_file_serves_all_and_a_video_without_has_none() {
+    let folder = tempdir().unwrap();
+    write_beeping(&folder.path().join("clip_240p.mkv"), 3, 3000, "opusenc", "x264enc key-int-max=25", "matroskamux");
+    let silent = "videotestsrc num-buffers=75 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! matroskamux \
+                  ! filesink name=sink";
+    run(silent, &folder.path().join("clip_720p.mkv"));
+    run(silent, &folder.path().join("quiet_720p.mkv"));
+    let (_server, mut client, video) = start(folder.path()).await;
+    let (quality, from) = (Quality::Only(720), Position::START);
+    client.send(&ClientMessage::Watch { stream: STREAM, video: video.id, quality, from }).await;
+    assert_on_the_second(&hear(&mut client, Epoch(0)).await.beeps(), &[0, 1, 2], 0.0, "the sound of the other file");
+    let (_server, _client, quiet) = {
+        let folder = tempdir().unwrap();
+        run(silent, &folder.path().join("quiet_720p.mkv"));
+        start(folder.path()).await
+    };
+    assert!(!quiet.has_sound);
+}
+
+#[tokio::test]
+async fn sound_shorter_than_the_pictures_ends_in_silence() {
+    let folder = tempdir().unwrap();
+    write_beeping(&folder.path().join("clip_240p.mkv"), 4, 1500, "opusenc", "x264enc", "matroskamux");
+    let (_server, mut client, video) = start(folder.path()).await;
+    let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
+    client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
+    let heard = hear(&mut client, Epoch(0)).await;
+    assert_eq!(heard.picture_nanos.len(), 100);
+    let moments: usize = heard.sound.iter().map(|(_, pcm)| pcm.len() / MOMENT_BYTES).sum();
+    assert!(moments.abs_diff(4 * 48_000) < 2_400, "{moments}");
+    assert_eq!(heard.beeps().len(), 2);
+}

@@ -1,0 +1,200 @@
+//! Hostile and odd files: damaged ones, empty ones, strange ones. None of them takes the server or the others down.
+
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, path::Path};
+
+use common::{
+    media::{Library, Quality},
+    message::EndReason,
+};
+use tempfile::tempdir;
+use triptych_server::video;
+
+use crate::support::{
+    clips::{Clip, H264_SHORT_GROUPS, read_barcode, run, write_video},
+    guard,
+    watch::{watch, watch_import},
+};
+
+fn scan(folder: &Path) -> Library {
+    guard::alive();
+    video::init().unwrap();
+    video::Library::scan(folder).unwrap().listing()
+}
+
+fn reason<'a>(library: &'a Library, file_name: &str) -> &'a str {
+    let found = library.skipped.iter().find(|file| file.file_name == file_name);
+    &found.unwrap_or_else(|| panic!("{file_name} is not skipped in {library:#?}")).reason
+}
+
+/// Four seconds of 25 frames.
+fn clip(mux: &str) -> Clip {
+    Clip::new(0, 100, 25).encoder(H264_SHORT_GROUPS, mux)
+}
+
+fn place_of(bytes: &[u8], mark: &[u8]) -> usize {
+    bytes.windows(mark.len()).rposition(|window| window == mark).unwrap()
+}
+
+/// Changes a file byte by byte.
+fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Bytes that mean nothing, the same in every run.
+fn fill_with_noise(bytes: &mut [u8]) {
+    let mut state = 1u32;
+    for byte in bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_corrupt_from_some_frame_on_plays_to_there() {
+    let folder = tempdir().unwrap();
+    let path = &write_video(folder.path(), "Half", &[(240, "mp4", clip("mp4mux"))])[0];
+    damage(path, |bytes| {
+        let (data, index) = (place_of(bytes, b"mdat") + 4, place_of(bytes, b"moov") - 4);
+        let middle = (data + index) / 2;
+        fill_with_noise(&mut bytes[middle..index]);
+    });
+    let watched = watch(folder.path(), "Half", Quality::Triptych).await;
+    assert_eq!(watched.frame_count, 100, "it is offered as a whole");
+    let numbers: Vec<_> = watched.pictures.iter().map(|picture| read_barcode(&picture.jpeg)).collect();
+    let sound = numbers.iter().enumerate().take_while(|(place, number)| **number == Some((*place as u32, 0))).count();
+    assert!(sound > 30, "the first frames are right: {numbers:?}");
+    let EndReason::Failed(words) = &watched.end else { panic!("{:?} after {numbers:?}", watched.end) };
+    assert!(words.contains("Half_240p.mp4"), "{words}");
+}
+
+#[tokio::test]
+async fn a_matroska_file_with_a_wrong_index_plays() {
+    let folder = tempdir().unwrap();
+    let path = &write_video(folder.path(), "Lost", &[(240, "mkv", clip("matroskamux"))])[0];
+    damage(path, |bytes| {
+        // Each entry says in which place its cluster lies.
+        let cues = place_of(bytes, &[0x1C, 0x53, 0xBB, 0x6B]);
+        let entries: Vec<_> = (cues..bytes.len() - 1).filter(|&at| bytes[at..at + 2] == [0xF1, 0x82]).collect();
+        assert!(!entries.is_empty(), "there is an index");
+        for at in entries {
+            bytes[at + 2..at + 4].copy_from_slice(&[1, 1]);
+        }
+    });
+    let watched = watch(folder.path(), "Lost", Quality::Triptych).await;
+    let numbers: Vec<_> = watched.pictures.iter().map(|picture| read_barcode(&picture.jpeg)).collect();
+    assert_eq!(numbers, (0..100).map(|number| Some((number, 0))).collect::<Vec<_>>());
+    assert_eq!(watched.end, EndReason::Finished);
+}
+
+#[tokio::test]
+async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
+    let folder = tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 9, 25))]);
+    for (name, to) in [("Beyond_240p.mp4", 0x7FFF_FF00u32), ("Elsewhere_240p.mp4", 8)] {
+        clip("mp4mux").write(&place(name));
+        damage(&place(name), |bytes| {
+            let table = place_of(bytes, b"stco");
+            bytes[table + 12..table + 16].copy_from_slice(&to.to_be_bytes());
+        });
+    }
+    clip("matroskamux").write(&place("Header_240p.mkv"));
+    damage(&place("Header_240p.mkv"), |bytes| {
+        let cluster = bytes.windows(4).position(|window| window == [0x1F, 0x43, 0xB6, 0x75]).unwrap();
+        bytes.truncate(cluster);
+    });
+    clip("avimux").write(&place("Cut_240p.avi"));
+    damage(&place("Cut_240p.avi"), |bytes| bytes.truncate(bytes.len() / 3));
+    clip("matroskamux").write(&place("Hole_240p.mkv"));
+    damage(&place("Hole_240p.mkv"), |bytes| {
+        let middle = bytes.len() / 2;
+        fill_with_noise(&mut bytes[middle..]);
+    });
+    fs::write(place("Zeros_240p.mp4"), vec![0; 100_000]).unwrap();
+
+    let library = scan(folder.path());
+    assert_eq!(library.videos.len(), 1, "{library:#?}");
+    for name in ["Beyond_240p.mp4", "Header_240p.mkv", "Hole_240p.mkv"] {
+        let words = reason(&library, name);
+        assert!(words.starts_with("breaks off after ") && words.ends_with(" of 4.0 s"), "{name}: {words}");
+    }
+    assert!(reason(&library, "Elsewhere_240p.mp4").starts_with("cannot be decoded"), "{library:#?}");
+    assert!(reason(&library, "Cut_240p.avi").starts_with("incomplete: "), "{library:#?}");
+    assert!(reason(&library, "Zeros_240p.mp4").starts_with("not a video"), "{library:#?}");
+    assert_eq!(watch(folder.path(), "Good", Quality::Triptych).await.pictures.len(), 9);
+}
+
+#[tokio::test]
+async fn fields_are_not_shown_as_combs() {
+    let folder = tempdir().unwrap();
+    let encoder = "capssetter caps=video/x-raw,interlace-mode=interleaved,field-order=top-field-first \
+        ! x264enc interlaced=true quantizer=8 pass=quant";
+    let clip = Clip { size: (160, 96), ..Clip::new(0, 12, 25).encoder(encoder, "matroskamux") };
+    let path = folder.path().join("Comb_240p.mkv");
+    // The two fields of each frame have nothing in common.
+    clip.write_painted(
+        &path,
+        |_, row, _| if ((row * 96.0) as u32).is_multiple_of(2) { 200 } else { 60 },
+        |_, _| (128, 128),
+    );
+    for watched in [watch(folder.path(), "Comb", Quality::Triptych).await, watch_import(&path, 96).await] {
+        assert_eq!((watched.pictures.len(), &watched.end), (12, &EndReason::Finished), "one picture for each frame");
+        for picture in &watched.pictures {
+            let picture = image::load_from_memory(&picture.jpeg).unwrap().into_luma8();
+            let steps = (20..76).map(|row| picture.get_pixel(80, row)[0].abs_diff(picture.get_pixel(80, row + 1)[0]));
+            let step = steps.max().unwrap();
+            assert!(step < 30, "rows differ by {step}");
+        }
+    }
+}
+
+#[test]
+fn names_that_are_no_text_and_thousands_of_strangers_are_only_named() {
+    let folder = tempdir().unwrap();
+    write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 3, 25))]);
+    fs::write(folder.path().join(OsStr::from_bytes(b"Odd \xff_240p.mp4")), "").unwrap();
+    for number in 0..5_000 {
+        fs::write(folder.path().join(format!("photo {number}.jpg")), "").unwrap();
+    }
+    let library = scan(folder.path());
+    assert_eq!((library.videos.len(), library.skipped.len()), (1, common::limits::MAX_LIBRARY_ENTRIES));
+    assert!(reason(&library, "Odd \u{fffd}_240p.mp4").contains("TITLE_HEIGHTp.EXT"));
+    assert!(library.skipped.last().unwrap().file_name.ends_with("further files"));
+}
+
+#[tokio::test]
+async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
+    let folder = tempdir().unwrap();
+    let path = write_video(folder.path(), "Secret", &[(240, "mp4", Clip::new(0, 3, 25))]).remove(0);
+    let rights = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    rights(0o000);
+    let library = scan(folder.path());
+    match fs::File::open(&path) {
+        Err(error) => assert_eq!(reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
+        Ok(_) => assert_eq!(library.videos.len(), 1, "the system lets this user read everything"),
+    }
+    let library = video::Library::scan(folder.path()).unwrap();
+    let (mut changes, _watching) = (library.changes(), library.watch().unwrap());
+    rights(0o600);
+    while library.listing().videos.is_empty() {
+        let change = tokio::time::timeout(crate::support::server::DEADLINE, changes.changed()).await;
+        change.expect("it is offered").unwrap();
+    }
+}
+
+#[test]
+fn containers_that_lie_about_the_size_are_found_out() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("Liar_240p.mkv");
+    let description = "videotestsrc num-buffers=2 ! video/x-raw,width=9000,height=16,framerate=25/1 ! jpegenc \
+        ! matroskamux ! filesink name=sink";
+    run(description, &path);
+    damage(&path, |bytes| {
+        // PixelWidth, two bytes: 9000 becomes 160.
+        let width = bytes.windows(4).position(|window| window == [0xB0, 0x82, 0x23, 0x28]).unwrap();
+        bytes[width + 2..width + 4].copy_from_slice(&160u16.to_be_bytes());
+    });
+    assert_eq!(reason(&scan(folder.path()), "Liar_240p.mkv"), "9000x16 is larger than 8192x8192");
+}
