@@ -51,6 +51,9 @@ const GRANT_LOT_ITEMS: u32 = 4;
 /// up for by showing pictures in quick succession.
 const LATENESS_LIMIT: Duration = Duration::from_millis(150);
 
+/// The same while sound is heard: it does not wait, and lips that come later than this are noticed.
+const LATENESS_LIMIT_WITH_SOUND: Duration = Duration::from_millis(60);
+
 /// A picture is shown up to this long before its time, because timers round.
 const EARLINESS_LIMIT: Duration = Duration::from_millis(2);
 
@@ -283,7 +286,7 @@ impl<E, P> Playout<E, P> {
         if stream.clock.is_going()
             && let Some(position) = stream.position(now)
             && let Some((front, _)) = self.encoded.front()
-            && position > pts(front) + LATENESS_LIMIT
+            && position > pts(front) + stream.lateness_limit()
         {
             // Too slow: go on with the first picture that is not due yet, or else the last one there is.
             while self.encoded.get(1).is_some_and(|(second, _)| pts(second) <= position) {
@@ -327,7 +330,7 @@ impl<E, P> Playout<E, P> {
             }
         }
         while self.decoded.len() > 1
-            && position > pts(&self.decoded[0].0) + LATENESS_LIMIT
+            && position > pts(&self.decoded[0].0) + stream.lateness_limit()
             && position >= pts(&self.decoded[1].0)
         {
             self.decoded.pop_front();

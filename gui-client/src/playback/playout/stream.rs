@@ -8,7 +8,7 @@ use std::{
 use common::media::{Epoch, PictureHead, StreamId};
 
 use super::{
-    Arrival,
+    Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND,
     clock::Clock,
     tally::{Tally, Timing},
 };
@@ -87,6 +87,11 @@ impl Stream {
         // At the end, pictures may stand longer than the sound lasts.
         let is_bounded = !(self.is_source_ended && self.sound_ends.is_empty());
         self.clock.position(now, is_bounded)
+    }
+
+    /// How late a picture may be and still be shown although another is due as well.
+    pub(super) fn lateness_limit(&self) -> Duration {
+        if matches!(self.clock, Clock::Sounding { .. }) { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT }
     }
 
     pub(super) fn stand(&mut self, now: Instant) {
