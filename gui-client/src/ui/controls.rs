@@ -96,13 +96,14 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     };
     ui.add_enabled_ui(showing.can_seek(), |ui| {
         let menu = ui.menu_button(format!("{current} ⏷"), |ui| {
+            ui.spacing_mut().button_padding = Vec2::new(12.0, 6.0);
             let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
             for quality in [Quality::Triptych].into_iter().chain(heights) {
                 let name = match quality {
                     Quality::Triptych => "Auto (triptych)".to_owned(),
                     Quality::Only(height) => format!("{height}p only"),
                 };
-                if ui.add(egui::Button::selectable(quality == showing.quality, name)).clicked() {
+                if widgets::tab(ui, &name, quality == showing.quality).clicked() {
                     actions.push(Action::SetQuality(quality));
                     ui.close();
                 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod net;
+mod net_stream;
 mod playback_decoder;
 mod playback_playout;
 mod playback_sound;

@@ -26,20 +26,24 @@ use triptych_server::{Server, Settings};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server on a runtime of its own.
-struct Host {
-    address: String,
+pub struct Host {
+    pub address: String,
     stop: CancellationToken,
     runtime: Runtime,
 }
 
 impl Host {
     fn start(certificate_dir: Option<&Path>, listen: &str) -> Self {
+        Self::start_with(certificate_dir, listen, tempfile::tempdir().unwrap().path())
+    }
+
+    /// Offers what is in `videos`.
+    pub fn start_with(certificate_dir: Option<&Path>, listen: &str, videos: &Path) -> Self {
         triptych_server::video::init().unwrap();
-        let videos = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let settings = Settings {
             listen: listen.parse().unwrap(),
-            videos: videos.path().to_owned(),
+            videos: videos.to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
             cache_bytes: 1 << 20,
         };
@@ -72,8 +76,8 @@ impl PictureSink for NoPictures {
 }
 
 /// A client without a window, with a key that did not have to be made.
-struct Client {
-    net: NetHandle,
+pub struct Client {
+    pub net: NetHandle,
     data_dir: TempDir,
     /// Events that were passed over, for messages of failed tests.
     passed: Mutex<Vec<NetEvent>>,
@@ -87,17 +91,22 @@ impl Client {
     }
 
     fn with(data_dir: TempDir, is_plaintext: bool) -> Self {
+        Self::with_sink(data_dir, is_plaintext, Arc::new(NoPictures))
+    }
+
+    /// What streams bring goes to `sink`.
+    pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
         let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
-        let net = NetHandle::start(settings, Arc::new(NoPictures), Arc::new(|| {}));
+        let net = NetHandle::start(settings, sink, Arc::new(|| {}));
         Self { net, data_dir, passed: Mutex::default() }
     }
 
-    fn connect(&self, address: &str, name: &str) {
+    pub fn connect(&self, address: &str, name: &str) {
         self.net.send(NetCommand::Connect { address: address.to_owned(), name: name.to_owned() });
     }
 
     /// Waits for an event that `pick` takes.
-    fn wait_for<T>(&self, what: &str, mut pick: impl FnMut(&NetEvent) -> Option<T>) -> T {
+    pub fn wait_for<T>(&self, what: &str, mut pick: impl FnMut(&NetEvent) -> Option<T>) -> T {
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
             match self.net.next_event() {
@@ -111,7 +120,7 @@ impl Client {
         panic!("no {what}; there were {:#?}", self.passed.lock().unwrap());
     }
 
-    fn online(&self) -> Online {
+    pub fn online(&self) -> Online {
         self.wait_for("welcome", |event| match event {
             NetEvent::Online(online) => Some(online.clone()),
             _ => None,
@@ -141,7 +150,7 @@ impl Client {
 }
 
 /// Puts a key where the client keeps that of `name`.
-fn keep(data_dir: &Path, name: &str, identity: &Identity) {
+pub fn keep(data_dir: &Path, name: &str, identity: &Identity) {
     use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
     let path = identity_path(data_dir, &Name::parse(name).unwrap());
     fs::create_dir_all(path.parent().unwrap()).unwrap();

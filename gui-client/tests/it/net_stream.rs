@@ -1,0 +1,134 @@
+//! Watching from the real server, without a window: network, playout and decoder as the program has them.
+
+use std::{
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{
+    crypto::test_keys,
+    media::{Epoch, PictureHead, Position, Quality, StreamId},
+    message::EndReason,
+};
+use triptych_client::{
+    event::{NetCommand, NetEvent},
+    playback::{decoder::Decoder, sound::Sound},
+};
+
+use crate::net::{Client, Host, keep};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const STREAM: StreamId = StreamId(1);
+
+/// Two seconds with sound, in two resolutions.
+fn make_clip(folder: &Path) {
+    for height in [120, 240] {
+        let pipeline = format!(
+            "videotestsrc num-buffers=50 ! video/x-raw,width={},height={height},framerate=25/1 ! jpegenc ! \
+             matroskamux name=mux ! filesink location={} \
+             audiotestsrc num-buffers=100 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! mux.",
+            height * 16 / 9 / 2 * 2,
+            folder.join(format!("Bars_{height}p.mkv")).display(),
+        );
+        let made = Command::new("gst-launch-1.0").arg("-q").args(pipeline.split_whitespace()).status();
+        assert!(made.expect("'make test' installs gst-launch-1.0").success());
+    }
+}
+
+struct Watcher {
+    client: Client,
+    decoder: Decoder,
+}
+
+impl Watcher {
+    fn grant(&self) {
+        if let Some((stream, epoch, items)) = self.decoder.take_credit() {
+            self.client.net.send(NetCommand::Grant { stream, epoch, items });
+        }
+    }
+
+    fn next(&self) -> PictureHead {
+        let begun = Instant::now();
+        while begun.elapsed() < DEADLINE {
+            let due = self.decoder.due(Instant::now());
+            self.grant();
+            if let Some((head, _)) = due {
+                return head;
+            }
+            thread::yield_now();
+        }
+        panic!("no picture; {:?}", self.decoder.status(Instant::now()));
+    }
+
+    fn started(&self, expected: Epoch) -> (u32, bool, usize) {
+        self.client.wait_for("start", |event| match event {
+            NetEvent::StreamStarted { epoch, first_index, has_sound, segments, .. } if *epoch == expected => {
+                Some((*first_index, *has_sound, segments.len()))
+            }
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn a_video_is_watched_sought_in_and_seen_to_its_end() {
+    let videos = tempfile::tempdir().unwrap();
+    make_clip(videos.path());
+    let host = Host::start_with(None, "127.0.0.1:0", videos.path());
+    let decoder = Decoder::start(Sound::none(), || {}).expect("a thread can be started");
+    let data_dir = tempfile::tempdir().unwrap();
+    keep(data_dir.path(), "ada", &test_keys::ada());
+    let client = Client::with_sink(data_dir, true, decoder.sink());
+    client.connect(&host.address, "ada");
+    let video = client.online().library.videos[0].clone();
+    assert!(video.has_sound);
+    let watcher = Watcher { client, decoder };
+    let send = |command| watcher.client.net.send(command);
+
+    watcher.decoder.begin(STREAM, video.has_sound, Instant::now());
+    let watch =
+        NetCommand::Watch { stream: STREAM, video: video.id, quality: Quality::Triptych, from: Position::START };
+    send(watch);
+    watcher.grant();
+    assert_eq!(watcher.started(Epoch(0)), (0, true, 2));
+    assert_eq!([(); 3].map(|()| watcher.next().index), [0, 1, 2]);
+
+    // Paused, and to a picture of the other resolution: that one and no other.
+    watcher.decoder.set_paused(true, Instant::now());
+    send(NetCommand::Seek { stream: STREAM, epoch: Epoch(1), to: Position::Picture(40) });
+    watcher.decoder.seek(STREAM, Epoch(1), Instant::now());
+    watcher.decoder.set_paused(true, Instant::now());
+    watcher.grant();
+    assert_eq!(watcher.started(Epoch(1)), (40, true, 2));
+    let head = watcher.next();
+    assert_eq!((head.index, head.height, head.epoch), (40, 240, Epoch(1)));
+
+    // The other resolution alone, at the same moment.
+    let quality = Quality::Only(120);
+    send(NetCommand::SetQuality { stream: STREAM, epoch: Epoch(2), quality, at: Position::Picture(40) });
+    watcher.decoder.seek(STREAM, Epoch(2), Instant::now());
+    watcher.grant();
+    assert_eq!(watcher.started(Epoch(2)), (40, true, 1));
+    let head = watcher.next();
+    assert_eq!((head.index, head.height), (40, 120));
+    watcher.decoder.set_paused(false, Instant::now());
+    let rest: Vec<u32> = (41..50).map(|_| watcher.next().index).collect();
+    assert_eq!(rest, (41..50).collect::<Vec<_>>());
+    watcher.client.wait_for("end", |event| match event {
+        NetEvent::StreamEnded { epoch: Epoch(2), reason: EndReason::Finished, .. } => Some(()),
+        _ => None,
+    });
+    watcher.decoder.source_ended(STREAM, Epoch(2), Instant::now());
+    let tally = watcher.decoder.stop().expect("it plays").tally;
+    assert_eq!((tally.dropped(), tally.seeks), (0, 2), "{tally:?}");
+    assert!(tally.sounds_unheard > 0, "sound came along: {tally:?}");
+
+    send(NetCommand::AskThumbnail { video: video.id });
+    let (fingerprint, bytes) = watcher.client.wait_for("thumbnail", |event| match event {
+        NetEvent::Thumbnail { fingerprint, jpeg, .. } => Some((*fingerprint, jpeg.0.len())),
+        _ => None,
+    });
+    assert!(fingerprint == video.fingerprint && bytes > 100, "{bytes}");
+}
