@@ -35,6 +35,9 @@ const EVENT_BUDGET: Duration = Duration::from_millis(4);
 /// The time beside a video is brought up to date with its pictures; without any, this often.
 const POSITION_INTERVAL: Duration = Duration::from_millis(250);
 
+/// A picture is taken this much before its time at most, for the time that drawing takes.
+const MOST_DRAWING_TIME: Duration = Duration::from_millis(25);
+
 /// The program behind the window.
 pub struct App {
     state: State,
@@ -47,6 +50,8 @@ pub struct App {
     thumbnails: HashMap<ThumbnailKey, TextureHandle>,
     title: String,
     wants_composer_focus: bool,
+    /// How long the window has taken to draw lately: a picture is seen that much after it was taken.
+    drawing_time: Duration,
 }
 
 /// The picture on the graphics side.
@@ -80,6 +85,7 @@ impl App {
             thumbnails: HashMap::new(),
             title: String::new(),
             wants_composer_focus: false,
+            drawing_time: Duration::ZERO,
         })
     }
 
@@ -142,7 +148,8 @@ impl App {
 
     /// Takes the due picture, and tells the state how the stream stands.
     fn play(&mut self, ctx: &egui::Context) {
-        let now = Instant::now();
+        // When what is drawn now is seen.
+        let now = Instant::now() + self.drawing_time;
         if let Some((_, picture)) = self.decoder.due(now)
             && let Some(unseen) = self.next_picture.replace(picture)
         {
@@ -160,7 +167,8 @@ impl App {
         }
         let due = self.decoder.next_due(now);
         if due.is_some() || status.hold.is_none() && status.position.is_some() && !self.is_paused() {
-            let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
+            let seen = Instant::now() + self.drawing_time;
+            let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(seen));
             // Never zero: that would draw twice.
             ctx.request_repaint_after(due.clamp(Duration::from_micros(100), POSITION_INTERVAL));
         } else if status.position.is_none() && status.shown.is_some() {
@@ -207,7 +215,12 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        if let Some(seconds) = frame.info().cpu_usage {
+            // Smoothed: one slow frame says little of the next.
+            let last = Duration::from_secs_f32(seconds.clamp(0.0, 1.0));
+            self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
+        }
         self.take_in_events(ctx);
         self.keep_time(ctx);
         self.play(ctx);

@@ -42,7 +42,7 @@ const WARM_UP_CALLBACKS: u32 = 4;
 
 /// How much the device asks for at once. Twice this is on its way to the ear, and a pause is heard after that; less makes
 /// gaps likely on a busy computer.
-const PERIOD_MILLIS: u32 = 40;
+const PERIOD_MILLIS: u32 = 50;
 
 /// The device, and what it plays.
 pub struct Sound {

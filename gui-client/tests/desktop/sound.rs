@@ -288,8 +288,7 @@ fn flash_and_beep_come_together() {
     eye.wait_for_more(3);
     screen.picture("1-playing");
     screen.press("Home");
-    client.wait_for_log("ended:");
-    println!("{}", client.log());
+    println!("{}", client.wait_for_log("ended:"));
     screen.picture("2-ended");
     let (beeps, flashes) = (ears.beeps(), eye.flashes());
     let mut offsets = offsets(&beeps, &flashes);
