@@ -15,7 +15,7 @@ use super::{
     widgets,
 };
 
-/// With less room than this, sound and quality stand on a line of their own.
+/// With less room than this, time, sound and quality stand on a line of their own.
 const NARROW: f32 = 400.0;
 
 /// Width of the volume's slider.
@@ -40,22 +40,24 @@ pub fn show(ui: &mut Ui, column: Rect, player: &Player, showing: &Showing, can_p
     ui.add_space(2.0);
     let is_narrow = column.width() < NARROW;
     let row = Vec2::new(column.width(), ui.spacing().interact_size.y);
-    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-        steering(ui, showing, can_play, actions);
+    let rest = |ui: &mut Ui, actions: &mut Vec<Action>| {
         time(ui, showing);
-        if !is_narrow {
+        if !matches!(showing.stage, Stage::Failed(_)) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 quality(ui, showing, actions);
                 sound(ui, player, showing, actions);
             });
         }
+    };
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        steering(ui, showing, can_play, actions);
+        if !is_narrow {
+            rest(ui, actions);
+        }
     });
     if is_narrow {
         ui.add_space(space::XS);
-        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
-            quality(ui, showing, actions);
-            sound(ui, player, showing, actions);
-        });
+        ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| rest(ui, actions));
     }
 }
 
@@ -121,7 +123,8 @@ fn sound(ui: &mut Ui, player: &Player, showing: &Showing, actions: &mut Vec<Acti
         return;
     }
     let mut percent = if player.is_muted { 0 } else { player.volume_percent };
-    if volume(ui, &mut percent) {
+    // The keys are there even where the bar has no room.
+    if ui.available_width() > VOLUME_WIDTH + 50.0 && volume(ui, &mut percent) {
         actions.push(Action::SetVolume(percent));
     }
     let is_silent = percent == 0;
