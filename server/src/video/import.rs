@@ -127,6 +127,10 @@ impl Import {
         if let Some(first) = replaced.first().filter(|_| !order.replaces) {
             return Err(ImportError::TitleInUse(title, super::shelf::file_name(first)));
         }
+        // To open a pipe would wait until somebody writes into it.
+        if fs::metadata(&order.file).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(ImportError::Flaw(order.file, "not a regular file".to_owned()));
+        }
         let probed = probe(&order.file).map_err(|flaw| ImportError::Flaw(order.file.clone(), flaw.to_string()))?;
         let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;
         let plan = ImportPlan {

@@ -122,6 +122,8 @@ fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
     assert!(try_it("text.mp4", &[]).contains("not a video"));
     assert!(try_it("empty.mp4", &[]).contains("empty file"));
     assert!(try_it("missing.mp4", &[]).contains("No such file"));
+    assert!(Command::new("mkfifo").arg(place("pipe.mkv")).status().unwrap().success());
+    assert!(try_it("pipe.mkv", &[]).contains("not a regular file"));
     assert!(try_it("song.mkv", &[]).contains("no video track"));
     assert!(try_it("good.mp4", &["--heights", "241"]).contains("241 cannot be a height"));
     assert!(try_it("good.mp4", &["--heights", "8000"]).contains("wide"));
