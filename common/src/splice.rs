@@ -180,7 +180,8 @@ impl Plan {
         let place = self.segments.partition_point(|segment| segment.start_nanos <= nanos).saturating_sub(1);
         let segment = &self.segments[place];
         let index = &variants[segment.variant];
-        let frame = index.standing_at(index.content_nanos(segment.frames.start) + (nanos - segment.start_nanos));
+        let since_nanos = nanos - segment.start_nanos;
+        let frame = index.standing_at(index.content_nanos(segment.frames.start).saturating_add(since_nanos));
         segment.first_index + frame.clamp(segment.frames.start, segment.frames.end - 1) - segment.frames.start
     }
 
@@ -203,15 +204,6 @@ impl Plan {
         ours.first_index + frame - ours.frames.start
     }
 
-    /// The frames of one part, with their times taken from the variants that the plan was made from.
-    pub fn frames<'a>(
-        &self,
-        segment: &'a Segment,
-        variants: &'a [FrameIndex],
-    ) -> impl Iterator<Item = PlannedFrame> + use<'a> {
-        segment.frames.clone().map(move |frame| segment.planned(frame, variants))
-    }
-
     /// The picture with this index, with its times taken from the variants that the plan was made from; none past
     /// the end.
     pub fn frame(&self, index: usize, variants: &[FrameIndex]) -> Option<PlannedFrame> {
@@ -231,7 +223,7 @@ mod tests {
     }
 
     fn all_frames(plan: &Plan, variants: &[FrameIndex]) -> Vec<PlannedFrame> {
-        plan.segments().iter().flat_map(|segment| plan.frames(segment, variants)).collect()
+        (0..).map_while(|index| plan.frame(index, variants)).collect()
     }
 
     #[test]
@@ -289,7 +281,7 @@ mod tests {
         fn every_time_has_the_picture_that_stands_then(variants in prop::collection::vec(any_index(), 1..7), share in 0.0..1.2) {
             let plan = Plan::triptych(&variants);
             prop_assume!(plan.frame_count() > 0);
-            let nanos = (plan.duration_nanos() as f64 * share) as u64;
+            let nanos = if share > 1.1 { u64::MAX } else { (plan.duration_nanos() as f64 * share) as u64 };
             let index = plan.standing_at(nanos, &variants);
             let frame = plan.frame(index, &variants).unwrap();
             let is_last = index + 1 == plan.frame_count();
@@ -301,8 +293,6 @@ mod tests {
             let plan = Plan::triptych(&variants);
             let frames = all_frames(&plan, &variants);
             prop_assert_eq!(frames.len(), plan.frame_count());
-            let one_by_one: Vec<_> = (0..).map_while(|index| plan.frame(index, &variants)).collect();
-            prop_assert_eq!(&one_by_one, &frames);
             let mut due_nanos = 0;
             for (place, frame) in frames.iter().enumerate() {
                 prop_assert_eq!(frame.index, place);

@@ -1,7 +1,7 @@
 //! What steers a video: buttons under the picture, and keys.
 
 use common::media::Quality;
-use egui::{Align, Key, Layout, Modifiers, Rect, RichText, Role, Ui, Vec2, WidgetInfo};
+use egui::{Align, EventFilter, Key, Layout, Modifiers, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use crate::state::{
     action::Action,
@@ -11,7 +11,7 @@ use crate::state::{
 use super::{
     format, seek_bar, signs,
     signs::Sign,
-    theme::{Theme, space},
+    theme::{Theme, size, space},
     widgets,
 };
 
@@ -19,7 +19,10 @@ use super::{
 const NARROW: f32 = 400.0;
 
 /// Width of the volume's slider.
-const VOLUME_WIDTH: f32 = 72.0;
+const VOLUME_WIDTH: f32 = 84.0;
+
+/// Radius of its knob.
+const KNOB: f32 = 6.0;
 
 /// How far the arrow keys go.
 const SKIP_NANOS: i64 = 5_000_000_000;
@@ -92,7 +95,7 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
         Quality::Only(height) => format!("{height}p"),
     };
     ui.add_enabled_ui(showing.can_seek(), |ui| {
-        let menu = ui.menu_button(&current, |ui| {
+        let menu = ui.menu_button(format!("{current} ⏷"), |ui| {
             let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
             for quality in [Quality::Triptych].into_iter().chain(heights) {
                 let name = match quality {
@@ -117,13 +120,9 @@ fn sound(ui: &mut Ui, player: &Player, showing: &Showing, actions: &mut Vec<Acti
         return;
     }
     let mut percent = if player.is_muted { 0 } else { player.volume_percent };
-    ui.spacing_mut().slider_width = VOLUME_WIDTH;
-    let slider = ui.add(egui::Slider::new(&mut percent, 0..=100).show_value(false));
-    slider.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(percent), "Volume"));
-    if slider.changed() {
+    if volume(ui, &mut percent) {
         actions.push(Action::SetVolume(percent));
     }
-    slider.on_hover_text(format!("Volume {percent} % (up and down keys)"));
     let is_silent = percent == 0;
     let (sign, name) = if is_silent { (Sign::Muted, "Sound on") } else { (Sign::Speaker, "Mute") };
     if signs::button(ui, sign, name, &format!("{name} (M)")).clicked() {
@@ -131,10 +130,43 @@ fn sound(ui: &mut Ui, player: &Player, showing: &Showing, actions: &mut Vec<Acti
     }
 }
 
+/// A short bar with a knob. Returns whether it was moved.
+fn volume(ui: &mut Ui, percent: &mut u8) -> bool {
+    let theme = Theme::of(ui);
+    let place = Vec2::new(VOLUME_WIDTH, ui.spacing().interact_size.y);
+    let (_, rect) = ui.allocate_space(place);
+    let response = ui.interact(rect, egui::Id::unique(VOLUME), Sense::click_and_drag());
+    let rail = Rect::from_center_size(rect.center(), Vec2::new(rect.width() - 2.0 * KNOB, size::PROGRESS / 2.0));
+    let before = *percent;
+    if let Some(pointer) = response.interact_pointer_pos() {
+        let share = ((pointer.x - rail.left()) / rail.width()).clamp(0.0, 1.0);
+        *percent = (share * 100.0).round() as u8;
+    }
+    response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(*percent), "Volume"));
+    let knob = egui::Pos2::new(rail.left() + rail.width() * f32::from(*percent) / 100.0, rail.center().y);
+    ui.painter().rect_filled(rail, rail.height() / 2.0, theme.border);
+    ui.painter().rect_filled(rail.intersect(Rect::everything_left_of(knob.x)), rail.height() / 2.0, theme.accent);
+    widgets::knob(ui, knob, KNOB, &response);
+    let tip = format!("Volume {percent} % (up and down keys)");
+    response.on_hover_text(tip).on_hover_cursor(egui::CursorIcon::PointingHand);
+    *percent != before
+}
+
+/// What steers a video with the keys also when it has the focus itself.
+const VOLUME: &str = "volume";
+pub(super) const SEEK_BAR: &str = "seek bar";
+
 /// Takes the keys that steer the video, unless they belong to something that has the focus.
 pub fn keys(ui: &Ui, actions: &mut Vec<Action>) {
-    if ui.ctx().egui_wants_keyboard_input() || egui::Popup::is_any_open(ui.ctx()) {
+    let focused = ui.memory(|memory| memory.focused());
+    let own = [VOLUME, SEEK_BAR].map(egui::Id::unique).into_iter().find(|id| focused == Some(*id));
+    if focused != own || egui::Popup::is_any_open(ui.ctx()) {
         return;
+    }
+    if let Some(own) = own {
+        // Otherwise arrows go to the next button.
+        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(own, filter));
     }
     let meanings = [
         (Key::Space, Action::TogglePause),

@@ -67,13 +67,23 @@ fn entry(ui: &mut Ui, state: &State, view: View<'_>, video: &VideoInfo, actions:
             signs::paint(ui.painter(), Sign::Speaker, center, 12.0, theme.weak);
             lower.min.x += 16.0;
         }
-        widgets::line(ui, lower, &remark, letter::SMALL - 0.5, theme.weak);
+        widgets::line(ui, lower, describe_shortly(video), letter::SMALL - 0.5, theme.weak);
     });
     let response = response.on_hover_text(format!("{}\n{remark}{sound}", video.title));
     if response.clicked() {
         actions.push(Action::Watch(video.id));
     }
     is_visible
+}
+
+/// As much of it as has room beside a picture.
+fn describe_shortly(video: &VideoInfo) -> String {
+    let heights = match video.variants.as_slice() {
+        [] => return format::whole_length(video.duration_nanos),
+        [only] => format!("{}p", only.height),
+        [least, .., most] => format!("{}p–{}p", least.height, most.height),
+    };
+    format!("{} · {heights}", format::whole_length(video.duration_nanos))
 }
 
 /// The picture on dark ground, as it is: what does not have the shape of the place keeps its own.

@@ -7,9 +7,11 @@ use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
 use crate::state::{action::Action, player::Showing};
 
 use super::{
+    controls::SEEK_BAR,
     format,
     player::pill,
     theme::{Theme, letter, size},
+    widgets,
 };
 
 /// Room under the bar for the names of its parts.
@@ -22,8 +24,8 @@ const HELD_NANOS: u64 = 150_000_000;
 pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
-    let (rect, response) =
-        ui.allocate_exact_size(Vec2::new(ui.available_width(), size::PROGRESS + NAMES_HEIGHT), sense);
+    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::PROGRESS + NAMES_HEIGHT));
+    let response = ui.interact(rect, egui::Id::unique(SEEK_BAR), sense);
     response.widget_info(|| {
         WidgetInfo::slider(showing.can_seek(), showing.position_nanos as f64 / 1e9, "Position in the video")
     });
@@ -50,10 +52,8 @@ pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
         part_label(ui, part, segment, showing.height == Some(segment.height));
     }
     if showing.is_running() || showing.can_seek() {
-        let is_grasped = response.hovered() || response.dragged();
-        let radius = size::PROGRESS * if is_grasped { 1.0 } else { 0.8 };
         let knob = Pos2::new(at(showing.position_nanos), bar.center().y);
-        ui.painter().circle(knob, radius, theme.accent, egui::Stroke::new(2.0, theme.ground));
+        widgets::knob(ui, knob, size::PROGRESS * 0.8, &response);
     }
     if showing.can_seek() {
         let time_at = |x: f32| {

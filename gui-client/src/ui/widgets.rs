@@ -71,6 +71,15 @@ pub fn dot(ui: &Ui, center: Pos2, color: Color32, ground: Color32) {
     ui.painter().circle(center, size::DOT / 2.0, color, Stroke::new(2.0, ground));
 }
 
+/// What is dragged along a bar; it grows a little under the pointer.
+pub fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
+    let theme = Theme::of(ui);
+    let is_grasped = response.hovered() || response.dragged();
+    let radius = if is_grasped { radius * 1.25 } else { radius };
+    let ring = if response.has_focus() { theme.text } else { theme.ground };
+    ui.painter().circle(center, radius, theme.accent, Stroke::new(2.0, ring));
+}
+
 /// One of several buttons of which one is chosen.
 pub fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
     let theme = Theme::of(ui);

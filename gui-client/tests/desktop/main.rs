@@ -7,12 +7,16 @@
 
 mod programs;
 mod screen;
+mod sound;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::Mutex};
 
 use image::RgbImage;
 use programs::{Program, files_below, server_program, start_client, start_server};
 use screen::{Area, Screen, wait_for};
+
+/// One at a time: each takes what the machine has.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// More than a client writes besides its pictures, less than a second of pictures.
 const MOST_WRITTEN_BYTES: u64 = 4 * 1024 * 1024;
@@ -28,6 +32,7 @@ const BADGE: (u32, u32, u32, u32) = (780, 213, 70, 40);
 
 #[test]
 fn two_people_write_and_watch() {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop");
     let _ = fs::remove_dir_all(&pictures);
     fs::create_dir_all(&pictures).unwrap();

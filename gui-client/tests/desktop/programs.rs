@@ -69,6 +69,17 @@ pub fn start_server(videos: &Path, home: &Path) -> (Program, String) {
 
 /// Starts a client on `screen`, with `home` as its user's folder.
 pub fn start_client(screen: &Screen, address: &str, name: &str, home: &Path) -> Program {
+    start_client_with(screen, address, name, home, &[])
+}
+
+/// Likewise, with these environment variables.
+pub fn start_client_with(
+    screen: &Screen,
+    address: &str,
+    name: &str,
+    home: &Path,
+    surroundings: &[(&str, String)],
+) -> Program {
     let home = home.join(name);
     fs::create_dir_all(&home).unwrap();
     let log = home.with_extension("log");
@@ -79,6 +90,7 @@ pub fn start_client(screen: &Screen, address: &str, name: &str, home: &Path) -> 
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
         .env_remove("WAYLAND_DISPLAY")
         .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, &home)))
+        .envs(surroundings.iter().map(|(name, value)| (name, value)))
         .stderr(fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();

@@ -47,7 +47,7 @@ impl Word {
 }
 
 /// Runs a helper program; a missing one is an error that says what to do.
-fn run(command: &mut Command) -> std::process::Output {
+pub fn run(command: &mut Command) -> std::process::Output {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}; 'make test' installs it"));
     assert!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));

@@ -9,5 +9,6 @@ mod playback_playout;
 mod playback_sound;
 mod scenes;
 mod state_player;
+mod ui_player;
 mod ui_state;
 mod ui_views;

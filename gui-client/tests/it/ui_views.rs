@@ -18,15 +18,15 @@ use triptych_client::{
 use crate::scenes::{self, SCENES, bob, moment, scene};
 
 /// The window without a window: state, what was done in it, and what came of it.
-struct Bench {
-    state: State,
-    actions: Vec<Action>,
+pub struct Bench {
+    pub state: State,
+    pub actions: Vec<Action>,
     effects: Vec<Effect>,
     wants_composer_focus: bool,
 }
 
 impl Bench {
-    fn commands(&self) -> Vec<&NetCommand> {
+    pub fn commands(&self) -> Vec<&NetCommand> {
         self.effects
             .iter()
             .filter_map(|effect| if let Effect::Net(command) = effect { Some(command) } else { None })
@@ -34,7 +34,7 @@ impl Bench {
     }
 }
 
-fn window(state: State, size: [f32; 2]) -> Harness<'static, Bench> {
+pub fn window(state: State, size: [f32; 2]) -> Harness<'static, Bench> {
     // A glyph that is missing from the fonts that come along is an error: own words must not need any others.
     build(state, Harness::builder().with_size(size))
 }
@@ -63,11 +63,11 @@ fn build(state: State, builder: HarnessBuilder<Bench>) -> Harness<'static, Bench
     harness
 }
 
-fn show(name: &str) -> Harness<'static, Bench> {
+pub fn show(name: &str) -> Harness<'static, Bench> {
     window(scene(name), [1200.0, 760.0])
 }
 
-fn press(harness: &mut Harness<'static, Bench>, modifiers: Modifiers, key: Key) {
+pub fn press(harness: &mut Harness<'static, Bench>, modifiers: Modifiers, key: Key) {
     harness.key_press_modifiers(modifiers, key);
     harness.run();
 }

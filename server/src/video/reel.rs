@@ -11,14 +11,11 @@
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use common::{
-    media::{Position, Quality, SegmentInfo},
-    splice::{FrameIndex, Plan, PlannedFrame, Segment},
-};
+use common::splice::{PlannedFrame, Segment};
 
 use super::{
-    Video,
-    sound::{CHUNK_MOMENTS, MOMENT_BYTES, SoundOfVideo, moments_to_nanos, nanos_to_moment},
+    program::{Program, small},
+    sound_walk::SoundWalk,
     store::{Cursor, Failure, Store},
     track::PictureTrack,
 };
@@ -26,14 +23,8 @@ use super::{
 /// Pictures that are made ahead of a viewer: half a second, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
 
-/// Sound chunks that are made ahead of a viewer.
-const CHUNKS_AHEAD: usize = 8;
-
 /// How long before a segment comes it is wanted. A far seek into a file with few key frames may take seconds.
 const HEAD_START_NANOS: u64 = 10_000_000_000;
-
-/// Two files may differ by so much in when they show the same frame without the sound being cut at the splice.
-const CUT_TOLERANCE_MOMENTS: u64 = 240;
 
 /// One picture of a stream.
 #[derive(Clone)]
@@ -89,67 +80,6 @@ pub enum ReelError {
         /// What is wrong, in words for a person.
         cause: String,
     },
-}
-
-/// A video and the frames of it that a viewer wants.
-#[derive(Debug, Clone)]
-pub struct Program {
-    video: Arc<Video>,
-    plan: Arc<Plan>,
-}
-
-impl Program {
-    /// Plans the stream.
-    pub fn new(video: Arc<Video>, quality: Quality) -> Result<Self, ReelError> {
-        let plan = match quality {
-            Quality::Triptych => Plan::triptych(&video.indices),
-            Quality::Only(height) => {
-                let found = video.info.variants.iter().position(|variant| variant.height == height);
-                let missing = || ReelError::NoSuchResolution { title: video.info.title.clone(), height };
-                Plan::only(&video.indices, found.ok_or_else(missing)?)
-            }
-        };
-        Ok(Self { video, plan: Arc::new(plan) })
-    }
-
-    /// What it shows.
-    pub fn video(&self) -> &Arc<Video> {
-        &self.video
-    }
-
-    /// The parts of the stream in order; none is empty.
-    pub fn segments(&self) -> Vec<SegmentInfo> {
-        let info = |segment: &Segment| SegmentInfo {
-            height: self.video.info.variants[segment.variant].height,
-            first_index: small(segment.first_index),
-            frame_count: small(segment.frames.len()),
-            start_nanos: segment.start_nanos,
-        };
-        self.plan.segments().iter().map(info).collect()
-    }
-
-    /// Number of pictures, at least one.
-    pub fn frame_count(&self) -> u32 {
-        small(self.plan.frame_count())
-    }
-
-    /// Length of the stream.
-    pub fn duration_nanos(&self) -> u64 {
-        self.plan.duration_nanos()
-    }
-
-    /// Index of the picture at a place.
-    pub fn index_at(&self, position: Position) -> usize {
-        match position {
-            Position::Time(nanos) => self.plan.standing_at(nanos, &self.video.indices),
-            Position::Picture(index) => (index as usize).min(self.plan.frame_count() - 1),
-        }
-    }
-
-    /// Index of the picture that shows what `index` of another program of the same video shows.
-    pub fn same_moment(&self, other: &Self, index: usize) -> usize {
-        self.plan.same_moment(&other.plan, index, &self.video.indices)
-    }
 }
 
 /// A stream from some picture on.
@@ -263,116 +193,6 @@ fn ahead(frame: usize, segment: &Segment) -> Range<usize> {
     frame..(frame + PICTURES_AHEAD).min(segment.frames.end)
 }
 
-/// Indices in a stream fit: no file has more frames than the probe allows.
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// The way of a stream through the sound of its video. Everything is counted in moments: samples of one channel.
-struct SoundWalk {
-    cursor: Cursor,
-    spans: Vec<Span>,
-    /// Where in the stream the next sample is heard, and where the stream ends.
-    at: u64,
-    end: u64,
-    /// Chunks that the sound has; behind them there is silence.
-    chunk_count: usize,
-}
-
-/// A part of a stream in which sound and pictures come from the same places of their files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    /// Where in the stream it begins.
-    start: u64,
-    /// What to add to a place in the stream for the place in the sound.
-    offset: i64,
-}
-
-impl SoundWalk {
-    fn new(store: &Store, program: &Program, first_index: usize) -> Option<Self> {
-        let (video, plan) = (&program.video, &program.plan);
-        let file = &video.indices[video.sound.as_ref()?.source];
-        let last = file.len().checked_sub(1)?;
-        let length = to_moment(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
-        let first = plan.frame(first_index, &video.indices)?;
-        let track = SoundOfVideo { video: video.clone() };
-        let walk = Self {
-            cursor: store.cursor(track.key(), || Arc::new(track)),
-            spans: spans(plan, &video.indices),
-            at: to_moment(first.pts_nanos),
-            end: to_moment(plan.duration_nanos()),
-            chunk_count: usize::try_from(length.div_ceil(CHUNK_MOMENTS)).ok()?,
-        };
-        walk.want();
-        Some(walk)
-    }
-
-    /// When the next chunk is heard; none at the end.
-    fn next_pts_nanos(&self) -> Option<u64> {
-        (self.at < self.end).then(|| moments_to_nanos(self.at))
-    }
-
-    /// The next chunk, which ends where the span or the chunk in the store does.
-    async fn next(&mut self) -> Bytes {
-        let (place, length) = self.piece();
-        let silence = || Bytes::from(vec![0; length * MOMENT_BYTES]);
-        let pcm = match place {
-            None => silence(),
-            Some((chunk, from)) => match self.cursor.get(chunk).await {
-                Ok(bytes) => bytes.slice(from * MOMENT_BYTES..(from + length) * MOMENT_BYTES),
-                // Somebody's decoder hung or there was no thread for it; the pictures go on.
-                Err(_) => silence(),
-            },
-        };
-        self.at += length as u64;
-        self.want();
-        pcm
-    }
-
-    /// The chunk in the store and the moment in it where the next piece begins (none is silence), and how long it is.
-    fn piece(&self) -> (Option<(usize, usize)>, usize) {
-        let next = self.spans.partition_point(|span| span.start <= self.at);
-        let span = self.spans[next.saturating_sub(1)];
-        let span_end = self.spans.get(next).map_or(self.end, |span| span.start.min(self.end));
-        let left = span_end.saturating_sub(self.at).clamp(1, CHUNK_MOMENTS);
-        match self.at.checked_add_signed(span.offset) {
-            Some(place) => {
-                let (chunk, from) = (place / CHUNK_MOMENTS, place % CHUNK_MOMENTS);
-                let length = left.min(CHUNK_MOMENTS - from) as usize;
-                let is_there = chunk < self.chunk_count as u64;
-                (is_there.then_some((chunk as usize, from as usize)), length)
-            }
-            // Before the sound's beginning.
-            None => (None, left as usize),
-        }
-    }
-
-    fn want(&self) {
-        let frames = match self.piece().0 {
-            Some((chunk, _)) if self.at < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
-            _ => 0..0,
-        };
-        self.cursor.want(frames);
-    }
-}
-
-fn to_moment(nanos: u64) -> u64 {
-    nanos_to_moment(i128::from(nanos)).unsigned_abs()
-}
-
-/// Where sound is cut. When the files agree on the time of each frame it is never cut.
-fn spans(plan: &Plan, indices: &[FrameIndex]) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    for segment in plan.segments() {
-        let content_nanos = indices[segment.variant].content_nanos(segment.frames.start);
-        let offset = nanos_to_moment(i128::from(content_nanos) - i128::from(segment.start_nanos));
-        if spans.last().is_none_or(|last| last.offset.abs_diff(offset) > CUT_TOLERANCE_MOMENTS) {
-            spans.push(Span { start: to_moment(segment.start_nanos), offset });
-        }
-    }
-    spans
-}
-
 impl fmt::Debug for EncodedPicture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodedPicture")
@@ -388,29 +208,5 @@ impl fmt::Debug for EncodedPicture {
 impl fmt::Debug for SoundChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SoundChunk at {} ns, {} bytes", self.pts_nanos, self.pcm.len())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn steady(frame_count: u64, period_nanos: u64) -> FrameIndex {
-        FrameIndex::new((0..frame_count).map(|frame| frame * period_nanos).collect(), None)
-    }
-
-    #[test]
-    fn files_that_agree_need_no_cut() {
-        let files = [steady(60, 40_000_000), steady(60, 40_000_000), steady(60, 40_000_000)];
-        assert_eq!(spans(&Plan::triptych(&files), &files), [Span { start: 0, offset: 0 }]);
-        assert_eq!(spans(&Plan::only(&files, 1), &files), [Span { start: 0, offset: 0 }]);
-    }
-
-    #[test]
-    fn a_longer_file_is_cut_to_where_its_pictures_are() {
-        // The second half of a file of 4 s follows the first half of one of 2 s.
-        let files = [steady(50, 40_000_000), steady(100, 40_000_000)];
-        let expected = [Span { start: 0, offset: 0 }, Span { start: 48_000, offset: 48_000 }];
-        assert_eq!(spans(&Plan::triptych(&files), &files), expected);
     }
 }
