@@ -89,6 +89,23 @@ fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
     assert!(table.matches("Opus").count() == 3 && table.contains("(heard)"), "{table}");
 }
 
+#[test]
+fn of_several_sound_tracks_the_first_that_can_be_decoded_is_taken() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = elsewhere.path().join("Two.mkv");
+    // In different codings, so that what decodes one does not decode the other.
+    let description = "matroskamux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! vorbisenc ! queue ! mux.";
+    run(description, &file);
+    for _ in 0..5 {
+        let made = import(folder.path(), &file, &["--heights", "96", "--force"]);
+        assert!(made.status.success(), "{made:?}");
+        assert!(scan(folder.path()).videos[0].has_sound);
+    }
+}
+
 #[tokio::test]
 async fn every_frame_arrives_once_at_its_time() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
