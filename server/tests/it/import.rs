@@ -183,6 +183,8 @@ fn a_title_is_replaced_only_when_told_so_and_then_as_a_whole() {
     fs::copy(&file, folder.path().join("Film too_480p.mp4")).unwrap();
     let refused = refusal(&import(folder.path(), &file, &["--heights", "240"]));
     assert!(refused.contains("Film_480p.mp4") && refused.contains("--force") && refused.contains("--title"));
+    let own = folder.path().join("Film_480p.mp4");
+    assert!(refusal(&import(folder.path(), &own, &["--title", "Film", "--force"])).contains("move it out"));
     assert!(import(folder.path(), &file, &["--heights", "240", "--force"]).status.success());
     assert_eq!(names(folder.path()), ["Film too_480p.mp4", "Film_240p.mkv"]);
 }
