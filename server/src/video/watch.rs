@@ -3,7 +3,7 @@
 //! ```text
 //! notify (the system's news) ─┐              ┌► settled files ─► thread video-read, four at most ─ ─┐
 //! every 0.8 s at least ───────┴► look ─► arrange                                                     │
-//!                                 ▲          └► Library::replace, five times in a second at most     │
+//!                                 ▲          └► Library::replace, twice in a second at most          │
 //!                                 └──────────────────── records ◄────────────────────────────────────┘
 //! ```
 //!
@@ -48,7 +48,7 @@ const QUIET_INTERVAL: Duration = Duration::from_millis(800);
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Clients hear of changes this often at most; what happens in between they hear together.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(200);
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// While files are being read, this long is waited for the rest of them: those of one video mostly come together.
 const GATHERED_AFTER: Duration = Duration::from_millis(500);
