@@ -2,21 +2,30 @@
 
 use gstreamer::{self as gst, prelude::*};
 
-/// Stands where a decoder stands when there is nothing to decode: sound that is plain samples.
+use super::stage::track_caps;
+
+/// Stands where a decoder stands when there is nothing to decode.
 const NOTHING_TO_DO: &str = "identity";
 
 /// Names of the decoders for these caps of a video track, best first. Those in hardware come and go with the machine's
 /// drivers and give pictures in memory of their own, so they are left out.
 pub(super) fn video_decoders(caps: &gst::Caps) -> Vec<String> {
+    if is_raw(caps) {
+        return vec![NOTHING_TO_DO.to_owned()];
+    }
     decoders(caps, &[gst::ElementFactoryType::MEDIA_VIDEO, gst::ElementFactoryType::MEDIA_IMAGE])
 }
 
 /// Name of the best decoder for these caps of a sound track; `identity` when it is plain samples.
 pub(super) fn sound_decoder(caps: &gst::Caps) -> Option<String> {
-    if caps.structure(0).is_some_and(|first| first.name() == "audio/x-raw") {
+    if is_raw(caps) {
         return Some(NOTHING_TO_DO.to_owned());
     }
     decoders(caps, &[gst::ElementFactoryType::MEDIA_AUDIO]).into_iter().next()
+}
+
+fn is_raw(caps: &gst::Caps) -> bool {
+    caps.structure(0).is_some_and(|first| first.name().ends_with("/x-raw"))
 }
 
 fn decoders(caps: &gst::Caps, media: &[gst::ElementFactoryType]) -> Vec<String> {
@@ -67,6 +76,18 @@ pub(super) fn coding(caps: &gst::CapsRef) -> String {
 /// Whether the caps are those of a sound track.
 pub(super) fn is_sound(caps: &gst::CapsRef) -> bool {
     caps.structure(0).is_some_and(|first| first.name().starts_with("audio/"))
+}
+
+/// What tells a track of a file from the others, the same whenever the file is opened.
+pub(super) fn track_of(pad: &gst::Pad) -> String {
+    // Behind what stands for the file.
+    pad.stream_id().and_then(|id| Some(id.rsplit('/').next()?.to_owned())).unwrap_or_default()
+}
+
+/// Picks the sound track with this [`track_of`].
+pub(super) fn is_sound_track(track: &str) -> impl Fn(&gst::Pad) -> bool + Send + Sync + 'static {
+    let track = track.to_owned();
+    move |pad| track_caps(pad).is_some_and(|caps| is_sound(&caps)) && track_of(pad) == track
 }
 
 #[cfg(test)]

@@ -83,6 +83,9 @@ pub enum ImportError {
     /// There is one of that title.
     #[error("there is a video {0:?} already ({1}); name another title with --title, or replace it with --force")]
     TitleInUse(String, String),
+    /// Replacing would delete what is imported.
+    #[error("{0:?} is part of the video that it would replace; move it out of the video folder first")]
+    OwnSource(PathBuf),
     /// A height that no variant can have.
     #[error("{0} cannot be a height; heights are even and at most {MAX_PICTURE_SIDE}")]
     BadHeight(u32),
@@ -126,6 +129,14 @@ impl Import {
         let replaced = files_of(&order.folder, &title);
         if let Some(first) = replaced.first().filter(|_| !order.replaces) {
             return Err(ImportError::TitleInUse(title, super::shelf::file_name(first)));
+        }
+        let source = order.file.canonicalize().ok();
+        if source.is_some() && replaced.iter().any(|file| file.canonicalize().ok() == source) {
+            return Err(ImportError::OwnSource(order.file));
+        }
+        // To open a pipe would wait until somebody writes into it.
+        if fs::metadata(&order.file).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(ImportError::Flaw(order.file, "not a regular file".to_owned()));
         }
         let probed = probe(&order.file).map_err(|flaw| ImportError::Flaw(order.file.clone(), flaw.to_string()))?;
         let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;

@@ -8,6 +8,7 @@
 //! ```
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read},
     path::Path,
@@ -19,7 +20,7 @@ use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
-    codec::{coding, is_sound, sound_decoder, video_decoders},
+    codec::{coding, is_sound, sound_decoder, track_of, video_decoders},
     decode::{Decoded, Order, Picture, Pictures, Stop},
     entry::EntryPoints,
     stage::{
@@ -70,7 +71,9 @@ pub(super) struct Probed {
 /// A sound track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SoundFound {
-    /// Name of the decoder element; the track is the first one that it takes.
+    /// Which of the file's tracks, see [`track_of`].
+    pub(super) track: String,
+    /// Name of the decoder element.
     pub(super) decoder: String,
     /// What people call its coding.
     pub(super) coding: String,
@@ -158,7 +161,8 @@ fn check_length(path: &Path) -> Result<(), Flaw> {
 #[derive(Debug, Clone, Default)]
 struct Track {
     caps: Option<gst::Caps>,
-    sound: Option<SoundFound>,
+    /// The sound tracks by number, because they come in any order; none for one that cannot be decoded.
+    sounds: BTreeMap<String, Option<SoundFound>>,
     is_rotated: bool,
     pts_nanos: Vec<u64>,
     entries: EntryPoints,
@@ -193,6 +197,14 @@ impl Track {
             // Outside what an edit list shows.
             None => {}
         }
+    }
+
+    fn note_sound(&mut self, pad: &gst::Pad, caps: &gst::Caps) {
+        let found = |track: &String| {
+            let (track, decoder) = (track.clone(), sound_decoder(caps)?);
+            Some(SoundFound { track, decoder, coding: coding(caps) })
+        };
+        self.sounds.entry(track_of(pad)).or_insert_with_key(found);
     }
 
     /// Whether each frame has a time of its own. Fields that come one by one, for example, share theirs.
@@ -237,7 +249,7 @@ impl Track {
             is_interlaced: output.is_interlaced(),
             is_ready: output.is_ready() && !self.is_rotated,
             coding: self.caps.map_or_else(String::new, |caps| coding(&caps)),
-            sound: self.sound,
+            sound: self.sounds.into_values().flatten().next(),
         })
     }
 }
@@ -313,11 +325,9 @@ fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool
             let mut track = track.lock().expect("no holder of this lock panics");
             if is_ours {
                 track.note(pad, buffer, is_vp8);
-            } else if track.sound.is_none()
-                && let Some(caps) = pad.current_caps().filter(|caps| is_sound(caps))
-            {
+            } else if let Some(caps) = pad.current_caps().filter(|caps| is_sound(caps)) {
                 // Asked only now, because some parsers settle the details with the first buffer.
-                track.sound = sound_decoder(&caps).map(|decoder| SoundFound { decoder, coding: coding(&caps) });
+                track.note_sound(pad, &caps);
             }
             if let Some((_, end)) = shown(pad, buffer) {
                 track.last_nanos = track.last_nanos.max(end);

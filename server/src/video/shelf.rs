@@ -36,7 +36,9 @@ pub struct Video {
 pub(super) struct SoundTrack {
     /// Index of the file in `Video::sources`.
     pub(super) source: usize,
-    /// Name of the decoder element; the track is the first one in the file that it takes.
+    /// Which of the file's tracks, see [`super::codec::track_of`].
+    pub(super) track: String,
+    /// Name of the decoder element.
     pub(super) decoder: String,
 }
 
@@ -81,8 +83,8 @@ fn variant_info(height: u32, probed: &Probed) -> VariantInfo {
 /// That of the largest picture, because whoever made the files spared least there.
 fn sound_of(sources: &[Arc<Source>]) -> Option<SoundTrack> {
     let track = |(source, file): (usize, &Arc<Source>)| {
-        let decoder = file.probed.sound.as_ref()?.decoder.clone();
-        Some(SoundTrack { source, decoder })
+        let found = file.probed.sound.as_ref()?;
+        Some(SoundTrack { source, track: found.track.clone(), decoder: found.decoder.clone() })
     };
     sources.iter().enumerate().rev().find_map(track)
 }

@@ -2,7 +2,7 @@
 //! the first picture of the file is shown.
 //!
 //! ```text
-//! filesrc ► parsebin ►─ first track with sound ─► decoder ► audioconvert ► audioresample ► caps ► appsink
+//! filesrc ► parsebin ►─ the track with sound ──► decoder ► audioconvert ► audioresample ► caps ► appsink
 //!                       │ held here until everything plays and the seek is done
 //! ```
 //!
@@ -18,7 +18,9 @@ use gstreamer_app::AppSink;
 
 use super::{
     Video,
+    codec::is_sound_track,
     gate::gate,
+    shelf::SoundTrack,
     stage::{LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_first},
     store::{Opener, Part, Source, TrackKey},
 };
@@ -79,7 +81,7 @@ impl Opener for SoundOfVideo {
         let origin_nanos = self.video.indices[track.source].pts_nanos(0);
         let start_nanos = origin_nanos + moments_to_nanos(at);
         let path = &self.video.sources[track.source].path;
-        let decoder = SoundDecoder::open(path, &track.decoder, origin_nanos, start_nanos, pulse, is_wanted);
+        let decoder = SoundDecoder::open(path, track, origin_nanos, start_nanos, pulse, is_wanted);
         let decoder = match decoder {
             Err(stop @ Stop::Cancelled) => return Err(stop),
             Err(stop) => {
@@ -147,7 +149,7 @@ impl SoundSource {
 impl SoundDecoder {
     fn open(
         path: &std::path::Path,
-        decoder: &str,
+        track: &SoundTrack,
         origin_nanos: u64,
         start_nanos: u64,
         pulse: Pulse,
@@ -155,7 +157,8 @@ impl SoundDecoder {
     ) -> Result<Self, Stop> {
         let stage = Stage::new();
         let parse = add_source(&stage.pipeline, path)?;
-        let (decoder, convert, resample) = (element(decoder)?, element("audioconvert")?, element("audioresample")?);
+        let (decoder, convert, resample) =
+            (element(&track.decoder)?, element("audioconvert")?, element("audioresample")?);
         let caps = gst::Caps::builder("audio/x-raw")
             .field("format", "S16LE")
             .field("layout", "interleaved")
@@ -173,7 +176,7 @@ impl SoundDecoder {
         stage.pipeline.add_many(chain).map_err(Trouble::from)?;
         gst::Element::link_many(chain).map_err(Trouble::from)?;
         let (gate, put_on) = gate();
-        link_first(&parse, &decoder, is_sound, put_on);
+        link_first(&parse, &decoder, is_sound_track(&track.track), put_on);
         let mut opened = Self { stage, sink, pulse, origin_nanos };
         opened.stage.play()?;
         let seek_nanos = Some(start_nanos.saturating_sub(RUN_UP_NANOS)).filter(|_| start_nanos > origin_nanos);
@@ -207,10 +210,6 @@ impl SoundDecoder {
             }
         }
     }
-}
-
-fn is_sound(caps: &gst::CapsRef) -> bool {
-    caps.structure(0).is_some_and(|first| first.name().starts_with("audio/"))
 }
 
 /// When a moment is, in nanoseconds, rounded.

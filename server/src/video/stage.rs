@@ -68,20 +68,20 @@ pub(super) fn link_first_video(
     decoder: &gst::Element,
     prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
 ) {
-    link_first(parse, decoder, is_video, prepare);
+    link_first(parse, decoder, |pad| track_caps(pad).is_some_and(|caps| is_video(&caps)), prepare);
 }
 
-/// The same for the first track of a kind.
+/// The same for the first track that is the one.
 pub(super) fn link_first(
     parse: &gst::Element,
     decoder: &gst::Element,
-    is_kind: impl Fn(&gst::CapsRef) -> bool + Send + Sync + 'static,
+    is_the_one: impl Fn(&gst::Pad) -> bool + Send + Sync + 'static,
     prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
 ) {
     let decoder = decoder.downgrade();
     parse.connect_pad_added(move |parse, pad| {
         let Some(sink) = decoder.upgrade().and_then(|decoder| decoder.static_pad("sink")) else { return };
-        if sink.is_linked() || !track_caps(pad).is_some_and(|caps| is_kind(&caps)) {
+        if sink.is_linked() || !is_the_one(pad) {
             return;
         }
         prepare(pad);

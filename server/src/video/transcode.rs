@@ -19,9 +19,11 @@ use std::path::{Path, PathBuf};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
-    codec::is_sound,
-    probe::Probed,
-    stage::{LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, is_video, link_first, words},
+    codec::is_sound_track,
+    probe::{Probed, SoundFound},
+    stage::{
+        LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_first, link_first_video, words,
+    },
 };
 
 /// What `x264enc` is told beyond its properties: that the colours are full-range BT.601.
@@ -62,7 +64,7 @@ pub(super) fn transcode(
     let pipeline = &stage.pipeline;
     let parse = add_source(pipeline, path)?;
     let pictures = add_pictures(pipeline, &parse, probed, &pulse)?;
-    let sound = probed.sound.as_ref().map(|sound| add_sound(pipeline, &parse, &sound.decoder)).transpose()?;
+    let sound = probed.sound.as_ref().map(|sound| add_sound(pipeline, &parse, sound)).transpose()?;
     for target in targets {
         add_branch(pipeline, target, frames_per_second(probed), &pictures, sound.as_ref(), [&pulse, &written])?;
     }
@@ -129,7 +131,7 @@ fn add_pictures(
     }
     chain.extend([flip, tee.clone()]);
     add_chain(pipeline, &chain.iter().collect::<Vec<_>>())?;
-    link_first(parse, &queue, is_video, |_| {});
+    link_first_video(parse, &queue, |_| {});
     only_forward(&decoder, pulse);
     Ok(tee)
 }
@@ -151,8 +153,8 @@ fn only_forward(decoder: &gst::Element, pulse: &Pulse) {
 }
 
 /// Coded sound at a `tee`.
-fn add_sound(pipeline: &gst::Pipeline, parse: &gst::Element, decoder: &str) -> Result<gst::Element, Trouble> {
-    let (queue, decoder) = (coded_queue()?, element(decoder)?);
+fn add_sound(pipeline: &gst::Pipeline, parse: &gst::Element, sound: &SoundFound) -> Result<gst::Element, Trouble> {
+    let (queue, decoder) = (coded_queue()?, element(&sound.decoder)?);
     let stereo = gst::Caps::builder("audio/x-raw").field("rate", 48_000).field("channels", gst::IntRange::new(1, 2));
     let encoder = gst::ElementFactory::make("opusenc").property("bitrate", SOUND_BITS_PER_SECOND).build()?;
     let tee = element("tee")?;
@@ -160,7 +162,7 @@ fn add_sound(pipeline: &gst::Pipeline, parse: &gst::Element, decoder: &str) -> R
     let resample = element("audioresample")?;
     let filter = caps_filter(stereo.build())?;
     add_chain(pipeline, &[&queue, &decoder, &convert, &resample, &filter, &encoder, &tee])?;
-    link_first(parse, &queue, is_sound, |_| {});
+    link_first(parse, &queue, is_sound_track(&sound.track), |_| {});
     Ok(tee)
 }
 

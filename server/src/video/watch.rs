@@ -3,7 +3,7 @@
 //! ```text
 //! notify (the system's news) ─┐              ┌► settled files ─► thread video-read, four at most ─ ─┐
 //! every 0.8 s at least ───────┴► look ─► arrange                                                     │
-//!                                 ▲          └► Library::replace, five times in a second at most     │
+//!                                 ▲          └► Library::replace, twice in a second at most          │
 //!                                 └──────────────────── records ◄────────────────────────────────────┘
 //! ```
 //!
@@ -38,6 +38,9 @@ use super::{
 /// A file that has not changed for this long is complete.
 const SETTLED_AFTER: Duration = Duration::from_millis(600);
 
+/// A file that has gone on changing for this long is named as being copied. Most copies are done sooner.
+const GROWING_AFTER: Duration = Duration::from_secs(1);
+
 /// How often the folder is looked at when the system has no news.
 const QUIET_INTERVAL: Duration = Duration::from_millis(800);
 
@@ -45,7 +48,10 @@ const QUIET_INTERVAL: Duration = Duration::from_millis(800);
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Clients hear of changes this often at most; what happens in between they hear together.
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(200);
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// While files are being read, this long is waited for the rest of them: those of one video mostly come together.
+const GATHERED_AFTER: Duration = Duration::from_millis(500);
 
 /// A folder that takes long to look at is left alone for this many times as long.
 const LOOKING_SHARE: u32 = 5;
@@ -92,15 +98,21 @@ impl Watching {
 /// A file as it was when looked at last.
 struct Seen {
     stamp: Stamp,
-    /// `None`: for ever.
+    /// When it was first seen like this. `None`: always.
     since: Option<Instant>,
-    /// Whether it changed again before it had settled.
-    is_growing: bool,
+    /// When the unrest began that has not settled yet, or had not when it was last seen to change.
+    restless_since: Option<Instant>,
 }
 
 impl Seen {
     fn is_settled(&self) -> bool {
         self.since.is_none_or(|since| since.elapsed() >= SETTLED_AFTER)
+    }
+
+    /// Whether it went on changing for so long that people should hear of it.
+    fn is_growing(&self) -> bool {
+        let unrest = self.since.zip(self.restless_since).map(|(since, begun)| since.duration_since(begun));
+        unrest.is_some_and(|unrest| unrest >= GROWING_AFTER)
     }
 }
 
@@ -108,6 +120,8 @@ impl Seen {
 #[derive(Default)]
 struct Readers {
     busy: HashSet<PathBuf>,
+    /// Since when there has been one at any moment.
+    busy_since: Option<Instant>,
     done: Vec<(Candidate, Outcome)>,
 }
 
@@ -158,7 +172,7 @@ impl Keeper {
             }
         }
         records.forget_all_but(&contents);
-        let is_growing = |path: &Path| self.seen.get(path).is_some_and(|seen| seen.is_growing);
+        let is_growing = |path: &Path| self.seen.get(path).is_some_and(Seen::is_growing);
         let (shelf, unread) = Shelf::arrange(&contents, &records, &library.shelf(), is_growing);
         drop(records);
         for candidate in &unread {
@@ -174,11 +188,12 @@ impl Keeper {
         for candidate in contents.candidates.values().flatten() {
             let seen = match before.remove(&candidate.path) {
                 Some(seen) if seen.stamp == candidate.stamp => seen,
+                // What was read before the watch began has settled already.
+                _ if records.knows(candidate) => Seen { stamp: candidate.stamp, since: None, restless_since: None },
                 seen => {
-                    let is_growing = seen.is_some_and(|seen| !seen.is_settled());
-                    // What was read before the watch began has settled already.
-                    let since = (!records.knows(candidate)).then(Instant::now);
-                    Seen { stamp: candidate.stamp, since, is_growing }
+                    let now = Instant::now();
+                    let begun = seen.filter(|seen| !seen.is_settled()).and_then(|seen| seen.restless_since);
+                    Seen { stamp: candidate.stamp, since: Some(now), restless_since: begun.or(Some(now)) }
                 }
             };
             self.seen.insert(candidate.path.clone(), seen);
@@ -194,7 +209,10 @@ impl Keeper {
         let seat = ReaderSeat { candidate: candidate.clone(), readers: self.readers.clone(), wake: self.wake.clone() };
         let started = thread::Builder::new().name("video-read".into()).spawn(move || seat.read());
         match started {
-            Ok(_) => drop(readers.busy.insert(candidate.path.clone())),
+            Ok(_) => {
+                readers.busy.insert(candidate.path.clone());
+                readers.busy_since.get_or_insert_with(Instant::now);
+            }
             // Tried again at the next look.
             Err(error) => tracing::warn!("{:?} is not read yet: {error}", candidate.path),
         }
@@ -202,7 +220,8 @@ impl Keeper {
 
     /// Whether what was found is what everybody knows now.
     fn publish(&mut self, shelf: Shelf) -> bool {
-        if self.published.is_some_and(|published| published.elapsed() < PUBLISH_INTERVAL) {
+        let is_gathering = lock(&self.readers).busy_since.is_some_and(|since| since.elapsed() < GATHERED_AFTER);
+        if is_gathering || self.published.is_some_and(|published| published.elapsed() < PUBLISH_INTERVAL) {
             return false;
         }
         if self.library.replace(shelf) {
@@ -273,7 +292,12 @@ impl Drop for ReaderSeat {
             let outcome = Err("it cannot be read: the reader failed, which is a mistake in Triptych".to_owned());
             lock(&self.readers).done.push((self.candidate.clone(), outcome));
         }
-        lock(&self.readers).busy.remove(&self.candidate.path);
+        let mut readers = lock(&self.readers);
+        readers.busy.remove(&self.candidate.path);
+        if readers.busy.is_empty() {
+            readers.busy_since = None;
+        }
+        drop(readers);
         let _ = self.wake.try_send(());
     }
 }

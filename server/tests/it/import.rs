@@ -89,6 +89,23 @@ fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
     assert!(table.matches("Opus").count() == 3 && table.contains("(heard)"), "{table}");
 }
 
+#[test]
+fn of_several_sound_tracks_the_first_that_can_be_decoded_is_taken() {
+    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = elsewhere.path().join("Two.mkv");
+    // In different codings, so that what decodes one does not decode the other.
+    let description = "matroskamux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! vorbisenc ! queue ! mux.";
+    run(description, &file);
+    for _ in 0..5 {
+        let made = import(folder.path(), &file, &["--heights", "96", "--force"]);
+        assert!(made.status.success(), "{made:?}");
+        assert!(scan(folder.path()).videos[0].has_sound);
+    }
+}
+
 #[tokio::test]
 async fn every_frame_arrives_once_at_its_time() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
@@ -122,6 +139,8 @@ fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
     assert!(try_it("text.mp4", &[]).contains("not a video"));
     assert!(try_it("empty.mp4", &[]).contains("empty file"));
     assert!(try_it("missing.mp4", &[]).contains("No such file"));
+    assert!(Command::new("mkfifo").arg(place("pipe.mkv")).status().unwrap().success());
+    assert!(try_it("pipe.mkv", &[]).contains("not a regular file"));
     assert!(try_it("song.mkv", &[]).contains("no video track"));
     assert!(try_it("good.mp4", &["--heights", "241"]).contains("241 cannot be a height"));
     assert!(try_it("good.mp4", &["--heights", "8000"]).contains("wide"));
@@ -164,6 +183,8 @@ fn a_title_is_replaced_only_when_told_so_and_then_as_a_whole() {
     fs::copy(&file, folder.path().join("Film too_480p.mp4")).unwrap();
     let refused = refusal(&import(folder.path(), &file, &["--heights", "240"]));
     assert!(refused.contains("Film_480p.mp4") && refused.contains("--force") && refused.contains("--title"));
+    let own = folder.path().join("Film_480p.mp4");
+    assert!(refusal(&import(folder.path(), &own, &["--title", "Film", "--force"])).contains("move it out"));
     assert!(import(folder.path(), &file, &["--heights", "240", "--force"]).status.success());
     assert_eq!(names(folder.path()), ["Film too_480p.mp4", "Film_240p.mkv"]);
 }

@@ -146,6 +146,21 @@ async fn a_replaced_file_keeps_the_id_and_never_leaves_the_list() {
 }
 
 #[tokio::test]
+async fn files_that_come_together_are_announced_together() {
+    let folder = tempdir().unwrap();
+    let mut watched = Watched::new(folder.path());
+    let made = ["A_240p.mp4", "A_720p.mp4", "A_1440p.mp4"];
+    for name in made {
+        Clip::new(0, 9, 25).write(&folder.path().join(format!(".{name}")));
+    }
+    for name in made {
+        fs::rename(folder.path().join(format!(".{name}")), folder.path().join(name)).unwrap();
+    }
+    let listing = watched.until("it is offered", |listing| !listing.videos.is_empty()).await;
+    assert_eq!(only(&listing).variants.len(), 3, "nobody sees a third of it first");
+}
+
+#[tokio::test]
 async fn the_fingerprint_is_that_of_the_files() {
     let folder = tempdir().unwrap();
     place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");

@@ -210,3 +210,14 @@ fn the_listing_says_what_a_viewer_gets() {
     let again = scan(folder.path());
     assert_eq!(again, library, "ids stay the same");
 }
+
+#[tokio::test]
+async fn pictures_and_sound_that_are_not_coded_are_played() {
+    let folder = tempdir().unwrap();
+    let description = "avimux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=9 ! video/x-raw,format=UYVY,width=160,height=96,framerate=25/1 ! queue ! mux. \
+        audiotestsrc num-buffers=20 ! audio/x-raw,format=S16LE,rate=48000 ! queue ! mux.";
+    crate::support::clips::run(description, &folder.path().join("Raw_240p.avi"));
+    let watched = watch(folder.path(), "Raw", Quality::Triptych).await;
+    assert_eq!((watched.pictures.len(), watched.library.videos[0].has_sound), (9, true));
+}

@@ -68,6 +68,9 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
                     jpeg: jpeg.0,
                 });
             }
+            ServerMessage::Sound { .. } => {
+                client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: 1 }).await;
+            }
             ServerMessage::StreamEnded { reason, .. } => {
                 watched.end = reason;
                 break;
