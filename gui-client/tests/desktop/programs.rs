@@ -37,6 +37,9 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}:\n{}", self.log.display(), fs::read_to_string(&self.log).unwrap_or_default());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
