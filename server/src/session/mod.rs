@@ -40,8 +40,12 @@ use crate::{
 /// this one client that floods would have all others cut off for not reading fast enough.
 const RELAY_BYTES_PER_SECOND: u64 = 512 * 1024;
 
-/// This much of it may be saved up.
-const RELAY_BURST: Duration = Duration::from_secs(2);
+/// What each message costs that starts a decoder or has the whole dictionary written: thirty in a second are as many as
+/// anybody moves a slider.
+const TURN_COST: Duration = Duration::from_millis(33);
+
+/// So much of what a client may ask can be saved up.
+const BURST: Duration = Duration::from_secs(2);
 
 /// What sessions share.
 #[derive(Clone)]
@@ -69,8 +73,8 @@ struct Session<'a> {
     viewer: Option<Viewer>,
     /// Made with the first question.
     thumbnails: Option<Thumbnails>,
-    /// When what was relayed is paid for.
-    relayed_until: Instant,
+    /// When what was asked so far is paid for.
+    paid_until: Instant,
     peer: SocketAddr,
 }
 
@@ -97,7 +101,7 @@ pub async fn run(
         services,
         viewer: None,
         thumbnails: None,
-        relayed_until: Instant::now(),
+        paid_until: Instant::now(),
         peer,
     };
 
@@ -190,20 +194,30 @@ impl Session<'_> {
             Action::Relay(envelope) => {
                 let reader_count = self.services.hub.relay(&envelope);
                 debug!("{envelope:?} relayed to {reader_count}");
-                self.slow_down(envelope.as_bytes().len()).await;
+                let bytes = envelope.as_bytes().len() as u64;
+                self.slow_down(Duration::from_micros(bytes * 1_000_000 / RELAY_BYTES_PER_SECOND)).await;
             }
-            Action::SendDirectory => self.services.hub.send_directory(&self.outbox),
-            Action::Watch { stream, video, quality, from } => self.watch(stream, video, quality, from).await,
+            Action::SendDirectory => {
+                self.services.hub.send_directory(&self.outbox);
+                self.slow_down(TURN_COST).await;
+            }
+            Action::Watch { stream, video, quality, from } => {
+                self.watch(stream, video, quality, from).await;
+                self.slow_down(TURN_COST).await;
+            }
             Action::Grant { stream, epoch, items } => {
                 let is_meant = |viewer: &&Viewer| viewer.stream() == stream && viewer.epoch() == epoch;
                 if let Some(viewer) = self.viewer.as_ref().filter(is_meant) {
                     viewer.grant(items);
                 }
             }
-            Action::Turn { stream, epoch, to } => self.turn(stream, epoch, to).await,
+            Action::Turn { stream, epoch, to } => {
+                self.turn(stream, epoch, to).await;
+                self.slow_down(TURN_COST).await;
+            }
             Action::SendThumbnail(video) => {
                 let start = || Thumbnails::start(self.services.videos.library.clone(), self.outbox.clone());
-                self.thumbnails.get_or_insert_with(start).ask(video).await;
+                self.thumbnails.get_or_insert_with(start).ask(video);
             }
             Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.videos.store.statistics())),
             Action::Stop(stream) => {
@@ -242,11 +256,10 @@ impl Session<'_> {
         }
     }
 
-    /// Makes a client that says too much wait, by not reading on; TCP does the rest.
-    async fn slow_down(&mut self, relayed_bytes: usize) {
-        let cost = Duration::from_micros(relayed_bytes as u64 * 1_000_000 / RELAY_BYTES_PER_SECOND);
-        self.relayed_until = self.relayed_until.max(Instant::now()) + cost;
-        if let Some(pause_end) = self.relayed_until.checked_sub(RELAY_BURST) {
+    /// Makes a client that asks too much wait, by not reading on; TCP does the rest.
+    async fn slow_down(&mut self, cost: Duration) {
+        self.paid_until = self.paid_until.max(Instant::now()) + cost;
+        if let Some(pause_end) = self.paid_until.checked_sub(BURST) {
             sleep_until(pause_end).await;
         }
     }
@@ -273,9 +286,6 @@ impl Session<'_> {
             Turn::Quality(quality, at) => viewer.set_quality(epoch, quality, at).await,
         };
         if let Err(error) = turned {
-            if let Some(viewer) = self.viewer.take() {
-                viewer.stop().await;
-            }
             self.say_failed(stream, epoch, &error);
         }
     }

@@ -31,9 +31,8 @@ impl Thumbnails {
         Self { asked, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Waits only when as many answers are outstanding as there can be videos; the client is then read no further.
-    pub(super) async fn ask(&self, video: VideoId) {
-        // Fails only when the task is gone, and with it the outbox.
-        let _ = self.asked.send(video).await;
+    /// A question too many is not answered: there are not so many videos.
+    pub(super) fn ask(&self, video: VideoId) {
+        let _ = self.asked.try_send(video);
     }
 }

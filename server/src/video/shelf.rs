@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::UNIX_EPOCH,
@@ -17,6 +17,7 @@ use common::{
 use super::{
     folder::{Candidate, Contents, Stamp},
     probe::Probed,
+    stage::Trouble,
 };
 
 /// One title in all its resolutions.
@@ -49,6 +50,18 @@ pub(super) struct Source {
     pub(super) file_name: String,
     pub(super) stamp: Stamp,
     pub(super) probed: Probed,
+}
+
+impl Source {
+    /// Whether the file is still the one that was read: what is known of it holds for no other.
+    pub(super) fn check_same(&self) -> Result<(), Trouble> {
+        let is_same = |now: Stamp| (now.size_bytes, now.modified) == (self.stamp.size_bytes, self.stamp.modified);
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) if is_same(Stamp::of(&metadata)) => Ok(()),
+            Ok(_) => Err(Trouble("it was replaced or changed".into())),
+            Err(error) => Err(Trouble(format!("it cannot be read any more: {error}"))),
+        }
+    }
 }
 
 impl fmt::Debug for Video {

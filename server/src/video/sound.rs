@@ -77,6 +77,7 @@ impl Opener for SoundOfVideo {
     fn open(&self, chunk: usize, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop> {
         let at = chunk as u64 * CHUNK_MOMENTS;
         let track = self.video.sound.as_ref().ok_or(Stop::Missing)?;
+        self.video.sources[track.source].check_same()?;
         let file_name = self.video.sources[track.source].file_name.clone();
         let origin_nanos = self.video.indices[track.source].pts_nanos(0);
         let start_nanos = origin_nanos + moments_to_nanos(at);
@@ -95,6 +96,10 @@ impl Opener for SoundOfVideo {
 
     fn name(&self) -> String {
         "sound".to_owned()
+    }
+
+    fn pixels(&self) -> u64 {
+        0
     }
 }
 

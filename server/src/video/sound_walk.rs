@@ -88,16 +88,10 @@ impl SoundWalk {
         let span = self.spans[next.saturating_sub(1)];
         let span_end = self.spans.get(next).map_or(self.end, |span| span.start.min(self.end));
         let left = span_end.saturating_sub(self.at).clamp(1, CHUNK_MOMENTS);
-        match self.at.checked_add_signed(span.offset) {
-            Some(place) => {
-                let (chunk, from) = (place / CHUNK_MOMENTS, place % CHUNK_MOMENTS);
-                let length = left.min(CHUNK_MOMENTS - from) as usize;
-                let is_there = chunk < self.chunk_count as u64;
-                (is_there.then_some((chunk as usize, from as usize)), length)
-            }
-            // Before the sound's beginning.
-            None => (None, left as usize),
-        }
+        let place = self.at.saturating_add_signed(span.offset);
+        let (chunk, from) = (place / CHUNK_MOMENTS, place % CHUNK_MOMENTS);
+        let length = left.min(CHUNK_MOMENTS - from) as usize;
+        ((chunk < self.chunk_count as u64).then_some((chunk as usize, from as usize)), length)
     }
 
     fn want(&self) {

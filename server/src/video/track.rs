@@ -1,6 +1,9 @@
 //! The pictures of a file as a track of the frame store.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use common::limits::MAX_PICTURE_BYTES;
@@ -11,6 +14,10 @@ use super::{
     stage::{Pulse, Trouble},
     store::{Opener, Part, Source, TrackKey},
 };
+
+/// For so long a file that promised that it can be searched is read from its start instead. Else one damaged frame would
+/// have hours decoded for nothing.
+const READ_ON_TIME: Duration = Duration::from_secs(20);
 
 /// Opens the file of one variant of a video.
 pub(super) struct PictureTrack {
@@ -39,6 +46,7 @@ impl Opener for PictureTrack {
     /// By a seek when the file can be searched and the seek does not go too far, else by reading from the start.
     fn open(&self, frame: usize, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop> {
         let (source, index) = (&self.video.sources[self.variant], &self.video.indices[self.variant]);
+        source.check_same()?;
         let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(frame)));
         let mut order = Order {
             path: &source.path,
@@ -52,14 +60,19 @@ impl Opener for PictureTrack {
             is_interlaced: source.probed.is_interlaced,
             lanes: lanes(),
         };
+        let (mut deadline, mut failed) = (None, None);
         loop {
-            let begun = Pictures::open(&order, pulse.clone(), is_wanted)
-                .and_then(|mut pictures| pictures.next(frame, is_wanted).map(|picture| (pictures, picture)));
+            let is_in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+            let is_worth_it = || is_wanted() && is_in_time();
+            let begun = Pictures::open(&order, pulse.clone(), &is_worth_it)
+                .and_then(|mut pictures| pictures.next(frame, &is_worth_it).map(|picture| (pictures, picture)));
             match begun {
                 Ok((pictures, first)) => return Ok(Box::new(PictureSource { pictures, first: Some(first), frame })),
-                Err(Stop::Missing | Stop::Trouble(_)) if order.seek_nanos.take().is_some() => {
-                    tracing::debug!("{:?} cannot be searched, reading from its start", source.file_name);
+                Err(stop @ (Stop::Missing | Stop::Trouble(_))) if order.seek_nanos.take().is_some() => {
+                    tracing::debug!("{:?} cannot be searched, reading from its start: {stop}", source.file_name);
+                    (deadline, failed) = (Some(Instant::now() + READ_ON_TIME), Some(stop));
                 }
+                Err(Stop::Cancelled) if !is_in_time() => return Err(failed.unwrap_or(Stop::Cancelled)),
                 Err(stop) => return Err(stop),
             }
         }
@@ -67,6 +80,11 @@ impl Opener for PictureTrack {
 
     fn name(&self) -> String {
         format!("pictures-{}p", self.video.info.variants[self.variant].height)
+    }
+
+    fn pixels(&self) -> u64 {
+        let probed = &self.video.sources[self.variant].probed;
+        u64::from(probed.picture_width) * u64::from(probed.picture_height)
     }
 }
 

@@ -84,9 +84,16 @@ impl Viewer {
         self.go_on(epoch, index).await;
     }
 
-    /// Goes on with other frames at the same moment of the video. On error nothing changes.
+    /// Goes on with other frames at the same moment of the video. On error the stream stands still in the new stretch.
     pub async fn set_quality(&mut self, epoch: Epoch, quality: Quality, at: Position) -> Result<(), ReelError> {
-        let program = Program::new(self.program.video().clone(), quality)?;
+        let program = match Program::new(self.program.video().clone(), quality) {
+            Ok(program) => program,
+            Err(error) => {
+                self.halt().await;
+                self.epoch = epoch;
+                return Err(error);
+            }
+        };
         let index = program.same_moment(&self.program, self.program.index_at(at));
         self.program = program;
         self.go_on(epoch, index).await;

@@ -1,6 +1,6 @@
 //! The openings of all videos, made before anybody asks and kept, so that a click shows a picture at once.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use common::{media::VideoId, splice::Plan};
 use tracing::debug;
@@ -26,16 +26,18 @@ pub async fn warm_up(library: &Library, store: &Store) {
     let share_bytes = store.statistics().cache_bytes / SHARE;
     let listing = library.listing();
     store.forget(|key| !is_listed(library, key));
-    let mut warm_bytes = 0;
+    let (mut warm_bytes, mut warm) = (0, HashSet::new());
     for info in &listing.videos {
         let Some(video) = library.video(info.id) else { continue };
         let opening = Plan::triptych(&video.indices).segments()[0].clone();
         let pictures = PictureTrack { video: video.clone(), variant: opening.variant };
         let count = PICTURES.min(opening.frames.len());
+        warm.insert(pictures.key());
         warm_bytes +=
             keep(store, pictures.key(), Arc::new(pictures), count, share_bytes.saturating_sub(warm_bytes)).await;
         if video.sound.is_some() {
             let sound = SoundOfVideo { video };
+            warm.insert(sound.key());
             warm_bytes +=
                 keep(store, sound.key(), Arc::new(sound), CHUNKS, share_bytes.saturating_sub(warm_bytes)).await;
         }
@@ -44,6 +46,8 @@ pub async fn warm_up(library: &Library, store: &Store) {
             break;
         }
     }
+    // Those of an earlier pass may have lost their place to newer ones.
+    store.keep_warm_only(|key| warm.contains(key));
     debug!("{warm_bytes} bytes are kept warm");
 }
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use common::{
     crypto::test_keys,
-    limits::{MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT},
+    limits::{MAX_LIBRARY_ENTRIES, MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT},
     media::{VideoId, VideoInfo},
     message::{ClientMessage, ServerMessage},
 };
@@ -80,7 +80,7 @@ async fn a_file_that_is_gone_has_no_thumbnail_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_floods_with_questions_gets_all_answers_and_can_still_talk() {
+async fn whoever_floods_with_questions_gets_as_many_answers_as_there_can_be_videos_and_can_still_talk() {
     const QUESTIONS: usize = 5_000;
     let folder = tempdir().unwrap();
     late(folder.path(), "A_240p.mp4", 25, 0);
@@ -91,7 +91,7 @@ async fn whoever_floods_with_questions_gets_all_answers_and_can_still_talk() {
     client.send_bytes(&question.repeat(QUESTIONS)).await;
     client.send(&ClientMessage::AskDirectory).await;
     let (mut answers, mut has_directory) = (0, false);
-    while answers < QUESTIONS || !has_directory {
+    while answers < MAX_LIBRARY_ENTRIES || !has_directory {
         match client.next().await {
             ServerMessage::Thumbnail { fingerprint, jpeg, .. } => {
                 assert!(fingerprint == info.fingerprint && !jpeg.0.is_empty());
@@ -101,6 +101,6 @@ async fn whoever_floods_with_questions_gets_all_answers_and_can_still_talk() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(answers, QUESTIONS);
+    assert!(answers <= QUESTIONS);
     server.stop().await;
 }

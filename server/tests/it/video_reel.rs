@@ -29,6 +29,21 @@ async fn next(reel: &mut Reel) -> Option<Result<EncodedPicture, ReelError>> {
     }
 }
 
+/// Changes a file so that only its contents tell.
+fn damage_unseen(path: &Path, damage: impl FnOnce(&mut Vec<u8>)) {
+    let modified = fs::metadata(path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    damage(&mut bytes);
+    fs::write(path, bytes).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+}
+
+/// Where a frame of Motion JPEG begins.
+fn jpeg_start(bytes: &[u8], frame: usize) -> usize {
+    let mut starts = bytes.windows(3).enumerate().filter(|(_, marker)| *marker == [0xFF, 0xD8, 0xFF]);
+    starts.nth(frame).unwrap().0
+}
+
 fn three_of(folder: &Path, frame_count: u64) {
     let clip = |file| Clip::new(file, frame_count, 25).encoder(H264_SHORT_GROUPS, "mp4mux");
     write_video(folder, "clip", &[(240, "mp4", clip(0)), (720, "mp4", clip(1)), (1440, "mp4", clip(2))]);
@@ -88,8 +103,10 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
     let clip = Clip::new(0, 60, 25).encoder(MJPEG, "matroskamux");
     let path = &write_video(folder.path(), "clip", &[(240, "mkv", clip)])[0];
     let program = program(folder.path());
-    let bytes = fs::read(path).unwrap();
-    fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    damage_unseen(path, |bytes| {
+        let start = jpeg_start(bytes, 30);
+        bytes[start..].fill(0);
+    });
     let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
     let mut good = 0;
     let error = loop {
@@ -101,7 +118,7 @@ async fn a_file_that_breaks_after_the_scan_ends_the_reel_with_its_name_and_the_f
             Err(error) => break error.to_string(),
         }
     };
-    assert!((20..40).contains(&good), "{good}");
+    assert_eq!(good, 30);
     assert!(error.contains("clip_240p.mkv") && error.contains(&format!("frame {good}")), "{error}");
     assert!(next(&mut reel).await.unwrap().is_err(), "it does not go on behind the break");
 }
@@ -112,8 +129,10 @@ async fn a_planned_frame_that_never_comes_is_not_replaced_by_another() {
     let clip = Clip::new(0, 60, 25).encoder(MJPEG, "matroskamux");
     let path = &write_video(folder.path(), "clip", &[(240, "mkv", clip.clone())])[0];
     let program = program(folder.path());
-    let pts_millis = clip.pts_millis.iter().copied().filter(|&pts| pts != 31 * 40).collect();
-    Clip { pts_millis, ..clip }.write(path);
+    damage_unseen(path, |bytes| {
+        let start = jpeg_start(bytes, 31);
+        bytes[start..start + 200].fill(0);
+    });
     let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
     for index in 0..31 {
         assert_eq!(next(&mut reel).await.unwrap().unwrap().index, index);
@@ -138,4 +157,16 @@ fn bytes_of_pictures_are_not_printed() {
     let jpeg = bytes::Bytes::from_static(&[1; 100]);
     let picture = video::EncodedPicture { index: 0, height: 240, pts_nanos: 0, duration_nanos: 1, jpeg };
     assert!(format!("{picture:?}").contains("jpeg_bytes: 100"), "{picture:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_read() {
+    let folder = tempdir().unwrap();
+    let clip = Clip::new(0, 60, 25);
+    let path = &write_video(folder.path(), "clip", &[(240, "mp4", clip.clone())])[0];
+    let program = program(folder.path());
+    Clip { variant: 1, end_millis: 4000, ..clip }.write(path);
+    let mut reel = Reel::open(&Store::new(CACHE_BYTES), program, 0);
+    let error = next(&mut reel).await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("clip_240p.mp4") && error.contains("replaced"), "{error}");
 }

@@ -87,7 +87,7 @@ impl Cache {
         if self.held_bytes <= target_bytes {
             return bytes <= self.limit_bytes;
         }
-        let mut given_up = Vec::new();
+        let (mut given_up, mut passed_over) = (Vec::new(), Vec::new());
         for (&used, &place) in &self.by_use {
             let Some(chunk) = self.chunks.get_mut(&place) else { continue };
             for (number, slot) in chunk.frames.iter_mut().enumerate() {
@@ -97,6 +97,8 @@ impl Cache {
             }
             if chunk.frames.iter().all(Option::is_none) {
                 given_up.push((used, place));
+            } else {
+                passed_over.push(place);
             }
             if self.held_bytes <= target_bytes {
                 break;
@@ -106,6 +108,8 @@ impl Cache {
             self.by_use.remove(&used);
             self.chunks.remove(&place);
         }
+        // Those that are needed all along would be looked at each time.
+        passed_over.into_iter().for_each(|place| self.touch(place));
         self.held_bytes <= target_bytes && bytes <= self.limit_bytes
     }
 

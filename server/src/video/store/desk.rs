@@ -6,8 +6,8 @@
 //! when none will come to it soon, a new one is started there.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Range,
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    ops::{Range, RangeInclusive},
     sync::{
         Arc, Condvar,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -28,10 +28,14 @@ use super::{
 /// search it: about 100 ms of work at 1440p.
 const REACH_FRAMES: usize = 12;
 
-/// More decoders than this only take memory and time from each other.
+/// More decoders than this only take memory and time from each other …
 const MAX_PRODUCERS: usize = 16;
 
-/// Idle producers that a track keeps when a new one starts on it.
+/// … and their pictures together have no more pixels than this, because a decoder holds some dozen raw ones. A single
+/// one may be larger.
+const MAX_PIXELS: u64 = MAX_PRODUCERS as u64 * 2560 * 1440;
+
+/// Idle producers without a viewer that a track keeps when a new one starts on it.
 const MAX_IDLE_PER_TRACK: usize = 1;
 
 /// A producer is let go after so much time without work …
@@ -93,6 +97,7 @@ struct Track {
 }
 
 struct Producer {
+    number: Number,
     /// The frame that it makes next.
     position: usize,
     idle_since: Option<Instant>,
@@ -122,8 +127,10 @@ pub(super) struct Desk {
     ids: HashMap<TrackKey, TrackId>,
     last_number: Number,
     producer_count: usize,
-    /// Tracks that wait for a producer to become free.
-    starving: BTreeSet<TrackId>,
+    /// Of the pictures of all producers together.
+    pixels: u64,
+    /// Tracks that wait for a producer to become free, in the order in which they began to.
+    starving: VecDeque<TrackId>,
 }
 
 impl Desk {
@@ -134,7 +141,8 @@ impl Desk {
             ids: HashMap::new(),
             last_number: 0,
             producer_count: 0,
-            starving: BTreeSet::new(),
+            pixels: 0,
+            starving: VecDeque::new(),
         }
     }
 
@@ -154,7 +162,10 @@ impl Desk {
             warm: 0,
             changed: Arc::default(),
         };
-        let changed = self.tracks.entry(track).or_insert_with(fresh).changed.clone();
+        let found = self.tracks.entry(track).or_insert_with(fresh);
+        // Also one that wants nothing yet keeps the track from being forgotten.
+        found.wants.insert(number, 0..0);
+        let changed = found.changed.clone();
         Entry { track, cursor: number, changed }
     }
 
@@ -168,9 +179,11 @@ impl Desk {
 
     /// Sets what a cursor wants.
     pub(super) fn want(&mut self, track: TrackId, cursor: Number, frames: Range<usize>) -> Vec<Start> {
-        if let Some(found) = self.tracks.get_mut(&track) {
-            found.wants.insert(cursor, frames);
+        let Some(found) = self.tracks.get_mut(&track) else { return Vec::new() };
+        if found.wants.get(&cursor) == Some(&frames) {
+            return Vec::new();
         }
+        found.wants.insert(cursor, frames);
         self.dispatch(track)
     }
 
@@ -180,10 +193,19 @@ impl Desk {
         (failure.at.elapsed() < FAILURE_TIME).then(|| failure.clone())
     }
 
-    /// Takes note that nothing but `frames` from the first on is to be kept for ever.
+    /// Takes note that the first `frames` of the track are to be kept for ever, and no others.
     pub(super) fn keep_warm(&mut self, track: TrackId, frames: usize) {
         if let Some(found) = self.tracks.get_mut(&track) {
             found.warm = frames;
+        }
+    }
+
+    /// Keeps nothing for ever but what is said here.
+    pub(super) fn keep_warm_only(&mut self, is_warm: impl Fn(&TrackKey) -> bool) {
+        for (_, id) in self.ids.iter().filter(|(key, _)| !is_warm(key)) {
+            if let Some(track) = self.tracks.get_mut(id) {
+                track.warm = 0;
+            }
         }
     }
 
@@ -216,6 +238,7 @@ impl Desk {
         let frame = worker.position;
         worker.position += 1;
         worker.is_opening = false;
+        worker.is_wanted.store(true, Relaxed);
         worker.frame_bytes = bytes.len() as u64;
         found.failures.remove(&frame);
         let tracks = &self.tracks;
@@ -240,16 +263,22 @@ impl Desk {
             }
             return (Order::Make(target), Vec::new());
         }
-        let was_idle = worker.idle_since.is_some();
-        let idle_time = worker.idle_since.get_or_insert_with(Instant::now).elapsed();
-        let position = worker.position;
-        let is_parked = found.wants.values().any(|frames| frames.start <= position && position <= frames.end);
-        let limit = if is_parked { PARKED_TIME } else { IDLE_TIME };
-        if idle_time >= limit {
-            return (Order::Leave, self.remove(track, producer));
+        // Somebody may have been waiting for a producer that can be spared: perhaps for this one.
+        let starts = match worker.idle_since {
+            Some(_) => Vec::new(),
+            None => {
+                worker.idle_since = Some(Instant::now());
+                self.feed_starving()
+            }
+        };
+        let idle = self.tracks.get(&track).and_then(|found| Some((found, found.producers.get(&producer)?)));
+        let Some((found, worker)) = idle else { return (Order::Leave, starts) };
+        let limit = if found.is_parked(worker) { PARKED_TIME } else { IDLE_TIME };
+        let idle_time = worker.idle_since.map_or(Duration::ZERO, |since| since.elapsed());
+        if worker.is_retired || idle_time >= limit {
+            let more = self.remove(track, producer);
+            return (Order::Leave, starts.into_iter().chain(more).collect());
         }
-        // Somebody may have been waiting for a producer that can be spared.
-        let starts = if was_idle { Vec::new() } else { self.feed_starving() };
         // Not longer than this at a time, because who parks here may leave meanwhile.
         (Order::Rest((limit - idle_time).min(IDLE_TIME)), starts)
     }
@@ -267,17 +296,21 @@ impl Desk {
         self.remove(track, producer)
     }
 
-    /// Gives up producers of a track that hang and do not even say so.
-    pub(super) fn abandon_hung(&mut self, track: TrackId, patience: Duration) -> Vec<Start> {
-        let Some(found) = self.tracks.get_mut(&track) else { return Vec::new() };
+    /// Gives up producers that hang and do not even say so, and looks once more for somebody to make what is wanted.
+    pub(super) fn look_around(&mut self, patience: Duration) -> Vec<Start> {
         let mut hung = Vec::new();
-        for (&number, producer) in &mut found.producers {
-            if producer.idle_since.is_none() && producer.watchdog.is_silent_for(&producer.pulse, patience) {
-                hung.push(number);
+        for (&track, found) in &mut self.tracks {
+            for (&number, producer) in &mut found.producers {
+                if producer.idle_since.is_none() && producer.watchdog.is_silent_for(&producer.pulse, patience) {
+                    hung.push((track, number));
+                }
             }
         }
         let cause = format!("nothing came out of it for {} s", patience.as_secs());
-        hung.into_iter().flat_map(|number| self.fail(track, number, Some(cause.clone()))).collect()
+        let failed: Vec<_> =
+            hung.into_iter().flat_map(|(track, number)| self.fail(track, number, Some(cause.clone()))).collect();
+        let tracks: Vec<_> = self.tracks.keys().copied().collect();
+        failed.into_iter().chain(tracks.into_iter().flat_map(|track| self.dispatch(track))).collect()
     }
 
     fn next_number(&mut self) -> Number {
@@ -295,7 +328,8 @@ impl Desk {
                 let reach = producer.position..=producer.position + REACH_FRAMES;
                 let is_wanted = found.wants.values().any(|w| w.start <= *reach.end() && w.end > *reach.start());
                 producer.is_wanted.store(is_wanted, Relaxed);
-            } else if producer.idle_since.is_some() {
+            }
+            if producer.idle_since.is_some() {
                 numbers.push(number);
             }
         }
@@ -311,7 +345,7 @@ impl Desk {
             match self.start(track, frame) {
                 Some(start) => starts.push(start),
                 None => {
-                    self.starving.insert(track);
+                    self.starve(track);
                     break;
                 }
             }
@@ -320,21 +354,28 @@ impl Desk {
     }
 
     fn start(&mut self, track: TrackId, frame: usize) -> Option<Start> {
-        if self.producer_count >= MAX_PRODUCERS {
+        let pixels = self.tracks.get(&track)?.opener.pixels();
+        let is_light = self.pixels == 0 || self.pixels.saturating_add(pixels) <= MAX_PIXELS;
+        if self.producer_count >= MAX_PRODUCERS || !is_light {
             self.retire_one();
             return None;
         }
         let producer = self.next_number();
         let found = self.tracks.get_mut(&track)?;
-        let mut idle: Vec<_> = found.producers.values_mut().filter(|producer| producer.idle_since.is_some()).collect();
-        idle.sort_by_key(|producer| producer.idle_since);
-        let spare = idle.len().saturating_sub(MAX_IDLE_PER_TRACK);
-        idle.into_iter().take(spare).for_each(Producer::retire);
+        let is_spare = |producer: &&Producer| producer.idle_since.is_some() && !found.is_parked(producer);
+        let mut spare: Vec<_> = found.producers.values().filter(is_spare).collect();
+        spare.sort_by_key(|producer| producer.idle_since);
+        let kept = spare.len().saturating_sub(MAX_IDLE_PER_TRACK);
+        let spare: BTreeSet<_> = spare[..kept].iter().map(|producer| producer.number).collect();
+        for producer in found.producers.values_mut().filter(|producer| spare.contains(&producer.number)) {
+            producer.retire();
+        }
         let (is_wanted, pulse) = (Arc::new(AtomicBool::new(true)), Pulse::default());
         let wake = Arc::new(Condvar::new());
         found.producers.insert(
             producer,
             Producer {
+                number: producer,
                 position: frame,
                 idle_since: None,
                 is_opening: true,
@@ -347,14 +388,21 @@ impl Desk {
             },
         );
         self.producer_count += 1;
+        self.pixels += pixels;
         Some(Start { track, producer, frame, opener: found.opener.clone(), is_wanted, pulse, wake })
     }
 
-    /// Asks the producer to leave that has been idle for longest.
+    /// Asks the producer to leave that has been idle for longest, rather one that nobody is about to need. One at a time.
     fn retire_one(&mut self) {
-        let all = self.tracks.values_mut().flat_map(|track| track.producers.values_mut());
-        let idle = all.filter(|producer| producer.idle_since.is_some() && !producer.is_retired);
-        if let Some(producer) = idle.min_by_key(|producer| producer.idle_since) {
+        let all = || self.tracks.iter().flat_map(|(&id, track)| track.producers.values().map(move |p| (id, track, p)));
+        if all().any(|(_, _, producer)| producer.is_retired) {
+            return;
+        }
+        let idle = all().filter(|(_, _, producer)| producer.idle_since.is_some());
+        let longest = idle.min_by_key(|(_, track, producer)| (track.is_parked(producer), producer.idle_since));
+        if let Some((track, number)) = longest.map(|(id, _, producer)| (id, producer.number))
+            && let Some(producer) = self.tracks.get_mut(&track).and_then(|found| found.producers.get_mut(&number))
+        {
             producer.retire();
         }
     }
@@ -364,9 +412,16 @@ impl Desk {
             && found.producers.remove(&producer).is_some()
         {
             self.producer_count -= 1;
+            self.pixels -= found.opener.pixels();
         }
-        self.starving.insert(track);
+        self.starve(track);
         self.feed_starving()
+    }
+
+    fn starve(&mut self, track: TrackId) {
+        if !self.starving.contains(&track) {
+            self.starving.push_back(track);
+        }
     }
 
     fn feed_starving(&mut self) -> Vec<Start> {
@@ -383,7 +438,7 @@ impl Desk {
         if target > position + REACH_FRAMES || found.producers.values().any(is_nearer) {
             return None;
         }
-        let is_waited_for = found.wants.values().any(|frames| frames.start == target);
+        let is_waited_for = found.is_waited_for(&self.cache, track, target..=target + REACH_FRAMES);
         let (tracks, frame_bytes) = (&self.tracks, worker.frame_bytes);
         // What is only wanted soon waits for room; what somebody waits for is made in any case.
         let has_room = self.cache.make_room(frame_bytes, |track, frame| is_needed(tracks, track, frame));
@@ -401,14 +456,20 @@ impl Desk {
         let is_covered = |frame: usize| found.producers.values().any(|producer| covers(producer, frame));
         // Those that follow a covered frame are left to the same producer, which will come to them.
         let mut last_covered = None;
-        found.missing(&self.cache, track).find(|&frame| {
+        let first = found.missing(&self.cache, track).find(|&frame| {
             let is_next = last_covered.is_some_and(|last| frame <= last + REACH_FRAMES);
             if is_next || is_covered(frame) {
                 last_covered = Some(frame);
                 return false;
             }
             true
-        })
+        })?;
+        // Nobody's decoder is taken away for a frame or two that are not even due.
+        let is_urgent = |wanted: &Range<usize>| {
+            let missing = || wanted.clone().filter(|&frame| !self.cache.has(track, frame)).count();
+            wanted.contains(&first) && (wanted.start == first || 2 * missing() >= wanted.len())
+        };
+        found.wants.values().any(is_urgent).then_some(first)
     }
 }
 
@@ -421,6 +482,20 @@ pub(super) struct Entry {
 }
 
 impl Track {
+    /// Whether somebody is about to need what the producer makes next.
+    fn is_parked(&self, producer: &Producer) -> bool {
+        let is_here = |frames: &Range<usize>| frames.start <= producer.position && producer.position <= frames.end;
+        self.wants.values().any(|frames| !frames.is_empty() && is_here(frames))
+    }
+
+    /// Whether somebody waits for one of these frames.
+    fn is_waited_for(&self, cache: &Cache, track: TrackId, frames: RangeInclusive<usize>) -> bool {
+        let is_waiting = |wanted: &Range<usize>| {
+            !wanted.is_empty() && frames.contains(&wanted.start) && !cache.has(track, wanted.start)
+        };
+        self.wants.values().any(is_waiting)
+    }
+
     /// Wanted frames that are not held, ascending; behind one that cannot be made none is worth making.
     fn missing<'a>(&'a self, cache: &'a Cache, track: TrackId) -> impl Iterator<Item = usize> + 'a {
         let cut = |wanted: &Range<usize>| {

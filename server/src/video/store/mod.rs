@@ -53,6 +53,8 @@ pub(super) trait Opener: Send + Sync {
     fn open(&self, frame: usize, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop>;
     /// What the track is called in the log, and how its producers' threads are.
     fn name(&self) -> String;
+    /// Size of a raw picture, which tells what a decoder takes; 0 for sound.
+    fn pixels(&self) -> u64;
 }
 
 /// Cheap to clone; all clones are one store.
@@ -131,6 +133,11 @@ impl Store {
         }
     }
 
+    /// Keeps no other openings for ever than these.
+    pub(super) fn keep_warm_only(&self, is_warm: impl Fn(&TrackKey) -> bool) {
+        self.0.desk().keep_warm_only(is_warm);
+    }
+
     /// Forgets what was made of videos that are gone.
     pub(super) fn forget(&self, is_gone: impl Fn(&TrackKey) -> bool) {
         self.0.desk().forget(is_gone);
@@ -171,7 +178,7 @@ impl Cursor {
                 }
             }
             if timeout(LOOK_AROUND.min(self.shared.patience), changed).await.is_err() {
-                let starts = self.shared.desk().abandon_hung(self.track, self.shared.patience);
+                let starts = self.shared.desk().look_around(self.shared.patience);
                 self.shared.start(starts);
             }
         }

@@ -19,16 +19,28 @@ pub(super) fn spawn(shared: Arc<Shared>, start: Start) -> io::Result<()> {
 
 fn run(shared: &Arc<Shared>, start: &Start) {
     let mut frame = start.frame;
-    let cause = match work(shared, start, &mut frame) {
-        Ok(()) => return,
-        Err(Stop::Cancelled) => None,
+    let mut leaving = Leaving { shared, start, cause: Some("its decoder crashed".to_owned()) };
+    leaving.cause = match work(shared, start, &mut frame) {
+        Ok(()) | Err(Stop::Cancelled) => None,
         Err(stop) => {
             tracing::debug!("{} at {frame}: {stop}", start.opener.name());
             Some(stop.to_string())
         }
     };
-    let starts = shared.desk().fail(start.track, start.producer, cause);
-    shared.start(starts);
+}
+
+/// Takes the producer out of the books when it is dropped, also by a panic.
+struct Leaving<'a> {
+    shared: &'a Arc<Shared>,
+    start: &'a Start,
+    cause: Option<String>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let starts = self.shared.desk().fail(self.start.track, self.start.producer, self.cause.take());
+        self.shared.start(starts);
+    }
 }
 
 fn work(shared: &Arc<Shared>, start: &Start, frame: &mut usize) -> Result<(), Stop> {

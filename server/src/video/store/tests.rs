@@ -43,6 +43,10 @@ impl Opener for Arc<Counted> {
     fn name(&self) -> String {
         "counted".into()
     }
+
+    fn pixels(&self) -> u64 {
+        1
+    }
 }
 
 impl Source for Counting {
