@@ -1,6 +1,7 @@
 # make run    sets up what is missing, then starts a server and two clients
 # make test   sets up what is missing, then checks everything
-.PHONY: run test
+# make bench  sets up what is missing, then measures the server beside bare pipelines; RUNS=5, CLIP=a film of yours
+.PHONY: run test bench
 
 run:
 	scripts/setup.sh run
@@ -18,3 +19,6 @@ test:
 	cargo check -p server
 	cargo build --workspace --bins
 	cargo test --workspace --all-features
+
+bench:
+	scripts/bench.sh

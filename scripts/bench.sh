@@ -1,36 +1,37 @@
 #!/bin/sh
-# Sets the server's unthrottled stream of the sample beside bare gst-launch-1.0 pipelines over the same thirds.
-# Usage: scripts/bench.sh [RUNS]
+# Measures the server beside bare GStreamer pipelines and prints one table. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
+# Further arguments go to the bench itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
 set -eu
 cd "$(dirname "$0")/.."
-runs=${1:-5}
 programs=${CARGO_TARGET_DIR:-target}/release
 folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
-
-cargo build --release -p server --bins --examples
-"$programs/triptych-server" sample --videos "$folder" >/dev/null
-frames=360
-
-# A third of the sample lasts 4 s and begins with a key frame, so each can be cut out without touching its frames.
-for height in 240 720 1440; do
-    gst-launch-1.0 -q filesrc location="$folder/Triptych sample_${height}p.mkv" ! matroskademux ! h264parse ! \
-        splitmuxsink muxer-factory=matroskamux max-size-time=4000000000 location="$folder/.${height}-third-%d.mkv"
-done
-
-bare() {
-    for third in 240-third-0 720-third-1 1440-third-2; do
-        gst-launch-1.0 -q filesrc location="$folder/.$third.mkv" ! decodebin ! queue ! videoconvert ! \
-            'video/x-raw,format=I420,colorimetry=1:4:0:0' ! queue ! jpegenc quality=85 ! fakesink sync=false
-    done
+bench=
+clean() {
+    # Asked and not killed, so that it takes its servers along.
+    if [ -n "$bench" ]; then kill "$bench" 2>/dev/null && wait "$bench" || :; fi
+    rm -r "$folder"
 }
+trap clean EXIT
+trap 'exit 130' INT TERM HUP
 
-number=1
-while [ "$number" -le "$runs" ]; do
-    begun=$(date +%s%N)
-    bare
-    ended=$(date +%s%N)
-    echo "bare pipelines, $frames frames: $((frames * 10000000000 / (ended - begun))) tenths of frames/s"
-    "$programs/examples/stream_rate" "$folder"
-    number=$((number + 1))
-done
+scripts/setup.sh test
+cargo build --release -p server --bins
+cargo build --release -p server --example bench
+
+say() { printf '%-10s %s\n' "$1" "$2"; }
+say date "$(date -u '+%Y-%m-%d %H:%M UTC')"
+say processors "$(nproc) x$(sed -n '/^model name/{s/.*://p;q;}' /proc/cpuinfo)"
+say load "$(cut -d ' ' -f 1-3 /proc/loadavg) (1, 5 and 15 minutes)"
+say rustc "$(rustc --version | cut -d ' ' -f 2-)"
+say gstreamer "$(gst-launch-1.0 --version | sed -n 's/^gst-launch-1.0 version //p')"
+say revision "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+echo
+
+# In the background and waited for: a shell that waits in the foreground hears no signal.
+"$programs/examples/bench" --server "$programs/triptych-server" --folder "$folder" \
+    --runs "${RUNS:-5}" ${CLIP:+--clip "$CLIP"} "$@" &
+bench=$!
+result=0
+wait "$bench" || result=$?
+bench=
+exit "$result"

@@ -1,0 +1,60 @@
+//! The same work without Triptych: pipelines that anybody can type.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::AppSink;
+
+use crate::clips::{Playing, described};
+
+/// Decodes and encodes the files one after the other, each in a `gst-launch-1.0` of its own. `between` stands between
+/// the decoder and the encoder.
+pub async fn thirds(files: &[PathBuf], between: &[&str]) -> Result<Duration> {
+    let mut took = Duration::ZERO;
+    for file in files {
+        let location = format!("location={}", file.display());
+        let mut words = vec!["filesrc", &location, "!", "decodebin", "!"];
+        words.extend(between);
+        words.extend(["jpegenc", "!", "fakesink", "sync=false"]);
+        took += launch(&words).await?;
+    }
+    Ok(took)
+}
+
+/// How long so many `gst-launch-1.0` take that do nothing.
+pub async fn nothing(times: usize) -> Result<Duration> {
+    let mut took = Duration::ZERO;
+    for _ in 0..times {
+        took += launch(&["fakesrc", "num-buffers=1", "!", "fakesink"]).await?;
+    }
+    Ok(took)
+}
+
+async fn launch(words: &[&str]) -> Result<Duration> {
+    let mut command = Command::new("gst-launch-1.0");
+    command.arg("-q").args(words).stdin(Stdio::null());
+    let begun = Instant::now();
+    let output = tokio::task::spawn_blocking(move || command.output()).await?;
+    let took = begun.elapsed();
+    let output = output.context("cannot start gst-launch-1.0; scripts/setup.sh test installs it")?;
+    ensure!(output.status.success(), "gst-launch-1.0 failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(took)
+}
+
+/// From pressing play on a pipeline, already built, to its first JPEG.
+pub fn first_jpeg(file: &Path) -> Result<Duration> {
+    let pipeline =
+        described("filesrc name=file ! decodebin ! jpegenc ! appsink name=jpegs sync=false", &[("file", file)])?;
+    let sink = pipeline.by_name("jpegs").and_then(|sink| sink.downcast::<AppSink>().ok()).context("no appsink")?;
+    let begun = Instant::now();
+    let _playing = Playing::start(&pipeline)?;
+    match sink.try_pull_sample(gst::ClockTime::from_seconds(10)) {
+        Some(_) => Ok(begun.elapsed()),
+        None => bail!("no JPEG comes out of {file:?}"),
+    }
+}

@@ -1,0 +1,300 @@
+//! Makes what is played: a generated clip, a film, their thirds as files of their own, and a clip of twenty minutes.
+//!
+//! The variants come out of `triptych-server import`, so that what is measured is what people have.
+
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::{AppSink, AppSrc};
+
+use crate::served::Process;
+
+/// Of the variants.
+const HEIGHTS: [u32; 3] = [240, 720, 1440];
+
+/// Divisible by three, so that each third begins with a key frame of the import, which sets one each second.
+const SECONDS: u64 = 21;
+
+/// Rounds of the generated clip in the long one: 20 minutes and 18 seconds.
+const ROUNDS: u64 = 58;
+
+/// Bars that scroll over the whole picture, waves in the middle of it, and ticks: moves everywhere, without noise.
+const SOURCE: &str = "\
+    videotestsrc num-buffers=630 pattern=smpte75 horizontal-speed=6 ! \
+    video/x-raw,format=I420,width=2560,height=1440,framerate=30/1 ! queue ! mix. \
+    videotestsrc num-buffers=630 pattern=zone-plate kx2=12 ky2=12 kt=2 ! \
+    video/x-raw,format=I420,width=1280,height=720,framerate=30/1 ! queue ! mix. \
+    compositor name=mix sink_1::xpos=640 sink_1::ypos=360 ! video/x-raw,format=I420,width=2560,height=1440 ! \
+    x264enc speed-preset=ultrafast pass=qual quantizer=16 key-int-max=30 ! h264parse ! queue ! mux. \
+    audiotestsrc num-buffers=1050 samplesperbuffer=960 wave=ticks ! audio/x-raw,rate=48000,channels=2 ! \
+    opusenc ! queue ! mux. \
+    matroskamux name=mux ! filesink name=made";
+
+/// A video folder with one video in it, and the same frames as bare files.
+pub struct Clip {
+    /// What the table calls it.
+    pub name: String,
+    /// The video folder.
+    pub videos: PathBuf,
+    /// The frames of each third, alone and without sound. Not made of a long clip.
+    pub thirds: Vec<PathBuf>,
+    /// Frames in each variant.
+    pub frames: usize,
+    /// How long a frame stands.
+    pub period: Duration,
+    /// How the thirds were cut.
+    pub cut: &'static str,
+}
+
+impl Clip {
+    /// How long it plays.
+    pub fn length(&self) -> Duration {
+        self.period * self.frames as u32
+    }
+}
+
+/// The generated clip.
+pub async fn generated(server: &Path, folder: &Path) -> Result<Clip> {
+    let source = folder.join("generated.mkv");
+    if !source.is_file() {
+        eprintln!("making a clip of {SECONDS} s …");
+        let unfinished = folder.join("unfinished.mkv");
+        block(|| run(&described(SOURCE, &[("made", &unfinished)])?)).context("cannot generate the clip")?;
+        fs::rename(unfinished, &source)?;
+    }
+    imported(server, folder, &source, "generated").await
+}
+
+/// A film of somebody's.
+pub async fn film(server: &Path, folder: &Path, film: &Path) -> Result<Clip> {
+    imported(server, folder, film, "film").await
+}
+
+async fn imported(server: &Path, folder: &Path, source: &Path, title: &str) -> Result<Clip> {
+    let videos = folder.join(title);
+    let variants = HEIGHTS.map(|height| variant(&videos, title, height));
+    if !variants.iter().all(|file| file.is_file()) {
+        eprintln!("importing {} …", source.display());
+        let mut command = Command::new(server);
+        command.arg("import").arg(source).args(["--title", title, "--heights", "240,720,1440", "--force", "--videos"]);
+        let child = command.arg(&videos).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let mut import = Process(child.with_context(|| format!("cannot start {server:?}"))?);
+        let status = loop {
+            // Asked now and then instead of waited for, so that a signal ends the import too.
+            match import.0.try_wait()? {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+        ensure!(status.success(), "importing {source:?} failed: {status}; why is said above");
+    }
+    block(|| cut_up(folder, title, &videos, &variants))
+}
+
+fn variant(videos: &Path, title: &str, height: u32) -> PathBuf {
+    videos.join(format!("{title}_{height}p.mkv"))
+}
+
+/// Runs what takes long and cannot be awaited.
+fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    tokio::task::block_in_place(work)
+}
+
+fn cut_up(folder: &Path, title: &str, videos: &Path, variants: &[PathBuf; 3]) -> Result<Clip> {
+    let (mut thirds, mut cut) = (Vec::new(), "cut out as they are");
+    let mut times = Vec::new();
+    for (number, file) in variants.iter().enumerate() {
+        times = coded(file)?.into_iter().filter_map(|frame| frame.pts()).collect();
+        times.sort_unstable();
+        let third = folder.join(format!("{title}-third-{number}.mkv"));
+        let frames = number * times.len() / 3..(number + 1) * times.len() / 3;
+        let end = times.get(frames.end).copied().unwrap_or(gst::ClockTime::MAX);
+        let span = times[frames.start]..end;
+        if !cut_out(file, &span, &third)? {
+            cut = "encoded anew, as the import does it";
+            cut_anew(file, span, &third)?;
+        }
+        let count = coded(&third)?.len();
+        ensure!(count == frames.len(), "{third:?} has {count} frames instead of {}", frames.len());
+        thirds.push(third);
+    }
+    let (first, last) = times.first().zip(times.last()).context("a clip without frames")?;
+    let steps = times.len().saturating_sub(1).max(1) as u64;
+    let period = Duration::from_nanos((*last - *first).nseconds() / steps);
+    let name = format!("{title}, {} frames", times.len());
+    Ok(Clip { name, videos: videos.to_owned(), thirds, frames: times.len(), period, cut })
+}
+
+/// The frames of a file as they are coded, in the order in which they are.
+fn coded(file: &Path) -> Result<Vec<gst::Buffer>> {
+    let pipeline = described(&format!("{READ} ! appsink name=frames sync=false"), &[("file", file)])?;
+    let sink = by_name::<AppSink>(&pipeline, "frames")?;
+    let playing = Playing::start(&pipeline)?;
+    let mut frames = Vec::new();
+    while let Ok(sample) = sink.pull_sample() {
+        frames.extend(sample.buffer_owned());
+    }
+    playing.check()?;
+    ensure!(!frames.is_empty(), "no frame comes out of {file:?}");
+    Ok(frames)
+}
+
+/// Reads the pictures of an imported file.
+const READ: &str = "filesrc name=file ! matroskademux ! h264parse ! video/x-h264,stream-format=avc,alignment=au";
+
+/// Writes the frames of a time span into a file of their own, when they begin with a key frame.
+fn cut_out(file: &Path, span: &Range<gst::ClockTime>, third: &Path) -> Result<bool> {
+    let mut frames = coded(file)?;
+    frames.retain(|frame| frame.pts().is_some_and(|pts| span.contains(&pts)));
+    let first = frames.first().context("a third without frames")?;
+    if first.flags().contains(gst::BufferFlags::DELTA_UNIT) || first.pts() != Some(span.start) {
+        return Ok(false);
+    }
+    write(file, third, frames.into_iter())?;
+    Ok(true)
+}
+
+/// Decodes a file and encodes the frames of a time span with the settings of the import, a key frame first.
+fn cut_anew(file: &Path, span: Range<gst::ClockTime>, third: &Path) -> Result<()> {
+    let words = format!(
+        "{READ} ! avdec_h264 name=decoder ! \
+         x264enc speed-preset=veryfast tune=fastdecode pass=qual quantizer=20 vbv-buf-capacity=0 key-int-max=30 \
+         option-string=fullrange=on:colormatrix=smpte170m ! h264parse ! matroskamux ! filesink name=made"
+    );
+    let pipeline = described(&words, &[("file", file), ("made", third)])?;
+    let decoder = pipeline.by_name("decoder").context("no decoder")?;
+    let decoded = decoder.static_pad("src").context("a decoder has an output")?;
+    decoded.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let is_wanted = info.buffer().and_then(|frame| frame.pts()).is_some_and(|pts| span.contains(&pts));
+        if is_wanted { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    });
+    run(&pipeline)
+}
+
+/// A clip that shows another one over and over for twenty minutes, without sound.
+pub async fn long(folder: &Path, clip: &Clip) -> Result<Clip> {
+    let (title, videos) = ("long", folder.join("long"));
+    fs::create_dir_all(&videos)?;
+    let [round, round_count] = [clip.length().as_nanos() as u64, ROUNDS];
+    for height in HEIGHTS {
+        let to = variant(&videos, title, height);
+        if to.is_file() {
+            continue;
+        }
+        let from = variant(&clip.videos, "generated", height);
+        let unfinished = folder.join("unfinished.mkv");
+        block(|| {
+            let frames = coded(&from)?;
+            let rounds = (0..round_count).flat_map(|number| {
+                let shift = gst::ClockTime::from_nseconds(number * round);
+                frames.iter().map(move |frame| shifted(frame, shift))
+            });
+            write(&from, &unfinished, rounds)
+        })
+        .context("cannot make the long clip")?;
+        fs::rename(&unfinished, to)?;
+    }
+    let frames = clip.frames * ROUNDS as usize;
+    let name = format!("{title}, {frames} frames");
+    Ok(Clip { name, videos, thirds: Vec::new(), frames, period: clip.period, cut: "not cut" })
+}
+
+/// The same bytes, later.
+fn shifted(frame: &gst::Buffer, by: gst::ClockTime) -> gst::Buffer {
+    let mut later = frame.copy();
+    if let Some(later) = later.get_mut() {
+        later.set_pts(frame.pts().map(|pts| pts + by));
+        later.set_dts(frame.dts().map(|dts| dts + by));
+    }
+    later
+}
+
+/// Writes coded frames into a file; `like` is the one that they are from.
+fn write(like: &Path, file: &Path, frames: impl Iterator<Item = gst::Buffer>) -> Result<()> {
+    let pipeline = described(
+        "appsrc name=frames format=time block=true max-bytes=8000000 ! matroskamux ! filesink name=made",
+        &[("made", file)],
+    )?;
+    let source = by_name::<AppSrc>(&pipeline, "frames")?;
+    source.set_caps(Some(&caps(like)?));
+    let playing = Playing::start(&pipeline)?;
+    for frame in frames {
+        source.push_buffer(frame)?;
+    }
+    source.end_of_stream()?;
+    playing.wait()
+}
+
+fn caps(file: &Path) -> Result<gst::Caps> {
+    let pipeline = described(&format!("{READ} ! appsink name=frames sync=false"), &[("file", file)])?;
+    let sink = by_name::<AppSink>(&pipeline, "frames")?;
+    let _playing = Playing::start(&pipeline)?;
+    sink.pull_sample()?.caps_owned().context("frames without caps")
+}
+
+fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Result<T> {
+    let found = pipeline.by_name(name).and_then(|element| element.downcast().ok());
+    found.with_context(|| format!("the pipeline has no {name}"))
+}
+
+/// A pipeline as `gst-launch-1.0` takes it, and the files that its elements of these names read or write.
+pub fn described(words: &str, files: &[(&str, &Path)]) -> Result<gst::Pipeline> {
+    let pipeline = gst::parse::launch(words).with_context(|| format!("cannot build: {words}"))?;
+    let pipeline = pipeline.downcast::<gst::Pipeline>().ok().context("not a pipeline")?;
+    for (name, file) in files {
+        by_name::<gst::Element>(&pipeline, name)?.set_property("location", file);
+    }
+    Ok(pipeline)
+}
+
+fn run(pipeline: &gst::Pipeline) -> Result<()> {
+    Playing::start(pipeline)?.wait()
+}
+
+/// A pipeline that plays. Stopped when dropped.
+pub struct Playing<'a>(&'a gst::Pipeline);
+
+impl<'a> Playing<'a> {
+    /// Presses play.
+    pub fn start(pipeline: &'a gst::Pipeline) -> Result<Self> {
+        let playing = Self(pipeline);
+        if pipeline.set_state(gst::State::Playing).is_err() {
+            playing.check()?;
+            bail!("a pipeline does not start");
+        }
+        Ok(playing)
+    }
+
+    /// Waits for the end.
+    fn wait(&self) -> Result<()> {
+        self.look(gst::ClockTime::from_seconds(300), &[gst::MessageType::Eos, gst::MessageType::Error])
+    }
+
+    /// Whether there was no error.
+    fn check(&self) -> Result<()> {
+        self.look(gst::ClockTime::ZERO, &[gst::MessageType::Error])
+    }
+
+    fn look(&self, at_most: gst::ClockTime, kinds: &[gst::MessageType]) -> Result<()> {
+        let message = self.0.bus().and_then(|bus| bus.timed_pop_filtered(at_most, kinds));
+        match message.as_ref().map(|message| message.view()) {
+            Some(gst::MessageView::Error(error)) => bail!("{}", error.error().message()),
+            None if at_most > gst::ClockTime::ZERO => bail!("a pipeline does not come to its end"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        // Nothing can be done about one that does not stop.
+        let _ = self.0.set_state(gst::State::Null);
+    }
+}
