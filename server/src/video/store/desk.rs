@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    ops::{Range, RangeInclusive},
+    ops::Range,
     sync::{
         Arc, Condvar,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -22,11 +22,8 @@ use super::{
     super::stage::{Pulse, Watchdog},
     Opener,
     cache::{Cache, TrackId},
+    roster::{FAILURE_TIME, Failure, Number, Producer, REACH_FRAMES, Track},
 };
-
-/// Frames that a producer rather makes on the way than leave to another one, which would have to open the file and
-/// search it: about 100 ms of work at 1440p.
-const REACH_FRAMES: usize = 12;
 
 /// More decoders than this only take memory and time from each other …
 const MAX_PRODUCERS: usize = 16;
@@ -43,9 +40,6 @@ const IDLE_TIME: Duration = Duration::from_secs(2);
 
 /// … and after so much when somebody is about to need it: a viewer that pauses, or one that comes to the next segment.
 const PARKED_TIME: Duration = Duration::from_secs(15);
-
-/// So long a frame that could not be made is not tried again.
-const FAILURE_TIME: Duration = Duration::from_secs(5);
 
 /// Which track of which state of which video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,9 +58,6 @@ pub(in super::super) enum Part {
     Sound,
 }
 
-/// Numbers of cursors and producers.
-pub(super) type Number = u64;
-
 /// What is to be done once the lock is free again.
 pub(super) struct Start {
     pub(super) track: TrackId,
@@ -76,39 +67,6 @@ pub(super) struct Start {
     pub(super) is_wanted: Arc<AtomicBool>,
     pub(super) pulse: Pulse,
     pub(super) wake: Arc<Condvar>,
-}
-
-/// Why a frame cannot be had.
-#[derive(Debug, Clone)]
-pub(in super::super) struct Failure {
-    pub(in super::super) cause: String,
-    at: Instant,
-}
-
-struct Track {
-    opener: Arc<dyn Opener>,
-    /// What each cursor wants: the first frame now, the others soon.
-    wants: BTreeMap<Number, Range<usize>>,
-    producers: BTreeMap<Number, Producer>,
-    failures: BTreeMap<usize, Failure>,
-    /// So many frames from the first on are never given up.
-    warm: usize,
-    changed: Arc<Notify>,
-}
-
-struct Producer {
-    number: Number,
-    /// The frame that it makes next.
-    position: usize,
-    idle_since: Option<Instant>,
-    is_opening: bool,
-    is_retired: bool,
-    is_wanted: Arc<AtomicBool>,
-    pulse: Pulse,
-    watchdog: Watchdog,
-    wake: Arc<Condvar>,
-    /// Size of the last frame, which tells about the next.
-    frame_bytes: u64,
 }
 
 /// What an idle producer does next.
@@ -479,47 +437,6 @@ pub(super) struct Entry {
     pub(super) cursor: Number,
     /// Notified whenever a frame of the track comes or fails.
     pub(super) changed: Arc<Notify>,
-}
-
-impl Track {
-    /// Whether somebody is about to need what the producer makes next.
-    fn is_parked(&self, producer: &Producer) -> bool {
-        let is_here = |frames: &Range<usize>| frames.start <= producer.position && producer.position <= frames.end;
-        self.wants.values().any(|frames| !frames.is_empty() && is_here(frames))
-    }
-
-    /// Whether somebody waits for one of these frames.
-    fn is_waited_for(&self, cache: &Cache, track: TrackId, frames: RangeInclusive<usize>) -> bool {
-        let is_waiting = |wanted: &Range<usize>| {
-            !wanted.is_empty() && frames.contains(&wanted.start) && !cache.has(track, wanted.start)
-        };
-        self.wants.values().any(is_waiting)
-    }
-
-    /// Wanted frames that are not held, ascending; behind one that cannot be made none is worth making.
-    fn missing<'a>(&'a self, cache: &'a Cache, track: TrackId) -> impl Iterator<Item = usize> + 'a {
-        let cut = |wanted: &Range<usize>| {
-            let mut failures = self.failures.range(wanted.clone());
-            let failed = failures.find(|(_, failure)| failure.at.elapsed() < FAILURE_TIME).map(|(&frame, _)| frame);
-            wanted.start..failed.unwrap_or(wanted.end)
-        };
-        let mut ranges: Vec<_> = self.wants.values().map(cut).filter(|range| !range.is_empty()).collect();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut done = 0;
-        let frames = ranges.into_iter().flat_map(move |range| {
-            let rest = range.start.max(done)..range.end;
-            done = done.max(range.end);
-            rest
-        });
-        frames.filter(move |&frame| !cache.has(track, frame))
-    }
-}
-
-impl Producer {
-    fn retire(&mut self) {
-        self.is_retired = true;
-        self.wake.notify_all();
-    }
 }
 
 fn is_needed(tracks: &HashMap<TrackId, Track>, track: TrackId, frame: usize) -> bool {

@@ -11,6 +11,7 @@
 mod cache;
 mod desk;
 mod producer;
+mod roster;
 
 use std::{
     ops::Range,
@@ -25,10 +26,14 @@ use bytes::Bytes;
 use common::media::Statistics;
 use tokio::{sync::Notify, time::timeout};
 
-pub(super) use self::desk::{Failure, Part, TrackKey};
 use self::{
     cache::TrackId,
-    desk::{Desk, Number, Start},
+    desk::{Desk, Start},
+    roster::Number,
+};
+pub(super) use self::{
+    desk::{Part, TrackKey},
+    roster::Failure,
 };
 use super::{
     decode::Stop,

@@ -9,7 +9,8 @@ use std::{
 use super::{
     Shared, Source,
     cache::TrackId,
-    desk::{Number, Order, Start},
+    desk::{Order, Start},
+    roster::Number,
 };
 use crate::video::decode::Stop;
 

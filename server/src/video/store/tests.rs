@@ -212,6 +212,37 @@ async fn many_places_at_once_share_a_bounded_number_of_decoders() {
 }
 
 #[tokio::test]
+async fn a_paused_reader_with_a_full_cache_stops_nobody() {
+    let (store, track) = (Store::new(4 * FRAME_BYTES as u64), Arc::new(Counted::default()));
+    let paused = cursor(&store, 1, &track);
+    walk(&paused, 0..3).await;
+    paused.want(3..19);
+    wait_until("the cache is full", || store.statistics().held_bytes >= 4 * FRAME_BYTES as u64).await;
+    for start in [0, 5, 9] {
+        walk(&cursor(&store, 1, &track), start..start + 40).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_seeks_leaves_the_decoders_of_the_others_alone() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    let watching: Vec<_> = (0..8).map(|place| (place * 1000, cursor(&store, 1, &track))).collect();
+    for (place, reader) in &watching {
+        walk(reader, *place..*place + 5).await;
+        reader.want(*place + 5..*place + 21);
+    }
+    wait_until("all have what they want", || store.statistics().decoded >= 8 * 21).await;
+    for place in 0..20 {
+        walk(&cursor(&store, 1, &track), 50_000 + place * 100..50_002 + place * 100).await;
+    }
+    let opened = track.opened.load(Relaxed);
+    for (place, reader) in &watching {
+        walk(reader, *place + 5..*place + 40).await;
+    }
+    assert_eq!(track.opened.load(Relaxed), opened, "each goes on with its own");
+}
+
+#[tokio::test]
 async fn what_was_made_of_a_video_that_is_gone_is_forgotten() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     walk(&cursor(&store, 1, &track), 0..20).await;
