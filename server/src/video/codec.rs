@@ -2,7 +2,7 @@
 
 use gstreamer::{self as gst, prelude::*};
 
-use super::stage::track_caps;
+use super::stage::{is_video, track_caps};
 
 /// Stands where a decoder stands when there is nothing to decode.
 const NOTHING_TO_DO: &str = "identity";
@@ -82,6 +82,12 @@ pub(super) fn is_sound(caps: &gst::CapsRef) -> bool {
 pub(super) fn track_of(pad: &gst::Pad) -> String {
     // Behind what stands for the file.
     pad.stream_id().and_then(|id| Some(id.rsplit('/').next()?.to_owned())).unwrap_or_default()
+}
+
+/// Picks the video track with this [`track_of`].
+pub(super) fn is_video_track(track: &str) -> impl Fn(&gst::Pad) -> bool + Send + Sync + 'static {
+    let track = track.to_owned();
+    move |pad| track_caps(pad).is_some_and(|caps| is_video(&caps)) && track_of(pad) == track
 }
 
 /// Picks the sound track with this [`track_of`].

@@ -35,9 +35,10 @@ use gstreamer_app::AppSink;
 use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 
 use super::{
+    codec::is_video_track,
     edge,
     gate::gate,
-    stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_first_video, shown},
+    stage::{LOOK_AROUND, Pulse, Stage, Trouble, Watchdog, add_source, element, link_track, shown},
 };
 
 pub(super) use super::stage::Stop;
@@ -55,6 +56,8 @@ const QUEUED_FRAMES: u32 = 1;
 #[derive(Debug, Clone)]
 pub(super) struct Order<'a> {
     pub(super) path: &'a Path,
+    /// Which of the file's tracks, see [`super::codec::track_of`].
+    pub(super) track: &'a str,
     /// Name of the decoder element.
     pub(super) decoder: &'a str,
     /// Times of the frames of the whole file.
@@ -173,7 +176,7 @@ impl Pictures {
             .map(|lane| add_lane(&stage.pipeline, &tee, order, &wanted, lane))
             .collect::<Result<_, _>>()?;
         let (gate, put_on) = gate();
-        link_first_video(&parse, &decoder, put_on);
+        link_track(&parse, &decoder, is_video_track(order.track), put_on);
         let mut pictures = Self { stage, decoded, lanes, wanted, pulse };
         pictures.stage.play()?;
         let is_over = || pictures.lanes[0].is_eos();

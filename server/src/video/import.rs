@@ -130,6 +130,12 @@ impl Import {
         if let Some(first) = replaced.first().filter(|_| !order.replaces) {
             return Err(ImportError::TitleInUse(title, super::shelf::file_name(first)));
         }
+        // Links and folders are no variants, but in the way all the same.
+        let names = heights.iter().map(|height| format!("{title}_{height}p.mkv"));
+        let mut in_the_way = names.filter(|name| is_taken(&order.folder.join(name)));
+        if let Some(name) = in_the_way.find(|name| !order.replaces || !order.folder.join(name).is_file()) {
+            return Err(ImportError::TitleInUse(title, name));
+        }
         let source = order.file.canonicalize().ok();
         if source.is_some() && replaced.iter().any(|file| file.canonicalize().ok() == source) {
             return Err(ImportError::OwnSource(order.file));
@@ -170,6 +176,10 @@ impl Import {
             stop => ImportError::Broken(self.order.file.clone(), stop.to_string()),
         })?;
         self.check(&targets)?;
+        // It may have taken minutes, and somebody else may have been quicker.
+        if let Some(taken) = names.iter().find(|name| !self.order.replaces && is_taken(&folder.join(name))) {
+            return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
+        }
         let paths = workshop.finish(&names).map_err(|(path, error)| ImportError::File(path, error))?;
         for old in self.replaced.iter().filter(|old| !paths.contains(old)) {
             fs::remove_file(old).map_err(|error| ImportError::File(old.clone(), error))?;
@@ -185,9 +195,19 @@ impl Import {
             let made = probe(&target.path).map_err(|flaw| broken(format!("the {}p version: {flaw}", target.height)))?;
             counts.push(made.index.len());
         }
+        let expected = self.plan.frame_count;
         let is_even = counts.windows(2).all(|pair| pair[0] == pair[1]);
-        if is_even { Ok(()) } else { Err(broken(format!("the versions have {counts:?} frames"))) }
+        // A decoder may put out a few frames more or fewer than were counted, but not stop half-way.
+        let is_whole = |&count: &usize| count.abs_diff(expected) <= 1 + expected / 50;
+        if is_even && counts.iter().all(is_whole) {
+            return Ok(());
+        }
+        Err(broken(format!("the versions have {counts:?} frames instead of {expected}")))
     }
+}
+
+fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 fn title_of(order: &ImportOrder) -> Result<String, ImportError> {

@@ -20,17 +20,20 @@ use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
-    codec::{coding, is_sound, sound_decoder, track_of, video_decoders},
+    codec::{coding, is_sound, is_video_track, sound_decoder, track_of, video_decoders},
     decode::{Decoded, Order, Picture, Pictures, Stop},
     entry::EntryPoints,
     stage::{
-        LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_first_video, shown,
+        LOOK_AROUND, PATIENCE, Pulse, Stage, Trouble, Watchdog, add_source, element, is_video, link_track, shown,
         track_caps, words,
     },
 };
 
-/// A week at 60 frames/s is more than anybody shows; more than this is a file that lies.
-const MAX_FRAMES: usize = 36_000_000;
+/// A day at 60 frames/s is more than anybody shows; more than this is a file that lies.
+const MAX_FRAMES: usize = 5_200_000;
+
+/// Over two years. Time stamps behind it are nonsense, and would overflow sums of them.
+const MAX_NANOS: u64 = 1 << 56;
 
 /// Parsers that do not know how long a frame stands say a nanosecond.
 const SHORTEST_FRAME_NANOS: u64 = 100_000;
@@ -53,6 +56,8 @@ pub(super) struct Probed {
     pub(super) index: FrameIndex,
     /// `None`: the times are the decoder's guesses and only hold when it reads from the start.
     pub(super) entries: Option<EntryPoints>,
+    /// Which of the file's tracks, see [`track_of`].
+    pub(super) track: String,
     pub(super) decoder: String,
     pub(super) picture_width: u32,
     pub(super) picture_height: u32,
@@ -94,6 +99,8 @@ pub(super) enum Flaw {
     NoFrames,
     #[error("more than {MAX_FRAMES} frames")]
     TooManyFrames,
+    #[error("claims to last for years")]
+    TooLong,
     #[error("needs a decoder for {0}: install gstreamer1.0-libav")]
     NeedsDecoder(String),
     #[error("needs {0}: install gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad and gstreamer1.0-plugins-ugly")]
@@ -160,6 +167,8 @@ fn check_length(path: &Path) -> Result<(), Flaw> {
 /// What reading without decoding shows of the first video track.
 #[derive(Debug, Clone, Default)]
 struct Track {
+    /// See [`track_of`]; of several video tracks the first by number, because they come in any order.
+    track: Option<String>,
     caps: Option<gst::Caps>,
     /// The sound tracks by number, because they come in any order; none for one that cannot be decoded.
     sounds: BTreeMap<String, Option<SoundFound>>,
@@ -221,17 +230,20 @@ impl Track {
     fn prove(mut self, path: &Path, decoder: &str) -> Result<Probed, Flaw> {
         let is_timed = self.is_timed();
         if !is_timed {
-            (self.pts_nanos, self.end_nanos) = count(path, decoder)?;
+            (self.pts_nanos, self.end_nanos) = count(path, self.track.as_deref().unwrap_or_default(), decoder)?;
             self.pts_nanos.sort_unstable();
             self.pts_nanos.dedup();
         }
         if self.pts_nanos.is_empty() {
             return Err(Flaw::NoFrames);
         }
+        if self.end_nanos.max(self.pts_nanos.iter().copied().max().unwrap_or(0)) > MAX_NANOS {
+            return Err(Flaw::TooLong);
+        }
         let last_stands_nanos = self.end_nanos.saturating_sub(self.last_start_nanos);
         let end_nanos = Some(self.end_nanos).filter(|_| last_stands_nanos >= SHORTEST_FRAME_NANOS);
         let index = FrameIndex::new(self.pts_nanos, end_nanos);
-        let (picture, output) = first_picture(path, decoder, &index)?;
+        let (picture, output) = first_picture(path, self.track.as_deref().unwrap_or_default(), decoder, &index)?;
         let Picture { frame: first, width: picture_width, height: picture_height, .. } = picture;
         check_sides(picture_width, picture_height)?;
         // What comes before the first frame that the decoder puts out cannot be shown: it refers to frames that
@@ -242,6 +254,7 @@ impl Track {
         Ok(Probed {
             index,
             entries,
+            track: self.track.unwrap_or_default(),
             decoder: decoder.to_owned(),
             picture_width,
             picture_height,
@@ -277,8 +290,8 @@ fn read(path: &Path) -> Result<Track, Flaw> {
         let (pulse, track) = (pulse.clone(), track.clone());
         move |_, pad| {
             let Some(pipeline) = pipeline.upgrade() else { return };
-            let is_ours = claim(&track, pad);
-            watch(pad, &track, &pulse, is_ours);
+            claim(&track, pad);
+            watch(pad, &track, &pulse);
             if let Err(error) = add_sink(&pipeline, pad) {
                 tracing::debug!("a track is not read: {error}");
             }
@@ -305,24 +318,25 @@ fn read(path: &Path) -> Result<Track, Flaw> {
     Ok(track)
 }
 
-/// Makes the pad's track ours when it is the first with pictures.
-fn claim(track: &Mutex<Track>, pad: &gst::Pad) -> bool {
-    let Some(caps) = track_caps(pad) else { return false };
+/// Makes the pad's track ours when it is the first with pictures. All pads are there before anything passes.
+fn claim(track: &Mutex<Track>, pad: &gst::Pad) {
+    let Some(caps) = track_caps(pad).filter(|caps| is_video(caps)) else { return };
     let mut track = track.lock().expect("no holder of this lock panics");
-    let is_ours = track.caps.is_none() && is_video(&caps);
-    if is_ours {
-        track.caps = Some(caps);
+    let number = track_of(pad);
+    if track.track.as_ref().is_none_or(|first| number < *first) {
+        (track.track, track.caps) = (Some(number), Some(caps));
     }
-    is_ours
 }
 
-fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool) {
+fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse) {
     let (track, pulse) = (track.clone(), pulse.clone());
+    let (number, is_picture) = (track_of(pad), track_caps(pad).is_some_and(|caps| is_video(&caps)));
     let is_vp8 = track_caps(pad).and_then(|caps| Some(caps.structure(0)?.name() == "video/x-vp8")) == Some(true);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         pulse.beat();
         if let Some(buffer) = info.buffer() {
             let mut track = track.lock().expect("no holder of this lock panics");
+            let is_ours = is_picture && track.track.as_ref() == Some(&number);
             if is_ours {
                 track.note(pad, buffer, is_vp8);
             } else if let Some(caps) = pad.current_caps().filter(|caps| is_sound(caps)) {
@@ -342,13 +356,13 @@ fn watch(pad: &gst::Pad, track: &Arc<Mutex<Track>>, pulse: &Pulse, is_ours: bool
 }
 
 /// The times of the frames that come out of the decoder, and when the last one goes.
-fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
+fn count(path: &Path, track: &str, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
     let mut stage = Stage::new();
     let (pulse, found) = (Pulse::default(), Arc::new(Mutex::new((Vec::new(), 0))));
     let parse = add_source(&stage.pipeline, path)?;
     let decoder = element(decoder)?;
     stage.pipeline.add(&decoder).map_err(Trouble::from)?;
-    link_first_video(&parse, &decoder, |_| {});
+    link_track(&parse, &decoder, is_video_track(track), |_| {});
     let output = decoder.static_pad("src").expect("a decoder has an output");
     output.add_probe(gst::PadProbeType::BUFFER, {
         let (pulse, found) = (pulse.clone(), found.clone());
@@ -373,9 +387,10 @@ fn count(path: &Path, decoder: &str) -> Result<(Vec<u64>, u64), Flaw> {
     if found.0.len() > MAX_FRAMES { Err(Flaw::TooManyFrames) } else { Ok(found) }
 }
 
-fn first_picture(path: &Path, decoder: &str, index: &FrameIndex) -> Result<(Picture, Decoded), Flaw> {
+fn first_picture(path: &Path, track: &str, decoder: &str, index: &FrameIndex) -> Result<(Picture, Decoded), Flaw> {
     let order = Order {
         path,
+        track,
         decoder,
         index,
         frames: 0..index.len(),

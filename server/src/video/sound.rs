@@ -21,7 +21,7 @@ use super::{
     codec::is_sound_track,
     gate::gate,
     shelf::SoundTrack,
-    stage::{LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_first},
+    stage::{LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_track},
     store::{Opener, Part, Source, TrackKey},
 };
 
@@ -37,7 +37,7 @@ const RUN_UP_NANOS: u64 = 200_000_000;
 /// Time stamps jitter by so much without meaning it.
 const JITTER_MOMENTS: u64 = SOUND_RATE_HZ as u64 / 200;
 
-/// Silence that is made at a time; what comes behind a longer gap is lost until the gap is filled.
+/// Silence that is made at a time; what comes behind a longer gap waits until the gap is filled.
 const MAX_SILENCE_BYTES: usize = 10 * SOUND_RATE_HZ as usize * MOMENT_BYTES;
 
 /// Decoded buffers that wait.
@@ -56,8 +56,13 @@ struct SoundSource {
     samples: Vec<u8>,
     /// Where `samples` begins, in moments from the first picture.
     at: u64,
+    /// Decoded, and its place not reached.
+    waiting: Option<Piece>,
     file_name: String,
 }
+
+/// Samples, and the moment of the first of them.
+type Piece = (i64, Bytes);
 
 struct SoundDecoder {
     stage: Stage,
@@ -91,7 +96,7 @@ impl Opener for SoundOfVideo {
             }
             Ok(decoder) => Some(decoder),
         };
-        Ok(Box::new(SoundSource { decoder, samples: Vec::new(), at, file_name }))
+        Ok(Box::new(SoundSource { decoder, samples: Vec::new(), at, waiting: None, file_name }))
     }
 
     fn name(&self) -> String {
@@ -108,8 +113,9 @@ impl Source for SoundSource {
         let chunk_bytes = CHUNK_MOMENTS as usize * MOMENT_BYTES;
         while self.samples.len() < chunk_bytes {
             let Some(decoder) = &mut self.decoder else { break };
-            match decoder.pull(is_wanted) {
-                Ok((moment, bytes)) => self.place(moment, &bytes),
+            let pulled = self.waiting.take().map_or_else(|| decoder.pull(is_wanted), Ok);
+            match pulled {
+                Ok(piece) => self.place(piece),
                 Err(stop @ Stop::Cancelled) => return Err(stop),
                 Err(Stop::Missing) => self.decoder = None,
                 Err(stop) => {
@@ -132,17 +138,19 @@ impl SoundSource {
     }
 
     /// Appends what was decoded at its place.
-    fn place(&mut self, moment: i64, bytes: &[u8]) {
+    fn place(&mut self, (moment, bytes): Piece) {
         let end = self.at + (self.samples.len() / MOMENT_BYTES) as u64;
         let moment_of_end = i64::try_from(end).unwrap_or(i64::MAX);
         let gap = moment.saturating_sub(moment_of_end);
         if gap.unsigned_abs() <= JITTER_MOMENTS && !self.samples.is_empty() {
-            self.samples.extend_from_slice(bytes);
+            self.samples.extend_from_slice(&bytes);
         } else if gap >= 0 {
             let silence = usize::try_from(gap).unwrap_or(usize::MAX).saturating_mul(MOMENT_BYTES);
             self.samples.resize(self.samples.len() + silence.min(MAX_SILENCE_BYTES), 0);
             if silence <= MAX_SILENCE_BYTES {
-                self.samples.extend_from_slice(bytes);
+                self.samples.extend_from_slice(&bytes);
+            } else {
+                self.waiting = Some((moment, bytes));
             }
         } else {
             let skipped = usize::try_from(gap.unsigned_abs()).unwrap_or(usize::MAX).saturating_mul(MOMENT_BYTES);
@@ -181,7 +189,7 @@ impl SoundDecoder {
         stage.pipeline.add_many(chain).map_err(Trouble::from)?;
         gst::Element::link_many(chain).map_err(Trouble::from)?;
         let (gate, put_on) = gate();
-        link_first(&parse, &decoder, is_sound_track(&track.track), put_on);
+        link_track(&parse, &decoder, is_sound_track(&track.track), put_on);
         let mut opened = Self { stage, sink, pulse, origin_nanos };
         opened.stage.play()?;
         let seek_nanos = Some(start_nanos.saturating_sub(RUN_UP_NANOS)).filter(|_| start_nanos > origin_nanos);
@@ -191,7 +199,7 @@ impl SoundDecoder {
     }
 
     /// The next samples, and the moment of the first of them.
-    fn pull(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<(i64, gst::MappedBuffer<gst::buffer::Readable>), Stop> {
+    fn pull(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Piece, Stop> {
         let mut watchdog = Watchdog::new(&self.pulse);
         loop {
             let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
@@ -205,8 +213,8 @@ impl SoundDecoder {
                 // Also right for what lies before the segment's start, which has no stream time.
                 let nanos = offset(Some(start)) - offset(segment.start()) + offset(segment.time());
                 let moment = nanos_to_moment(nanos - i128::from(self.origin_nanos));
-                let bytes = buffer.into_mapped_buffer_readable().map_err(|_| nonsense())?;
-                return Ok((moment, bytes));
+                let bytes = buffer.map_readable().map_err(|_| nonsense())?;
+                return Ok((moment, Bytes::copy_from_slice(&bytes)));
             }
             let is_over = self.sink.is_eos();
             self.stage.check(&self.pulse, &mut watchdog, is_wanted)?;
@@ -234,7 +242,7 @@ mod tests {
     use super::*;
 
     fn source() -> SoundSource {
-        SoundSource { decoder: None, samples: Vec::new(), at: 100, file_name: "clip".into() }
+        SoundSource { decoder: None, samples: Vec::new(), at: 100, waiting: None, file_name: "clip".into() }
     }
 
     fn moments(source: &SoundSource) -> Vec<u8> {
@@ -244,24 +252,35 @@ mod tests {
     #[test]
     fn samples_before_the_wanted_place_are_dropped() {
         let mut source = source();
-        source.place(97, &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5]);
+        source.place((97, Bytes::from_static(&[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5])));
         assert_eq!(moments(&source), [4, 5]);
     }
 
     #[test]
     fn a_gap_is_silent_and_jitter_is_none() {
         let mut source = source();
-        source.place(102, &[1; 4]);
-        source.place(103 + JITTER_MOMENTS as i64, &[2; 4]);
+        source.place((102, Bytes::from_static(&[1; 4])));
+        source.place((103 + JITTER_MOMENTS as i64, Bytes::from_static(&[2; 4])));
         assert_eq!(moments(&source), [0, 0, 1, 2]);
-        source.place(104 + JITTER_MOMENTS as i64 + 1, &[3; 4]);
+        source.place((104 + JITTER_MOMENTS as i64 + 1, Bytes::from_static(&[3; 4])));
         assert_eq!(source.samples.len() / MOMENT_BYTES, 4 + JITTER_MOMENTS as usize + 1 + 1);
+    }
+
+    #[test]
+    fn sound_behind_a_long_silence_keeps_its_beginning() {
+        let mut source = source();
+        let late = 100 + 25 * i64::from(SOUND_RATE_HZ);
+        source.place((late, Bytes::from_static(&[7; 4])));
+        while let Some(piece) = source.waiting.take() {
+            source.place(piece);
+        }
+        assert_eq!((moments(&source).len(), moments(&source).last()), (25 * SOUND_RATE_HZ as usize + 1, Some(&7)));
     }
 
     #[test]
     fn behind_the_end_there_is_silence() {
         let mut source = source();
-        source.place(100, &[9; 4]);
+        source.place((100, Bytes::from_static(&[9; 4])));
         let chunk = source.next(&|| true).unwrap();
         assert_eq!((chunk.len(), chunk[0], chunk[4]), (19_200, 9, 0));
         assert!(source.next(&|| true).unwrap().iter().all(|&byte| byte == 0));

@@ -62,17 +62,8 @@ pub(super) fn add_source(pipeline: &gst::Pipeline, path: &Path) -> Result<gst::E
     Ok(parse)
 }
 
-/// Links the first video track to the decoder as soon as it is known. `prepare` sees its pad before anything passes.
-pub(super) fn link_first_video(
-    parse: &gst::Element,
-    decoder: &gst::Element,
-    prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
-) {
-    link_first(parse, decoder, |pad| track_caps(pad).is_some_and(|caps| is_video(&caps)), prepare);
-}
-
-/// The same for the first track that is the one.
-pub(super) fn link_first(
+/// Links the track that is the one to the decoder as soon as it is known. `prepare` sees its pad before anything passes.
+pub(super) fn link_track(
     parse: &gst::Element,
     decoder: &gst::Element,
     is_the_one: impl Fn(&gst::Pad) -> bool + Send + Sync + 'static,

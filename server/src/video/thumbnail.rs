@@ -61,15 +61,15 @@ impl Thumbnails {
     /// The picture of a video on the shelf; empty when none can be made.
     pub(super) async fn of(&self, video: Arc<Video>, shelf: &Shelf) -> Bytes {
         let cell = self.cell(&video, shelf);
-        let made = cell.get_or_init(|| async {
+        let made = cell.get_or_try_init(|| async {
             let place = self.places.clone().acquire_owned().await.expect("nobody closes this semaphore");
             let made = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 make(&video)
             });
-            made.await.unwrap_or_default()
+            made.await.unwrap_or(None).ok_or(())
         });
-        made.await.clone()
+        made.await.cloned().unwrap_or_default()
     }
 
     fn cell(&self, video: &Video, shelf: &Shelf) -> Arc<OnceCell<Bytes>> {
@@ -84,21 +84,21 @@ impl Thumbnails {
     }
 }
 
-/// Blocks while frames are decoded.
-fn make(video: &Video) -> Bytes {
-    let Some(source) = video.sources.first() else { return Bytes::new() };
+/// Blocks while frames are decoded. `None` when there was no time, so that it is worth trying again.
+fn make(video: &Video) -> Option<Bytes> {
+    let source = video.sources.first()?;
     let size = size_of(source.probed.picture_width, source.probed.picture_height);
     let (begun, mut best) = (Instant::now(), Bytes::new());
     let is_wanted = || begun.elapsed() < DEADLINE;
     for place in PLACES {
         match frame_at(source, place, size, &is_wanted) {
-            Ok(jpeg) if shows_something(&jpeg, size) => return jpeg,
+            Ok(jpeg) if shows_something(&jpeg, size) => return Some(jpeg),
             Ok(jpeg) if jpeg.len() > best.len() => best = jpeg,
             Ok(_) => {}
             Err(error) => tracing::debug!("{:?} has no thumbnail at {place} %: {error}", source.file_name),
         }
     }
-    best
+    (is_wanted() || !best.is_empty()).then_some(best)
 }
 
 fn frame_at(source: &Source, place: usize, size: (u32, u32), is_wanted: &dyn Fn() -> bool) -> Result<Bytes, Stop> {
@@ -114,6 +114,7 @@ fn frame_at(source: &Source, place: usize, size: (u32, u32), is_wanted: &dyn Fn(
     };
     let order = Order {
         path: &source.path,
+        track: &probed.track,
         decoder: &probed.decoder,
         index: &probed.index,
         frames: frame..frame + 1,

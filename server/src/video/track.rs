@@ -50,6 +50,7 @@ impl Opener for PictureTrack {
         let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(frame)));
         let mut order = Order {
             path: &source.path,
+            track: &source.probed.track,
             decoder: &source.probed.decoder,
             index,
             frames: frame..index.len(),

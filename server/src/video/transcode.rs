@@ -19,11 +19,9 @@ use std::path::{Path, PathBuf};
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
-    codec::is_sound_track,
+    codec::{is_sound_track, is_video_track},
     probe::{Probed, SoundFound},
-    stage::{
-        LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_first, link_first_video, words,
-    },
+    stage::{LOOK_AROUND, Pulse, Stage, Stop, Trouble, Watchdog, add_source, element, link_track, words},
 };
 
 /// What `x264enc` is told beyond its properties: that the colours are full-range BT.601.
@@ -131,7 +129,7 @@ fn add_pictures(
     }
     chain.extend([flip, tee.clone()]);
     add_chain(pipeline, &chain.iter().collect::<Vec<_>>())?;
-    link_first_video(parse, &queue, |_| {});
+    link_track(parse, &queue, is_video_track(&probed.track), |_| {});
     only_forward(&decoder, pulse);
     Ok(tee)
 }
@@ -162,7 +160,7 @@ fn add_sound(pipeline: &gst::Pipeline, parse: &gst::Element, sound: &SoundFound)
     let resample = element("audioresample")?;
     let filter = caps_filter(stereo.build())?;
     add_chain(pipeline, &[&queue, &decoder, &convert, &resample, &filter, &encoder, &tee])?;
-    link_first(parse, &queue, is_sound_track(&sound.track), |_| {});
+    link_track(parse, &queue, is_sound_track(&sound.track), |_| {});
     Ok(tee)
 }
 

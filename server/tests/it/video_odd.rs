@@ -198,3 +198,22 @@ fn containers_that_lie_about_the_size_are_found_out() {
     });
     assert_eq!(reason(&scan(folder.path()), "Liar_240p.mkv"), "9000x16 is larger than 8192x8192");
 }
+
+#[tokio::test]
+async fn of_two_video_tracks_the_first_is_shown_each_time() {
+    let folder = tempdir().unwrap();
+    let track =
+        |size: &str| format!("videotestsrc num-buffers=10 ! video/x-raw,framerate=25/1,{size} ! x264enc ! queue");
+    let description = format!(
+        "{} ! matroskamux name=mux ! filesink name=sink {} ! mux.",
+        track("width=160,height=96"),
+        track("width=320,height=240"),
+    );
+    run(&description, &folder.path().join("clip_240p.mkv"));
+    for _ in 0..8 {
+        let watched = watch(folder.path(), "clip", Quality::Triptych).await;
+        let variant = watched.library.videos[0].variants[0];
+        assert_eq!((variant.picture_width, variant.picture_height), (160, 96));
+        assert_eq!((watched.pictures.len(), watched.end), (10, EndReason::Finished));
+    }
+}
