@@ -15,13 +15,15 @@ trap clean EXIT
 trap 'exit 130' INT TERM HUP
 
 scripts/setup.sh test
+# Before building, which is a load of its own.
+load=$(cut -d ' ' -f 1-3 /proc/loadavg)
 cargo build --release -p server --bins
 cargo build --release -p server --example bench
 
 say() { printf '%-10s %s\n' "$1" "$2"; }
 say date "$(date -u '+%Y-%m-%d %H:%M UTC')"
 say processors "$(nproc) x$(sed -n '/^model name/{s/.*://p;q;}' /proc/cpuinfo)"
-say load "$(cut -d ' ' -f 1-3 /proc/loadavg) (1, 5 and 15 minutes)"
+say load "$load (1, 5 and 15 minutes, before building)"
 say rustc "$(rustc --version | cut -d ' ' -f 2-)"
 say gstreamer "$(gst-launch-1.0 --version | sed -n 's/^gst-launch-1.0 version //p')"
 say revision "$(git describe --always --dirty 2>/dev/null || echo unknown)"

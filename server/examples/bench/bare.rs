@@ -1,6 +1,7 @@
 //! The same work without Triptych: pipelines that anybody can type.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -10,7 +11,10 @@ use anyhow::{Context, Result, bail, ensure};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
-use crate::clips::{Playing, described};
+use crate::{
+    clips::{Playing, described},
+    served::ticks_to_seconds,
+};
 
 /// Decodes and encodes the files one after the other, each in a `gst-launch-1.0` of its own. `between` stands between
 /// the decoder and the encoder.
@@ -33,6 +37,12 @@ pub async fn nothing(times: usize) -> Result<Duration> {
         took += launch(&["fakesrc", "num-buffers=1", "!", "fakesink"]).await?;
     }
     Ok(took)
+}
+
+/// Processor time of all processes that were started and waited for until now, in seconds.
+pub fn processor_seconds() -> Result<f64> {
+    // Behind the two fields of one's own.
+    ticks_to_seconds(&fs::read_to_string("/proc/self/stat").context("the bench needs Linux")?, 13)
 }
 
 async fn launch(words: &[&str]) -> Result<Duration> {

@@ -84,8 +84,7 @@ async fn imported(server: &Path, folder: &Path, source: &Path, title: &str) -> R
         eprintln!("importing {} …", source.display());
         let mut command = Command::new(server);
         command.arg("import").arg(source).args(["--title", title, "--heights", "240,720,1440", "--force", "--videos"]);
-        let child = command.arg(&videos).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        let mut import = Process(child.with_context(|| format!("cannot start {server:?}"))?);
+        let mut import = Process::start(command.arg(&videos).stdout(Stdio::null()))?;
         let status = loop {
             // Asked now and then instead of waited for, so that a signal ends the import too.
             match import.0.try_wait()? {
@@ -93,7 +92,7 @@ async fn imported(server: &Path, folder: &Path, source: &Path, title: &str) -> R
                 None => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };
-        ensure!(status.success(), "importing {source:?} failed: {status}; why is said above");
+        ensure!(status.success(), "importing {source:?} failed ({status}); why is said above");
     }
     block(|| cut_up(folder, title, &videos, &variants))
 }

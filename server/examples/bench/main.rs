@@ -4,6 +4,7 @@
 //! main ─► clips (makes what is played) ─► rows ─► table
 //!                                          ├─► served   the server as a process of its own
 //!                                          ├─► link     a client that reads as cheaply as it can
+//!                                          ├─► pull     a viewer that takes all it can get
 //!                                          ├─► crowd    many viewers at the video's own speed
 //!                                          └─► bare     the same work without Triptych
 //! ```
@@ -13,6 +14,7 @@ mod bare;
 mod clips;
 mod crowd;
 mod link;
+mod pull;
 mod rows;
 mod served;
 mod table;

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -34,6 +35,14 @@ pub struct Served {
 /// A process that does not outlive us.
 pub struct Process(pub Child);
 
+impl Process {
+    /// Starts it in a group of its own, so that Ctrl-C comes to us alone and we end things in order.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).process_group(0).spawn();
+        Ok(Self(child.with_context(|| format!("cannot start {:?}", command.get_program()))?))
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // Fails only when it is gone already.
@@ -50,8 +59,7 @@ impl Served {
         if let Some(mib) = cache_mib {
             command.arg("--cache-mib").arg(mib.to_string());
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut process = Process(child.with_context(|| format!("cannot start {server:?}"))?);
+        let mut process = Process::start(command.stdout(Stdio::piped()))?;
         let stdout = process.0.stdout.take().context("the server has no output")?;
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
@@ -101,12 +109,7 @@ impl Served {
 
     /// Processor time that it took until now, in seconds, of all its threads.
     pub fn processor_seconds(&self) -> Result<f64> {
-        let stat = self.read("stat")?;
-        // The name in parentheses may hold spaces; behind it, user and system time are the 12th and 13th field.
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-        let sum = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
-        Ok(sum.context("Linux says how long a process ran")? / TICKS_PER_SECOND)
+        ticks_to_seconds(&self.read("stat")?, 11)
     }
 
     /// The most memory that it had, in MiB.
@@ -121,4 +124,13 @@ impl Served {
         let path = format!("/proc/{}/{name}", self.process.0.id());
         fs::read_to_string(&path).with_context(|| format!("cannot read {path}; the bench needs Linux"))
     }
+}
+
+/// User and system time out of `/proc/PID/stat`, which stand next to each other, counted behind the program's name.
+pub fn ticks_to_seconds(stat: &str, at: usize) -> Result<f64> {
+    // The name, in parentheses, may hold spaces.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+    let sum = ticks(at).zip(ticks(at + 1)).map(|(user, system)| user + system);
+    Ok(sum.context("Linux says how long a process ran")? / TICKS_PER_SECOND)
 }

@@ -1,0 +1,81 @@
+//! A viewer that takes all it can get.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use common::{
+    media::{Epoch, Position, StreamId},
+    message::{ClientMessage, EndReason, ServerMessage},
+};
+
+use crate::{
+    clips::Clip,
+    link::{Heard, Link},
+    table::{largest, median, millis},
+};
+
+/// Credit that it gives, and how much of it comes back at a time.
+const CREDIT: u32 = 64;
+const GRANT_LOT_ITEMS: u32 = 8;
+
+/// A stream that was pulled as fast as it came.
+pub struct Pull {
+    asked_at: Instant,
+    /// When each picture was there whole, and the height of its file.
+    arrivals: Vec<(Instant, u32)>,
+}
+
+impl Pull {
+    /// All of the video.
+    pub async fn all(link: &mut Link, stream: StreamId, clip: &Clip) -> Result<Self> {
+        let pull = Self::some(link, stream, Position::START, usize::MAX).await?;
+        let count = pull.arrivals.len();
+        ensure!(count == clip.frames, "{count} pictures came instead of {}", clip.frames);
+        Ok(pull)
+    }
+
+    /// At most so many pictures.
+    pub async fn some(link: &mut Link, stream: StreamId, from: Position, at_most: usize) -> Result<Self> {
+        let asked_at = link.watch(stream, from, CREDIT)?;
+        let (mut arrivals, mut spent) = (Vec::new(), 0);
+        loop {
+            match link.hear().await? {
+                Heard::Picture(head) if head.stream == stream => {
+                    arrivals.push((Instant::now(), head.height));
+                    spent += 1;
+                }
+                Heard::Sound(head) if head.stream == stream => spent += 1,
+                Heard::Said(ServerMessage::StreamEnded { stream: ended, reason, .. }) if ended == stream => {
+                    ensure!(reason == EndReason::Finished, "the stream went wrong: {reason:?}");
+                    break;
+                }
+                _ => {}
+            }
+            if arrivals.len() >= at_most {
+                break;
+            }
+            if spent >= GRANT_LOT_ITEMS {
+                link.say(&[ClientMessage::Grant { stream, epoch: Epoch(0), items: spent }])?;
+                spent = 0;
+            }
+        }
+        Ok(Self { asked_at, arrivals })
+    }
+
+    /// Frames per second from asking to the last one.
+    pub fn rate(&self) -> f64 {
+        let last = self.arrivals.last().map_or(self.asked_at, |&(at, _)| at);
+        self.arrivals.len() as f64 / (last - self.asked_at).as_secs_f64()
+    }
+
+    /// The longest gap at a splice and the median gap, in milliseconds.
+    pub fn gaps(&self) -> (f64, f64) {
+        let pairs = || self.arrivals.windows(2).map(|pair| (pair[0], pair[1]));
+        let all: Vec<_> = pairs().map(|(before, after)| millis(after.0 - before.0)).collect();
+        let at_splices: Vec<_> = pairs()
+            .filter(|(before, after)| before.1 != after.1)
+            .map(|(before, after)| millis(after.0 - before.0))
+            .collect();
+        (largest(&at_splices), median(&all))
+    }
+}
