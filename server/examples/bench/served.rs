@@ -61,13 +61,13 @@ impl Served {
         }
         let mut process = Process::start(command.stdout(Stdio::piped()))?;
         let stdout = process.0.stdout.take().context("the server has no output")?;
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
+        let (tell, told) = mpsc::sync_channel(1);
+        thread::Builder::new().name("server-output".into()).spawn(move || {
             let mut line = String::new();
             let read = BufReader::new(stdout).read_line(&mut line);
             // Nobody listens any more when it took too long.
             let _ = tell.send(read.map(|_| line));
-        });
+        })?;
         let line = told.recv_timeout(START_LIMIT).context("the server does not say where it listens")??;
         let address = line.split(' ').nth(3).and_then(|word| word.parse().ok());
         let address = address.with_context(|| format!("the server did not start; it said {line:?}, and why above"))?;
