@@ -32,7 +32,7 @@ use std::{
 use common::splice::FrameIndex;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
-use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoInfo};
 
 use super::{
     codec::is_video_track,
@@ -51,6 +51,10 @@ const MAX_LANES: usize = 4;
 
 /// Raw frames that wait in front of each encoder. More were measured to cost memory and bring nothing.
 const QUEUED_FRAMES: u32 = 1;
+
+/// Up to this size one thread decodes faster than anybody looks, and each further one would delay the first picture by a
+/// frame. Only from the start of a file: after a seek into open groups libav (5.1) gives damaged pictures with one thread.
+const SMALL_PIXELS: u32 = 640 * 480;
 
 /// What to decode.
 #[derive(Debug, Clone)]
@@ -72,6 +76,8 @@ pub(super) struct Order<'a> {
     pub(super) has_detour: bool,
     /// See [`Decoded::is_interlaced`].
     pub(super) is_interlaced: bool,
+    /// See [`Decoded::is_ready`]; also that the pictures are upright and of the size that is wanted.
+    pub(super) is_ready: bool,
     /// How many threads encode.
     pub(super) lanes: usize,
 }
@@ -103,13 +109,16 @@ pub(super) struct Pictures {
 }
 
 /// What a decoder puts out.
-pub(super) struct Decoded(Option<VideoInfo>);
+pub(super) struct Decoded {
+    caps: Option<gst::Caps>,
+    info: Option<VideoInfo>,
+}
 
 impl Decoded {
     /// Whether the frames must pass through RGB. `videoconvertscale` (1.22) takes limited-range BT.601 for full-range
     /// BT.601 and changes nothing, because it compares only the matrices.
     pub(super) fn needs_detour(&self) -> bool {
-        self.0.as_ref().is_some_and(|info| {
+        self.info.as_ref().is_some_and(|info| {
             let colours = info.colorimetry();
             colours.matrix() == VideoColorMatrix::Bt601 && colours.range() != VideoColorRange::Range0_255
         })
@@ -117,15 +126,13 @@ impl Decoded {
 
     /// Whether frames consist of two fields, taken one after the other.
     pub(super) fn is_interlaced(&self) -> bool {
-        self.0.as_ref().is_some_and(VideoInfo::is_interlaced)
+        self.info.as_ref().is_some_and(VideoInfo::is_interlaced)
     }
 
-    /// Whether nothing has to be done to the frames before they go into JPEG, if they are upright.
+    /// Whether nothing has to be done to the frames before they go into JPEG, if they are upright. Caps that leave
+    /// something open do not count: a filter refuses them.
     pub(super) fn is_ready(&self) -> bool {
-        self.0.as_ref().is_some_and(|info| {
-            let is_planar = info.format() == VideoFormat::I420 && info.par() == gst::Fraction::new(1, 1);
-            is_planar && info.to_caps().is_ok_and(|caps| caps.can_intersect(&jpeg_input(None))) && !self.is_interlaced()
-        })
+        self.caps.as_ref().is_some_and(|caps| caps.is_subset(&jpeg_input(None))) && !self.is_interlaced()
     }
 }
 
@@ -168,6 +175,10 @@ impl Pictures {
         let wanted = Arc::new(Wanted::new(order.index, order.frames.clone()));
         let parse = add_source(&stage.pipeline, order.path)?;
         let (decoder, tee) = (element(order.decoder)?, element("tee")?);
+        let is_small = order.size.is_some_and(|(width, height)| width * height <= SMALL_PIXELS);
+        if is_small && order.seek_nanos.is_none() && decoder.has_property_with_type("max-threads", i32::static_type()) {
+            decoder.set_property("max-threads", 1);
+        }
         stage.pipeline.add_many([&decoder, &tee]).map_err(Trouble::from)?;
         decoder.link(&tee).map_err(Trouble::from)?;
         let decoded = decoder.static_pad("src").expect("a decoder has an output");
@@ -197,7 +208,9 @@ impl Pictures {
 
     /// What the decoder puts out. Known after the first picture.
     pub(super) fn decoded(&self) -> Decoded {
-        Decoded(self.decoded.current_caps().and_then(|caps| VideoInfo::from_caps(&caps).ok()))
+        let caps = self.decoded.current_caps();
+        let info = caps.as_ref().and_then(|caps| VideoInfo::from_caps(caps).ok());
+        Decoded { caps, info }
     }
 
     fn pull(&mut self, lane: usize, is_wanted: &dyn Fn() -> bool) -> Result<Picture, Stop> {
@@ -257,30 +270,18 @@ fn add_lane(
         .property("max-size-bytes", 0u32)
         .property("max-size-time", 0u64)
         .build()?;
-    let to_flip = element("videoconvertscale")?;
-    let raw = gst::Caps::builder("video/x-raw");
-    let detour = match (order.has_detour, order.is_interlaced) {
-        (true, _) => raw.field("format", "RGB").build(),
-        // `deinterlace` passes what it does not know through.
-        (false, true) => raw.field("format", "I420").build(),
-        (false, false) => raw.build(),
-    };
-    let between = gst::ElementFactory::make("capsfilter").property("caps", detour).build()?;
-    let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
-    // Borders would be added for a rounding error of one pixel.
-    let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;
     let filter = gst::ElementFactory::make("capsfilter").property("caps", jpeg_input(order.size)).build()?;
     let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
     edge::fill_up(&encoder);
     // No preroll: the lane of a segment's second frame would wait for ever when there is only one.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
-    let mut chain = vec![&queue, &to_flip, &between, &flip, &convert, &filter, &encoder, sink.upcast_ref()];
-    let deinterlace = order.is_interlaced.then(deinterlace).transpose()?;
-    if let Some(deinterlace) = &deinterlace {
-        chain.insert(3, deinterlace);
+    let mut chain = vec![queue.clone()];
+    if !order.is_ready {
+        chain.extend(converters(order)?);
     }
-    pipeline.add_many(chain.iter().copied())?;
-    gst::Element::link_many(chain)?;
+    chain.extend([filter, encoder, sink.clone().upcast()]);
+    pipeline.add_many(&chain)?;
+    link_unchecked(&chain)?;
     let branch = tee.request_pad_simple("src_%u").ok_or_else(|| Trouble("tee gives no pad".into()))?;
     branch
         .link(&queue.static_pad("sink").expect("a queue has an input"))
@@ -295,6 +296,34 @@ fn add_lane(
         }
     });
     Ok(sink)
+}
+
+/// Links elements that are known to fit. To ask each of them what it takes, through all the others, takes milliseconds.
+fn link_unchecked(chain: &[gst::Element]) -> Result<(), Trouble> {
+    for pair in chain.windows(2) {
+        let (output, input) = (pair[0].static_pad("src"), pair[1].static_pad("sink"));
+        let (output, input) = output.zip(input).expect("elements in the middle have an input and an output");
+        output.link_full(&input, gst::PadLinkCheck::empty()).map_err(|error| Trouble(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// What makes upright, square, planar full-range BT.601 of anything.
+fn converters(order: &Order<'_>) -> Result<Vec<gst::Element>, Trouble> {
+    let to_flip = element("videoconvertscale")?;
+    let raw = gst::Caps::builder("video/x-raw");
+    let detour = match (order.has_detour, order.is_interlaced) {
+        (true, _) => raw.field("format", "RGB").build(),
+        // `deinterlace` passes what it does not know through.
+        (false, true) => raw.field("format", "I420").build(),
+        (false, false) => raw.build(),
+    };
+    let between = gst::ElementFactory::make("capsfilter").property("caps", detour).build()?;
+    let flip = gst::ElementFactory::make("videoflip").property_from_str("video-direction", "auto").build()?;
+    // Borders would be added for a rounding error of one pixel.
+    let convert = gst::ElementFactory::make("videoconvertscale").property("add-borders", false).build()?;
+    let deinterlace = order.is_interlaced.then(deinterlace).transpose()?;
+    Ok([Some(to_flip), Some(between), deinterlace, Some(flip), Some(convert)].into_iter().flatten().collect())
 }
 
 /// One picture of one frame, from that frame alone: lanes do not get consecutive ones.

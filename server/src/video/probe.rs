@@ -398,6 +398,7 @@ fn first_picture(path: &Path, track: &str, decoder: &str, index: &FrameIndex) ->
         size: None,
         has_detour: false,
         is_interlaced: false,
+        is_ready: false,
         lanes: 1,
     };
     let first = Pictures::open(&order, Pulse::default(), &|| true)

@@ -130,6 +130,9 @@ impl Reel {
         let part = self.parts.front().expect("wanting a frame opens its segment");
         let jpeg = part.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.index + 1;
+        if let Some(sound) = &self.sound {
+            sound.want();
+        }
         // What was taken may be given up, and what comes next be made, while the viewer has no credit.
         if let Some(next) = self.planned() {
             self.want(&next);
@@ -158,7 +161,10 @@ impl Reel {
         let is_first = planned.index == self.first_index;
         let soon_nanos = if is_first { 0 } else { planned.pts_nanos + HEAD_START_NANOS };
         for (number, segment) in plan.segments().iter().enumerate().skip(place + self.parts.len()) {
-            if number > place && segment.start_nanos > soon_nanos {
+            // One after the other: nothing competes with what comes sooner.
+            let is_turn =
+                self.parts.back().is_none_or(|part| part.cursor.has(plan.segments()[part.segment].frames.start));
+            if number > place && (segment.start_nanos > soon_nanos || (number > place + 1 && !is_turn)) {
                 break;
             }
             self.parts.push_back(self.part(number));

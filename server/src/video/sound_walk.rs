@@ -41,7 +41,7 @@ struct Span {
 }
 
 impl SoundWalk {
-    /// Begins with the picture `first_index`. `None` when the video has no sound.
+    /// Begins with the picture `first_index`, and wants nothing yet. `None` when the video has no sound.
     pub(super) fn new(store: &Store, program: &Program, first_index: usize) -> Option<Self> {
         let (video, plan) = (&program.video, &program.plan);
         let file = &video.indices[video.sound.as_ref()?.source];
@@ -49,15 +49,13 @@ impl SoundWalk {
         let length = to_moment(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = plan.frame(first_index, &video.indices)?;
         let track = SoundOfVideo { video: video.clone() };
-        let walk = Self {
+        Some(Self {
             cursor: store.cursor(track.key(), || Arc::new(track)),
             spans: spans(plan, &video.indices),
             at: to_moment(first.pts_nanos),
             end: to_moment(plan.duration_nanos()),
             chunk_count: usize::try_from(length.div_ceil(CHUNK_MOMENTS)).ok()?,
-        };
-        walk.want();
-        Some(walk)
+        })
     }
 
     /// When the next chunk is heard; none at the end.
@@ -67,6 +65,7 @@ impl SoundWalk {
 
     /// The next chunk, which ends where the span or the chunk in the store does.
     pub(super) async fn next(&mut self) -> Bytes {
+        self.want();
         let (place, length) = self.piece();
         let silence = || Bytes::from(vec![0; length * MOMENT_BYTES]);
         let pcm = match place {
@@ -94,7 +93,8 @@ impl SoundWalk {
         ((chunk < self.chunk_count as u64).then_some((chunk as usize, from as usize)), length)
     }
 
-    fn want(&self) {
+    /// Has the next chunks made.
+    pub(super) fn want(&self) {
         let frames = match self.piece().0 {
             Some((chunk, _)) if self.at < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
             _ => 0..0,

@@ -122,6 +122,8 @@ fn frame_at(source: &Source, place: usize, size: (u32, u32), is_wanted: &dyn Fn(
         size: Some(size),
         has_detour: probed.has_detour,
         is_interlaced: probed.is_interlaced,
+        // It is made smaller.
+        is_ready: false,
         lanes: 1,
     };
     let jpeg = Pictures::open(&order, Pulse::default(), is_wanted)?.next(frame, is_wanted)?.jpeg;

@@ -59,6 +59,8 @@ impl Opener for PictureTrack {
             size: Some((source.probed.picture_width, source.probed.picture_height)),
             has_detour: source.probed.has_detour,
             is_interlaced: source.probed.is_interlaced,
+            // Other decoders pass on what they find downstream, so that a file that says less about itself is refused.
+            is_ready: source.probed.is_ready && source.probed.decoder.starts_with("avdec_"),
             lanes: lanes(),
         };
         let (mut deadline, mut failed) = (None, None);

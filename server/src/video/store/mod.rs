@@ -162,6 +162,11 @@ impl Cursor {
         self.shared.start(starts);
     }
 
+    /// Whether a frame is held.
+    pub(super) fn has(&self, frame: usize) -> bool {
+        self.shared.desk().cache.has(self.track, frame)
+    }
+
     /// Waits for a frame, which must be wanted. May be cancelled.
     pub(super) async fn get(&self, frame: usize) -> Result<Bytes, Failure> {
         let mut is_first_look = true;
