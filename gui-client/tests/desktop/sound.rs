@@ -282,17 +282,18 @@ fn flash_and_beep_come_together() {
     let eye = Eye::open(&screen.display);
     screen.click(&screen.find("Flashes", Area::Left));
 
-    // Some of it, then ahead, then all of it: over both splices to the end.
-    eye.wait_for_more(3);
+    // Some of it, then ahead, then all of it: over both splices to the end. A slow machine may be seconds late with each
+    // key, and the clip has only twelve.
+    eye.wait_for_more(2);
     screen.press("Right");
-    eye.wait_for_more(3);
+    eye.wait_for_more(2);
     screen.picture("1-playing");
     screen.press("Home");
     println!("{}", client.wait_for_log("ended:"));
     screen.picture("2-ended");
     let (beeps, flashes) = (ears.beeps(), eye.flashes());
     let mut offsets = offsets(&beeps, &flashes);
-    assert!(offsets.len() >= 14, "{} beeps, {} flashes, {offsets:.1?}", beeps.len(), flashes.len());
+    assert!(offsets.len() >= 12, "{} beeps, {} flashes, {offsets:.1?}", beeps.len(), flashes.len());
     let all = format!("{offsets:.1?}");
     offsets.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
     println!(
