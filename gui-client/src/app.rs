@@ -113,10 +113,10 @@ impl App {
                     // At once: the first picture waits for it.
                     self.grant();
                 }
-                Effect::BeginStretch { title, stream, epoch } => {
+                Effect::BeginStretch { title, stream, epoch, has_sound } => {
                     // What is on the screen stays there.
                     self.title = title;
-                    self.decoder.seek(stream, epoch, Instant::now());
+                    self.decoder.seek(stream, epoch, has_sound, Instant::now());
                 }
                 Effect::Pause(is_paused) => {
                     self.decoder.set_paused(is_paused, Instant::now());

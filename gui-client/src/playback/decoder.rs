@@ -122,11 +122,11 @@ impl Decoder {
     }
 
     /// Begins another stretch of the stream, also of one that has ended here.
-    pub fn seek(&self, stream: StreamId, epoch: Epoch, now: Instant) {
+    pub fn seek(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) {
         let mut inner = self.shared.lock();
         if inner.playout.stream() != Some(stream) {
             drop(inner);
-            self.begin_at(stream, epoch, false, now);
+            self.begin_at(stream, epoch, has_sound, now);
             return;
         }
         inner.playout.seek(epoch, now);
@@ -137,6 +137,11 @@ impl Decoder {
     pub fn set_paused(&self, is_paused: bool, now: Instant) {
         let mut inner = self.shared.lock();
         self.shared.listen(&mut inner, now);
+        if !is_paused && inner.playout.has_sound() {
+            // Asked for before the clock goes on: a device that was closed meanwhile is waited for.
+            self.shared.sound.want(true, now);
+            inner.playout.set_device(self.shared.sound.device(now), now);
+        }
         inner.playout.set_paused(is_paused, now);
         self.shared.listen(&mut inner, now);
     }

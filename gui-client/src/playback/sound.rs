@@ -244,6 +244,8 @@ impl Shared {
         let begun = Instant::now();
         let stream =
             self.build(&device, &supported, fixed).or_else(|_| self.build(&device, &supported, BufferSize::Default))?;
+        // What the device before asked for says nothing of this one.
+        self.queue().forget_fills();
         stream.play()?;
         tracing::debug!(
             "sound device {device} opened in {} ms: {} samples at once, {} Hz, {} channels, {}",

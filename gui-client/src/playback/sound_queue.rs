@@ -163,6 +163,11 @@ impl SoundQueue {
         self.last_fill
     }
 
+    /// Another device begins.
+    pub fn forget_fills(&mut self) {
+        self.last_fill = None;
+    }
+
     /// Gives the device the next `count` frames at its own rate; the first of them is heard at `heard_at`.
     pub fn fill(&mut self, count: usize, rate_hz: u32, now: Instant, heard_at: Instant, mut put: impl FnMut(Frame)) {
         self.last_fill = Some(now);

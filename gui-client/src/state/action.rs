@@ -112,6 +112,8 @@ pub enum Effect {
         stream: StreamId,
         /// Which stretch of it.
         epoch: Epoch,
+        /// Whether the sound device will be needed.
+        has_sound: bool,
     },
     /// Picture and sound stand still, or go on.
     Pause(bool),

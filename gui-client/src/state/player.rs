@@ -152,7 +152,12 @@ impl Showing {
         // The network hears of the stretch first, so that a grant never comes before it.
         vec![
             Effect::Net(command),
-            Effect::BeginStretch { title: self.video.title.clone(), stream: self.stream, epoch: self.epoch },
+            Effect::BeginStretch {
+                title: self.video.title.clone(),
+                stream: self.stream,
+                epoch: self.epoch,
+                has_sound: self.has_sound,
+            },
             Effect::Pause(self.is_paused),
         ]
     }
@@ -171,12 +176,14 @@ pub struct Player {
     pub volume_percent: u8,
     /// Whether nothing is to be heard all the same.
     pub is_muted: bool,
+    /// What it was when it was last above 0.
+    audible_percent: u8,
     last_stream: u32,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        Self { showing: None, volume_percent: 100, is_muted: false, last_stream: 0 }
+        Self { showing: None, volume_percent: 100, is_muted: false, audible_percent: 100, last_stream: 0 }
     }
 }
 
@@ -186,6 +193,8 @@ impl Player {
         let stream = StreamId(self.last_stream);
         // Once more means as before; something else begins as a triptych.
         let before = self.showing.take().filter(|before| before.video.id == video.id);
+        // But not what failed.
+        let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
         let command = NetCommand::Watch { stream, video: video.id, quality, from: Position::START };
@@ -296,14 +305,24 @@ impl Player {
     pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {
         self.volume_percent = percent.min(100);
         self.is_muted = false;
+        if self.volume_percent > 0 {
+            self.audible_percent = self.volume_percent;
+        }
         vec![self.volume()]
     }
 
     pub(super) fn change_volume(&mut self, percent: i8) -> Vec<Effect> {
+        // What is silent does not become louder by being turned down.
+        if self.is_muted && percent < 0 {
+            return Vec::new();
+        }
         self.set_volume(self.volume_percent.saturating_add_signed(percent))
     }
 
     pub(super) fn toggle_mute(&mut self) -> Vec<Effect> {
+        if self.volume_percent == 0 {
+            return self.set_volume(self.audible_percent);
+        }
         self.is_muted = !self.is_muted;
         vec![self.volume()]
     }
@@ -318,6 +337,8 @@ impl Player {
         showing.segments = news.segments;
         showing.frame_count = news.frame_count;
         showing.has_sound = news.has_sound;
+        // From here on the number counts that the picture has in this stretch.
+        showing.going = showing.going.map(|(_, asked_at)| (Position::Picture(news.first_index), asked_at));
         if showing.going.is_some() && showing.next.is_none() {
             showing.position_nanos = showing.time_of(news.first_index);
         }

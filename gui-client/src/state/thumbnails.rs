@@ -21,6 +21,8 @@ pub type ThumbnailKey = (VideoId, u64);
 enum Stage {
     Asked,
     Here,
+    /// The server has none; it may have one at the next visit.
+    Missing,
 }
 
 /// The book about them.
@@ -40,7 +42,7 @@ impl Thumbnails {
             let key = key(video);
             match self.stages.get(&key) {
                 Some(Stage::Here) => self.touch(key),
-                Some(Stage::Asked) => {}
+                Some(Stage::Asked | Stage::Missing) => {}
                 None if outstanding < MOST_OUTSTANDING => {
                     outstanding += 1;
                     self.stages.insert(key, Stage::Asked);
@@ -52,20 +54,20 @@ impl Thumbnails {
         effects
     }
 
-    /// One came; an empty one stands for none and is not asked for again.
+    /// One came; an empty one stands for none, and is not asked for again during this visit.
     pub(super) fn came(&mut self, key: ThumbnailKey, jpeg: Vec<u8>, library: &Library) -> Vec<Effect> {
         // What was asked for under an older fingerprint is answered under the new one.
         self.stages.retain(|known, stage| *stage != Stage::Asked || known.0 != key.0);
         if !library.videos.iter().any(|video| self::key(video) == key) && !jpeg.is_empty() {
             return Vec::new();
         }
-        self.stages.insert(key, Stage::Here);
-        self.touch(key);
         let mut effects = Vec::new();
         if !jpeg.is_empty() {
+            self.stages.insert(key, Stage::Here);
+            self.touch(key);
             effects.push(Effect::ShowThumbnail { key, jpeg });
         } else if let Some(video) = library.videos.iter().find(|video| video.id == key.0) {
-            self.stages.insert(self::key(video), Stage::Here);
+            self.stages.insert(self::key(video), Stage::Missing);
         }
         while self.kept.len() > MOST_KEPT
             && let Some(oldest) = self.kept.pop_front()

@@ -186,9 +186,12 @@ pub fn keys(ui: &Ui, actions: &mut Vec<Action>) {
     ];
     ui.input_mut(|input| {
         for (key, action) in meanings {
-            for _ in 0..input.count_and_consume_key(Modifiers::NONE, key) {
-                actions.push(action.clone());
-            }
+            // Whoever holds a switch down does not mean it over and over.
+            let is_switch = matches!(action, Action::TogglePause | Action::ToggleMute);
+            let is_held = |event: &&egui::Event| matches!(event, egui::Event::Key { key: held, repeat: true, pressed: true, .. } if *held == key);
+            let held_count = if is_switch { input.events.iter().filter(is_held).count() } else { 0 };
+            let count = input.count_and_consume_key(Modifiers::NONE, key).saturating_sub(held_count);
+            actions.extend(std::iter::repeat_n(action, count));
         }
     });
 }

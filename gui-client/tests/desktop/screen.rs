@@ -71,8 +71,10 @@ impl Screen {
     /// Pictures taken of it are kept in `pictures`, with `label` in their names.
     pub fn start(label: &str, pictures: &Path) -> Self {
         let size = format!("{WIDTH}x{HEIGHT}x24");
+        // Without -noreset the server begins anew whenever its last client leaves, as xdotool does after each look for the
+        // window, and a program that connects just then is turned away.
         let mut xvfb = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

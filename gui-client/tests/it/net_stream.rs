@@ -98,7 +98,7 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     // Paused, and to a picture of the other resolution: that one and no other.
     watcher.decoder.set_paused(true, Instant::now());
     send(NetCommand::Seek { stream: STREAM, epoch: Epoch(1), to: Position::Picture(40) });
-    watcher.decoder.seek(STREAM, Epoch(1), Instant::now());
+    watcher.decoder.seek(STREAM, Epoch(1), true, Instant::now());
     watcher.decoder.set_paused(true, Instant::now());
     watcher.grant();
     assert_eq!(watcher.started(Epoch(1)), (40, true, 2));
@@ -108,7 +108,7 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     // The other resolution alone, at the same moment.
     let quality = Quality::Only(120);
     send(NetCommand::SetQuality { stream: STREAM, epoch: Epoch(2), quality, at: Position::Picture(40) });
-    watcher.decoder.seek(STREAM, Epoch(2), Instant::now());
+    watcher.decoder.seek(STREAM, Epoch(2), true, Instant::now());
     watcher.grant();
     assert_eq!(watcher.started(Epoch(2)), (40, true, 1));
     let head = watcher.next();

@@ -165,11 +165,11 @@ impl Bench {
         }
     }
 
-    /// The server sends what it may, in the order of time, sound first.
+    /// The server sends what it may, in the order of time, a picture before sound of the same time.
     fn send(&mut self) {
         while self.credit > 0 && self.next_picture < self.last_picture {
             self.credit -= 1;
-            let arrival = if CHUNK * self.next_chunk <= FRAME * self.next_picture {
+            let arrival = if CHUNK * self.next_chunk < FRAME * self.next_picture {
                 let head = self.sound_head(self.next_chunk);
                 self.queue.push(head.pts_nanos, &pcm(CHUNK_BYTES / 4, 1_000));
                 self.next_chunk += 1;
@@ -251,6 +251,23 @@ fn pictures_follow_the_sound_that_is_heard() {
     assert_eq!((summary.tally.dropped(), summary.tally.stalls, summary.tally.under_runs), (0, 0, 0));
     assert!(summary.tally.sounds_played > 70);
     assert!(summary.offset.count > 80 && summary.offset.most < Duration::from_millis(5), "{:?}", summary.offset);
+}
+
+#[test]
+fn sound_that_comes_after_its_picture_is_heard_all_the_same() {
+    let mut bench = Bench::new(Device::Ready);
+    let head = bench.head(0);
+    bench.playout.arrive(head, 0, bench.now);
+    (bench.next_picture, bench.credit) = (1, bench.credit - 1);
+    bench.decode();
+    assert_eq!(bench.tick(Duration::from_millis(1)), Some(0));
+    for _ in 0..20 {
+        assert_eq!(bench.tick(Duration::from_millis(5)), None, "it waits for its sound");
+    }
+    bench.play(Duration::from_secs(2));
+    let summary = bench.playout.stop().expect("it plays");
+    assert_eq!((summary.tally.sounds_unheard, summary.tally.stalls), (0, 0));
+    assert!(summary.tally.sounds_played > 30, "{:?}", summary.tally);
 }
 
 #[test]

@@ -267,7 +267,13 @@ fn the_volume_keeps_its_bounds_and_comes_back_after_mute() {
     assert!(state.handle(Action::ToggleMute, moment()) == [Effect::Volume { percent: 0 }]);
     assert!(state.handle(Action::ToggleMute, moment()) == [Effect::Volume { percent: 40 }]);
     state.handle(Action::ToggleMute, moment());
-    assert!(state.handle(Action::ChangeVolume(-10), moment()) == [Effect::Volume { percent: 30 }], "and is heard");
+    assert!(state.handle(Action::ChangeVolume(-10), moment()).is_empty(), "turned down, silence stays silence");
+    assert!(state.handle(Action::ChangeVolume(10), moment()) == [Effect::Volume { percent: 50 }], "and is heard");
+    assert!(state.handle(Action::SetVolume(0), moment()) == [Effect::Volume { percent: 0 }]);
+    assert!(
+        state.handle(Action::ToggleMute, moment()) == [Effect::Volume { percent: 50 }],
+        "as it was when it was heard"
+    );
 }
 
 // ---- Library

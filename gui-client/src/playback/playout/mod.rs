@@ -219,6 +219,11 @@ impl<E, P> Playout<E, P> {
         }
     }
 
+    /// Whether the stream has sound.
+    pub fn has_sound(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.has_sound)
+    }
+
     /// Whether a device would be of use now.
     pub fn wants_device(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.has_sound && !stream.is_paused)
@@ -264,6 +269,10 @@ impl<E, P> Playout<E, P> {
             stream.has_sound = true;
             stream.sound_ends.push_back(end);
             stream.arrived_until = stream.arrived_until.max(end);
+            if self.device == Device::Ready && matches!(stream.clock, Clock::Running { .. }) {
+                // It had been started without.
+                stream.stand(now);
+            }
             self.go_if_filled(now);
         }
         arrival
@@ -441,6 +450,8 @@ impl<E, P> Playout<E, P> {
         if stream.is_paused || sounds_on && self.device == Device::Opening {
             return;
         }
+        // The picture of a moment comes before its sound.
+        let lacks_sound = stream.has_sound && !sounds_on && self.device != Device::Absent;
         let span = stream.arrived_until.saturating_sub(at);
         let is_enough = match (stream.is_stalled, sounds_on) {
             (true, _) => (waiting >= RESUME_PICTURES || span >= RESUME_SPAN) && !self.decoded.is_empty(),
@@ -450,7 +461,7 @@ impl<E, P> Playout<E, P> {
         // All that may come is here: there is nothing to wait for.
         let is_all = stream.outstanding_items == 0 && held + GRANT_LOT_ITEMS > WINDOW_ITEMS;
         let is_rest = stream.is_source_ended && (!self.decoded.is_empty() || waiting == 0);
-        if is_enough || is_all || is_rest {
+        if is_enough && !lacks_sound || is_all || is_rest {
             stream.is_stalled = false;
             stream.clock = match self.device {
                 Device::Ready if sounds_on => Clock::Sounding { from: at, heard: None },
