@@ -101,6 +101,64 @@ pub struct SegmentInfo {
     pub start_nanos: u64,
 }
 
+/// Which video a viewer wants to watch, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchRequest {
+    /// The number of the new stream; larger than any before it on this connection.
+    pub stream: StreamId,
+    /// The video, from the library.
+    pub video: VideoId,
+    /// Which frames of the video to send.
+    pub quality: Quality,
+    /// The position of the first picture.
+    pub from: Position,
+}
+
+/// Where a viewer wants to continue a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeekRequest {
+    /// The running stream.
+    pub stream: StreamId,
+    /// The number of the new epoch; larger than any before it in this stream.
+    pub epoch: Epoch,
+    /// The position of the first picture.
+    pub to: Position,
+}
+
+/// With which frames a viewer wants to continue a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetQualityRequest {
+    /// The running stream.
+    pub stream: StreamId,
+    /// The number of the new epoch; larger than any before it in this stream.
+    pub epoch: Epoch,
+    /// Which frames of the video to send from now on.
+    pub quality: Quality,
+    /// Where to continue, as a position in the stream before the change.
+    pub at: Position,
+}
+
+/// The description of a stream that opens each of its epochs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStart {
+    /// The number from [`WatchRequest`].
+    pub stream: StreamId,
+    /// 0 after [`WatchRequest`], else the number from [`SeekRequest`] or [`SetQualityRequest`].
+    pub epoch: Epoch,
+    /// The video from [`WatchRequest`].
+    pub video: VideoId,
+    /// The length of the stream.
+    pub duration_nanos: u64,
+    /// The number of pictures in the stream.
+    pub frame_count: u32,
+    /// The segments in stream order; together they cover every picture.
+    pub segments: Vec<SegmentInfo>,
+    /// The index of the first picture of this epoch.
+    pub first_index: u32,
+    /// Whether the stream carries sound chunks.
+    pub has_sound: bool,
+}
+
 /// A picture without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureHead {

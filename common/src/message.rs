@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     crypto::PublicKey,
-    media::{Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SoundHead, Statistics, StreamId, VideoId},
+    media::{
+        Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, Statistics, StreamId, StreamStart,
+        VideoId, WatchRequest,
+    },
     name::Name,
 };
 
@@ -68,16 +71,7 @@ pub enum ClientMessage {
     /// Asks for the whole dictionary, after a revision was missed.
     AskDirectory,
     /// Starts a stream; the one before it on this connection ends.
-    Watch {
-        /// Larger than that of any earlier stream on this connection.
-        stream: StreamId,
-        /// What to watch.
-        video: VideoId,
-        /// Which frames of it.
-        quality: Quality,
-        /// Where to begin.
-        from: Position,
-    },
+    Watch(WatchRequest),
     /// Allows the server to send more.
     Grant {
         /// The stream concerned; a grant for one that has ended means nothing.
@@ -99,26 +93,10 @@ pub enum ClientMessage {
     },
     /// Leaves.
     Quit,
-    /// Goes to another place of a stream, also of one whose last picture was sent. What was granted is void.
-    Seek {
-        /// The stream concerned.
-        stream: StreamId,
-        /// Larger than any before in this stream.
-        epoch: Epoch,
-        /// Where to.
-        to: Position,
-    },
-    /// Goes on with other frames at the same moment of the video. What was granted is void.
-    SetQuality {
-        /// The stream concerned.
-        stream: StreamId,
-        /// Larger than any before in this stream.
-        epoch: Epoch,
-        /// Which frames.
-        quality: Quality,
-        /// Which moment, as a place in the stream as it is before the change.
-        at: Position,
-    },
+    /// Continues a stream at another position, also after its last picture was sent. Voids unused credit.
+    Seek(SeekRequest),
+    /// Continues a stream with other frames at the same time of the video. Voids unused credit.
+    SetQuality(SetQualityRequest),
     /// Asks for a small picture of a video.
     AskThumbnail {
         /// Which one.
@@ -193,25 +171,8 @@ pub enum ServerMessage {
         /// All of it.
         library: Library,
     },
-    /// A stream begins, or a new stretch of it.
-    StreamStarted {
-        /// The number from `Watch`.
-        stream: StreamId,
-        /// 0, or the number from `Seek` or `SetQuality`.
-        epoch: Epoch,
-        /// The video from `Watch`.
-        video: VideoId,
-        /// Length of the stream.
-        duration_nanos: u64,
-        /// Pictures in the stream.
-        frame_count: u32,
-        /// Its parts in order; together they hold every picture.
-        segments: Vec<SegmentInfo>,
-        /// The picture that comes first now.
-        first_index: u32,
-        /// Whether sound comes too.
-        has_sound: bool,
-    },
+    /// An epoch of a stream begins.
+    StreamStarted(StreamStart),
     /// One picture, in order, under credit.
     Picture {
         /// What it is.

@@ -2,7 +2,10 @@
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey},
-    media::{Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SoundHead, StreamId, VideoId},
+    media::{
+        Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
+        WatchRequest,
+    },
     message::{Blob, EndReason, LeaveReason, Person, RefusalCode},
     name::Name,
 };
@@ -35,16 +38,7 @@ pub enum NetCommand {
     /// Asks for the whole dictionary, after a revision was missed.
     AskDirectory,
     /// Starts a stream, in place of any other.
-    Watch {
-        /// Larger than any before it on this connection.
-        stream: StreamId,
-        /// What to watch.
-        video: VideoId,
-        /// Which frames of it.
-        quality: Quality,
-        /// Where to begin.
-        from: Position,
-    },
+    Watch(WatchRequest),
     /// Allows more pictures and sound.
     Grant {
         /// The stream concerned.
@@ -59,26 +53,10 @@ pub enum NetCommand {
         /// The stream concerned.
         stream: StreamId,
     },
-    /// Goes to another place of a stream.
-    Seek {
-        /// The stream concerned.
-        stream: StreamId,
-        /// Larger than any before in this stream.
-        epoch: Epoch,
-        /// Where to.
-        to: Position,
-    },
-    /// Goes on with other frames at the same moment of the video.
-    SetQuality {
-        /// The stream concerned.
-        stream: StreamId,
-        /// Larger than any before in this stream.
-        epoch: Epoch,
-        /// Which frames.
-        quality: Quality,
-        /// Which moment, as a place in the stream as it was before.
-        at: Position,
-    },
+    /// Continues a stream at another position.
+    Seek(SeekRequest),
+    /// Continues a stream with other frames at the same time of the video.
+    SetQuality(SetQualityRequest),
     /// Asks for a small picture of a video.
     AskThumbnail {
         /// Which one.
@@ -138,25 +116,8 @@ pub enum NetEvent {
     Letter(ReceivedLetter),
     /// An envelope passed by on the wire: every one does, this client's own too.
     Envelope(WireEntry),
-    /// A stream begins, or a new stretch of it; what is in it goes to the [`PictureSink`].
-    StreamStarted {
-        /// From [`NetCommand::Watch`].
-        stream: StreamId,
-        /// 0, or from [`NetCommand::Seek`] or [`NetCommand::SetQuality`].
-        epoch: Epoch,
-        /// From [`NetCommand::Watch`].
-        video: VideoId,
-        /// Length of the stream.
-        duration_nanos: u64,
-        /// Pictures in the stream.
-        frame_count: u32,
-        /// Its parts, in order.
-        segments: Vec<SegmentInfo>,
-        /// The picture that comes first now.
-        first_index: u32,
-        /// Whether sound comes too.
-        has_sound: bool,
-    },
+    /// An epoch of a stream begins; its pictures and sound go to the [`PictureSink`].
+    StreamStarted(StreamStart),
     /// Nothing more of this stretch of the stream comes.
     StreamEnded {
         /// From [`NetCommand::Watch`].

@@ -8,8 +8,8 @@ use common::{
     crypto::{Envelope, open, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
-        Epoch, Library, PictureHead, Position, Quality, SegmentInfo, SkippedFile, SoundHead, Statistics, StreamId,
-        VariantInfo, VideoId, VideoInfo,
+        Epoch, Library, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, SkippedFile,
+        SoundHead, Statistics, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo, WatchRequest,
     },
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -67,19 +67,24 @@ fn client_examples() -> Vec<ClientMessage> {
         ClientMessage::Join { name: "ada".into(), public_key: Blob(vec![0x30, 0x82]), proof: Blob(vec![0xaa, 0xbb]) },
         ClientMessage::Say { envelope: Blob(vec![0x01, 0x01, 0xff]) },
         ClientMessage::AskDirectory,
-        ClientMessage::Watch { stream, video, quality: Quality::Triptych, from: Position::START },
-        ClientMessage::Watch {
+        ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from: Position::START }),
+        ClientMessage::Watch(WatchRequest {
             stream: StreamId(2),
             video,
             quality: Quality::Only(720),
             from: Position::Time(1_500_000_000),
-        },
+        }),
         ClientMessage::Grant { stream, epoch: Epoch(0), items: 24 },
         ClientMessage::Stop { stream },
         ClientMessage::Pong { number: 300 },
         ClientMessage::Quit,
-        ClientMessage::Seek { stream, epoch: Epoch(1), to: Position::Picture(12) },
-        ClientMessage::SetQuality { stream, epoch: Epoch(2), quality: Quality::Only(240), at: Position::Picture(40) },
+        ClientMessage::Seek(SeekRequest { stream, epoch: Epoch(1), to: Position::Picture(12) }),
+        ClientMessage::SetQuality(SetQualityRequest {
+            stream,
+            epoch: Epoch(2),
+            quality: Quality::Only(240),
+            at: Position::Picture(40),
+        }),
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
     ]
@@ -113,7 +118,7 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::Directory { revision: 2, people: vec![] },
         ServerMessage::Relayed { envelope: Blob(vec![0x01, 0x01, 0xff]) },
         ServerMessage::LibraryChanged { library: Library::default() },
-        ServerMessage::StreamStarted {
+        ServerMessage::StreamStarted(StreamStart {
             stream,
             epoch,
             video,
@@ -122,7 +127,7 @@ fn server_examples() -> Vec<ServerMessage> {
             segments: vec![segment(240, 0, 0), segment(720, 30, 1_000_000_000)],
             first_index: 30,
             has_sound: true,
-        },
+        }),
         ServerMessage::Picture { head, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
         ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Finished },
         ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed("gone".into()) },

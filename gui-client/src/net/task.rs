@@ -214,25 +214,7 @@ impl Task {
                 NetEvent::Directory { revision, people }
             }
             ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
-            ServerMessage::StreamStarted {
-                stream,
-                epoch,
-                video,
-                duration_nanos,
-                frame_count,
-                segments,
-                first_index,
-                has_sound,
-            } => NetEvent::StreamStarted {
-                stream,
-                epoch,
-                video,
-                duration_nanos,
-                frame_count,
-                segments,
-                first_index,
-                has_sound,
-            },
+            ServerMessage::StreamStarted(start) => NetEvent::StreamStarted(start),
             ServerMessage::StreamEnded { stream, epoch, reason } => NetEvent::StreamEnded { stream, epoch, reason },
             ServerMessage::Thumbnail { video, fingerprint, jpeg } => NetEvent::Thumbnail { video, fingerprint, jpeg },
             ServerMessage::Goodbye { reason } => return Some(Next::Rest(Offline::Goodbye(reason))),
@@ -308,14 +290,10 @@ async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
             return None;
         }
         Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
-        Some(NetCommand::Watch { stream, video, quality, from }) => {
-            ClientMessage::Watch { stream, video, quality, from }
-        }
+        Some(NetCommand::Watch(request)) => ClientMessage::Watch(request),
         Some(NetCommand::Grant { stream, epoch, items }) => ClientMessage::Grant { stream, epoch, items },
-        Some(NetCommand::Seek { stream, epoch, to }) => ClientMessage::Seek { stream, epoch, to },
-        Some(NetCommand::SetQuality { stream, epoch, quality, at }) => {
-            ClientMessage::SetQuality { stream, epoch, quality, at }
-        }
+        Some(NetCommand::Seek(request)) => ClientMessage::Seek(request),
+        Some(NetCommand::SetQuality(request)) => ClientMessage::SetQuality(request),
         Some(NetCommand::AskThumbnail { video }) => ClientMessage::AskThumbnail { video },
         Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
     };

@@ -31,7 +31,7 @@ use self::{
     conversation::Conversations,
     link::{Link, Phase},
     people::{Followup, People},
-    player::{PlaybackReport, Player, Started},
+    player::{PlaybackReport, Player},
     thumbnails::Thumbnails,
     wire::Wire,
 };
@@ -168,19 +168,7 @@ impl State {
                 }
                 self.wire.push(entry, now.unix_millis);
             }
-            NetEvent::StreamStarted {
-                stream,
-                epoch,
-                video: _,
-                duration_nanos,
-                frame_count,
-                segments,
-                first_index,
-                has_sound,
-            } => {
-                let news = Started { duration_nanos, frame_count, segments, first_index, has_sound };
-                self.player.started(stream, epoch, news);
-            }
+            NetEvent::StreamStarted(start) => self.player.started(start),
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
             }

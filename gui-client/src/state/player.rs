@@ -7,7 +7,10 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    media::{Epoch, Position, Quality, SegmentInfo, StreamId, VideoInfo},
+    media::{
+        Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VideoInfo,
+        WatchRequest,
+    },
     message::EndReason,
 };
 
@@ -134,7 +137,7 @@ impl Showing {
 
     fn go(&mut self, to: Position, now: Instant) -> Vec<Effect> {
         let epoch = self.begin_stretch(to, now);
-        let seek = NetCommand::Seek { stream: self.stream, epoch, to };
+        let seek = NetCommand::Seek(SeekRequest { stream: self.stream, epoch, to });
         self.stretch_effects(seek)
     }
 
@@ -197,7 +200,7 @@ impl Player {
         let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
-        let command = NetCommand::Watch { stream, video: video.id, quality, from: Position::START };
+        let command = NetCommand::Watch(WatchRequest { stream, video: video.id, quality, from: Position::START });
         let start = Effect::StartPlayback { title: video.title.clone(), stream, has_sound: video.has_sound };
         self.showing = Some(Showing {
             stream,
@@ -299,7 +302,12 @@ impl Player {
         showing.quality = quality;
         let at = showing.place();
         let epoch = showing.begin_stretch(at, now);
-        showing.stretch_effects(NetCommand::SetQuality { stream: showing.stream, epoch, quality, at })
+        showing.stretch_effects(NetCommand::SetQuality(SetQualityRequest {
+            stream: showing.stream,
+            epoch,
+            quality,
+            at,
+        }))
     }
 
     pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {
@@ -331,16 +339,16 @@ impl Player {
         Effect::Volume { percent: if self.is_muted { 0 } else { self.volume_percent } }
     }
 
-    pub(super) fn started(&mut self, stream: StreamId, epoch: Epoch, news: Started) {
-        let Some(showing) = self.current(stream).filter(|showing| showing.epoch == epoch) else { return };
-        showing.duration_nanos = news.duration_nanos;
-        showing.segments = news.segments;
-        showing.frame_count = news.frame_count;
-        showing.has_sound = news.has_sound;
+    pub(super) fn started(&mut self, start: StreamStart) {
+        let Some(showing) = self.current(start.stream).filter(|showing| showing.epoch == start.epoch) else { return };
+        showing.duration_nanos = start.duration_nanos;
+        showing.segments = start.segments;
+        showing.frame_count = start.frame_count;
+        showing.has_sound = start.has_sound;
         // From here on the number counts that the picture has in this stretch.
-        showing.going = showing.going.map(|(_, asked_at)| (Position::Picture(news.first_index), asked_at));
+        showing.going = showing.going.map(|(_, asked_at)| (Position::Picture(start.first_index), asked_at));
         if showing.going.is_some() && showing.next.is_none() {
-            showing.position_nanos = showing.time_of(news.first_index);
+            showing.position_nanos = showing.time_of(start.first_index);
         }
     }
 
@@ -411,15 +419,6 @@ impl Player {
     fn current(&mut self, stream: StreamId) -> Option<&mut Showing> {
         self.showing.as_mut().filter(|showing| showing.stream == stream && showing.is_running())
     }
-}
-
-/// What the server says of a stretch.
-pub(super) struct Started {
-    pub(super) duration_nanos: u64,
-    pub(super) frame_count: u32,
-    pub(super) segments: Vec<SegmentInfo>,
-    pub(super) first_index: u32,
-    pub(super) has_sound: bool,
 }
 
 fn offers(video: &VideoInfo, quality: Quality) -> bool {

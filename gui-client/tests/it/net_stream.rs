@@ -9,7 +9,9 @@ use std::{
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, PictureHead, Position, Quality, StreamId},
+    media::{
+        Epoch, PictureHead, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, WatchRequest,
+    },
     message::EndReason,
 };
 use triptych_client::{
@@ -64,7 +66,9 @@ impl Watcher {
 
     fn started(&self, expected: Epoch) -> (u32, bool, usize) {
         self.client.wait_for("start", |event| match event {
-            NetEvent::StreamStarted { epoch, first_index, has_sound, segments, .. } if *epoch == expected => {
+            NetEvent::StreamStarted(StreamStart { epoch, first_index, has_sound, segments, .. })
+                if *epoch == expected =>
+            {
                 Some((*first_index, *has_sound, segments.len()))
             }
             _ => None,
@@ -88,8 +92,12 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     let send = |command| watcher.client.net.send(command);
 
     watcher.decoder.begin(STREAM, video.has_sound, Instant::now());
-    let watch =
-        NetCommand::Watch { stream: STREAM, video: video.id, quality: Quality::Triptych, from: Position::START };
+    let watch = NetCommand::Watch(WatchRequest {
+        stream: STREAM,
+        video: video.id,
+        quality: Quality::Triptych,
+        from: Position::START,
+    });
     send(watch);
     watcher.grant();
     assert_eq!(watcher.started(Epoch(0)), (0, true, 2));
@@ -97,7 +105,7 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
 
     // Paused, and to a picture of the other resolution: that one and no other.
     watcher.decoder.set_paused(true, Instant::now());
-    send(NetCommand::Seek { stream: STREAM, epoch: Epoch(1), to: Position::Picture(40) });
+    send(NetCommand::Seek(SeekRequest { stream: STREAM, epoch: Epoch(1), to: Position::Picture(40) }));
     watcher.decoder.seek(STREAM, Epoch(1), true, Instant::now());
     watcher.decoder.set_paused(true, Instant::now());
     watcher.grant();
@@ -107,7 +115,12 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
 
     // The other resolution alone, at the same moment.
     let quality = Quality::Only(120);
-    send(NetCommand::SetQuality { stream: STREAM, epoch: Epoch(2), quality, at: Position::Picture(40) });
+    send(NetCommand::SetQuality(SetQualityRequest {
+        stream: STREAM,
+        epoch: Epoch(2),
+        quality,
+        at: Position::Picture(40),
+    }));
     watcher.decoder.seek(STREAM, Epoch(2), true, Instant::now());
     watcher.grant();
     assert_eq!(watcher.started(Epoch(2)), (40, true, 1));

@@ -9,7 +9,9 @@ use std::{
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey, test_keys},
-    media::{Epoch, Library, Quality, SegmentInfo, SkippedFile, StreamId, VariantInfo, VideoId, VideoInfo},
+    media::{
+        Epoch, Library, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo,
+    },
     message::{EndReason, LeaveReason, Person, RefusalCode},
     name::Name,
 };
@@ -215,7 +217,7 @@ pub fn watch(state: &mut State, video: u64) -> StreamId {
 }
 
 pub fn start(state: &mut State, stream: StreamId, video: u64) {
-    let event = NetEvent::StreamStarted {
+    let event = NetEvent::StreamStarted(StreamStart {
         stream,
         epoch: Epoch(0),
         video: VideoId(video),
@@ -224,7 +226,7 @@ pub fn start(state: &mut State, stream: StreamId, video: u64) {
         segments: segments(),
         first_index: 0,
         has_sound: true,
-    };
+    });
     state.apply(event, moment());
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use common::{
-    media::{Epoch, Library, Position, Quality, SegmentInfo, StreamId, VideoId},
+    media::{
+        Epoch, Library, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VideoId,
+        WatchRequest,
+    },
     message::{Blob, EndReason},
 };
 use triptych_client::{
@@ -40,15 +43,17 @@ fn arrived(state: &mut State, index: u32, now: Moment) -> Vec<Effect> {
 }
 
 fn seek(stream: StreamId, epoch: u32, to: Position) -> NetCommand {
-    NetCommand::Seek { stream, epoch: Epoch(epoch), to }
+    NetCommand::Seek(SeekRequest { stream, epoch: Epoch(epoch), to })
 }
 
 #[test]
 fn watching_asks_the_network_before_the_playback() {
     let mut state = joined();
     let effects = state.handle(Action::Watch(VideoId(2)), moment());
-    let [Effect::Net(NetCommand::Watch { stream, video, .. }), Effect::StartPlayback { stream: played, title, .. }] =
-        &effects[..]
+    let [
+        Effect::Net(NetCommand::Watch(WatchRequest { stream, video, .. })),
+        Effect::StartPlayback { stream: played, title, .. },
+    ] = &effects[..]
     else {
         panic!("a grant must not come before its stream")
     };
@@ -210,9 +215,10 @@ fn another_quality_goes_on_at_the_picture_on_the_screen() {
     assert!(state.handle(Action::SetQuality(Quality::Only(99)), moment()).is_empty(), "the video has no such files");
     let quality = Quality::Only(1440);
     let effects = state.handle(Action::SetQuality(quality), moment());
-    let expected = NetCommand::SetQuality { stream, epoch: Epoch(1), quality, at: Position::Picture(250) };
+    let expected =
+        NetCommand::SetQuality(SetQualityRequest { stream, epoch: Epoch(1), quality, at: Position::Picture(250) });
     assert!(commands(effects) == [expected]);
-    let started = NetEvent::StreamStarted {
+    let started = NetEvent::StreamStarted(StreamStart {
         stream,
         epoch: Epoch(1),
         video: VideoId(1),
@@ -221,14 +227,14 @@ fn another_quality_goes_on_at_the_picture_on_the_screen() {
         segments: vec![SegmentInfo { height: 1440, first_index: 0, frame_count: 550, start_nanos: 0 }],
         first_index: 249,
         has_sound: true,
-    };
+    });
     state.apply(started, moment());
     assert_eq!((showing(&state).frame_count, showing(&state).position_nanos), (550, 249 * 40_000_000));
     // The same video once more is watched in the same way; another one is not.
     let again = commands(state.handle(Action::Watch(VideoId(1)), moment()));
-    assert!(matches!(again[0], NetCommand::Watch { quality: Quality::Only(1440), .. }));
+    assert!(matches!(again[0], NetCommand::Watch(WatchRequest { quality: Quality::Only(1440), .. })));
     let other = commands(state.handle(Action::Watch(VideoId(2)), moment()));
-    assert!(matches!(other[0], NetCommand::Watch { quality: Quality::Triptych, .. }));
+    assert!(matches!(other[0], NetCommand::Watch(WatchRequest { quality: Quality::Triptych, .. })));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The controls under the picture, and the keys, operated by what a screen reader would read.
 
-use common::media::{Position, Quality, VideoId};
+use common::media::{Position, Quality, SeekRequest, SetQualityRequest, VideoId};
 use egui::{Key, Modifiers};
 use egui_kittest::{
     Harness,
@@ -46,7 +46,7 @@ fn a_click_on_the_bar_goes_there() {
     let mut harness = show("playing");
     harness.get_by_label("Position in the video").click();
     harness.run();
-    let NetCommand::Seek { to: Position::Time(nanos), .. } = last_command(&harness) else {
+    let NetCommand::Seek(SeekRequest { to: Position::Time(nanos), .. }) = last_command(&harness) else {
         panic!("it goes to a time")
     };
     assert!(nanos.abs_diff(11_060_000_000) < SECOND / 5, "the middle: {nanos}");
@@ -91,7 +91,9 @@ fn the_quality_menu_offers_what_the_video_has() {
     }
     harness.get_by_label("1440p only").click();
     harness.run();
-    let NetCommand::SetQuality { quality, at, .. } = last_command(&harness) else { panic!("the server is asked") };
+    let NetCommand::SetQuality(SetQualityRequest { quality, at, .. }) = last_command(&harness) else {
+        panic!("the server is asked")
+    };
     assert_eq!((quality, at), (Quality::Only(1440), Position::Picture(250)));
     harness.get_by_label("Quality: 1440p");
     assert!(harness.query_by_label("240p only").is_none(), "the menu is closed");
@@ -172,7 +174,7 @@ fn after_the_end_the_bar_leads_back() {
     harness.get_by_label("Play again");
     harness.get_by_label("Position in the video").click();
     harness.run();
-    assert!(matches!(last_command(&harness), NetCommand::Seek { .. }));
+    assert!(matches!(last_command(&harness), NetCommand::Seek(_)));
     harness.get_by_label("Pause");
     assert!(harness.query_by_label("The end").is_none());
 }

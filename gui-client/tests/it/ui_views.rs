@@ -1,6 +1,6 @@
 //! The views, operated by what a screen reader would read.
 
-use common::limits::MAX_TEXT_BYTES;
+use common::{limits::MAX_TEXT_BYTES, media::WatchRequest};
 use egui::{Key, Modifiers};
 use egui_kittest::{
     Harness, HarnessBuilder,
@@ -203,7 +203,7 @@ fn click_a_video_and_stop() {
     harness.get_by_label("Nothing is playing");
     harness.get_by_label_contains("Play Numbers, 0:20 · 240p · 720p · 1440p, with sound").click();
     harness.run();
-    assert!(matches!(harness.state().commands()[..], [NetCommand::Watch { video, .. }] if video.0 == 2));
+    assert!(matches!(harness.state().commands()[..], [NetCommand::Watch(WatchRequest { video, .. })] if video.0 == 2));
     harness.get_by_label("Opening…");
     harness.get_by_label("Picture of Numbers");
     harness.get_by_label("Stop").click();
@@ -223,7 +223,7 @@ fn the_player_tells_resolution_stalls_and_ends() {
     harness.get_by_label("The end");
     harness.get_by_label("Play again").click();
     harness.run();
-    assert!(matches!(harness.state().commands()[..], [NetCommand::Watch { video, .. }] if video.0 == 1));
+    assert!(matches!(harness.state().commands()[..], [NetCommand::Watch(WatchRequest { video, .. })] if video.0 == 1));
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub async fn watch(link: &mut Link) -> Result<Seen> {
                 show.picture(head.pts_nanos);
             }
             Heard::Sound(head) => show.arrived(head.pts_nanos),
-            Heard::Said(ServerMessage::StreamStarted { .. }) => {}
+            Heard::Said(ServerMessage::StreamStarted(_)) => {}
             Heard::Said(ServerMessage::StreamEnded { reason: EndReason::Finished, .. }) => return Ok(show.end()),
             other => bail!("the stream went wrong: {other:?}"),
         }

@@ -7,7 +7,7 @@ use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
     crypto::{Identity, JoinTranscript, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo},
+    media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, ServerMessage},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -106,7 +106,7 @@ impl Link {
         let video = self.video()?.id;
         let asked_at = Instant::now();
         self.say(&[
-            ClientMessage::Watch { stream, video, quality: Quality::Triptych, from },
+            ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from }),
             ClientMessage::Grant { stream, epoch: Epoch(0), items },
         ])?;
         Ok(asked_at)

@@ -10,7 +10,7 @@
 use common::{
     crypto::{Envelope, JoinTranscript, PublicKey},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
-    media::{Epoch, Position, Quality, StreamId, VideoId},
+    media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
 };
@@ -51,16 +51,7 @@ pub enum Action {
     /// Send the whole dictionary.
     SendDirectory,
     /// Start a stream in place of any other.
-    Watch {
-        /// Its number.
-        stream: StreamId,
-        /// What.
-        video: VideoId,
-        /// Which frames.
-        quality: Quality,
-        /// Where to begin.
-        from: Position,
-    },
+    Watch(WatchRequest),
     /// Add to the credit of a stretch of a stream, if it is the current one.
     Grant {
         /// Number of the stream.
@@ -70,15 +61,10 @@ pub enum Action {
         /// At most [`MAX_CREDIT`].
         items: u32,
     },
-    /// Begin another stretch of a stream, if it is the current one.
-    Turn {
-        /// Number of the stream.
-        stream: StreamId,
-        /// Number of the stretch.
-        epoch: Epoch,
-        /// Where.
-        to: Turn,
-    },
+    /// Continue a stream at another position, if it is the current one.
+    Seek(SeekRequest),
+    /// Continue a stream with other frames, if it is the current one.
+    SetQuality(SetQualityRequest),
     /// Send a small picture of a video.
     SendThumbnail(VideoId),
     /// Say how the video engine does.
@@ -89,15 +75,6 @@ pub enum Action {
     Leave,
     /// Refuse; close unless [`RefusalCode::may_retry`].
     Refuse(Refusal),
-}
-
-/// How a stream goes on elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// The same frames from another place on.
-    Seek(Position),
-    /// Other frames from the moment on that this place of the stream shows.
-    Quality(Quality, Position),
 }
 
 /// A refusal, for `ServerMessage::Refused` and the log.
@@ -158,20 +135,22 @@ impl Machine {
             State::Online { person, last_stream } => match message {
                 ClientMessage::Say { envelope } => on_say(person, envelope.0),
                 ClientMessage::AskDirectory => Action::SendDirectory,
-                ClientMessage::Watch { stream, video, quality, from } => {
-                    if last_stream.is_some_and(|(last, _)| stream <= last) {
-                        let message = format!("stream numbers grow; {} was used already", stream.0);
+                ClientMessage::Watch(request) => {
+                    if last_stream.is_some_and(|(last, _)| request.stream <= last) {
+                        let message = format!("stream numbers grow; {} was used already", request.stream.0);
                         return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
                     }
-                    *last_stream = Some((stream, Epoch::default()));
-                    Action::Watch { stream, video, quality, from }
+                    *last_stream = Some((request.stream, Epoch::default()));
+                    Action::Watch(request)
                 }
                 ClientMessage::Grant { stream, epoch, items } => {
                     Action::Grant { stream, epoch, items: items.min(MAX_CREDIT) }
                 }
-                ClientMessage::Seek { stream, epoch, to } => on_turn(last_stream, stream, epoch, Turn::Seek(to)),
-                ClientMessage::SetQuality { stream, epoch, quality, at } => {
-                    on_turn(last_stream, stream, epoch, Turn::Quality(quality, at))
+                ClientMessage::Seek(request) => {
+                    on_reposition(last_stream, request.stream, request.epoch, Action::Seek(request))
+                }
+                ClientMessage::SetQuality(request) => {
+                    on_reposition(last_stream, request.stream, request.epoch, Action::SetQuality(request))
                 }
                 ClientMessage::AskThumbnail { video } => Action::SendThumbnail(video),
                 ClientMessage::AskStatistics => Action::SendStatistics,
@@ -230,15 +209,15 @@ fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
     }
 }
 
-/// A turn of a stream that has ended meanwhile means nothing.
-fn on_turn(last: &mut Option<(StreamId, Epoch)>, stream: StreamId, epoch: Epoch, to: Turn) -> Action {
+/// A seek or quality change of a stream that has ended in the meantime is ignored.
+fn on_reposition(last: &mut Option<(StreamId, Epoch)>, stream: StreamId, epoch: Epoch, action: Action) -> Action {
     let Some((_, last_epoch)) = last.as_mut().filter(|(last, _)| *last == stream) else { return Action::Nothing };
     if epoch <= *last_epoch {
         let message = format!("epochs grow; {} was used already in stream {}", epoch.0, stream.0);
         return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
     }
     *last_epoch = epoch;
-    Action::Turn { stream, epoch, to }
+    action
 }
 
 fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
@@ -247,13 +226,13 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::Join { .. } => "Join",
         ClientMessage::Say { .. } => "Say",
         ClientMessage::AskDirectory => "AskDirectory",
-        ClientMessage::Watch { .. } => "Watch",
+        ClientMessage::Watch(_) => "Watch",
         ClientMessage::Grant { .. } => "Grant",
         ClientMessage::Stop { .. } => "Stop",
         ClientMessage::Pong { .. } => "Pong",
         ClientMessage::Quit => "Quit",
-        ClientMessage::Seek { .. } => "Seek",
-        ClientMessage::SetQuality { .. } => "SetQuality",
+        ClientMessage::Seek(_) => "Seek",
+        ClientMessage::SetQuality(_) => "SetQuality",
         ClientMessage::AskThumbnail { .. } => "AskThumbnail",
         ClientMessage::AskStatistics => "AskStatistics",
     };

@@ -10,7 +10,7 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 use common::{
     codec::encode_server,
     limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
-    media::{Epoch, Position, Quality, StreamId, VideoId},
+    media::{Epoch, SeekRequest, SetQualityRequest, StreamId, WatchRequest},
     message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
 };
 use rand::RngExt;
@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
 
 use self::{
-    machine::{Action, LinkBinding, Machine, Refusal, Turn},
+    machine::{Action, LinkBinding, Machine, Refusal},
     reader::{ReadError, Reader},
     thumbnails::Thumbnails,
 };
@@ -201,8 +201,8 @@ impl Session<'_> {
                 self.services.hub.send_directory(&self.outbox);
                 self.slow_down(TURN_COST).await;
             }
-            Action::Watch { stream, video, quality, from } => {
-                self.watch(stream, video, quality, from).await;
+            Action::Watch(request) => {
+                self.watch(request).await;
                 self.slow_down(TURN_COST).await;
             }
             Action::Grant { stream, epoch, items } => {
@@ -211,8 +211,12 @@ impl Session<'_> {
                     viewer.grant(items);
                 }
             }
-            Action::Turn { stream, epoch, to } => {
-                self.turn(stream, epoch, to).await;
+            Action::Seek(request) => {
+                self.seek(request).await;
+                self.slow_down(TURN_COST).await;
+            }
+            Action::SetQuality(request) => {
+                self.set_quality(request).await;
                 self.slow_down(TURN_COST).await;
             }
             Action::SendThumbnail(video) => {
@@ -264,28 +268,28 @@ impl Session<'_> {
         }
     }
 
-    async fn watch(&mut self, stream: StreamId, video: VideoId, quality: Quality, from: Position) {
+    async fn watch(&mut self, request: WatchRequest) {
         self.stop_viewer().await;
-        let Some(video) = self.services.videos.library.video(video) else {
+        let stream = request.stream;
+        let Some(video) = self.services.videos.library.video(request.video) else {
             let reason = EndReason::Failed("the server has no such video any more".to_owned());
             return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
-        match Viewer::start(stream, video, quality, from, self.services.videos.clone(), self.outbox.clone()) {
+        match Viewer::start(request, video, self.services.videos.clone(), self.outbox.clone()) {
             Ok(viewer) => self.viewer = Some(viewer),
             Err(error) => self.say_failed(stream, Epoch::default(), &error),
         }
     }
 
-    async fn turn(&mut self, stream: StreamId, epoch: Epoch, to: Turn) {
+    async fn seek(&mut self, SeekRequest { stream, epoch, to }: SeekRequest) {
+        if let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) {
+            viewer.seek(epoch, to).await;
+        }
+    }
+
+    async fn set_quality(&mut self, SetQualityRequest { stream, epoch, quality, at }: SetQualityRequest) {
         let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) else { return };
-        let turned = match to {
-            Turn::Seek(to) => {
-                viewer.seek(epoch, to).await;
-                Ok(())
-            }
-            Turn::Quality(quality, at) => viewer.set_quality(epoch, quality, at).await,
-        };
-        if let Err(error) = turned {
+        if let Err(error) = viewer.set_quality(epoch, quality, at).await {
             self.say_failed(stream, epoch, &error);
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::{
     codec::{encode_picture, encode_server, encode_sound},
     limits::MAX_CREDIT,
-    media::{Epoch, PictureHead, Position, Quality, SoundHead, StreamId},
+    media::{Epoch, PictureHead, Position, Quality, SoundHead, StreamId, StreamStart, WatchRequest},
     message::{EndReason, ServerMessage},
 };
 use tokio::sync::Semaphore;
@@ -47,10 +47,8 @@ struct Sending {
 impl Viewer {
     /// Starts to send; nothing but `StreamStarted` goes out before the first grant.
     pub fn start(
-        stream: StreamId,
+        WatchRequest { stream, quality, from, .. }: WatchRequest,
         video: Arc<Video>,
-        quality: Quality,
-        from: Position,
         sources: Sources,
         outbox: Outbox,
     ) -> Result<Self, ReelError> {
@@ -134,7 +132,7 @@ fn send(
     sources: &Sources,
     outbox: &Outbox,
 ) -> (Arc<Semaphore>, AbortOnDropHandle<()>) {
-    let started = ServerMessage::StreamStarted {
+    let started = ServerMessage::StreamStarted(StreamStart {
         stream,
         epoch,
         video: program.video().info.id,
@@ -143,7 +141,7 @@ fn send(
         segments: program.segments(),
         first_index: u32::try_from(first_index).unwrap_or(u32::MAX),
         has_sound: program.video().info.has_sound,
-    };
+    });
     outbox.push_control(encode_server(&started));
     let reel = Reel::open(&sources.store, program.clone(), first_index);
     let credit = Arc::new(Semaphore::new(0));

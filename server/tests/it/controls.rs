@@ -2,7 +2,7 @@
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Position, Quality, StreamId, VideoId},
+    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, WatchRequest},
     message::{ClientMessage, EndReason, RefusalCode, ServerMessage},
 };
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ impl Watcher {
         let server = TestServer::start_with(folder.path()).await;
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = welcome.library.videos[0].id;
-        client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
+        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
         Self { folder, server, client, video, epoch: Epoch(0) }
     }
 
@@ -51,7 +51,7 @@ impl Watcher {
                 assert!(head.epoch < epoch);
                 None
             }
-            ServerMessage::StreamStarted { .. } => None,
+            ServerMessage::StreamStarted(_) => None,
             other => panic!("no picture but {other:?}"),
         });
         let (head, jpeg) = next.await;
@@ -61,13 +61,15 @@ impl Watcher {
 
     async fn seek(&mut self, to: Position) {
         self.epoch.0 += 1;
-        self.client.send(&ClientMessage::Seek { stream: STREAM, epoch: self.epoch, to }).await;
+        self.client.send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: self.epoch, to })).await;
     }
 
     async fn set_quality(&mut self, quality: Quality, at: u32) {
         self.epoch.0 += 1;
         let at = Position::Picture(at);
-        self.client.send(&ClientMessage::SetQuality { stream: STREAM, epoch: self.epoch, quality, at }).await;
+        self.client
+            .send(&ClientMessage::SetQuality(SetQualityRequest { stream: STREAM, epoch: self.epoch, quality, at }))
+            .await;
     }
 }
 
@@ -138,7 +140,7 @@ async fn each_stretch_says_what_it_is_and_an_old_grant_moves_nothing() {
     let (mut client_epoch, mut stretches) = (Epoch(0), Vec::new());
     for turn in 0..3 {
         let started = watcher.client.next_that(|message| match message {
-            ServerMessage::StreamStarted { epoch, first_index, frame_count, segments, .. } => {
+            ServerMessage::StreamStarted(StreamStart { epoch, first_index, frame_count, segments, .. }) => {
                 Some((epoch, first_index, frame_count, segments.len()))
             }
             _ => None,
@@ -194,7 +196,10 @@ async fn many_seeks_at_once_end_at_the_last() {
 #[tokio::test]
 async fn epochs_grow_or_the_client_is_refused() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
-    watcher.client.send(&ClientMessage::Seek { stream: STREAM, epoch: Epoch(0), to: Position::START }).await;
+    watcher
+        .client
+        .send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: Epoch(0), to: Position::START }))
+        .await;
     let refused = watcher.client.next_that(|message| match message {
         ServerMessage::Refused { code, message, .. } => Some((code, message)),
         _ => None,
@@ -203,7 +208,10 @@ async fn epochs_grow_or_the_client_is_refused() {
     assert!(code == RefusalCode::Malformed && message.contains("epochs grow"), "{message}");
     // A turn of a stream that is not there is no offence.
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
-    watcher.client.send(&ClientMessage::Seek { stream: StreamId(9), epoch: Epoch(0), to: Position::START }).await;
+    watcher
+        .client
+        .send(&ClientMessage::Seek(SeekRequest { stream: StreamId(9), epoch: Epoch(0), to: Position::START }))
+        .await;
     watcher.client.send(&ClientMessage::AskThumbnail { video: watcher.video }).await;
     let answer = watcher.client.next_that(|message| match message {
         ServerMessage::Thumbnail { video, .. } => Some(video),
@@ -220,7 +228,7 @@ async fn several_viewers_of_a_video_have_it_decoded_once() {
         let identity = if name == "bob" { test_keys::bob() } else { test_keys::eve() };
         let (mut client, _) = TestClient::join(watcher.server.address, name, &identity).await;
         let (stream, video, quality, from) = (STREAM, watcher.video, Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch { stream, video, quality, from }).await;
+        client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from })).await;
         client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: FRAMES }).await;
         others.push(client);
     }
@@ -254,9 +262,9 @@ async fn removing_a_file_ends_the_streams_of_its_video_with_a_reason() {
     assert!(reason.contains("\"Clip\" was removed"), "{reason}");
     // Two files are left, and can be watched.
     let (stream, video, quality, from) = (StreamId(2), watcher.video, Quality::Triptych, Position::START);
-    watcher.client.send(&ClientMessage::Watch { stream, video, quality, from }).await;
+    watcher.client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from })).await;
     let started = watcher.client.next_that(|message| match message {
-        ServerMessage::StreamStarted { stream: StreamId(2), segments, .. } => Some(segments.len()),
+        ServerMessage::StreamStarted(StreamStart { stream: StreamId(2), segments, .. }) => Some(segments.len()),
         _ => None,
     });
     assert_eq!(started.await, 2);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use common::{
     crypto::{CannotOpen, Envelope, attempt, open, test_keys},
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
-    media::{Position, Quality, StreamId, VideoId},
+    media::{Position, Quality, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
     name::Name,
 };
@@ -229,11 +229,13 @@ async fn a_video_that_is_not_there_is_said_so() {
     let server = TestServer::start().await;
     let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     assert!(welcome.library.videos.is_empty());
-    let watch = |stream| ClientMessage::Watch {
-        stream: StreamId(stream),
-        video: VideoId(9),
-        quality: Quality::Triptych,
-        from: Position::START,
+    let watch = |stream| {
+        ClientMessage::Watch(WatchRequest {
+            stream: StreamId(stream),
+            video: VideoId(9),
+            quality: Quality::Triptych,
+            from: Position::START,
+        })
     };
     ada.send(&watch(1)).await;
     let ServerMessage::StreamEnded { stream: StreamId(1), reason: EndReason::Failed(reason), .. } = ada.next().await

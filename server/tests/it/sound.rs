@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use common::{
     crypto::test_keys,
     limits::{SOUND_CHUNK_NANOS, SOUND_RATE_HZ},
-    media::{Epoch, Position, Quality, StreamId, VideoInfo},
+    media::{Epoch, Position, Quality, SeekRequest, StreamId, StreamStart, VideoInfo, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::tempdir;
@@ -95,7 +95,7 @@ async fn hear(client: &mut TestClient, epoch: Epoch) -> Heard {
     client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 64 }).await;
     loop {
         match client.next().await {
-            ServerMessage::StreamStarted { has_sound, .. } => assert!(has_sound),
+            ServerMessage::StreamStarted(StreamStart { has_sound, .. }) => assert!(has_sound),
             ServerMessage::Picture { head, .. } if head.epoch == epoch => {
                 assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
                 last_nanos = head.pts_nanos;
@@ -151,7 +151,7 @@ async fn beeps_are_where_they_belong_from_the_start_and_after_seeks() {
         let (_server, mut client, video) = start(folder.path()).await;
         assert!(video.has_sound);
         let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
+        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
         let heard = hear(&mut client, Epoch(0)).await;
         assert_eq!(heard.picture_nanos.len(), 150, "{name}");
         assert_eq!(heard.sound[0].0, heard.picture_nanos[0]);
@@ -162,7 +162,7 @@ async fn beeps_are_where_they_belong_from_the_start_and_after_seeks() {
 
         for (epoch, frame, expected) in [(1, 60, &[3, 4, 5][..]), (2, 10, &[1, 2, 3, 4, 5]), (3, 100, &[4, 5])] {
             let to = Position::Picture(frame);
-            client.send(&ClientMessage::Seek { stream: STREAM, epoch: Epoch(epoch), to }).await;
+            client.send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: Epoch(epoch), to })).await;
             let heard = hear(&mut client, Epoch(epoch)).await;
             assert_eq!(heard.sound[0].0, heard.picture_nanos[0], "{name}");
             assert_on_the_second(&heard.beeps(), expected, late, &format!("{name} from picture {frame}"));
@@ -180,7 +180,7 @@ async fn sound_of_one_file_serves_all_and_a_video_without_has_none() {
     run(silent, &folder.path().join("quiet_720p.mkv"));
     let (_server, mut client, video) = start(folder.path()).await;
     let (quality, from) = (Quality::Only(720), Position::START);
-    client.send(&ClientMessage::Watch { stream: STREAM, video: video.id, quality, from }).await;
+    client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video: video.id, quality, from })).await;
     assert_on_the_second(&hear(&mut client, Epoch(0)).await.beeps(), &[0, 1, 2], 0.0, "the sound of the other file");
     let (_server, _client, quiet) = {
         let folder = tempdir().unwrap();
@@ -196,7 +196,7 @@ async fn sound_shorter_than_the_pictures_ends_in_silence() {
     write_beeping(&folder.path().join("clip_240p.mkv"), 4, 1500, "opusenc", "x264enc", "matroskamux");
     let (_server, mut client, video) = start(folder.path()).await;
     let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-    client.send(&ClientMessage::Watch { stream: STREAM, video, quality, from }).await;
+    client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
     let heard = hear(&mut client, Epoch(0)).await;
     assert_eq!(heard.picture_nanos.len(), 100);
     let moments: usize = heard.sound.iter().map(|(_, pcm)| pcm.len() / MOMENT_BYTES).sum();

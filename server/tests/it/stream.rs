@@ -3,7 +3,7 @@
 use common::{
     codec::{decode_server, encode_client},
     crypto::test_keys,
-    media::{Epoch, PictureHead, Position, Quality, StreamId, VideoId},
+    media::{Epoch, PictureHead, Position, Quality, StreamId, StreamStart, VideoId, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::TempDir;
@@ -28,7 +28,12 @@ async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
 }
 
 fn watch(stream: u32, video: VideoId) -> ClientMessage {
-    ClientMessage::Watch { stream: StreamId(stream), video, quality: Quality::Triptych, from: Position::START }
+    ClientMessage::Watch(WatchRequest {
+        stream: StreamId(stream),
+        video,
+        quality: Quality::Triptych,
+        from: Position::START,
+    })
 }
 
 fn grant(stream: u32, items: u32) -> ClientMessage {
@@ -41,7 +46,7 @@ async fn pictures(client: &mut TestClient, count: usize) -> Vec<PictureHead> {
     while heads.len() < count {
         match client.next().await {
             ServerMessage::Picture { head, .. } => heads.push(head),
-            ServerMessage::StreamStarted { .. } => {}
+            ServerMessage::StreamStarted(_) => {}
             other => panic!("no picture but {other:?}"),
         }
     }
@@ -58,7 +63,7 @@ async fn expect_quiet(client: &mut TestClient) {
                 ping_count += 1;
                 client.send_bytes(&encode_client(&ClientMessage::Pong { number })).await;
             }
-            ServerMessage::StreamStarted { .. } => {}
+            ServerMessage::StreamStarted(_) => {}
             other => panic!("{other:?} came although nothing was granted"),
         }
     }
@@ -116,7 +121,9 @@ async fn another_watch_takes_the_place_of_the_first() {
                 assert_eq!((stream, reason), (StreamId(1), EndReason::Stopped));
                 has_first_ended = true;
             }
-            ServerMessage::StreamStarted { stream, .. } => assert!(has_first_ended && stream == StreamId(2)),
+            ServerMessage::StreamStarted(StreamStart { stream, .. }) => {
+                assert!(has_first_ended && stream == StreamId(2))
+            }
             ServerMessage::Picture { head, .. } if head.stream == StreamId(2) => of_second.push(head.index),
             ServerMessage::Picture { .. } => assert!(!has_first_ended, "a picture of the first stream after its end"),
             other => panic!("{other:?}"),
@@ -160,7 +167,7 @@ async fn whoever_clicks_through_videos_gets_the_last_one() {
     while indices.len() < 3 {
         match client.next().await {
             ServerMessage::Picture { head, .. } if head.stream == StreamId(30) => indices.push(head.index),
-            ServerMessage::Picture { .. } | ServerMessage::StreamStarted { .. } => {}
+            ServerMessage::Picture { .. } | ServerMessage::StreamStarted(_) => {}
             ServerMessage::StreamEnded { stream, reason, .. } => {
                 assert_eq!(reason, EndReason::Stopped);
                 assert!(stream < StreamId(30));

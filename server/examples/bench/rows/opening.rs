@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use common::{
-    media::{Epoch, Position, SegmentInfo, StreamId},
+    media::{Epoch, Position, SeekRequest, SegmentInfo, StreamId, StreamStart},
     message::{ClientMessage, ServerMessage},
 };
 use tokio::time::sleep;
@@ -101,7 +101,7 @@ impl Bench {
             let epoch = Epoch(number);
             let asked_at = Instant::now();
             link.say(&[
-                ClientMessage::Seek { stream: StreamId(1), epoch, to: Position::Picture(next) },
+                ClientMessage::Seek(SeekRequest { stream: StreamId(1), epoch, to: Position::Picture(next) }),
                 ClientMessage::Grant { stream: StreamId(1), epoch, items: 1 },
             ])?;
             next_picture(&mut link, StreamId(1), epoch).await?;
@@ -146,7 +146,7 @@ async fn next_picture(link: &mut Link, wanted_stream: StreamId, wanted: Epoch) -
     loop {
         match link.hear().await? {
             Heard::Picture(head) if (head.stream, head.epoch) == (wanted_stream, wanted) => return Ok(told),
-            Heard::Said(ServerMessage::StreamStarted { segments, .. }) => told = Some(segments),
+            Heard::Said(ServerMessage::StreamStarted(StreamStart { segments, .. })) => told = Some(segments),
             Heard::Said(ServerMessage::StreamEnded { stream, epoch, reason })
                 if (stream, epoch) == (wanted_stream, wanted) =>
             {

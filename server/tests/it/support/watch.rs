@@ -4,7 +4,7 @@ use std::path::Path;
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Library, Position, Quality, SegmentInfo, StreamId},
+    media::{Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
@@ -42,7 +42,7 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
     let found = library.videos.iter().find(|video| video.title == title);
     let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
     let stream = StreamId(1);
-    client.send(&ClientMessage::Watch { stream, video, quality, from: Position::START }).await;
+    client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
     client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: CREDIT }).await;
     let mut watched = Watched {
         library,
@@ -54,7 +54,7 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
     };
     loop {
         match client.next().await {
-            ServerMessage::StreamStarted { duration_nanos, frame_count, segments, .. } => {
+            ServerMessage::StreamStarted(StreamStart { duration_nanos, frame_count, segments, .. }) => {
                 watched = Watched { duration_nanos, frame_count, segments, ..watched };
             }
             ServerMessage::Picture { head, jpeg } => {
