@@ -1,12 +1,12 @@
 //! Every face of the window with made-up data, to look at without a server: `cargo run --example gallery -- SCENE [light|dark]`.
 
-#[path = "../tests/it/scenes.rs"]
+#[path = "../tests/it/support/scenes.rs"]
 mod scenes;
 
 use common::media::VideoId;
 use triptych_client::{
     state::State,
-    ui::{self, View, theme},
+    ui::{self, View, kit::theme},
 };
 
 struct Gallery {

@@ -14,6 +14,9 @@ use common::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DraftId(pub u64);
 
+/// Names the thumbnail of a video: its id and the fingerprint of its files, so that changed files get a new thumbnail.
+pub type ThumbnailKey = (VideoId, u64);
+
 /// From the window to the network thread.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NetCommand {
@@ -43,7 +46,7 @@ pub enum NetCommand {
     Grant {
         /// The stream concerned.
         stream: StreamId,
-        /// The stretch concerned.
+        /// The epoch concerned.
         epoch: Epoch,
         /// How many more pictures and sound chunks.
         items: u32,
@@ -118,11 +121,11 @@ pub enum NetEvent {
     Envelope(WireEntry),
     /// An epoch of a stream begins; its pictures and sound go to the [`PictureSink`].
     StreamStarted(StreamStart),
-    /// Nothing more of this stretch of the stream comes.
+    /// Nothing more of this epoch of the stream comes.
     StreamEnded {
         /// From [`NetCommand::Watch`].
         stream: StreamId,
-        /// The stretch that ended.
+        /// The epoch that ended.
         epoch: Epoch,
         /// Why.
         reason: EndReason,
@@ -196,7 +199,7 @@ pub enum Offline {
         /// What came, in short form.
         found: String,
         /// The file to edit when the change is known to be right.
-        pins_file: String,
+        known_servers_file: String,
     },
     /// The own key cannot be read, kept or made.
     Identity {

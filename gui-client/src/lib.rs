@@ -1,12 +1,11 @@
 //! The Triptych client: people, private messages and videos in one window.
 //!
-//! `main → app → {ui, net, state}`: `net` talks to the server, `state` is plain data that events and actions change,
-//! `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
+//! `main → app → {ui, net, state, playback}`: `net` talks to the server, `playback` decodes and plays, `state` is plain
+//! data that events and actions change, `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
 
 pub mod app;
 pub mod config;
 pub mod event;
-pub mod identity;
 pub mod net;
 pub mod playback;
 pub mod state;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Parser;
-use triptych_client::{app::App, config::Config, ui::icon};
+use triptych_client::{app::App, config::Config, ui::kit::window_icon};
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
         .with_app_id("triptych")
         .with_inner_size([1200.0, 760.0])
         .with_min_inner_size([760.0, 520.0])
-        .with_icon(icon::paint());
+        .with_icon(window_icon::paint());
     // Dithering smooths gradients, of which there are none here, and costs a software renderer time for every pixel.
     let options = eframe::NativeOptions { viewport, dithering: false, ..Default::default() };
     eframe::run_native(

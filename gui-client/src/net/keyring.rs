@@ -28,7 +28,7 @@ const ATTEMPTS_PER_SECOND: f64 = 4.0;
 const SHOWN_CIPHERTEXT_BYTES: usize = 24;
 
 /// What the thread is asked to do, in order.
-pub(super) enum Job {
+pub(super) enum KeyJob {
     /// The dictionary is this.
     Dictionary(Vec<Person>),
     /// Somebody came.
@@ -42,7 +42,7 @@ pub(super) enum Job {
 }
 
 /// What comes of it.
-pub(super) enum Outcome {
+pub(super) enum KeyOutput {
     /// For the window.
     Event(NetEvent),
     /// For the server.
@@ -62,8 +62,8 @@ pub(super) struct Sequences {
 pub(super) fn start(
     identity: Arc<Identity>,
     sequences: Arc<Mutex<Sequences>>,
-    deliver: impl Fn(Outcome) + Send + 'static,
-) -> mpsc::Sender<Job> {
+    deliver: impl Fn(KeyOutput) + Send + 'static,
+) -> mpsc::Sender<KeyJob> {
     let (job_sender, mut jobs) = mpsc::channel(QUEUE_LENGTH);
     let mut keyring = Keyring::new(identity, sequences);
     thread::Builder::new()
@@ -91,22 +91,22 @@ impl Keyring {
         Self { identity, people: HashMap::new(), sequences, attempts_left: ATTEMPTS_BURST, attempts_counted_at: None }
     }
 
-    fn work(&mut self, job: Job, now: Instant, unix_micros: u64) -> Vec<Outcome> {
+    fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64) -> Vec<KeyOutput> {
         match job {
-            Job::Dictionary(people) => {
+            KeyJob::Dictionary(people) => {
                 self.people = people.into_iter().map(|person| (person.public_key.id(), person)).collect();
                 Vec::new()
             }
-            Job::Joined(person) => {
+            KeyJob::Joined(person) => {
                 self.people.insert(person.public_key.id(), person);
                 Vec::new()
             }
-            Job::Left(name) => {
+            KeyJob::Left(name) => {
                 self.people.retain(|_, person| person.name != name);
                 Vec::new()
             }
-            Job::Seal { draft, recipients, text } => self.seal(draft, &recipients, text, unix_micros),
-            Job::Envelope(bytes) => match Envelope::parse(bytes) {
+            KeyJob::Seal { draft, recipients, text } => self.seal(draft, &recipients, text, unix_micros),
+            KeyJob::Envelope(bytes) => match Envelope::parse(bytes) {
                 Ok(envelope) => self.receive(&envelope, now),
                 Err(error) => {
                     tracing::warn!("the server relayed something that is no envelope: {error}");
@@ -116,7 +116,7 @@ impl Keyring {
         }
     }
 
-    fn seal(&mut self, draft: DraftId, recipients: &[PublicKey], text: String, unix_micros: u64) -> Vec<Outcome> {
+    fn seal(&mut self, draft: DraftId, recipients: &[PublicKey], text: String, unix_micros: u64) -> Vec<KeyOutput> {
         // The clock keeps numbers growing across restarts, the comparison keeps them growing within one.
         let sequence = {
             let mut sequences = self.sequences();
@@ -128,13 +128,13 @@ impl Keyring {
             Ok(envelope) => {
                 let message_id = envelope.message_id;
                 let say = ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) };
-                vec![Outcome::Event(NetEvent::Sent { draft, message_id }), Outcome::Frame(encode_client(&say))]
+                vec![KeyOutput::Event(NetEvent::Sent { draft, message_id }), KeyOutput::Frame(encode_client(&say))]
             }
-            Err(error) => vec![Outcome::Event(NetEvent::SendFailed { draft, reason: error.to_string() })],
+            Err(error) => vec![KeyOutput::Event(NetEvent::SendFailed { draft, reason: error.to_string() })],
         }
     }
 
-    fn receive(&mut self, envelope: &Envelope, now: Instant) -> Vec<Outcome> {
+    fn receive(&mut self, envelope: &Envelope, now: Instant) -> Vec<KeyOutput> {
         let me = self.identity.public_key().id();
         let mut letter = None;
         let outcome = if envelope.sender == me {
@@ -157,7 +157,7 @@ impl Keyring {
         };
         let entry = NetEvent::Envelope(wire_entry(envelope, outcome));
         let letter = letter.map(NetEvent::Letter);
-        [Some(entry), letter].into_iter().flatten().map(Outcome::Event).collect()
+        [Some(entry), letter].into_iter().flatten().map(KeyOutput::Event).collect()
     }
 
     /// In the order of the design: addressed to me, sender known, not seen before, then the cryptography.
@@ -232,7 +232,7 @@ mod tests {
     fn keyring_with(owner: Identity, sequences: Arc<Mutex<Sequences>>) -> Keyring {
         let mut keyring = Keyring::new(Arc::new(owner), sequences);
         let people = vec![person("ada", &test_keys::ada()), person("bob", &test_keys::bob())];
-        keyring.work(Job::Dictionary(people), Instant::now(), 0);
+        keyring.work(KeyJob::Dictionary(people), Instant::now(), 0);
         keyring
     }
 
@@ -242,12 +242,12 @@ mod tests {
         seal(&letter, sequence, &test_keys::ada(), &to_bob).unwrap().as_bytes().to_vec()
     }
 
-    fn events(outcomes: Vec<Outcome>) -> (Vec<WireOutcome>, Vec<String>) {
+    fn events(outcomes: Vec<KeyOutput>) -> (Vec<WireOutcome>, Vec<String>) {
         let (mut wire, mut texts) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             match outcome {
-                Outcome::Event(NetEvent::Envelope(entry)) => wire.push(entry.outcome),
-                Outcome::Event(NetEvent::Letter(letter)) => texts.push(letter.text),
+                KeyOutput::Event(NetEvent::Envelope(entry)) => wire.push(entry.outcome),
+                KeyOutput::Event(NetEvent::Letter(letter)) => texts.push(letter.text),
                 _ => panic!("neither envelope nor letter"),
             }
         }
@@ -258,7 +258,7 @@ mod tests {
     fn the_recipient_reads_and_a_replay_is_rejected() {
         let mut bob = keyring(test_keys::bob());
         let envelope = sealed(7, "hello");
-        let mut receive = |bytes: Vec<u8>| events(bob.work(Job::Envelope(bytes), Instant::now(), 0));
+        let mut receive = |bytes: Vec<u8>| events(bob.work(KeyJob::Envelope(bytes), Instant::now(), 0));
         assert_eq!(receive(envelope.clone()), (vec![WireOutcome::Opened], vec!["hello".to_owned()]));
         assert_eq!(receive(envelope), (vec![WireOutcome::Rejected], vec![]));
         assert_eq!(receive(sealed(6, "older")), (vec![WireOutcome::Rejected], vec![]));
@@ -270,7 +270,7 @@ mod tests {
         let sequences = Arc::default();
         let receive = |sequence| {
             let mut bob = keyring_with(test_keys::bob(), Arc::clone(&sequences));
-            events(bob.work(Job::Envelope(sealed(sequence, "hello")), Instant::now(), 0)).0
+            events(bob.work(KeyJob::Envelope(sealed(sequence, "hello")), Instant::now(), 0)).0
         };
         assert_eq!(receive(7), [WireOutcome::Opened]);
         assert_eq!(receive(7), [WireOutcome::Rejected]);
@@ -280,10 +280,10 @@ mod tests {
     #[test]
     fn a_letter_from_somebody_who_is_not_in_the_dictionary_is_rejected() {
         let mut bob = keyring(test_keys::bob());
-        bob.work(Job::Left(Name::parse("ada").unwrap()), Instant::now(), 0);
-        assert_eq!(events(bob.work(Job::Envelope(sealed(1, "x")), Instant::now(), 0)).0, [WireOutcome::Rejected]);
-        bob.work(Job::Joined(person("ada", &test_keys::ada())), Instant::now(), 0);
-        assert_eq!(events(bob.work(Job::Envelope(sealed(2, "x")), Instant::now(), 0)).0, [WireOutcome::Opened]);
+        bob.work(KeyJob::Left(Name::parse("ada").unwrap()), Instant::now(), 0);
+        assert_eq!(events(bob.work(KeyJob::Envelope(sealed(1, "x")), Instant::now(), 0)).0, [WireOutcome::Rejected]);
+        bob.work(KeyJob::Joined(person("ada", &test_keys::ada())), Instant::now(), 0);
+        assert_eq!(events(bob.work(KeyJob::Envelope(sealed(2, "x")), Instant::now(), 0)).0, [WireOutcome::Opened]);
     }
 
     #[test]
@@ -292,12 +292,12 @@ mod tests {
         let start = Instant::now();
         let mut outcomes = Vec::new();
         for n in 0..10 {
-            outcomes.extend(events(eve.work(Job::Envelope(sealed(n, "secret")), start, 0)).0);
+            outcomes.extend(events(eve.work(KeyJob::Envelope(sealed(n, "secret")), start, 0)).0);
         }
         assert_eq!(outcomes[..8], [WireOutcome::Foreign; 8]);
         assert_eq!(outcomes[8..], [WireOutcome::NotTried; 2]);
         let later = start + Duration::from_millis(300);
-        assert_eq!(events(eve.work(Job::Envelope(sealed(11, "x")), later, 0)).0, [WireOutcome::Foreign]);
+        assert_eq!(events(eve.work(KeyJob::Envelope(sealed(11, "x")), later, 0)).0, [WireOutcome::Foreign]);
     }
 
     #[test]
@@ -305,15 +305,15 @@ mod tests {
         let mut ada = keyring(test_keys::ada());
         let mut seal_one = |unix_micros| {
             let recipients = vec![test_keys::bob().public_key().clone()];
-            let job = Job::Seal { draft: DraftId(1), recipients, text: "x".to_owned() };
+            let job = KeyJob::Seal { draft: DraftId(1), recipients, text: "x".to_owned() };
             let outcomes = ada.work(job, Instant::now(), unix_micros);
-            let Some(Outcome::Frame(frame)) = outcomes.into_iter().nth(1) else { panic!("no frame") };
+            let Some(KeyOutput::Frame(frame)) = outcomes.into_iter().nth(1) else { panic!("no frame") };
             let Ok(ClientMessage::Say { envelope }) = common::codec::decode_client(&frame[4..]) else { panic!() };
             Envelope::parse(envelope.0).unwrap()
         };
         let (first, second) = (seal_one(1_000_000), seal_one(1_000_000));
         assert!(second.sequence > first.sequence);
-        let outcomes = ada.work(Job::Envelope(first.as_bytes().to_vec()), Instant::now(), 0);
+        let outcomes = ada.work(KeyJob::Envelope(first.as_bytes().to_vec()), Instant::now(), 0);
         assert_eq!(events(outcomes).0, [WireOutcome::Own]);
     }
 }

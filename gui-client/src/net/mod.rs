@@ -3,11 +3,12 @@
 //! The window gives [`NetCommand`]s and takes [`NetEvent`]s, both plain data; pictures go straight to the
 //! [`PictureSink`]. Nothing here waits for the window and the window never waits for anything here.
 
+mod cert_verifier;
+mod handshake;
+pub mod identity;
 mod keyring;
-mod link;
-mod pins;
+mod known_servers;
 mod task;
-mod tls;
 
 use std::{
     path::PathBuf,

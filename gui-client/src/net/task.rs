@@ -3,7 +3,7 @@
 //! ```text
 //!            Connect              Welcome
 //! offline ───────────► on its way ───────► online
-//!    ▲                     │ refused,        │ Disconnect, link broken,
+//!    ▲                     │ refused,        │ Disconnect, connection lost,
 //!    └─────────────────────┴ unreachable ────┴ goodbye
 //! ```
 
@@ -30,14 +30,12 @@ use tokio::{
 
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
-    keyring::{self, Job, Outcome, Sequences},
-    link::{self, Link, Stream, broken, next_message, unreachable},
-    pins::Pins,
-};
-use crate::{
-    event::{NetCommand, NetEvent, Offline, PictureSink, Progress},
+    handshake::{self, Session, Stream, broken, next_message, unreachable},
     identity,
+    keyring::{self, KeyJob, KeyOutput, Sequences},
+    known_servers::KnownServers,
 };
+use crate::event::{NetCommand, NetEvent, Offline, PictureSink, Progress};
 
 /// Frames that may wait to be written; a server that reads never lets it come to that.
 const WRITE_QUEUE_LENGTH: usize = 256;
@@ -98,7 +96,7 @@ impl Task {
         let (progress, mut progress_receiver) = mpsc::channel(4);
         let settings = self.settings.clone();
         let mut attempt = std::pin::pin!(attempt(&settings, address, name, progress));
-        let (link, identity) = loop {
+        let (session, identity) = loop {
             tokio::select! {
                 biased;
                 Some(step) = progress_receiver.recv() => self.tell(NetEvent::Progress(step)).await,
@@ -114,12 +112,12 @@ impl Task {
                 },
             }
         };
-        self.stay(link, identity, address).await
+        self.stay(session, identity, address).await
     }
 
     /// Online, until something ends it.
-    async fn stay(&mut self, link: Link, identity: Arc<Identity>, address: &str) -> Next {
-        let Link { mut frames, writer, online } = link;
+    async fn stay(&mut self, session: Session, identity: Arc<Identity>, address: &str) -> Next {
+        let Session { mut frames, writer, online } = session;
         let (frame_sender, frames_to_write) = mpsc::channel(WRITE_QUEUE_LENGTH);
         let mut writer = tokio::spawn(write_frames(frames_to_write, writer));
         let jobs = keyring::start(identity, self.sequences.clone(), {
@@ -128,26 +126,26 @@ impl Task {
             // Straight to the window and the writer: waiting for this task, which may be waiting for the key thread,
             // could be for ever.
             move |outcome| match outcome {
-                Outcome::Event(event) => {
+                KeyOutput::Event(event) => {
                     let _ = events.blocking_send((visit, event));
                     wake();
                 }
-                Outcome::Frame(frame) => write(&frames, frame),
+                KeyOutput::Frame(frame) => write(&frames, frame),
             }
         });
-        let wire = Wire { jobs, frames: frame_sender };
+        let outgoing = Outgoing { jobs, frames: frame_sender };
 
-        wire.ask(Job::Dictionary(online.people.clone())).await;
+        outgoing.ask(KeyJob::Dictionary(online.people.clone())).await;
         self.tell(NetEvent::Online(online)).await;
         let mut silence_deadline = Instant::now() + SILENCE_LIMIT;
         let next = loop {
             let step = tokio::select! {
                 message = timeout_at(silence_deadline.into(), next_message(&mut frames)) => {
-                    let step = self.on_message(message, &wire, address).await;
+                    let step = self.on_message(message, &outgoing, address).await;
                     silence_deadline = Instant::now() + SILENCE_LIMIT;
                     step
                 }
-                command = next_command(&mut self.commands, &mut self.visit) => on_command(command, &wire).await,
+                command = next_command(&mut self.commands, &mut self.visit) => on_command(command, &outgoing).await,
                 written = &mut writer => Some(Next::Rest(match written {
                     Ok(Err(error)) => broken(address, &error),
                     _ => unreachable(format!("The connection to {address} ended."), "Connect again."),
@@ -157,8 +155,8 @@ impl Task {
                 break next;
             }
         };
-        wire.write(encode_client(&ClientMessage::Quit));
-        drop(wire);
+        outgoing.write(encode_client(&ClientMessage::Quit));
+        drop(outgoing);
         if !writer.is_finished() {
             let _ = timeout(GOODBYE_TIME, &mut writer).await;
             writer.abort();
@@ -169,7 +167,7 @@ impl Task {
     async fn on_message(
         &self,
         message: Result<io::Result<Option<ServerMessage>>, tokio::time::error::Elapsed>,
-        wire: &Wire,
+        outgoing: &Outgoing,
         address: &str,
     ) -> Option<Next> {
         let message = match message {
@@ -194,23 +192,23 @@ impl Task {
                 return None;
             }
             ServerMessage::Ping { number } => {
-                wire.write(encode_client(&ClientMessage::Pong { number }));
+                outgoing.write(encode_client(&ClientMessage::Pong { number }));
                 return None;
             }
             ServerMessage::Relayed { envelope } => {
-                wire.ask(Job::Envelope(envelope.0)).await;
+                outgoing.ask(KeyJob::Envelope(envelope.0)).await;
                 return None;
             }
             ServerMessage::Joined { revision, person } => {
-                wire.ask(Job::Joined(person.clone())).await;
+                outgoing.ask(KeyJob::Joined(person.clone())).await;
                 NetEvent::Joined { revision, person }
             }
             ServerMessage::Left { revision, name, reason } => {
-                wire.ask(Job::Left(name.clone())).await;
+                outgoing.ask(KeyJob::Left(name.clone())).await;
                 NetEvent::Left { revision, name, reason }
             }
             ServerMessage::Directory { revision, people } => {
-                wire.ask(Job::Dictionary(people.clone())).await;
+                outgoing.ask(KeyJob::Dictionary(people.clone())).await;
                 NetEvent::Directory { revision, people }
             }
             ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
@@ -257,13 +255,13 @@ async fn next_command(commands: &mut mpsc::Receiver<Numbered<NetCommand>>, visit
 }
 
 /// Where frames and jobs go while online.
-struct Wire {
-    jobs: mpsc::Sender<Job>,
+struct Outgoing {
+    jobs: mpsc::Sender<KeyJob>,
     frames: mpsc::Sender<Bytes>,
 }
 
-impl Wire {
-    async fn ask(&self, job: Job) {
+impl Outgoing {
+    async fn ask(&self, job: KeyJob) {
         if self.jobs.send(job).await.is_err() {
             tracing::error!("the key thread is gone");
         }
@@ -280,13 +278,13 @@ fn write(frames: &mpsc::Sender<Bytes>, frame: Bytes) {
     }
 }
 
-async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
+async fn on_command(command: Option<NetCommand>, outgoing: &Outgoing) -> Option<Next> {
     let message = match command {
         None => return Some(Next::Exit),
         Some(NetCommand::Disconnect) => return Some(Next::Rest(Offline::Left)),
         Some(NetCommand::Connect { address, name }) => return Some(Next::Connect { address, name }),
         Some(NetCommand::Send { draft, recipients, text }) => {
-            wire.ask(Job::Seal { draft, recipients, text }).await;
+            outgoing.ask(KeyJob::Seal { draft, recipients, text }).await;
             return None;
         }
         Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
@@ -297,7 +295,7 @@ async fn on_command(command: Option<NetCommand>, wire: &Wire) -> Option<Next> {
         Some(NetCommand::AskThumbnail { video }) => ClientMessage::AskThumbnail { video },
         Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
     };
-    wire.write(encode_client(&message));
+    outgoing.write(encode_client(&message));
     None
 }
 
@@ -306,7 +304,7 @@ async fn attempt(
     address: &str,
     name: &str,
     progress: mpsc::Sender<Progress>,
-) -> Result<(Link, Arc<Identity>), Offline> {
+) -> Result<(Session, Arc<Identity>), Offline> {
     let step = |step| {
         // At most three steps are told, and four fit.
         let _ = progress.try_send(step);
@@ -318,8 +316,8 @@ async fn attempt(
     })?;
     // The server first: nobody waits seconds for a key only to learn that the address was wrong.
     step(Progress::Connecting);
-    let pins = Pins::new(&settings.data_dir);
-    let mut connection = link::connect(address, settings.is_plaintext, &pins).await?;
+    let known_servers = KnownServers::new(&settings.data_dir);
+    let mut connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
     let identity = match load_identity(&settings.data_dir, &name).await? {
         Some(identity) => identity,
         None => {
@@ -329,15 +327,15 @@ async fn attempt(
             if begun.elapsed() > JOIN_DEADLINE / 2 {
                 // The server has waited too long for its greeting, or nearly so.
                 step(Progress::Connecting);
-                connection = link::connect(address, settings.is_plaintext, &pins).await?;
+                connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
             }
             made
         }
     };
     let identity = Arc::new(identity);
     step(Progress::Joining);
-    let link = connection.join(&name, identity.clone(), &pins).await?;
-    Ok((link, identity))
+    let session = connection.join(&name, identity.clone(), &known_servers).await?;
+    Ok((session, identity))
 }
 
 async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>, Offline> {

@@ -6,12 +6,13 @@
 //!     ^       │                                                              ^
 //!     │       │                                                  what is heard now: the clock
 //!     │       │                                                              │
-//!     │       └─PCM──> SoundQueue ──────> "triptych-sound" and the device ───┘
+//!     │       └─PCM──> AudioBuffer ──────> "triptych-sound" and the device ───┘
 //!     └───────────── credit: one for each picture shown or dropped, and each chunk handed to the device
 //! ```
 
-pub mod decoder;
+pub mod audio_buffer;
+pub mod audio_output;
+mod decode_worker;
 pub mod picture;
+pub mod player;
 pub mod playout;
-pub mod sound;
-pub mod sound_queue;

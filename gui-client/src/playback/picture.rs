@@ -48,7 +48,12 @@ pub struct PictureDecoder {
 impl PictureDecoder {
     /// Decodes `jpeg` into `buffer`. When the place for it, in pixels of the screen, is at most half as large, the
     /// picture is made smaller by a whole number, but not smaller than its place.
-    pub fn decode(&mut self, jpeg: &[u8], place: (u32, u32), mut buffer: Vec<u32>) -> Result<Picture, PictureError> {
+    pub fn decode(
+        &mut self,
+        jpeg: &[u8],
+        display_size: (u32, u32),
+        mut buffer: Vec<u32>,
+    ) -> Result<Picture, PictureError> {
         let decoder = JpegDecoder::new(Cursor::new(jpeg)).map_err(unreadable)?;
         let (width, height) = decoder.dimensions();
         if width.max(height) > MAX_PICTURE_SIDE {
@@ -65,7 +70,7 @@ impl PictureDecoder {
             }
             other => return Err(PictureError::UnusualColours(other)),
         }
-        let divisor = divisor(width, height, place);
+        let divisor = divisor(width, height, display_size);
         buffer.resize((width / divisor) * (height / divisor), 0);
         if divisor == 1 {
             for (pixel, rgb) in buffer.iter_mut().zip(self.full_size.chunks_exact(CHANNELS)) {
@@ -112,12 +117,12 @@ fn rgba(r: u8, g: u8, b: u8) -> u32 {
 }
 
 /// By which whole number a picture can be divided and still fill its place.
-fn divisor(width: usize, height: usize, place: (u32, u32)) -> usize {
+fn divisor(width: usize, height: usize, display_size: (u32, u32)) -> usize {
     // Up to 8 the sums of a column fit 16 bits, and the multiplication below stands for a division exactly.
     const LARGEST_DIVISOR: usize = 8;
-    let (place_width, place_height) = (place.0.max(1) as usize, place.1.max(1) as usize);
+    let (display_width, display_height) = (display_size.0.max(1) as usize, display_size.1.max(1) as usize);
     // The place has the aspect of the largest variant, so the side that needs more pixels decides.
-    (width / place_width).min(height / place_height).clamp(1, LARGEST_DIVISOR)
+    (width / display_width).min(height / display_height).clamp(1, LARGEST_DIVISOR)
 }
 
 /// What to multiply with, and shift right by 24 bits, to divide by `count`. The largest sum of `count` bytes, plus half a

@@ -1,16 +1,14 @@
-//! What a person can do, and what has to happen outside of the state because of it.
+//! What a person can do.
 
 use std::time::Instant;
 
 use common::{
     crypto::KeyId,
-    media::{Epoch, Quality, StreamId, VideoId},
+    media::{Quality, VideoId},
     name::Name,
 };
 
-use crate::event::{DraftId, NetCommand};
-
-use super::thumbnails::ThumbnailKey;
+use crate::event::DraftId;
 
 /// One point in time on the two clocks that the state needs. Injected, so that tests own time.
 #[derive(Debug, Clone, Copy)]
@@ -88,61 +86,4 @@ pub enum Action {
     ChangeVolume(i8),
     /// Turns the sound off, or on again.
     ToggleMute,
-}
-
-/// What has to happen outside of the state.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// For the network thread.
-    Net(NetCommand),
-    /// Pictures of this stream are coming; whatever played before is over.
-    StartPlayback {
-        /// Title, for the log.
-        title: String,
-        /// Which pictures.
-        stream: StreamId,
-        /// Whether the sound device will be needed.
-        has_sound: bool,
-    },
-    /// Pictures of this stretch are coming; what is left of the one before is not shown any more.
-    BeginStretch {
-        /// Title, for the log.
-        title: String,
-        /// Which stream.
-        stream: StreamId,
-        /// Which stretch of it.
-        epoch: Epoch,
-        /// Whether the sound device will be needed.
-        has_sound: bool,
-    },
-    /// Picture and sound stand still, or go on.
-    Pause(bool),
-    /// How loud from now on.
-    Volume {
-        /// From 0 to 100.
-        percent: u8,
-    },
-    /// Nothing more of this stretch comes; what is on hand is still shown.
-    SourceEnded {
-        /// Which stream.
-        stream: StreamId,
-        /// Which stretch of it.
-        epoch: Epoch,
-    },
-    /// A small picture of a video is to be decoded and shown in the list.
-    ShowThumbnail {
-        /// Which video.
-        key: ThumbnailKey,
-        /// JFIF.
-        jpeg: Vec<u8>,
-    },
-    /// A small picture is not needed any more.
-    DropThumbnail(ThumbnailKey),
-    /// Nothing more is shown.
-    StopPlayback {
-        /// For the log.
-        how: &'static str,
-    },
-    /// Keys typed from now on belong in the composer.
-    FocusComposer,
 }

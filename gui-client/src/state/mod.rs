@@ -8,8 +8,9 @@
 //! ```
 
 pub mod action;
+pub mod connection;
 pub mod conversation;
-pub mod link;
+pub mod effect;
 pub mod people;
 pub mod player;
 pub mod thumbnails;
@@ -27,11 +28,12 @@ use common::{
 use crate::event::{NetCommand, NetEvent, Offline, Online, WireOutcome};
 
 use self::{
-    action::{Action, Effect, Moment, Peer, SidePanel},
+    action::{Action, Moment, Peer, SidePanel},
+    connection::{Connection, Phase},
     conversation::Conversations,
-    link::{Link, Phase},
+    effect::Effect,
     people::{Followup, People},
-    player::{PlaybackReport, Player},
+    player::{PlaybackReport, PlayerState},
     thumbnails::Thumbnails,
     wire::Wire,
 };
@@ -40,7 +42,7 @@ use self::{
 #[derive(Debug, Clone)]
 pub struct State {
     /// The connection and the form that starts it.
-    pub link: Link,
+    pub connection: Connection,
     /// The dictionary.
     pub people: People,
     /// What was said.
@@ -50,7 +52,7 @@ pub struct State {
     /// What can be watched.
     pub library: Library,
     /// What is being watched.
-    pub player: Player,
+    pub player: PlayerState,
     /// Small pictures of the videos.
     pub thumbnails: Thumbnails,
     /// What passed by.
@@ -78,12 +80,12 @@ impl State {
     /// Before anything happened, with the form filled in.
     pub fn new(address: String, name: String) -> Self {
         Self {
-            link: Link::new(address, name),
+            connection: Connection::new(address, name),
             people: People::default(),
             conversations: Conversations::default(),
             selected: Peer::Everyone,
             library: Library::default(),
-            player: Player::default(),
+            player: PlayerState::default(),
             thumbnails: Thumbnails::default(),
             wire: Wire::default(),
             side: SidePanel::Conversation,
@@ -109,7 +111,7 @@ impl State {
 
     /// Why nothing can be sent to the selected peer now, in words for a person.
     pub fn cannot_send(&self) -> Option<String> {
-        if !self.link.is_online() {
+        if !self.connection.is_online() {
             return Some("You are not connected. What you write stays here until you are.".into());
         }
         match self.selected {
@@ -126,7 +128,7 @@ impl State {
 
     /// When [`State::tick`] wants to be called again.
     pub fn next_tick(&self) -> Option<Instant> {
-        match self.link.phase {
+        match self.connection.phase {
             Phase::Waiting { retry_at } => Some(retry_at),
             _ => None,
         }
@@ -134,7 +136,7 @@ impl State {
 
     /// Lets time pass.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
-        match self.link.phase {
+        match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
             _ => Vec::new(),
         }
@@ -145,8 +147,8 @@ impl State {
         match event {
             NetEvent::Progress(progress) => {
                 // One that was given up may still say how far it got.
-                if matches!(self.link.phase, Phase::Attempting(_)) {
-                    self.link.phase = Phase::Attempting(progress);
+                if matches!(self.connection.phase, Phase::Attempting(_)) {
+                    self.connection.phase = Phase::Attempting(progress);
                 }
             }
             NetEvent::Online(online) => return self.came_online(online),
@@ -186,22 +188,22 @@ impl State {
 
     /// These entries of the library are on the screen.
     pub fn see_videos(&mut self, videos: &[VideoId]) -> Vec<Effect> {
-        if self.link.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
+        if self.connection.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
     }
 
     /// Takes in what the person does.
     pub fn handle(&mut self, action: Action, now: Moment) -> Vec<Effect> {
         match action {
-            Action::EditAddress(address) => self.link.address = address,
-            Action::EditName(name) => self.link.name = name,
-            Action::Connect if self.link.form_hint().is_none() => return self.connect(),
+            Action::EditAddress(address) => self.connection.address = address,
+            Action::EditName(name) => self.connection.name = name,
+            Action::Connect if self.connection.form_hint().is_none() => return self.connect(),
             Action::Connect => {}
             Action::ConnectAs(name) => {
-                self.link.name = name.as_str().to_owned();
+                self.connection.name = name.as_str().to_owned();
                 return self.connect();
             }
             Action::ReconnectNow => {
-                self.link.forget_tries();
+                self.connection.forget_tries();
                 return self.connect();
             }
             Action::Leave => return self.leave(),
@@ -223,7 +225,7 @@ impl State {
             }
             Action::Watch(id) => {
                 let video = self.library.videos.iter().find(|video| video.id == id).cloned();
-                if let Some(video) = video.filter(|_| self.link.is_online()) {
+                if let Some(video) = video.filter(|_| self.connection.is_online()) {
                     return self.player.watch(video, now.instant);
                 }
             }
@@ -242,13 +244,13 @@ impl State {
     }
 
     fn connect(&mut self) -> Vec<Effect> {
-        self.link.begin_attempt();
-        let (address, name) = (self.link.address.trim().to_owned(), self.link.name.trim().to_owned());
+        self.connection.begin_attempt();
+        let (address, name) = (self.connection.address.trim().to_owned(), self.connection.name.trim().to_owned());
         vec![Effect::Net(NetCommand::Connect { address, name })]
     }
 
     fn came_online(&mut self, online: Online) -> Vec<Effect> {
-        let home = (self.link.address.trim().to_owned(), online.public_key.id());
+        let home = (self.connection.address.trim().to_owned(), online.public_key.id());
         if self.last_home.as_ref() != Some(&home) {
             // Another server or another self: what was said before belongs to neither.
             self.conversations = Conversations::default();
@@ -257,8 +259,8 @@ impl State {
             self.selected = Peer::Everyone;
             self.last_home = Some(home);
         }
-        self.link.name = online.name.as_str().to_owned();
-        self.link.came_online(online.server_fingerprint);
+        self.connection.name = online.name.as_str().to_owned();
+        self.connection.came_online(online.server_fingerprint);
         self.people.came_online(online.public_key.id(), online.revision, online.people);
         self.change_library(online.library)
     }
@@ -270,12 +272,12 @@ impl State {
     }
 
     fn went_offline(&mut self, offline: Offline, now: Moment) -> Vec<Effect> {
-        self.link.went_offline(offline, now.instant);
+        self.connection.went_offline(offline, now.instant);
         self.people.went_offline();
         self.conversations.went_offline();
         self.thumbnails.went_offline();
         let mut effects = self.player.went_offline();
-        if !self.link.is_wanted {
+        if !self.connection.is_wanted {
             effects.extend(self.player.stop());
         }
         effects
@@ -283,9 +285,9 @@ impl State {
 
     fn leave(&mut self) -> Vec<Effect> {
         let mut effects = self.player.stop();
-        self.link.is_wanted = false;
-        self.link.phase = Phase::Idle;
-        self.link.trouble = None;
+        self.connection.is_wanted = false;
+        self.connection.phase = Phase::Idle;
+        self.connection.problem = None;
         self.people.went_offline();
         self.conversations.went_offline();
         self.thumbnails.went_offline();

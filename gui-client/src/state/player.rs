@@ -1,6 +1,6 @@
 //! What is being watched, where in it, and how.
 //!
-//! Going elsewhere takes a new stretch of the stream, and the picture of the old one stays until there is one of the new.
+//! Going elsewhere takes a new epoch of the stream, and the picture of the old one stays until there is one of the new.
 //! While one such request is under way, further ones (a drag along the bar, a key held down) are remembered, and only the
 //! last is sent when the picture is there: the server is asked as fast as it can answer and no faster.
 
@@ -16,7 +16,7 @@ use common::{
 
 use crate::event::NetCommand;
 
-use super::action::Effect;
+use super::effect::Effect;
 
 /// A request whose picture is not there after this time no longer holds back the next one.
 const SEEK_PATIENCE: Duration = Duration::from_millis(300);
@@ -48,9 +48,9 @@ pub enum Stall {
 pub struct PlaybackReport {
     /// Which stream it is about.
     pub stream: StreamId,
-    /// Which stretch of it.
+    /// Which epoch of it.
     pub epoch: Epoch,
-    /// Time in the stream; none before the first picture of the stretch.
+    /// Time in the stream; none before the first picture of the epoch.
     pub position_nanos: Option<u64>,
     /// Place in the stream of the picture, and its `VariantInfo::height`; none before the first of the stream.
     pub shown: Option<(u32, u32)>,
@@ -67,7 +67,7 @@ pub struct Showing {
     pub video: VideoInfo,
     /// Its stream.
     pub stream: StreamId,
-    /// The stretch that was asked for last.
+    /// The epoch that was asked for last.
     pub epoch: Epoch,
     /// How far it is.
     pub stage: Stage,
@@ -93,7 +93,7 @@ pub struct Showing {
     pub asked_at: Instant,
     /// Whether the server has forgotten the stream, so that nothing more can be asked of it.
     is_gone: bool,
-    /// Place in the stream of the picture on the screen; none when it is of another stretch.
+    /// Place in the stream of the picture on the screen; none when it is of another epoch.
     index: Option<u32>,
     /// The request that is under way.
     going: Option<(Position, Instant)>,
@@ -130,18 +130,18 @@ impl Showing {
     }
 
     /// Where it stands, or is about to, as the server understands it.
-    fn place(&self) -> Position {
+    fn target(&self) -> Position {
         let going = self.going.map(|(to, _)| to);
         self.next.or(going).or(self.index.map(Position::Picture)).unwrap_or(Position::Time(self.position_nanos))
     }
 
     fn go(&mut self, to: Position, now: Instant) -> Vec<Effect> {
-        let epoch = self.begin_stretch(to, now);
+        let epoch = self.begin_epoch(to, now);
         let seek = NetCommand::Seek(SeekRequest { stream: self.stream, epoch, to });
-        self.stretch_effects(seek)
+        self.epoch_effects(seek)
     }
 
-    fn begin_stretch(&mut self, to: Position, now: Instant) -> Epoch {
+    fn begin_epoch(&mut self, to: Position, now: Instant) -> Epoch {
         self.epoch = Epoch(self.epoch.0.saturating_add(1));
         self.going = Some((to, now));
         self.next = None;
@@ -151,11 +151,11 @@ impl Showing {
         self.epoch
     }
 
-    fn stretch_effects(&self, command: NetCommand) -> Vec<Effect> {
-        // The network hears of the stretch first, so that a grant never comes before it.
+    fn epoch_effects(&self, command: NetCommand) -> Vec<Effect> {
+        // The network hears of the epoch first, so that a grant never comes before it.
         vec![
             Effect::Net(command),
-            Effect::BeginStretch {
+            Effect::BeginEpoch {
                 title: self.video.title.clone(),
                 stream: self.stream,
                 epoch: self.epoch,
@@ -172,7 +172,7 @@ impl Showing {
 
 /// The picture's place.
 #[derive(Debug, Clone)]
-pub struct Player {
+pub struct PlayerState {
     /// What stands on it.
     pub showing: Option<Showing>,
     /// How loud, from 0 to 100.
@@ -184,13 +184,13 @@ pub struct Player {
     last_stream: u32,
 }
 
-impl Default for Player {
+impl Default for PlayerState {
     fn default() -> Self {
         Self { showing: None, volume_percent: 100, is_muted: false, audible_percent: 100, last_stream: 0 }
     }
 }
 
-impl Player {
+impl PlayerState {
     pub(super) fn watch(&mut self, video: VideoInfo, now: Instant) -> Vec<Effect> {
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
@@ -272,7 +272,7 @@ impl Player {
     pub(super) fn step(&mut self, pictures: i32, now: Instant) -> Vec<Effect> {
         let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
         // On the way to a time, nobody knows yet which picture stands there.
-        let Position::Picture(index) = showing.place() else { return Vec::new() };
+        let Position::Picture(index) = showing.target() else { return Vec::new() };
         let mut effects = Vec::new();
         if !showing.is_paused {
             showing.is_paused = true;
@@ -300,14 +300,9 @@ impl Player {
             return Vec::new();
         }
         showing.quality = quality;
-        let at = showing.place();
-        let epoch = showing.begin_stretch(at, now);
-        showing.stretch_effects(NetCommand::SetQuality(SetQualityRequest {
-            stream: showing.stream,
-            epoch,
-            quality,
-            at,
-        }))
+        let at = showing.target();
+        let epoch = showing.begin_epoch(at, now);
+        showing.epoch_effects(NetCommand::SetQuality(SetQualityRequest { stream: showing.stream, epoch, quality, at }))
     }
 
     pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {
@@ -345,7 +340,7 @@ impl Player {
         showing.segments = start.segments;
         showing.frame_count = start.frame_count;
         showing.has_sound = start.has_sound;
-        // From here on the number counts that the picture has in this stretch.
+        // From here on the number counts that the picture has in this epoch.
         showing.going = showing.going.map(|(_, asked_at)| (Position::Picture(start.first_index), asked_at));
         if showing.going.is_some() && showing.next.is_none() {
             showing.position_nanos = showing.time_of(start.first_index);
@@ -353,7 +348,7 @@ impl Player {
     }
 
     pub(super) fn source_ended(&mut self, stream: StreamId, epoch: Epoch, reason: EndReason) -> Vec<Effect> {
-        // A stream that fails does so in all its stretches, also those that the server has not heard of.
+        // A stream that fails does so in all its epochs, also those that the server has not heard of.
         let showing = self.showing.as_mut().filter(|showing| showing.stream == stream);
         let Some(showing) = showing.filter(|showing| !matches!(showing.stage, Stage::Failed(_))) else {
             return Vec::new();

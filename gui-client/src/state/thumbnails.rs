@@ -4,9 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use common::media::{Library, VideoId, VideoInfo};
 
-use crate::event::NetCommand;
-
-use super::action::Effect;
+use super::effect::Effect;
+use crate::event::{NetCommand, ThumbnailKey};
 
 /// So many are asked for at a time, so that they do not stand in a video's way.
 const MOST_OUTSTANDING: usize = 4;
@@ -14,11 +13,8 @@ const MOST_OUTSTANDING: usize = 4;
 /// So many are kept: 200 of 192x108 pixels take 17 MB.
 const MOST_KEPT: usize = 200;
 
-/// A video as its files are now.
-pub type ThumbnailKey = (VideoId, u64);
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ThumbnailState {
     Asked,
     Here,
     /// The server has none; it may have one at the next visit.
@@ -28,7 +24,7 @@ enum Stage {
 /// The book about them.
 #[derive(Debug, Clone, Default)]
 pub struct Thumbnails {
-    stages: HashMap<ThumbnailKey, Stage>,
+    states: HashMap<ThumbnailKey, ThumbnailState>,
     /// Those that are here, the one that was seen longest ago first.
     kept: VecDeque<ThumbnailKey>,
 }
@@ -37,15 +33,15 @@ impl Thumbnails {
     /// These entries are on the screen.
     pub(super) fn see(&mut self, videos: &[VideoId], library: &Library) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut outstanding = self.stages.values().filter(|&&stage| stage == Stage::Asked).count();
+        let mut outstanding = self.states.values().filter(|&&state| state == ThumbnailState::Asked).count();
         for video in library.videos.iter().filter(|video| videos.contains(&video.id)) {
             let key = key(video);
-            match self.stages.get(&key) {
-                Some(Stage::Here) => self.touch(key),
-                Some(Stage::Asked | Stage::Missing) => {}
+            match self.states.get(&key) {
+                Some(ThumbnailState::Here) => self.touch(key),
+                Some(ThumbnailState::Asked | ThumbnailState::Missing) => {}
                 None if outstanding < MOST_OUTSTANDING => {
                     outstanding += 1;
-                    self.stages.insert(key, Stage::Asked);
+                    self.states.insert(key, ThumbnailState::Asked);
                     effects.push(Effect::Net(NetCommand::AskThumbnail { video: video.id }));
                 }
                 None => {}
@@ -57,22 +53,22 @@ impl Thumbnails {
     /// One came; an empty one stands for none, and is not asked for again during this visit.
     pub(super) fn came(&mut self, key: ThumbnailKey, jpeg: Vec<u8>, library: &Library) -> Vec<Effect> {
         // What was asked for under an older fingerprint is answered under the new one.
-        self.stages.retain(|known, stage| *stage != Stage::Asked || known.0 != key.0);
+        self.states.retain(|known, state| *state != ThumbnailState::Asked || known.0 != key.0);
         if !library.videos.iter().any(|video| self::key(video) == key) && !jpeg.is_empty() {
             return Vec::new();
         }
         let mut effects = Vec::new();
         if !jpeg.is_empty() {
-            self.stages.insert(key, Stage::Here);
+            self.states.insert(key, ThumbnailState::Here);
             self.touch(key);
             effects.push(Effect::ShowThumbnail { key, jpeg });
         } else if let Some(video) = library.videos.iter().find(|video| video.id == key.0) {
-            self.stages.insert(self::key(video), Stage::Missing);
+            self.states.insert(self::key(video), ThumbnailState::Missing);
         }
         while self.kept.len() > MOST_KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
-            self.stages.remove(&oldest);
+            self.states.remove(&oldest);
             effects.push(Effect::DropThumbnail(oldest));
         }
         effects
@@ -81,7 +77,7 @@ impl Thumbnails {
     /// Pictures of videos that are gone, or are others now, are of no use.
     pub(super) fn keep_only(&mut self, library: &Library) -> Vec<Effect> {
         let is_listed = |known: &ThumbnailKey| library.videos.iter().any(|video| key(video) == *known);
-        self.stages.retain(|known, _| is_listed(known));
+        self.states.retain(|known, _| is_listed(known));
         let (kept, gone) = std::mem::take(&mut self.kept).into_iter().partition(is_listed);
         self.kept = kept;
         gone.into_iter().map(Effect::DropThumbnail).collect()
@@ -89,7 +85,7 @@ impl Thumbnails {
 
     /// What was asked for does not come any more.
     pub(super) fn went_offline(&mut self) {
-        self.stages.retain(|_, stage| *stage == Stage::Here);
+        self.states.retain(|_, state| *state == ThumbnailState::Here);
     }
 
     fn touch(&mut self, key: ThumbnailKey) {

@@ -1,21 +1,9 @@
 //! What the window shows: reads the state, returns what the person did. Nothing here talks to the network.
 
-pub mod icon;
-pub mod theme;
-
-mod composer;
-mod connect;
-mod controls;
-mod conversation;
-mod format;
-mod library;
-mod people;
-mod player;
-mod seek_bar;
-mod signs;
-mod status;
-mod widgets;
-mod wire;
+mod chat;
+pub mod kit;
+mod shell;
+mod video;
 
 use common::media::VideoId;
 use egui::{Frame, Margin, Panel, Ui};
@@ -23,11 +11,21 @@ use egui::{Frame, Margin, Panel, Ui};
 use crate::state::{
     State,
     action::{Action, Moment, SidePanel},
-    link::Phase,
-    thumbnails::ThumbnailKey,
+    connection::Phase,
 };
 
-use self::theme::{size, space};
+use self::{
+    chat::{conversation, people, wire},
+    kit::{
+        theme::{size, space},
+        widgets,
+    },
+    shell::{connect, status},
+    video::{
+        library::{self, ThumbnailLookup},
+        player,
+    },
+};
 
 /// What a view needs besides the state.
 #[derive(Clone, Copy)]
@@ -37,50 +35,50 @@ pub struct View<'a> {
     /// The picture that plays.
     pub picture: Option<egui::TextureId>,
     /// The small picture of a video and its size, when there is one.
-    pub thumbnail: &'a dyn Fn(ThumbnailKey) -> Option<(egui::TextureId, egui::Vec2)>,
+    pub thumbnail: ThumbnailLookup<'a>,
     /// Whether keys typed from now on belong in the composer.
     pub wants_composer_focus: bool,
 }
 
 /// What came of drawing.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct ViewOutput {
     /// What the person did, in order.
     pub actions: Vec<Action>,
     /// How many pixels of the screen the picture has, when one plays.
-    pub picture_place: Option<(u32, u32)>,
+    pub picture_size: Option<(u32, u32)>,
     /// Videos whose entries in the list are on the screen.
     pub visible_videos: Vec<VideoId>,
 }
 
-/// Draws everything, on a window that was cleared to [`theme::Theme::ground`]. Columns and bars are told apart by lines,
-/// not by grounds of their own: filling them would cost a software renderer two milliseconds for each picture of a video.
-pub fn show(ui: &mut Ui, state: &State, view: View) -> Outcome {
-    let mut outcome = Outcome::default();
+/// Draws everything, on a window that was cleared to [`kit::theme::Theme::background`]. Columns and bars are told apart by lines,
+/// not by backgrounds of their own: filling them would cost a software renderer two milliseconds for each picture of a video.
+pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
+    let mut outcome = ViewOutput::default();
     if is_inside(state) {
         inside(ui, state, view, &mut outcome);
     } else {
         egui::CentralPanel::default()
             .frame(Frame::new())
-            .show(ui, |ui| connect::show(ui, &state.link, &mut outcome.actions));
+            .show(ui, |ui| connect::show(ui, &state.connection, &mut outcome.actions));
     }
     outcome
 }
 
 /// Whether the main screen stands: once in, also while the link is broken, until the person leaves.
 fn is_inside(state: &State) -> bool {
-    state.link.is_wanted || state.link.phase == Phase::Online
+    state.connection.is_wanted || state.connection.phase == Phase::Online
 }
 
-fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut Outcome) {
+fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut ViewOutput) {
     let actions = &mut outcome.actions;
     Panel::top("status")
         .exact_size(size::STATUS_BAR)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
         .show(ui, |ui| status::show(ui, state, actions));
-    if state.link.trouble.is_some() {
+    if state.connection.problem.is_some() {
         let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
-        Panel::top("trouble").frame(frame).show(ui, |ui| status::trouble(ui, state, view.now, actions));
+        Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
     }
     let [least, first, most] = size::LEFT;
     Panel::left("left")
@@ -98,7 +96,7 @@ fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut Outcome) {
         .show(ui, |ui| right(ui, state, view, actions));
     egui::CentralPanel::default()
         .frame(Frame::new().inner_margin(Margin::same(12)))
-        .show(ui, |ui| outcome.picture_place = player::show(ui, state, view.picture, actions));
+        .show(ui, |ui| outcome.picture_size = player::show(ui, state, view.picture, actions));
 }
 
 fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible_videos: &mut Vec<VideoId>) {
@@ -107,7 +105,7 @@ fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, v
     let people_height = (ui.available_height() * 0.55).max(120.0);
     people::show(ui, state, &contacts, people_height, actions);
     ui.add_space(space::M);
-    library::show(ui, state, view, actions, visible_videos);
+    library::show(ui, state, view.thumbnail, actions, visible_videos);
 }
 
 fn right(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {

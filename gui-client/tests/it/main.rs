@@ -5,11 +5,11 @@
 
 mod net;
 mod net_stream;
-mod playback_decoder;
+mod playback_audio;
+mod playback_player;
 mod playback_playout;
-mod playback_sound;
-mod scenes;
 mod state_player;
+mod support;
 mod ui_player;
 mod ui_state;
 mod ui_views;

@@ -1,162 +1,12 @@
 //! The network side against the real server: two people and a listener, and everything that can go wrong on the way.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
+use common::{crypto::test_keys, message::RefusalCode};
+use triptych_client::event::{DraftId, NetCommand, NetEvent, Offline, WireOutcome};
+
+use crate::support::{
+    client::{Client, keep},
+    host::Host,
 };
-
-use common::{
-    crypto::{Identity, test_keys},
-    media::{PictureHead, SoundHead},
-    message::RefusalCode,
-    name::Name,
-};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
-use triptych_client::{
-    event::{DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedLetter, WireOutcome},
-    identity::identity_path,
-    net::{NetHandle, NetSettings},
-};
-use triptych_server::{Server, Settings};
-
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// A server on a runtime of its own.
-pub struct Host {
-    pub address: String,
-    stop: CancellationToken,
-    runtime: Runtime,
-}
-
-impl Host {
-    fn start(certificate_dir: Option<&Path>, listen: &str) -> Self {
-        Self::start_with(certificate_dir, listen, tempfile::tempdir().unwrap().path())
-    }
-
-    /// Offers what is in `videos`.
-    pub fn start_with(certificate_dir: Option<&Path>, listen: &str, videos: &Path) -> Self {
-        triptych_server::video::init().unwrap();
-        let runtime = Runtime::new().unwrap();
-        let settings = Settings {
-            listen: listen.parse().unwrap(),
-            videos: videos.to_owned(),
-            certificate_dir: certificate_dir.map(Path::to_owned),
-            cache_bytes: 1 << 20,
-        };
-        // The port of a server that was just killed may be taken for a moment yet.
-        let begun = Instant::now();
-        let server = loop {
-            match runtime.block_on(Server::bind(&settings)) {
-                Err(error) => assert!(begun.elapsed() < DEADLINE, "{error}"),
-                Ok(server) => break server,
-            }
-        };
-        let address = server.local_addr().unwrap().to_string();
-        let stop = CancellationToken::new();
-        runtime.spawn(server.run(stop.clone()));
-        Self { address, stop, runtime }
-    }
-
-    /// Ends at once, as if the machine had been switched off.
-    fn kill(self) {
-        self.runtime.shutdown_background();
-    }
-}
-
-struct NoPictures;
-
-impl PictureSink for NoPictures {
-    fn picture(&self, _: PictureHead, _: Vec<u8>) {}
-
-    fn sound(&self, _: SoundHead, _: Vec<u8>) {}
-}
-
-/// A client without a window, with a key that did not have to be made.
-pub struct Client {
-    pub net: NetHandle,
-    data_dir: TempDir,
-    /// Events that were passed over, for messages of failed tests.
-    passed: Mutex<Vec<NetEvent>>,
-}
-
-impl Client {
-    fn new(name: &str, identity: &Identity) -> Self {
-        let data_dir = tempfile::tempdir().unwrap();
-        keep(data_dir.path(), name, identity);
-        Self::with(data_dir, false)
-    }
-
-    fn with(data_dir: TempDir, is_plaintext: bool) -> Self {
-        Self::with_sink(data_dir, is_plaintext, Arc::new(NoPictures))
-    }
-
-    /// What streams bring goes to `sink`.
-    pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
-        let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
-        let net = NetHandle::start(settings, sink, Arc::new(|| {}));
-        Self { net, data_dir, passed: Mutex::default() }
-    }
-
-    pub fn connect(&self, address: &str, name: &str) {
-        self.net.send(NetCommand::Connect { address: address.to_owned(), name: name.to_owned() });
-    }
-
-    /// Waits for an event that `pick` takes.
-    pub fn wait_for<T>(&self, what: &str, mut pick: impl FnMut(&NetEvent) -> Option<T>) -> T {
-        let begun = Instant::now();
-        while begun.elapsed() < DEADLINE {
-            match self.net.next_event() {
-                Some(event) => match pick(&event) {
-                    Some(picked) => return picked,
-                    None => self.passed.lock().unwrap().push(event),
-                },
-                None => thread::yield_now(),
-            }
-        }
-        panic!("no {what}; there were {:#?}", self.passed.lock().unwrap());
-    }
-
-    pub fn online(&self) -> Online {
-        self.wait_for("welcome", |event| match event {
-            NetEvent::Online(online) => Some(online.clone()),
-            _ => None,
-        })
-    }
-
-    fn offline(&self) -> Offline {
-        self.wait_for("end", |event| match event {
-            NetEvent::Offline(offline) => Some(offline.clone()),
-            _ => None,
-        })
-    }
-
-    fn letter(&self) -> ReceivedLetter {
-        self.wait_for("letter", |event| match event {
-            NetEvent::Letter(letter) => Some(letter.clone()),
-            _ => None,
-        })
-    }
-
-    fn envelope(&self) -> WireOutcome {
-        self.wait_for("envelope", |event| match event {
-            NetEvent::Envelope(entry) => Some(entry.outcome),
-            _ => None,
-        })
-    }
-}
-
-/// Puts a key where the client keeps that of `name`.
-pub fn keep(data_dir: &Path, name: &str, identity: &Identity) {
-    use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
-    let path = identity_path(data_dir, &Name::parse(name).unwrap());
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
-    file.write_all(identity.to_pem().as_bytes()).unwrap();
-}
 
 #[test]
 fn one_writes_one_reads_and_one_cannot() {
@@ -256,10 +106,12 @@ fn a_server_with_another_certificate_is_not_spoken_to() {
 
     let impostor = Host::start(Some(new.path()), &address);
     client.connect(&address, "ada");
-    let Offline::CertificateChanged { expected, found, pins_file } = client.offline() else { panic!("accepted") };
+    let Offline::CertificateChanged { expected, found, known_servers_file } = client.offline() else {
+        panic!("accepted")
+    };
     assert_eq!(expected, first);
     assert_ne!(found, first);
-    assert!(pins_file.ends_with("known-servers.toml"));
+    assert!(known_servers_file.ends_with("known-servers.toml"));
     impostor.kill();
 
     let host = Host::start(Some(old.path()), &address);

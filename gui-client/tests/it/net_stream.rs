@@ -1,4 +1,4 @@
-//! Watching from the real server, without a window: network, playout and decoder as the program has them.
+//! Watching from the real server, without a window: network, playout and player as the program has them.
 
 use std::{
     path::Path,
@@ -16,10 +16,13 @@ use common::{
 };
 use triptych_client::{
     event::{NetCommand, NetEvent},
-    playback::{decoder::Decoder, sound::Sound},
+    playback::{audio_output::AudioOutput, player::Player},
 };
 
-use crate::net::{Client, Host, keep};
+use crate::support::{
+    client::{Client, keep},
+    host::Host,
+};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const STREAM: StreamId = StreamId(1);
@@ -41,12 +44,12 @@ fn make_clip(folder: &Path) {
 
 struct Watcher {
     client: Client,
-    decoder: Decoder,
+    player: Player,
 }
 
 impl Watcher {
     fn grant(&self) {
-        if let Some((stream, epoch, items)) = self.decoder.take_credit() {
+        if let Some((stream, epoch, items)) = self.player.take_credit() {
             self.client.net.send(NetCommand::Grant { stream, epoch, items });
         }
     }
@@ -54,14 +57,14 @@ impl Watcher {
     fn next(&self) -> PictureHead {
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
-            let due = self.decoder.due(Instant::now());
+            let due = self.player.due(Instant::now());
             self.grant();
             if let Some((head, _)) = due {
                 return head;
             }
             thread::yield_now();
         }
-        panic!("no picture; {:?}", self.decoder.status(Instant::now()));
+        panic!("no picture; {:?}", self.player.status(Instant::now()));
     }
 
     fn started(&self, expected: Epoch) -> (u32, bool, usize) {
@@ -81,17 +84,17 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     let videos = tempfile::tempdir().unwrap();
     make_clip(videos.path());
     let host = Host::start_with(None, "127.0.0.1:0", videos.path());
-    let decoder = Decoder::start(Sound::none(), || {}).expect("a thread can be started");
+    let player = Player::start(AudioOutput::none(), || {}).expect("a thread can be started");
     let data_dir = tempfile::tempdir().unwrap();
     keep(data_dir.path(), "ada", &test_keys::ada());
-    let client = Client::with_sink(data_dir, true, decoder.sink());
+    let client = Client::with_sink(data_dir, true, player.sink());
     client.connect(&host.address, "ada");
     let video = client.online().library.videos[0].clone();
     assert!(video.has_sound);
-    let watcher = Watcher { client, decoder };
+    let watcher = Watcher { client, player };
     let send = |command| watcher.client.net.send(command);
 
-    watcher.decoder.begin(STREAM, video.has_sound, Instant::now());
+    watcher.player.begin(STREAM, video.has_sound, Instant::now());
     let watch = NetCommand::Watch(WatchRequest {
         stream: STREAM,
         video: video.id,
@@ -104,10 +107,10 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     assert_eq!([(); 3].map(|()| watcher.next().index), [0, 1, 2]);
 
     // Paused, and to a picture of the other resolution: that one and no other.
-    watcher.decoder.set_paused(true, Instant::now());
+    watcher.player.set_paused(true, Instant::now());
     send(NetCommand::Seek(SeekRequest { stream: STREAM, epoch: Epoch(1), to: Position::Picture(40) }));
-    watcher.decoder.seek(STREAM, Epoch(1), true, Instant::now());
-    watcher.decoder.set_paused(true, Instant::now());
+    watcher.player.seek(STREAM, Epoch(1), true, Instant::now());
+    watcher.player.set_paused(true, Instant::now());
     watcher.grant();
     assert_eq!(watcher.started(Epoch(1)), (40, true, 2));
     let head = watcher.next();
@@ -121,20 +124,20 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
         quality,
         at: Position::Picture(40),
     }));
-    watcher.decoder.seek(STREAM, Epoch(2), true, Instant::now());
+    watcher.player.seek(STREAM, Epoch(2), true, Instant::now());
     watcher.grant();
     assert_eq!(watcher.started(Epoch(2)), (40, true, 1));
     let head = watcher.next();
     assert_eq!((head.index, head.height), (40, 120));
-    watcher.decoder.set_paused(false, Instant::now());
+    watcher.player.set_paused(false, Instant::now());
     let rest: Vec<u32> = (41..50).map(|_| watcher.next().index).collect();
     assert_eq!(rest, (41..50).collect::<Vec<_>>());
     watcher.client.wait_for("end", |event| match event {
         NetEvent::StreamEnded { epoch: Epoch(2), reason: EndReason::Finished, .. } => Some(()),
         _ => None,
     });
-    watcher.decoder.source_ended(STREAM, Epoch(2), Instant::now());
-    let tally = watcher.decoder.stop().expect("it plays").tally;
+    watcher.player.source_ended(STREAM, Epoch(2), Instant::now());
+    let tally = watcher.player.stop().expect("it plays").tally;
     assert_eq!((tally.dropped(), tally.seeks), (0, 2), "{tally:?}");
     assert!(tally.sounds_unheard > 0, "sound came along: {tally:?}");
 

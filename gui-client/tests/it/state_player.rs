@@ -13,12 +13,13 @@ use triptych_client::{
     event::{NetCommand, NetEvent},
     state::{
         State,
-        action::{Action, Effect, Moment},
+        action::{Action, Moment},
+        effect::Effect,
         player::{PlaybackReport, Showing, Stage},
     },
 };
 
-use crate::scenes::{self, joined, lost, moment, video};
+use crate::support::scenes::{self, joined, lost, moment, video};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -31,7 +32,7 @@ fn showing(state: &State) -> &Showing {
     state.player.showing.as_ref().expect("something is on the picture's place")
 }
 
-/// The picture of the stretch that was asked for last is on the screen.
+/// The picture of the epoch that was asked for last is on the screen.
 fn arrived(state: &mut State, index: u32, now: Moment) -> Vec<Effect> {
     let report = PlaybackReport {
         epoch: showing(state).epoch,
@@ -137,17 +138,17 @@ fn pausing_and_going_on_are_at_once() {
 }
 
 #[test]
-fn going_elsewhere_is_a_new_stretch_that_the_network_hears_of_first() {
+fn going_elsewhere_is_a_new_epoch_that_the_network_hears_of_first() {
     let mut state = scenes::playing();
     let stream = showing(&state).stream;
     state.handle(Action::TogglePause, moment());
     let effects = state.handle(Action::SeekTo(3 * SECOND), moment());
-    let [Effect::Net(command), Effect::BeginStretch { epoch: Epoch(1), .. }, Effect::Pause(true)] = &effects[..] else {
+    let [Effect::Net(command), Effect::BeginEpoch { epoch: Epoch(1), .. }, Effect::Pause(true)] = &effects[..] else {
         panic!("the grant comes with the last, and a paused video stays so")
     };
     assert!(*command == seek(stream, 1, Position::Time(3 * SECOND)));
     assert_eq!(showing(&state).position_nanos, 3 * SECOND, "the bar is there before the picture");
-    // What is left of the old stretch changes nothing.
+    // What is left of the old epoch changes nothing.
     state.report(scenes::report(stream, 11, 720), moment());
     assert_eq!(showing(&state).position_nanos, 3 * SECOND);
     let ended = NetEvent::StreamEnded { stream, epoch: Epoch(0), reason: EndReason::Finished };

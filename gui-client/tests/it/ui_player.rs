@@ -11,19 +11,19 @@ use triptych_client::{
     state::{action::Action, player::Showing},
 };
 
-use crate::{
+use crate::support::{
     scenes::{self, moment},
-    ui_views::{Bench, press, show, window},
+    window::{Window, press, show, window},
 };
 
 const SECOND: u64 = 1_000_000_000;
 
-fn showing<'a>(harness: &'a Harness<'static, Bench>) -> &'a Showing {
+fn showing<'a>(harness: &'a Harness<'static, Window>) -> &'a Showing {
     harness.state().state.player.showing.as_ref().expect("something plays")
 }
 
 /// What the last action asked of the server.
-fn last_command(harness: &Harness<'static, Bench>) -> NetCommand {
+fn last_command(harness: &Harness<'static, Window>) -> NetCommand {
     (*harness.state().commands().last().expect("the server was asked")).clone()
 }
 

@@ -12,13 +12,14 @@ use triptych_client::{
     event::{NetCommand, NetEvent, Offline, Progress, WireOutcome},
     state::{
         State,
-        action::{Action, Effect, Moment, Peer, SidePanel},
+        action::{Action, Moment, Peer, SidePanel},
+        connection::Phase,
         conversation::{Delivery, Message},
-        link::Phase,
+        effect::Effect,
     },
 };
 
-use crate::scenes::{
+use crate::support::scenes::{
     self, ada, bob, envelope, eve, form, id, joined, joined_with, letter, library, lost, moment, name, name_taken,
     online, person, say,
 };
@@ -65,9 +66,9 @@ fn the_form_connects_with_what_it_holds() {
     state.handle(Action::EditName(" Žofie ".into()), moment());
     let expected = NetCommand::Connect { address: "lab:9000".into(), name: "Žofie".into() };
     assert!(commands(state.handle(Action::Connect, moment())) == [expected]);
-    assert_eq!(state.link.phase, Phase::Attempting(Progress::Connecting));
+    assert_eq!(state.connection.phase, Phase::Attempting(Progress::Connecting));
     state.apply(NetEvent::Progress(Progress::MakingKeys), moment());
-    assert_eq!(state.link.phase, Phase::Attempting(Progress::MakingKeys));
+    assert_eq!(state.connection.phase, Phase::Attempting(Progress::MakingKeys));
 }
 
 #[test]
@@ -76,9 +77,9 @@ fn a_form_that_cannot_work_says_why_and_sends_nothing() {
     for (address, name, word) in [("", "ada", "address"), ("lab", "", "name"), ("lab", "a/b", "stand in a name")] {
         state.handle(Action::EditAddress(address.into()), moment());
         state.handle(Action::EditName(name.into()), moment());
-        assert!(state.link.form_hint().is_some_and(|hint| hint.contains(word)), "{address:?} {name:?}");
+        assert!(state.connection.form_hint().is_some_and(|hint| hint.contains(word)), "{address:?} {name:?}");
         assert!(state.handle(Action::Connect, moment()).is_empty());
-        assert_eq!(state.link.phase, Phase::Idle);
+        assert_eq!(state.connection.phase, Phase::Idle);
     }
 }
 
@@ -87,7 +88,8 @@ fn a_taken_name_offers_the_free_one() {
     let mut state = form();
     state.handle(Action::Connect, moment());
     state.apply(NetEvent::Offline(name_taken()), moment());
-    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    let (label, action) =
+        state.connection.problem.clone().and_then(|problem| problem.button).expect("a way on is offered");
     assert_eq!(label, "Join as ada-2");
     let expected = NetCommand::Connect { address: "127.0.0.1:7878".into(), name: "ada-2".into() };
     assert!(commands(state.handle(action, moment())) == [expected]);
@@ -96,27 +98,28 @@ fn a_taken_name_offers_the_free_one() {
 #[test]
 fn another_certificate_has_no_button_past_it() {
     let state = scenes::scene("certificate");
-    let trouble = state.link.trouble.expect("it is explained");
-    assert!(trouble.is_alarming);
-    assert_eq!(trouble.button, None);
+    let problem = state.connection.problem.expect("it is explained");
+    assert!(problem.is_alarming);
+    assert_eq!(problem.button, None);
     for part in ["1f4b-90c2-77aa-d01e", "a3b1-0007-5cde-9912", "servers.toml"] {
-        assert!(trouble.remedy.contains(part), "{part} is named");
+        assert!(problem.remedy.contains(part), "{part} is named");
     }
-    assert_eq!(state.link.phase, Phase::Idle, "and it is not tried again by itself");
+    assert_eq!(state.connection.phase, Phase::Idle, "and it is not tried again by itself");
 }
 
 #[test]
 fn a_version_mismatch_names_both_versions() {
-    let trouble = scenes::scene("version").link.trouble.expect("it is explained");
-    assert!(trouble.remedy.contains("version 2") && trouble.remedy.contains("version 1"));
+    let problem = scenes::scene("version").connection.problem.expect("it is explained");
+    assert!(problem.remedy.contains("version 2") && problem.remedy.contains("version 1"));
 }
 
 #[test]
 fn the_first_failure_waits_for_the_person() {
     let mut state = scenes::scene("unreachable");
-    assert_eq!(state.link.phase, Phase::Idle);
+    assert_eq!(state.connection.phase, Phase::Idle);
     assert_eq!(state.next_tick(), None);
-    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    let (label, action) =
+        state.connection.problem.clone().and_then(|problem| problem.button).expect("a way on is offered");
     assert_eq!(label, "Try again");
     assert_eq!(commands(state.handle(action, moment())).len(), 1);
 }
@@ -136,8 +139,8 @@ fn a_broken_link_is_tried_again_with_growing_delays() {
         assert!(state.tick(at(now + 100.0, start)).is_empty(), "once only");
     }
     state.apply(online(vec![person("ada", ada())], library()), at(now, start));
-    assert!(state.link.is_online());
-    assert_eq!(state.link.trouble, None);
+    assert!(state.connection.is_online());
+    assert_eq!(state.connection.problem, None);
     state.apply(NetEvent::Offline(lost()), at(now, start));
     assert_eq!(state.next_tick(), Some(at(now + 1.0, start).instant), "the delay begins anew");
 }
@@ -146,7 +149,8 @@ fn a_broken_link_is_tried_again_with_growing_delays() {
 fn reconnect_now_does_not_wait() {
     let mut state = joined();
     state.apply(NetEvent::Offline(lost()), moment());
-    let (label, action) = state.link.trouble.clone().and_then(|trouble| trouble.button).expect("a way on is offered");
+    let (label, action) =
+        state.connection.problem.clone().and_then(|problem| problem.button).expect("a way on is offered");
     assert_eq!(label, "Reconnect now");
     assert_eq!(commands(state.handle(action.clone(), moment())).len(), 1);
     assert_eq!(state.next_tick(), None);
@@ -176,7 +180,7 @@ fn the_own_ghost_at_the_server_is_outlasted_before_another_name_is_offered() {
     }
     // 1 + 2 + 4 + 8 seconds: the server has noticed a dead connection after ten.
     assert_eq!(tries, 4);
-    let button = state.link.trouble.clone().and_then(|trouble| trouble.button).map(|(label, _)| label);
+    let button = state.connection.problem.clone().and_then(|problem| problem.button).map(|(label, _)| label);
     assert_eq!(button.as_deref(), Some("Join as ada-2"));
 }
 
@@ -184,9 +188,9 @@ fn the_own_ghost_at_the_server_is_outlasted_before_another_name_is_offered() {
 fn leaving_says_so_and_the_next_attempt_can_begin() {
     let mut state = joined();
     assert!(commands(state.handle(Action::Leave, moment())) == [NetCommand::Disconnect]);
-    assert!(!state.link.is_wanted);
+    assert!(!state.connection.is_wanted);
     state.handle(Action::Connect, moment());
-    assert!(matches!(state.link.phase, Phase::Attempting(_)));
+    assert!(matches!(state.connection.phase, Phase::Attempting(_)));
 }
 
 #[test]
@@ -202,9 +206,9 @@ fn a_refusal_after_a_break_that_waiting_will_not_mend_is_not_retried() {
     let mut state = joined();
     let refused = |code| Offline::Refused { code, message: "No.".into(), suggestion: None };
     state.apply(NetEvent::Offline(refused(RefusalCode::BadKey)), moment());
-    assert_eq!(state.link.phase, Phase::Idle);
-    assert!(state.link.trouble.is_some());
-    assert!(state.link.is_wanted, "the conversations stay on the screen");
+    assert_eq!(state.connection.phase, Phase::Idle);
+    assert!(state.connection.problem.is_some());
+    assert!(state.connection.is_wanted, "the conversations stay on the screen");
 }
 
 // ---- The dictionary

@@ -3,74 +3,18 @@
 use common::{limits::MAX_TEXT_BYTES, media::WatchRequest};
 use egui::{Key, Modifiers};
 use egui_kittest::{
-    Harness, HarnessBuilder,
+    Harness,
     kittest::{NodeT, Queryable},
 };
 use triptych_client::{
     event::NetCommand,
-    state::{
-        State,
-        action::{Action, Effect, Peer},
-    },
-    ui::{self, View, theme},
+    state::action::{Action, Peer},
 };
 
-use crate::scenes::{self, SCENES, bob, moment, scene};
-
-/// The window without a window: state, what was done in it, and what came of it.
-pub struct Bench {
-    pub state: State,
-    pub actions: Vec<Action>,
-    effects: Vec<Effect>,
-    wants_composer_focus: bool,
-}
-
-impl Bench {
-    pub fn commands(&self) -> Vec<&NetCommand> {
-        self.effects
-            .iter()
-            .filter_map(|effect| if let Effect::Net(command) = effect { Some(command) } else { None })
-            .collect()
-    }
-}
-
-pub fn window(state: State, size: [f32; 2]) -> Harness<'static, Bench> {
-    // A glyph that is missing from the fonts that come along is an error: own words must not need any others.
-    build(state, Harness::builder().with_size(size))
-}
-
-fn build(state: State, builder: HarnessBuilder<Bench>) -> Harness<'static, Bench> {
-    let bench = Bench { state, actions: Vec::new(), effects: Vec::new(), wants_composer_focus: false };
-    let mut harness = builder.with_context_setup(theme::apply).build_ui_state(
-        |ui, bench: &mut Bench| {
-            let view = View {
-                now: moment(),
-                picture: None,
-                thumbnail: &|_| None,
-                wants_composer_focus: std::mem::take(&mut bench.wants_composer_focus),
-            };
-            for action in ui::show(ui, &bench.state, view).actions {
-                bench.actions.push(action.clone());
-                let effects = bench.state.handle(action, moment());
-                bench.wants_composer_focus |= effects.contains(&Effect::FocusComposer);
-                bench.effects.extend(effects);
-                ui.ctx().request_repaint();
-            }
-        },
-        bench,
-    );
-    harness.run();
-    harness
-}
-
-pub fn show(name: &str) -> Harness<'static, Bench> {
-    window(scene(name), [1200.0, 760.0])
-}
-
-pub fn press(harness: &mut Harness<'static, Bench>, modifiers: Modifiers, key: Key) {
-    harness.key_press_modifiers(modifiers, key);
-    harness.run();
-}
+use crate::support::{
+    scenes::{self, SCENES, bob, moment, scene},
+    window::{build, press, show, window},
+};
 
 #[test]
 fn enter_connects_with_the_form_as_it_stands() {

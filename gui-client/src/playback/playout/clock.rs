@@ -1,4 +1,4 @@
-//! The time of one stretch of a stream: by the computer's clock, or by the sound that is being heard.
+//! The time of one epoch of a stream: by the computer's clock, or by the sound that is being heard.
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ impl Heard {
     }
 }
 
-/// Whether and how the time of a stretch passes.
+/// Whether and how the time of an epoch passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Clock {
-    /// No picture of the stretch was shown yet.
+    /// No picture of the epoch was shown yet.
     Unstarted,
     /// Stands at this time in the stream.
     Standing { at: Duration },

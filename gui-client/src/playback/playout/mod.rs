@@ -1,8 +1,8 @@
 //! Which picture is due: a pure buffer between the network, the decoder, the screen and the sound device. It knows no
 //! thread and no clock; every call brings the time along.
 //!
-//! A stream is watched in stretches, one for each place that the person goes to. What carries the number of an older
-//! stretch is stale. The clock of a stretch starts when its first picture is shown. With a sound device the sound that is
+//! A stream is watched in epochs, one for each place that the person goes to. What carries the number of an older
+//! epoch is stale. The clock of an epoch starts when its first picture is shown. With a sound device the sound that is
 //! being heard is the clock; without one, time itself. When the server leaves us without items the clock stands still
 //! ("buffering") and nothing is dropped; when this computer is too slow the clock runs on, and pictures that are overdue
 //! are dropped, before they are decoded if possible.
@@ -89,7 +89,7 @@ pub enum Hold {
 pub enum Arrival {
     /// It waits for its time.
     Queued,
-    /// It belongs to a stream or a stretch that is over.
+    /// It belongs to a stream or an epoch that is over.
     Stale,
     /// The server sent more than was granted.
     BeyondCredit,
@@ -140,7 +140,7 @@ impl<E, P> Playout<E, P> {
         summary
     }
 
-    /// Begins another stretch of the stream. The picture that was shown last stays until there is one of the new stretch.
+    /// Begins another epoch of the stream. The picture that was shown last stays until there is one of the new epoch.
     pub fn seek(&mut self, epoch: Epoch, now: Instant) {
         let waiting = self.waiting_pictures();
         let Some(stream) = &mut self.stream else { return };
@@ -234,7 +234,7 @@ impl<E, P> Playout<E, P> {
         self.stream.as_ref().map(|stream| stream.id)
     }
 
-    /// Its stretch.
+    /// Its epoch.
     pub fn epoch(&self) -> Option<Epoch> {
         self.stream.as_ref().map(|stream| stream.epoch)
     }
@@ -278,7 +278,7 @@ impl<E, P> Playout<E, P> {
         arrival
     }
 
-    /// No more items of this stretch follow those that have arrived.
+    /// No more items of this epoch follow those that have arrived.
     pub fn source_ended(&mut self, id: StreamId, epoch: Epoch, now: Instant) {
         if let Some(stream) = self.stream.as_mut().filter(|stream| stream.id == id && stream.epoch == epoch) {
             stream.is_source_ended = true;
@@ -325,7 +325,7 @@ impl<E, P> Playout<E, P> {
         let is_drained = self.waiting_pictures() == 0;
         let stream = self.stream.as_mut()?;
         let Some(position) = stream.position(now) else {
-            // The first picture of a stretch is shown whenever it is there, also while paused.
+            // The first picture of an epoch is shown whenever it is there, also while paused.
             let (head, picture) = self.decoded.pop_front()?;
             stream.clock = Clock::Standing { at: pts(&head) };
             stream.show(head, now);
@@ -388,7 +388,7 @@ impl<E, P> Playout<E, P> {
     }
 
     /// Time in the stream at `now`: of the clock, or of the picture that stands still. None before the first picture of
-    /// the stretch.
+    /// the epoch.
     pub fn position(&self, now: Instant) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
         let shown_end = stream.last_shown.as_ref().map_or(Duration::ZERO, end_of);
@@ -400,7 +400,7 @@ impl<E, P> Playout<E, P> {
         self.decoded.len()
     }
 
-    /// The picture that was shown last, of whatever stretch.
+    /// The picture that was shown last, of whatever epoch.
     pub fn last_shown(&self) -> Option<PictureHead> {
         self.stream.as_ref()?.last_shown
     }

@@ -22,7 +22,7 @@ pub(super) struct Stream {
     pub(super) is_stalled: bool,
     pub(super) last_shown: Option<PictureHead>,
     pub(super) is_source_ended: bool,
-    /// Granted in this stretch and not yet arrived.
+    /// Granted in this epoch and not yet arrived.
     pub(super) outstanding_items: u32,
     /// When each sound chunk that waits ends, in the stream.
     pub(super) sound_ends: VecDeque<Duration>,
@@ -52,7 +52,7 @@ impl Stream {
         }
     }
 
-    /// Everything of the stretch before is forgotten, but not what was on the screen.
+    /// Everything of the epoch before is forgotten, but not what was on the screen.
     pub(super) fn seek(&mut self, epoch: Epoch, now: Instant) {
         self.tally.seeks += 1;
         self.epoch = epoch;

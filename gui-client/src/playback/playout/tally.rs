@@ -24,7 +24,7 @@ pub struct Tally {
     pub unshown_at_seek: u64,
     /// Pictures still waiting when the stream was stopped.
     pub unshown_at_stop: u64,
-    /// Pictures and sound of a stream or a stretch that was over.
+    /// Pictures and sound of a stream or an epoch that was over.
     pub stale: u64,
     /// How often the clock stood still for want of pictures or sound.
     pub stalls: u64,
@@ -71,7 +71,7 @@ impl Summary {
     }
 }
 
-/// How far pictures were from their sound when they were shown, either way. The first picture of a stretch does not
+/// How far pictures were from their sound when they were shown, either way. The first picture of an epoch does not
 /// count: it is shown as soon as it is there, before there is any sound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offset {
@@ -105,7 +105,7 @@ pub(super) struct Timing {
     shown_for: Duration,
     intervals: u64,
     pub(super) offset: Offset,
-    /// When the stretch was asked for whose picture is awaited.
+    /// When the epoch was asked for whose picture is awaited.
     seek_asked_at: Option<Instant>,
     seek_times: Vec<Duration>,
 }

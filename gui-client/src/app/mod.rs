@@ -1,0 +1,222 @@
+//! Where network, playback, state and views meet: events go into the state, the state is drawn, actions come back, and
+//! what they need outside is done.
+
+mod effects;
+mod report;
+mod screen;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use egui::{ColorImage, TextureHandle, TextureOptions};
+
+use self::{
+    report::{log_summary, report},
+    screen::Screen,
+};
+use crate::{
+    config::{Colours, Config},
+    event::ThumbnailKey,
+    net::{NetHandle, NetSettings},
+    playback::{audio_output::AudioOutput, picture::Picture, player::Player},
+    state::{
+        State,
+        action::{Action, Moment},
+        connection::Phase,
+    },
+    ui::{self, View, kit::theme},
+};
+
+/// Network events are taken in for at most this long before the window is drawn; the rest waits for the next time.
+const EVENT_BUDGET: Duration = Duration::from_millis(4);
+
+/// The time beside a video is brought up to date with its pictures; without any, this often.
+const POSITION_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A picture is taken this much before its time at most, for the time that drawing takes.
+const MOST_DRAWING_TIME: Duration = Duration::from_millis(25);
+
+/// The program behind the window.
+pub struct App {
+    state: State,
+    net: NetHandle,
+    player: Player,
+    screen: Screen,
+    /// Due, and not yet drawn.
+    next_picture: Option<Picture>,
+    /// Small pictures of videos, on the graphics side.
+    thumbnails: HashMap<ThumbnailKey, TextureHandle>,
+    title: String,
+    wants_composer_focus: bool,
+    /// How long the window has taken to draw lately: a picture is seen that much after it was taken.
+    drawing_time: Duration,
+}
+
+impl App {
+    /// Starts the threads for network and decoding.
+    pub fn new(ctx: &egui::Context, config: &Config) -> anyhow::Result<Self> {
+        apply_theme(ctx, config.theme);
+        let waker = ctx.clone();
+        // After a delay, however short, the window is drawn once; without one it is drawn twice.
+        let wake = move || waker.request_repaint_after(Duration::from_nanos(1));
+        let player = Player::start(AudioOutput::start(wake.clone())?, wake)?;
+        let data_dir = config.data_folder().ok_or_else(|| {
+            anyhow::anyhow!("this system names no folder for a user's data; name one with --data-dir")
+        })?;
+        let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
+        let waker = ctx.clone();
+        let net = NetHandle::start(settings, player.sink(), Arc::new(move || waker.request_repaint()));
+        Ok(Self {
+            state: State::new(config.address(), config.wished_name()),
+            net,
+            player,
+            screen: Screen::default(),
+            next_picture: None,
+            thumbnails: HashMap::new(),
+            title: String::new(),
+            wants_composer_focus: false,
+            drawing_time: Duration::ZERO,
+        })
+    }
+
+    fn take_in_events(&mut self, ctx: &egui::Context) {
+        let begun = Instant::now();
+        while let Some(event) = self.net.next_event() {
+            let effects = self.state.apply(event, now());
+            self.carry_out(effects);
+            if begun.elapsed() > EVENT_BUDGET {
+                ctx.request_repaint();
+                return;
+            }
+        }
+    }
+
+    /// Takes the due picture, and tells the state how the stream stands.
+    fn play(&mut self, ctx: &egui::Context) {
+        // When what is drawn now is seen.
+        let now = Instant::now() + self.drawing_time;
+        if let Some((_, picture)) = self.player.due(now)
+            && let Some(unseen) = self.next_picture.replace(picture)
+        {
+            // The window is hidden, so nobody drew the one before.
+            self.player.recycle(unseen.pixels);
+        }
+        self.screen.take_back(&self.player);
+        self.grant();
+        let Some(status) = self.player.status(now) else { return };
+        let effects = self.state.report(report(&status), self::now());
+        self.carry_out(effects);
+        if status.is_finished {
+            log_summary(&self.title, "ended", self.player.stop());
+            return;
+        }
+        let due = self.player.next_due(now);
+        if due.is_some() || status.hold.is_none() && status.position.is_some() && !self.is_paused() {
+            let seen = Instant::now() + self.drawing_time;
+            let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(seen));
+            // Never zero: that would draw twice.
+            ctx.request_repaint_after(due.clamp(Duration::from_micros(100), POSITION_INTERVAL));
+        } else if status.position.is_none() && status.shown.is_some() {
+            // On the way to another place: see whether it takes long.
+            ctx.request_repaint_after(POSITION_INTERVAL);
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.state.player.showing.as_ref().is_some_and(|showing| showing.is_paused)
+    }
+
+    /// Puts decoded small pictures on the graphics side.
+    fn take_thumbnails(&mut self, ctx: &egui::Context) {
+        for (key, picture) in self.player.take_thumbnails() {
+            let Some(picture) = picture else { continue };
+            let size = [picture.width, picture.height];
+            let image = ColorImage::new(size, bytemuck::allocation::cast_vec(picture.pixels));
+            let texture = ctx.load_texture("thumbnail", image, TextureOptions::LINEAR);
+            self.thumbnails.insert(key, texture);
+        }
+    }
+
+    fn keep_time(&mut self, ctx: &egui::Context) {
+        let effects = self.state.tick(now());
+        self.carry_out(effects);
+        if let Some(at) = self.state.next_tick() {
+            // The countdown is drawn once a second.
+            let wait = at.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
+            ctx.request_repaint_after(wait.max(Duration::from_millis(1)));
+        }
+    }
+
+    fn act(&mut self, actions: Vec<Action>, ctx: &egui::Context) {
+        let has_acted = !actions.is_empty();
+        for action in actions {
+            let effects = self.state.handle(action, now());
+            self.carry_out(effects);
+        }
+        if has_acted {
+            ctx.request_repaint();
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        if let Some(seconds) = frame.info().cpu_usage {
+            // Smoothed: one slow frame says little of the next.
+            let last = Duration::from_secs_f32(seconds.clamp(0.0, 1.0));
+            self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
+        }
+        self.take_in_events(ctx);
+        self.keep_time(ctx);
+        self.play(ctx);
+        self.take_thumbnails(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        // Here and not in `logic`: a hidden window's uploads would pile up until it is seen again.
+        if let Some(picture) = self.next_picture.take() {
+            self.screen.show(ui.ctx(), picture);
+        }
+        let view = View {
+            now: now(),
+            picture: self.screen.texture.as_ref().map(TextureHandle::id),
+            thumbnail: &|key| self.thumbnails.get(&key).map(|texture| (texture.id(), texture.size_vec2())),
+            wants_composer_focus: std::mem::take(&mut self.wants_composer_focus),
+        };
+        let output = ui::show(ui, &self.state, view);
+        if let Some((width, height)) = output.picture_size {
+            self.player.set_display_size(width, height);
+        }
+        self.act(output.actions, ui.ctx());
+        let effects = self.state.see_videos(&output.visible_videos);
+        self.carry_out(effects);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        log_summary(&self.title, "stopped", self.player.stop());
+        if self.state.connection.phase == Phase::Online {
+            tracing::info!("leaving the server");
+        }
+    }
+}
+
+fn apply_theme(ctx: &egui::Context, colours: Colours) {
+    theme::apply(ctx);
+    ctx.set_theme(match colours {
+        Colours::System => egui::ThemePreference::System,
+        Colours::Light => egui::ThemePreference::Light,
+        Colours::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+fn now() -> Moment {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { instant: Instant::now(), unix_millis: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX) }
+}

@@ -1,0 +1,352 @@
+//! The sound device: opened when something with sound plays, closed some seconds after. It takes its samples from the
+//! [`AudioBuffer`] and tells it when they will be heard.
+//!
+//! The thread "triptych-sound" owns the device, because some systems tie a device to the thread that opened it. The system's
+//! own thread calls back for samples; it only moves them out of the buffer, under a lock that nobody holds for longer than
+//! copying a chunk takes. Without a device, or when it goes away, videos play on silently.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use common::limits::SOUND_RATE_HZ;
+use cpal::{
+    BufferSize, ErrorKind, FromSample, OutputCallbackInfo, SampleFormat, SizedSample, StreamConfig,
+    SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange,
+    traits::{DeviceTrait, HostTrait, StreamTrait},
+};
+
+use super::{audio_buffer::AudioBuffer, playout::Device};
+
+/// The device is closed when nothing was to be heard for so long.
+const IDLE_TIME: Duration = Duration::from_secs(3);
+
+/// Playing goes on without sound when the device is not open after this time.
+const OPENING_PATIENCE: Duration = Duration::from_millis(700);
+
+/// A device that has not asked for samples for so long has gone away without a word.
+const SILENT_DEVICE: Duration = Duration::from_secs(2);
+
+/// A device that complains for so long without a break is lost. PulseAudio behind ALSA also complains now and then for a
+/// moment (it knows no delay yet, or samples came late), and that means nothing.
+const ERROR_PATIENCE: Duration = Duration::from_millis(600);
+const ERROR_BREAK: Duration = Duration::from_millis(150);
+
+/// A device that was lost is tried again after this time: the system may have switched to another.
+const REOPEN_TIME: Duration = Duration::from_secs(1);
+
+/// Callbacks before the device's word on its delay is trusted: it fills its buffers first.
+const WARM_UP_CALLBACKS: u32 = 4;
+
+/// How much the device asks for at once. Twice this is on its way to the ear, and a pause is heard after that; less makes
+/// gaps likely on a busy computer.
+const PERIOD_MILLIS: u32 = 50;
+
+/// The device, and what it plays.
+pub struct AudioOutput {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    buffer: Mutex<AudioBuffer>,
+    control: Mutex<Control>,
+    changed: Condvar,
+    /// The device has come or gone.
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Control {
+    is_wanted: bool,
+    is_closing: bool,
+    device: Device,
+    opening_since: Instant,
+    /// The device complains: since when, and when it did so last.
+    trouble: Option<(Instant, Instant)>,
+    /// It is gone.
+    has_failed: bool,
+    /// Times that the device ran out of samples although we gave them in time.
+    under_runs: u64,
+}
+
+impl AudioOutput {
+    /// Starts the thread; it sleeps until sound is wanted. `wake` has the window look at the playout again.
+    pub fn start(wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::new(wake));
+        let worker = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("triptych-sound".into()).spawn(move || worker.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Without any device: for tests, and for who wants none.
+    pub fn none() -> Self {
+        Self { shared: Arc::new(Shared::new(|| {})), thread: None }
+    }
+
+    /// What waits to be heard.
+    pub fn buffer(&self) -> MutexGuard<'_, AudioBuffer> {
+        self.shared.buffer()
+    }
+
+    /// Whether a device is of use; it is opened, or closed after a while.
+    pub fn want(&self, is_wanted: bool, now: Instant) {
+        let mut control = self.shared.control();
+        if control.is_wanted == is_wanted || self.thread.is_none() {
+            return;
+        }
+        control.is_wanted = is_wanted;
+        if is_wanted && control.device == Device::Absent {
+            control.device = Device::Opening;
+            control.opening_since = now;
+        }
+        drop(control);
+        self.shared.changed.notify_all();
+    }
+
+    /// How the device stands.
+    pub fn device(&self, now: Instant) -> Device {
+        let control = self.shared.control();
+        match control.device {
+            Device::Opening if now.saturating_duration_since(control.opening_since) > OPENING_PATIENCE => {
+                Device::Absent
+            }
+            device => device,
+        }
+    }
+
+    /// Times that the device ran out of samples since the last call.
+    pub fn take_under_runs(&self) -> u64 {
+        std::mem::take(&mut self.shared.control().under_runs)
+    }
+}
+
+impl Drop for AudioOutput {
+    fn drop(&mut self) {
+        self.shared.control().is_closing = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sound thread panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let control = Control {
+            is_wanted: false,
+            is_closing: false,
+            device: Device::Absent,
+            opening_since: Instant::now(),
+            trouble: None,
+            has_failed: false,
+            under_runs: 0,
+        };
+        Self { buffer: Mutex::default(), control: Mutex::new(control), changed: Condvar::new(), wake: Box::new(wake) }
+    }
+
+    fn buffer(&self) -> MutexGuard<'_, AudioBuffer> {
+        // A panic while the lock was held leaves at worst some samples out.
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_device(&self, device: Device) {
+        self.control().device = device;
+        (self.wake)();
+    }
+
+    fn run(self: &Arc<Self>) {
+        loop {
+            {
+                let mut control = self.control();
+                while !control.is_wanted && !control.is_closing {
+                    control = self.changed.wait(control).unwrap_or_else(PoisonError::into_inner);
+                }
+                if control.is_closing {
+                    return;
+                }
+                control.has_failed = false;
+                control.trouble = None;
+                control.device = Device::Opening;
+                control.opening_since = Instant::now();
+            }
+            match self.open() {
+                Ok(stream) => {
+                    self.watch();
+                    drop(stream);
+                    self.set_device(Device::Absent);
+                    if self.control().has_failed {
+                        tracing::info!("the sound device went away; videos play on without it");
+                        self.rest(Some(REOPEN_TIME));
+                    }
+                }
+                Err(error) => {
+                    tracing::info!("videos play without sound: {error}");
+                    self.set_device(Device::Absent);
+                    // Asked again for the next video, not all the time: systems without sound complain at length.
+                    self.rest(None);
+                }
+            }
+        }
+    }
+
+    /// Returns when the device has failed, or was not wanted for a while.
+    fn watch(&self) {
+        let mut idle_since = None;
+        loop {
+            let control = self.control();
+            let now = Instant::now();
+            idle_since = if control.is_wanted { None } else { idle_since.or(Some(now)) };
+            let is_idle = idle_since.is_some_and(|since| now - since >= IDLE_TIME);
+            if control.is_closing || control.has_failed || is_idle {
+                return;
+            }
+            let wait = if control.trouble.is_some() { ERROR_BREAK } else { Duration::from_secs(1) };
+            drop(self.changed.wait_timeout(control, wait).unwrap_or_else(PoisonError::into_inner));
+            let last_fill = self.buffer().last_fill();
+            let mut control = self.control();
+            control.trouble = control.trouble.filter(|(_, last)| last.elapsed() < ERROR_BREAK);
+            let is_lost = control.trouble.is_some_and(|(first, _)| first.elapsed() > ERROR_PATIENCE)
+                || last_fill.is_some_and(|last| last.elapsed() > SILENT_DEVICE);
+            control.has_failed |= is_lost;
+        }
+    }
+
+    /// Waits for so long, or else until nothing is wanted any more.
+    fn rest(&self, time: Option<Duration>) {
+        let until = time.map(|time| Instant::now() + time);
+        let mut control = self.control();
+        while control.is_wanted && !control.is_closing {
+            control = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return,
+                Some(left) => self.changed.wait_timeout(control, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(control).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn open(self: &Arc<Self>) -> Result<cpal::Stream, cpal::Error> {
+        let device = cpal::default_host().default_output_device().ok_or(ErrorKind::DeviceNotAvailable)?;
+        let supported =
+            choose(device.supported_output_configs()?).map_or_else(|| device.default_output_config(), Ok)?;
+        let period = supported.sample_rate() * PERIOD_MILLIS / 1_000;
+        let fixed = match *supported.buffer_size() {
+            SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(period.clamp(min, max)),
+            _ => BufferSize::Default,
+        };
+        let begun = Instant::now();
+        let stream =
+            self.build(&device, &supported, fixed).or_else(|_| self.build(&device, &supported, BufferSize::Default))?;
+        // What the device before asked for says nothing of this one.
+        self.buffer().forget_fills();
+        stream.play()?;
+        tracing::debug!(
+            "sound device {device} opened in {} ms: {} samples at once, {} Hz, {} channels, {}",
+            begun.elapsed().as_millis(),
+            stream.buffer_size().unwrap_or_default(),
+            supported.sample_rate(),
+            supported.channels(),
+            supported.sample_format(),
+        );
+        Ok(stream)
+    }
+
+    fn build(
+        self: &Arc<Self>,
+        device: &cpal::Device,
+        supported: &SupportedStreamConfig,
+        buffer_size: BufferSize,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        let config = StreamConfig { buffer_size, ..supported.config() };
+        match supported.sample_format() {
+            SampleFormat::F32 => self.build_for::<f32>(device, config),
+            SampleFormat::F64 => self.build_for::<f64>(device, config),
+            SampleFormat::I8 => self.build_for::<i8>(device, config),
+            SampleFormat::I16 => self.build_for::<i16>(device, config),
+            SampleFormat::I32 => self.build_for::<i32>(device, config),
+            SampleFormat::U8 => self.build_for::<u8>(device, config),
+            SampleFormat::U16 => self.build_for::<u16>(device, config),
+            SampleFormat::U32 => self.build_for::<u32>(device, config),
+            _ => Err(ErrorKind::UnsupportedConfig.into()),
+        }
+    }
+
+    fn build_for<T: SizedSample + FromSample<f32>>(
+        self: &Arc<Self>,
+        device: &cpal::Device,
+        config: StreamConfig,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        let (player, watcher) = (Arc::clone(self), Arc::clone(self));
+        let channels = usize::from(config.channels).max(1);
+        let mut callbacks = 0u32;
+        let on_samples = move |samples: &mut [T], info: &OutputCallbackInfo| {
+            let now = Instant::now();
+            let times = info.timestamp();
+            let heard_at = now + times.playback.saturating_duration_since(times.callback);
+            let mut places = samples.chunks_exact_mut(channels);
+            let count = places.len();
+            player.buffer().fill(count, config.sample_rate, now, heard_at, |frame| {
+                if let Some(place) = places.next() {
+                    spread(frame, place);
+                }
+            });
+            callbacks = callbacks.saturating_add(1);
+            if callbacks == WARM_UP_CALLBACKS {
+                player.set_device(Device::Ready);
+            }
+        };
+        let on_error = move |error: cpal::Error| match error.kind() {
+            ErrorKind::Xrun => watcher.control().under_runs += 1,
+            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+            kind => {
+                let mut control = watcher.control();
+                control.has_failed |= matches!(kind, ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated);
+                let now = Instant::now();
+                if let Some((_, last)) = &mut control.trouble {
+                    *last = now;
+                } else {
+                    tracing::debug!("sound device: {error}");
+                    control.trouble = Some((now, now));
+                    watcher.changed.notify_all();
+                }
+            }
+        };
+        device.build_output_stream(config, on_samples, on_error, None)
+    }
+}
+
+/// Stereo at our rate in floats is what needs no conversion; what comes near is next.
+fn choose(ranges: impl Iterator<Item = SupportedStreamConfigRange>) -> Option<SupportedStreamConfig> {
+    let rank = |range: &SupportedStreamConfigRange| {
+        let format = match range.sample_format() {
+            SampleFormat::F32 => 4,
+            SampleFormat::I16 => 3,
+            SampleFormat::I32 => 2,
+            SampleFormat::F64 | SampleFormat::I8 | SampleFormat::U8 | SampleFormat::U16 | SampleFormat::U32 => 1,
+            _ => 0,
+        };
+        (format > 0).then_some((range.contains_rate(SOUND_RATE_HZ), range.channels() == 2, format))
+    };
+    let (_, range) = ranges.filter_map(|range| Some((rank(&range)?, range))).max_by_key(|(rank, _)| *rank)?;
+    let rate_hz = SOUND_RATE_HZ.clamp(range.min_sample_rate(), range.max_sample_rate());
+    range.try_with_sample_rate(rate_hz)
+}
+
+/// Left and right into the channels that there are: one gets the mean, and those beyond two stay silent.
+fn spread<T: SizedSample + FromSample<f32>>([left, right]: [f32; 2], place: &mut [T]) {
+    match place {
+        [] => {}
+        [mono] => *mono = T::from_sample((left + right) / 2.0),
+        [first, second, rest @ ..] => {
+            (*first, *second) = (T::from_sample(left), T::from_sample(right));
+            rest.fill(T::EQUILIBRIUM);
+        }
+    }
+}

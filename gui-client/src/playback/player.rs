@@ -1,0 +1,291 @@
+//! The decoding thread, and the handle by which the window steers playback and takes pictures from it.
+//!
+//! One lock guards the playout buffer. It is held for a few moves of pointers only, never while decoding, so the network
+//! thread that puts pictures in and the window that takes them out do not wait for each other. The lock of the audio buffer
+//! is taken within it, never the other way round.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use common::media::{Epoch, PictureHead, SoundHead, StreamId};
+
+use super::{
+    audio_buffer::{duration_of, loudness},
+    audio_output::AudioOutput,
+    decode_worker::{Inner, MOST_THUMBNAILS, POOL_BUFFERS, Shared},
+    picture::Picture,
+    playout::{Arrival, Device, Hold, Playout, Summary},
+};
+use crate::event::{PictureSink, ThumbnailKey};
+
+/// What the window shows of a stream besides its picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Which epoch of it.
+    pub epoch: Epoch,
+    /// Time in the stream; none before the first picture of the epoch.
+    pub position: Option<Duration>,
+    /// The picture on the screen, of whatever epoch.
+    pub shown: Option<PictureHead>,
+    /// Why it stands still.
+    pub hold: Option<Hold>,
+    /// Whether everything was shown and has stood its time.
+    pub is_finished: bool,
+}
+
+/// Owns the decoding thread.
+pub struct Player {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where the network thread puts pictures.
+struct Sink(Arc<Shared>);
+
+impl Player {
+    /// Starts the thread. `wake` has the window drawn again; it is called when a picture is ready sooner or later than
+    /// the window could know.
+    pub fn start(audio: AudioOutput, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            audio,
+            inner: Mutex::new(Inner {
+                playout: Playout::default(),
+                pool: Vec::new(),
+                display_size: (u32::MAX, u32::MAX),
+                thumbnails: VecDeque::new(),
+                decoded_thumbnails: Vec::new(),
+                is_closing: false,
+            }),
+            changed: Condvar::new(),
+            wake: Box::new(wake),
+        });
+        let worker = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("triptych-decode".into()).spawn(move || worker.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Where the network thread puts pictures.
+    pub fn sink(&self) -> Arc<dyn PictureSink> {
+        Arc::new(Sink(Arc::clone(&self.shared)))
+    }
+
+    /// Begins a stream; the figures of the one before come back.
+    pub fn begin(&self, stream: StreamId, has_sound: bool, now: Instant) -> Option<Summary> {
+        self.begin_at(stream, Epoch::default(), has_sound, now)
+    }
+
+    fn begin_at(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Option<Summary> {
+        let mut inner = self.shared.lock();
+        let summary = inner.playout.begin(stream, epoch, has_sound, now);
+        self.shared.silence(&inner, now);
+        summary
+    }
+
+    /// Begins another epoch of the stream, also of one that has ended here.
+    pub fn seek(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) {
+        let mut inner = self.shared.lock();
+        if inner.playout.stream() != Some(stream) {
+            drop(inner);
+            self.begin_at(stream, epoch, has_sound, now);
+            return;
+        }
+        inner.playout.seek(epoch, now);
+        self.shared.silence(&inner, now);
+    }
+
+    /// Stands still, or goes on.
+    pub fn set_paused(&self, is_paused: bool, now: Instant) {
+        let mut inner = self.shared.lock();
+        self.shared.listen(&mut inner, now);
+        if !is_paused && inner.playout.has_sound() {
+            // Asked for before the clock goes on: a device that was closed meanwhile is waited for.
+            self.shared.audio.want(true, now);
+            inner.playout.set_device(self.shared.audio.device(now), now);
+        }
+        inner.playout.set_paused(is_paused, now);
+        self.shared.listen(&mut inner, now);
+    }
+
+    /// How loud from now on, from 0 to 100.
+    pub fn set_volume(&self, percent: u8) {
+        self.shared.audio.buffer().set_volume(loudness(percent));
+    }
+
+    /// Ends the stream at once and gives its figures.
+    pub fn stop(&self) -> Option<Summary> {
+        let mut inner = self.shared.lock();
+        // A pause is a good moment to give the memory of large pictures back.
+        inner.pool.clear();
+        let summary = inner.playout.stop();
+        self.shared.silence(&inner, Instant::now());
+        summary
+    }
+
+    /// Nothing more of this epoch follows what has arrived.
+    pub fn source_ended(&self, stream: StreamId, epoch: Epoch, now: Instant) {
+        self.shared.lock().playout.source_ended(stream, epoch, now);
+    }
+
+    /// Takes in a small picture, to be decoded when nothing else is.
+    pub fn thumbnail(&self, key: ThumbnailKey, jpeg: Vec<u8>) {
+        let mut inner = self.shared.lock();
+        if inner.thumbnails.len() < MOST_THUMBNAILS {
+            inner.thumbnails.push_back((key, jpeg));
+            drop(inner);
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Small pictures that were decoded since the last call; none for those that could not be.
+    pub fn take_thumbnails(&self) -> Vec<(ThumbnailKey, Option<Picture>)> {
+        std::mem::take(&mut self.shared.lock().decoded_thumbnails)
+    }
+
+    /// How many pixels of the screen the picture's place has; larger pictures are made smaller while decoding.
+    pub fn set_display_size(&self, width: u32, height: u32) {
+        self.shared.lock().display_size = (width, height);
+    }
+
+    /// The picture to show now, when there is a new one.
+    pub fn due(&self, now: Instant) -> Option<(PictureHead, Picture)> {
+        let mut inner = self.shared.lock();
+        self.shared.listen(&mut inner, now);
+        let due = inner.playout.due(now);
+        self.shared.listen(&mut inner, now);
+        drop(inner);
+        if due.is_some() {
+            self.shared.changed.notify_one();
+        }
+        due
+    }
+
+    /// When to call [`Self::due`] again.
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.shared.lock().playout.next_due(now)
+    }
+
+    /// Credit to be granted to the server now.
+    pub fn take_credit(&self) -> Option<(StreamId, Epoch, u32)> {
+        self.shared.lock().playout.take_credit()
+    }
+
+    /// How the stream stands; none when nothing plays.
+    pub fn status(&self, now: Instant) -> Option<Status> {
+        let inner = self.shared.lock();
+        let playout = &inner.playout;
+        Some(Status {
+            stream: playout.stream()?,
+            epoch: playout.epoch()?,
+            position: playout.position(now),
+            shown: playout.last_shown(),
+            hold: playout.hold(now),
+            is_finished: playout.is_finished(now),
+        })
+    }
+
+    /// Decoded pictures that wait for their time.
+    pub fn decoded_count(&self) -> usize {
+        self.shared.lock().playout.decoded_count()
+    }
+
+    /// Takes back the buffer of a picture that is no longer shown.
+    pub fn recycle(&self, pixels: Vec<u32>) {
+        let mut inner = self.shared.lock();
+        if inner.pool.len() < POOL_BUFFERS && inner.playout.stream().is_some() {
+            inner.pool.push(pixels);
+        }
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.shared.lock().is_closing = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the decoding thread panicked");
+        }
+    }
+}
+
+impl PictureSink for Sink {
+    fn picture(&self, head: PictureHead, jpeg: Vec<u8>) {
+        let (arrival, is_resumed) = self.0.take_in(|playout, now| playout.arrive(head, jpeg, now));
+        if is_resumed {
+            (self.0.wake)();
+        }
+        match arrival {
+            Arrival::Queued => self.0.changed.notify_one(),
+            Arrival::Stale => {
+                tracing::debug!(stream = head.stream.0, index = head.index, "picture of an epoch that is over");
+            }
+            Arrival::BeyondCredit => {
+                tracing::warn!(stream = head.stream.0, index = head.index, "picture without credit dropped");
+            }
+        }
+    }
+
+    fn sound(&self, head: SoundHead, pcm: Vec<u8>) {
+        let (arrival, is_resumed) = self.0.take_in(|playout, now| {
+            let arrival = playout.arrive_sound(head, duration_of(pcm.len()), now);
+            if arrival == Arrival::Queued {
+                self.0.audio.buffer().push(head.pts_nanos, &pcm);
+            }
+            arrival
+        });
+        if is_resumed {
+            (self.0.wake)();
+        }
+        match arrival {
+            Arrival::Queued => {}
+            Arrival::Stale => tracing::debug!(stream = head.stream.0, "sound of an epoch that is over"),
+            Arrival::BeyondCredit => tracing::warn!(stream = head.stream.0, "sound without credit dropped"),
+        }
+    }
+}
+
+impl Shared {
+    /// Lets an item in. Also says whether it ends a stall: then those go on that are decoded already, and nobody else tells
+    /// the window so.
+    fn take_in(&self, item: impl FnOnce(&mut Playout<Vec<u8>, Picture>, Instant) -> Arrival) -> (Arrival, bool) {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        let was_due_known = inner.playout.next_due(now).is_some();
+        let arrival = item(&mut inner.playout, now);
+        self.listen(&mut inner, now);
+        (arrival, !was_due_known && inner.playout.next_due(now).is_some())
+    }
+
+    /// Tells the playout how the sound stands, and the sound how the playout does.
+    fn listen(&self, inner: &mut Inner, now: Instant) {
+        let playout = &mut inner.playout;
+        self.audio.want(playout.wants_device(), now);
+        let device = self.audio.device(now);
+        playout.set_device(device, now);
+        playout.count_under_runs(self.audio.take_under_runs());
+        let mut buffer = self.audio.buffer();
+        playout.hear(buffer.heard(), now);
+        match playout.sound_from() {
+            Some(from) => buffer.open(from),
+            None => buffer.close(),
+        }
+        if device != Device::Ready
+            && let Some(position) = playout.position(now)
+        {
+            buffer.discard_before(position);
+        }
+    }
+
+    /// What waits to be heard belongs to the past.
+    fn silence(&self, inner: &Inner, now: Instant) {
+        self.audio.buffer().clear();
+        self.audio.want(inner.playout.wants_device(), now);
+    }
+}

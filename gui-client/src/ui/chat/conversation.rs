@@ -1,0 +1,204 @@
+//! What was said with the selected peer.
+
+use chrono::{Local, NaiveDate};
+use egui::{Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Stroke, TextWrapMode, Ui, Vec2, WidgetText};
+
+use crate::state::{
+    State,
+    action::{Action, Peer},
+    conversation::{Author, Conversation, Delivery, Message},
+};
+
+use super::composer::Composer;
+use crate::ui::kit::{
+    format,
+    theme::{Theme, font_size, size, space},
+    widgets,
+};
+
+/// Messages drawn at once; earlier ones on demand, because each one drawn costs time in every frame of a video.
+const PAGE_MESSAGES: usize = 60;
+
+/// Room for time and state beside a bubble.
+const BUBBLE_SIDE: f32 = 44.0;
+
+/// Draws the header, the messages and the composer.
+pub fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    let empty = Conversation::default();
+    let conversation = state.conversations.get(state.selected).unwrap_or(&empty);
+    header(ui, state);
+    let margin = Margin { left: 12, right: 12, top: 8, bottom: 12 };
+    let composer = Composer::measure(ui, state, conversation, ui.available_width() - margin.sum().x);
+    egui::Panel::bottom("composer")
+        .exact_size(composer.height + margin.sum().y)
+        .frame(egui::Frame::new().inner_margin(margin))
+        .show_separator_line(false)
+        .show(ui, |ui| composer.show(ui, wants_focus, actions));
+    egui::CentralPanel::default().frame(egui::Frame::new().inner_margin(Margin::symmetric(4, 0))).show(ui, |ui| {
+        if conversation.messages.is_empty() {
+            let (header, text) = match state.selected {
+                Peer::Everyone => (
+                    "A word to everyone",
+                    "It is encrypted to each person who is online, with the key of each.".to_owned(),
+                ),
+                Peer::Person(key) => {
+                    let name = state.people.name_of(&key).map_or("this person", |name| name.as_str());
+                    ("Nothing said yet", format!("Everybody receives what you write, and only {name} can read it."))
+                }
+            };
+            widgets::empty_state(ui, header, &text);
+            return;
+        }
+        let scroll = egui::ScrollArea::vertical().id_salt(state.selected).auto_shrink(false).stick_to_bottom(true);
+        scroll.show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            messages(ui, theme, conversation, state.selected, actions);
+        });
+    });
+}
+
+fn header(ui: &mut Ui, state: &State) {
+    let theme = Theme::of(ui);
+    let frame = egui::Frame::new().inner_margin(Margin::symmetric(12, 8));
+    egui::Panel::top("conversation header").frame(frame).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::AVATAR), egui::Sense::hover());
+            let (name, caption, key, is_online) = match state.selected {
+                Peer::Everyone => ("Everyone", "one font_size, a key for each person", None, true),
+                Peer::Person(key) => {
+                    let is_online = state.people.online_key(&key).is_some();
+                    let name = state.people.name_of(&key).map_or("?", |name| name.as_str());
+                    let caption = match (is_online, state.connection.is_online()) {
+                        (true, _) => "only the two of you can read this",
+                        (false, true) => "has left",
+                        (false, false) => "not reachable",
+                    };
+                    (name, caption, Some(key), is_online)
+                }
+            };
+            widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), is_online);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                ui.add(Label::new(RichText::new(name).size(font_size::HEADING - 1.0)).truncate());
+                ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
+            });
+        });
+    });
+}
+
+fn messages(ui: &mut Ui, theme: &Theme, conversation: &Conversation, peer: Peer, actions: &mut Vec<Action>) {
+    let pages_id = ui.scope_id().with(("pages", peer));
+    let pages = ui.data(|data| data.get_temp::<usize>(pages_id)).unwrap_or(1);
+    let total = conversation.messages.len();
+    let first = total.saturating_sub(pages * PAGE_MESSAGES);
+    if first > 0 {
+        ui.vertical_centered(|ui| {
+            if ui.button("Show earlier messages").clicked() {
+                ui.data_mut(|data| data.insert_temp(pages_id, pages + 1));
+            }
+        });
+    }
+    let today = Local::now().date_naive();
+    let mut last_day = None;
+    let mut last_author: Option<&Author> = None;
+    for message in conversation.messages.iter().skip(first) {
+        let day = format::day(message.unix_millis);
+        if day.is_some() && day != last_day {
+            day_line(ui, theme, day, today);
+            last_author = None;
+        }
+        last_day = day.or(last_day);
+        ui.add_space(if last_author == Some(&message.author) { 1.0 } else { space::S });
+        bubble(ui, theme, message, last_author != Some(&message.author), actions);
+        last_author = Some(&message.author);
+    }
+    ui.add_space(space::S);
+}
+
+fn day_line(ui: &mut Ui, theme: &Theme, day: Option<NaiveDate>, today: NaiveDate) {
+    let Some(day) = day else { return };
+    ui.add_space(space::S);
+    ui.vertical_centered(|ui| {
+        ui.label(RichText::new(format::day_name(day, today)).size(font_size::SMALL).color(theme.weak));
+    });
+}
+
+fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, is_first_of_author: bool, actions: &mut Vec<Action>) {
+    let is_mine = message.author == Author::Me;
+    let margin = Margin::symmetric(11, 7);
+    let room = ui.available_width() - 2.0 * space::S;
+    let text_room = (room - BUBBLE_SIDE - margin.sum().x).max(60.0);
+    let galley = WidgetText::from(&message.text).into_galley(
+        ui,
+        Some(TextWrapMode::Wrap),
+        text_room,
+        FontId::proportional(font_size::BODY),
+    );
+    let bubble_width = galley.size().x + margin.sum().x;
+    if is_first_of_author && let Author::Other { name, .. } = &message.author {
+        ui.horizontal(|ui| {
+            ui.add_space(space::S + 2.0);
+            ui.label(RichText::new(name.as_str()).size(font_size::SMALL).color(theme.weak));
+        });
+    }
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let time = |ui: &mut Ui| {
+            let text = RichText::new(format::clock(message.unix_millis)).size(font_size::SMALL - 1.5).color(theme.weak);
+            ui.add(Label::new(text).selectable(false));
+        };
+        if is_mine {
+            ui.add_space((room - bubble_width - BUBBLE_SIDE).max(0.0) + space::S);
+            ui.allocate_ui_with_layout(Vec2::new(BUBBLE_SIDE, 20.0), Layout::right_to_left(Align::Center), |ui| {
+                ui.add_space(space::XS + 2.0);
+                time(ui);
+            });
+        } else {
+            ui.add_space(space::S);
+        }
+        let mut corners = CornerRadius::same(size::BUBBLE_RADIUS);
+        if is_mine {
+            corners.se = 4
+        } else {
+            corners.sw = 4
+        }
+        let frame = egui::Frame::new()
+            .fill(if is_mine { theme.accent_soft } else { theme.surface })
+            .stroke(if is_mine { Stroke::NONE } else { Stroke::new(1.0, theme.border) })
+            .corner_radius(corners)
+            .inner_margin(margin);
+        frame.show(ui, |ui| {
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.set_max_width(text_room);
+                ui.add(Label::new(galley).selectable(true));
+            });
+        });
+        if !is_mine {
+            ui.add_space(space::XS + 2.0);
+            time(ui);
+        }
+    });
+    if is_mine {
+        delivery(ui, theme, &message.delivery, actions);
+    }
+}
+
+/// What became of an own message; nothing while all is well.
+fn delivery(ui: &mut Ui, theme: &Theme, delivery: &Delivery, actions: &mut Vec<Action>) {
+    let (text, color) = match delivery {
+        Delivery::Pending(_) => ("sealing…", theme.weak),
+        Delivery::Sent(..) => ("sent…", theme.weak),
+        Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
+        Delivery::Relayed | Delivery::Received => return,
+    };
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+        ui.add_space(space::S);
+        if let Delivery::Failed(draft, _) = delivery
+            && ui.button(RichText::new("Retry").size(font_size::SMALL)).clicked()
+        {
+            actions.push(Action::Retry(*draft));
+        }
+        ui.add(Label::new(RichText::new(text).size(font_size::SMALL).color(color)).wrap());
+    });
+}

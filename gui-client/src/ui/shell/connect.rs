@@ -1,0 +1,151 @@
+//! The first screen: where to, and as whom.
+
+use egui::{Align, Key, Layout, Margin, Response, RichText, Stroke, TextEdit, Ui, Vec2};
+
+use crate::{
+    event::Progress,
+    state::{
+        action::Action,
+        connection::{Connection, Phase},
+    },
+};
+
+use crate::ui::kit::{
+    theme::{Theme, font_size, size, space},
+    widgets,
+};
+
+/// Draws the form, the steps of an attempt, or why it failed.
+pub fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.add_space(((ui.available_height() - 470.0) * 0.4).max(space::M));
+        ui.vertical_centered(|ui| {
+            let (rect, _) = ui.allocate_exact_size(Vec2::new(64.0, 48.0), egui::Sense::hover());
+            widgets::mark(ui, rect);
+            ui.add_space(space::S);
+            ui.label(RichText::new("Triptych").size(font_size::TITLE).color(theme.text));
+            ui.label(RichText::new("Private messages and videos on your own network").color(theme.weak));
+            ui.add_space(space::L);
+            let width = size::FORM.min(ui.available_width() - 2.0 * space::M);
+            ui.allocate_ui_with_layout(Vec2::new(width, 0.0), Layout::top_down(Align::Min), |ui| {
+                ui.set_width(width);
+                if let Some(problem) = &connection.problem {
+                    widgets::problem_card(ui, problem, None, actions);
+                    ui.add_space(space::M);
+                }
+                card(ui, connection, actions);
+            });
+        });
+        ui.add_space(space::M);
+    });
+}
+
+fn card(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    egui::Frame::new()
+        .fill(theme.surface)
+        .stroke(Stroke::new(1.0, theme.border))
+        .corner_radius(size::RADIUS + 4)
+        .inner_margin(Margin::same(20))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            match connection.phase {
+                Phase::Attempting(progress) => steps(ui, connection, progress, actions),
+                _ => form(ui, connection, actions),
+            }
+        });
+}
+
+fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    let is_untouched = ui.memory(|memory| memory.focused().is_none()) && connection.problem.is_none();
+
+    let server = field(ui, "Server", &connection.address, "127.0.0.1:7878", Action::EditAddress, actions);
+    ui.add_space(space::S);
+    let name = field(ui, "Your name", &connection.name, "as others will see it", Action::EditName, actions);
+    // Before the button, so that Enter is looked at once: a field gives its focus up on Enter.
+    let is_enter_free = server.lost_focus() || name.lost_focus() || ui.memory(|memory| memory.focused().is_none());
+    let is_enter = is_enter_free && ui.input(|input| input.key_pressed(Key::Enter));
+    if is_untouched {
+        name.request_focus();
+    }
+    ui.add_space(space::M);
+
+    let hint = connection.form_hint();
+    let button = ui
+        .add_enabled_ui(hint.is_none(), |ui| {
+            ui.vertical_centered_justified(|ui| widgets::primary_button(ui, "Connect")).inner
+        })
+        .inner;
+    if hint.is_none() && (button.clicked() || is_enter) {
+        actions.push(Action::Connect);
+    }
+    ui.add_space(space::S);
+    let (text, color) = match hint {
+        Some(hint) => (hint, theme.warn),
+        None => ("A key pair for this name is made the first time and stays on this computer.".into(), theme.weak),
+    };
+    ui.label(RichText::new(text).color(color).size(font_size::SMALL));
+}
+
+fn field(
+    ui: &mut Ui,
+    label: &str,
+    value: &str,
+    hint: &'static str,
+    edit: impl Fn(String) -> Action,
+    actions: &mut Vec<Action>,
+) -> Response {
+    let header = ui.label(RichText::new(label).color(Theme::of(ui).weak).size(font_size::SMALL));
+    let mut text = value.to_owned();
+    let response = ui.add(
+        TextEdit::singleline(&mut text)
+            .id_salt(label)
+            .hint_text(hint)
+            .desired_width(f32::INFINITY)
+            .margin(Margin::symmetric(10, 8)),
+    );
+    if response.changed() {
+        actions.push(edit(text));
+    }
+    response.labelled_by(header.id)
+}
+
+fn steps(ui: &mut Ui, connection: &Connection, progress: Progress, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    ui.label(
+        RichText::new(format!("Joining {} as {}", connection.address.trim(), connection.name.trim()))
+            .size(font_size::HEADING),
+    );
+    ui.add_space(space::S);
+    let steps = [
+        (Progress::Connecting, "Reaching the server", ""),
+        (Progress::MakingKeys, "Making your keys", "the first time only, it takes a few seconds"),
+        (Progress::Joining, "Joining", ""),
+    ];
+    let current = steps.iter().position(|(step, ..)| *step == progress).unwrap_or(0);
+    for (index, (_, text, caption)) in steps.iter().enumerate() {
+        let is_current = index == current;
+        let (ink, fill) = match index.cmp(&current) {
+            std::cmp::Ordering::Less => (theme.weak, theme.good),
+            std::cmp::Ordering::Equal => (theme.text, theme.accent),
+            std::cmp::Ordering::Greater => (theme.weak, theme.border),
+        };
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(18.0), egui::Sense::hover());
+            ui.painter().circle_filled(rect.center(), 5.0, fill);
+            ui.label(RichText::new(if is_current { format!("{text}…") } else { (*text).to_owned() }).color(ink));
+        });
+        if is_current && !caption.is_empty() {
+            ui.horizontal(|ui| {
+                ui.add_space(26.0);
+                ui.label(RichText::new(*caption).color(theme.weak).size(font_size::SMALL));
+            });
+        }
+    }
+    ui.add_space(space::M);
+    if ui.button("Cancel").clicked() {
+        actions.push(Action::Leave);
+    }
+}

@@ -1,0 +1,86 @@
+//! The bar at the top: which server, who I am; and under it, when something is wrong, what.
+
+use egui::{Align, Layout, Rect, RichText, Sense, Ui, Vec2};
+
+use crate::state::{
+    State,
+    action::{Action, Moment},
+    connection::Phase,
+};
+
+use crate::ui::kit::{
+    theme::{Theme, font_size, size, space},
+    widgets,
+};
+
+/// Draws the bar.
+pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    ui.horizontal_centered(|ui| {
+        ui.add_space(space::S);
+        let (rect, _) = ui.allocate_exact_size(Vec2::new(26.0, 20.0), Sense::hover());
+        widgets::mark(ui, rect);
+        ui.label(RichText::new("Triptych").size(font_size::HEADING));
+        ui.add_space(space::M);
+        server(ui, state);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(space::XS);
+            if ui.button("Leave").on_hover_text("Says goodbye to the server and goes back to the form").clicked() {
+                actions.push(Action::Leave);
+            }
+            me(ui, state, theme);
+        });
+    });
+}
+
+fn server(ui: &mut Ui, state: &State) {
+    let theme = Theme::of(ui);
+    let (color, text) = match state.connection.phase {
+        Phase::Online => (theme.good, format!("Online at {}", state.connection.address.trim())),
+        Phase::Attempting(_) => (theme.warn, format!("Connecting to {}…", state.connection.address.trim())),
+        Phase::Waiting { .. } => (theme.warn, "Connection lost".to_owned()),
+        Phase::Idle => (theme.bad, "Not connected".to_owned()),
+    };
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::DOT + 2.0), Sense::hover());
+    widgets::dot(ui, rect.center(), color, theme.background);
+    let room = (ui.available_width() - 230.0).max(60.0);
+    let label = ui.scope(|ui| {
+        ui.set_max_width(room);
+        ui.add(egui::Label::new(RichText::new(text).color(theme.weak)).truncate())
+    });
+    label.inner.on_hover_ui(|ui| match &state.connection.server_fingerprint {
+        Some(fingerprint) => {
+            widgets::fingerprint_lines(ui, "The server's certificate, as its console names it:", fingerprint);
+        }
+        None => {
+            ui.label("This connection is not encrypted on its way; messages still are, from person to person.");
+        }
+    });
+}
+
+fn me(ui: &mut Ui, state: &State, theme: &Theme) {
+    let name = state.people.my_name().map_or(state.connection.name.as_str(), |name| name.as_str());
+    let key = state.people.me();
+    let label = ui.label(RichText::new(name).strong());
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::AVATAR - 2.0), Sense::hover());
+    widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), state.connection.is_online());
+    let corner = Rect::from_center_size(rect.center(), rect.size()).right_bottom() - Vec2::splat(4.0);
+    let color = if state.connection.is_online() { theme.good } else { theme.border };
+    widgets::dot(ui, corner, color, theme.background);
+    if let Some(key) = key {
+        label.on_hover_ui(|ui| widgets::fingerprint_lines(ui, "Your key:", &widgets::key_text(&key)));
+    }
+}
+
+/// Draws what is wrong with the connection, when something is.
+pub fn problem(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
+    let Some(problem) = &state.connection.problem else { return };
+    let countdown = match state.connection.phase {
+        Phase::Waiting { retry_at } => {
+            let seconds = retry_at.saturating_duration_since(now.instant).as_millis().div_ceil(1_000);
+            Some(format!("Next try in {seconds} s"))
+        }
+        _ => None,
+    };
+    widgets::problem_card(ui, problem, countdown, actions);
+}

@@ -1,0 +1,164 @@
+//! What steers a video: the buttons under the picture.
+
+use common::media::Quality;
+use egui::{Align, Layout, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+
+use crate::state::{
+    action::Action,
+    player::{PlayerState, Showing, Stage},
+};
+
+use super::seek_bar;
+use crate::ui::kit::{
+    format,
+    icons::{self, Icon},
+    theme::{Theme, size, space},
+    widgets,
+};
+
+/// With less room than this, time, sound and quality stand on a line of their own.
+const NARROW: f32 = 400.0;
+
+/// Width of the volume's slider.
+const VOLUME_WIDTH: f32 = 84.0;
+
+/// Radius of its knob.
+const KNOB: f32 = 6.0;
+
+/// Source of the slider's id: with the focus on it, the keys still control the video.
+pub(super) const VOLUME: &str = "volume";
+
+/// Height that the controls take in a column of this width.
+pub fn height(width: f32) -> f32 {
+    if width < NARROW { 110.0 } else { 74.0 }
+}
+
+/// Draws them into `column`.
+pub fn show(
+    ui: &mut Ui,
+    column: Rect,
+    player: &PlayerState,
+    showing: &Showing,
+    can_play: bool,
+    actions: &mut Vec<Action>,
+) {
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(column).layout(Layout::top_down(Align::Min)));
+    seek_bar::show(&mut ui, showing, actions);
+    ui.add_space(2.0);
+    let is_narrow = column.width() < NARROW;
+    let row = Vec2::new(column.width(), ui.spacing().interact_size.y);
+    let rest = |ui: &mut Ui, actions: &mut Vec<Action>| {
+        time(ui, showing);
+        if !matches!(showing.stage, Stage::Failed(_)) {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                quality(ui, showing, actions);
+                sound(ui, player, showing, actions);
+            });
+        }
+    };
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        steering(ui, showing, can_play, actions);
+        if !is_narrow {
+            rest(ui, actions);
+        }
+    });
+    if is_narrow {
+        ui.add_space(space::XS);
+        ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| rest(ui, actions));
+    }
+}
+
+fn steering(ui: &mut Ui, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
+    match showing.stage {
+        Stage::Opening | Stage::Playing => {
+            let (icon, name) = if showing.is_paused { (Icon::Play, "Play") } else { (Icon::Pause, "Pause") };
+            if icons::button(ui, icon, name, &format!("{name} (space bar)")).clicked() {
+                actions.push(Action::TogglePause);
+            }
+            if ui.button("Stop").on_hover_text("Ends the video").clicked() {
+                actions.push(Action::StopWatching);
+            }
+        }
+        Stage::Ended | Stage::Failed(_) => {
+            let label = if showing.stage == Stage::Ended { "Play again" } else { "Try again" };
+            if ui.add_enabled_ui(can_play, |ui| widgets::primary_button(ui, label)).inner.clicked() {
+                actions.push(Action::Watch(showing.video.id));
+            }
+            if ui.button("Close").clicked() {
+                actions.push(Action::ClosePlayer);
+            }
+        }
+    }
+}
+
+fn time(ui: &mut Ui, showing: &Showing) {
+    let text = format!("{} / {}", format::length(showing.position_nanos), format::whole_length(showing.duration_nanos));
+    let text = RichText::new(text).monospace().color(Theme::of(ui).weak);
+    ui.add(egui::Label::new(text).truncate());
+}
+
+/// From right to left.
+fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
+    let current = match showing.quality {
+        Quality::Triptych => "Auto".to_owned(),
+        Quality::Only(height) => format!("{height}p"),
+    };
+    ui.add_enabled_ui(showing.can_seek(), |ui| {
+        let menu = ui.menu_button(format!("{current} ⏷"), |ui| {
+            ui.spacing_mut().button_padding = Vec2::new(12.0, 6.0);
+            let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
+            for quality in [Quality::Triptych].into_iter().chain(heights) {
+                let name = match quality {
+                    Quality::Triptych => "Auto (triptych)".to_owned(),
+                    Quality::Only(height) => format!("{height}p only"),
+                };
+                if widgets::tab(ui, &name, quality == showing.quality).clicked() {
+                    actions.push(Action::SetQuality(quality));
+                    ui.close();
+                }
+            }
+        });
+        let response = menu.response;
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), format!("Quality: {current}")));
+        response.on_hover_text("Which resolutions are shown");
+    });
+}
+
+/// From right to left.
+fn sound(ui: &mut Ui, player: &PlayerState, showing: &Showing, actions: &mut Vec<Action>) {
+    if !showing.has_sound {
+        return;
+    }
+    let mut percent = if player.is_muted { 0 } else { player.volume_percent };
+    // The keys are there even where the bar has no room.
+    if ui.available_width() > VOLUME_WIDTH + 50.0 && volume(ui, &mut percent) {
+        actions.push(Action::SetVolume(percent));
+    }
+    let is_silent = percent == 0;
+    let (icon, name) = if is_silent { (Icon::Muted, "Sound on") } else { (Icon::Speaker, "Mute") };
+    if icons::button(ui, icon, name, &format!("{name} (M)")).clicked() {
+        actions.push(Action::ToggleMute);
+    }
+}
+
+/// A short bar with a knob. Returns whether it was moved.
+fn volume(ui: &mut Ui, percent: &mut u8) -> bool {
+    let theme = Theme::of(ui);
+    let place = Vec2::new(VOLUME_WIDTH, ui.spacing().interact_size.y);
+    let (_, rect) = ui.allocate_space(place);
+    let response = ui.interact(rect, egui::Id::unique(VOLUME), Sense::click_and_drag());
+    let rail = Rect::from_center_size(rect.center(), Vec2::new(rect.width() - 2.0 * KNOB, size::PROGRESS / 2.0));
+    let before = *percent;
+    if let Some(pointer) = response.interact_pointer_pos() {
+        let share = ((pointer.x - rail.left()) / rail.width()).clamp(0.0, 1.0);
+        *percent = (share * 100.0).round() as u8;
+    }
+    response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(*percent), "Volume"));
+    let knob = egui::Pos2::new(rail.left() + rail.width() * f32::from(*percent) / 100.0, rail.center().y);
+    ui.painter().rect_filled(rail, rail.height() / 2.0, theme.border);
+    ui.painter().rect_filled(rail.intersect(Rect::everything_left_of(knob.x)), rail.height() / 2.0, theme.accent);
+    widgets::knob(ui, knob, KNOB, &response);
+    let tip = format!("Volume {percent} % (up and down keys)");
+    response.on_hover_text(tip).on_hover_cursor(egui::CursorIcon::PointingHand);
+    *percent != before
+}

@@ -1,0 +1,48 @@
+//! The keys that control a video.
+
+use egui::{EventFilter, Key, Modifiers, Ui};
+
+use super::{controls::VOLUME, seek_bar::SEEK_BAR};
+use crate::state::action::Action;
+
+/// How far the arrow keys seek.
+const SKIP_NANOS: i64 = 5_000_000_000;
+
+/// How much the arrow keys change the volume, in percent points.
+const VOLUME_STEP: i8 = 10;
+
+/// Takes the keys that steer the video, unless they belong to something that has the focus.
+pub fn take(ui: &Ui, actions: &mut Vec<Action>) {
+    let focused = ui.memory(|memory| memory.focused());
+    let own = [VOLUME, SEEK_BAR].map(egui::Id::unique).into_iter().find(|id| focused == Some(*id));
+    if focused != own || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    if let Some(own) = own {
+        // Otherwise arrows go to the next button.
+        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(own, filter));
+    }
+    let meanings = [
+        (Key::Space, Action::TogglePause),
+        (Key::ArrowLeft, Action::SeekBy(-SKIP_NANOS)),
+        (Key::ArrowRight, Action::SeekBy(SKIP_NANOS)),
+        (Key::Comma, Action::Step(-1)),
+        (Key::Period, Action::Step(1)),
+        (Key::Home, Action::SeekTo(0)),
+        (Key::End, Action::SeekToLast),
+        (Key::M, Action::ToggleMute),
+        (Key::ArrowUp, Action::ChangeVolume(VOLUME_STEP)),
+        (Key::ArrowDown, Action::ChangeVolume(-VOLUME_STEP)),
+    ];
+    ui.input_mut(|input| {
+        for (key, action) in meanings {
+            // Whoever holds a switch down does not mean it over and over.
+            let is_switch = matches!(action, Action::TogglePause | Action::ToggleMute);
+            let is_held = |event: &&egui::Event| matches!(event, egui::Event::Key { key: held, repeat: true, pressed: true, .. } if *held == key);
+            let held_count = if is_switch { input.events.iter().filter(is_held).count() } else { 0 };
+            let count = input.count_and_consume_key(Modifiers::NONE, key).saturating_sub(held_count);
+            actions.extend(std::iter::repeat_n(action, count));
+        }
+    });
+}

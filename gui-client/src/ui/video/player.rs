@@ -1,0 +1,133 @@
+//! The picture in its place, and what stands over and on it: title, badge, what goes on.
+
+use egui::{Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+
+use crate::state::{
+    State,
+    action::Action,
+    player::{Showing, Stage, Stall},
+};
+
+use super::{controls, keys};
+use crate::ui::kit::{
+    theme::{Theme, font_size, space},
+    widgets,
+};
+
+/// Height of what stands over the picture.
+const TITLE_HEIGHT: f32 = 30.0;
+
+/// The controls are at least so wide where there is room, however narrow the picture is.
+const CONTROLS_WIDTH: f32 = 420.0;
+
+/// Draws the place. Returns how many pixels of the screen the picture has, when one plays.
+pub fn show(
+    ui: &mut Ui,
+    state: &State,
+    picture: Option<egui::TextureId>,
+    actions: &mut Vec<Action>,
+) -> Option<(u32, u32)> {
+    let Some(showing) = &state.player.showing else {
+        nothing_plays(ui, state);
+        return None;
+    };
+    keys::take(ui, actions);
+    let all = ui.available_rect_before_wrap();
+    let controls_height = controls::height(all.width());
+    let mut area = all;
+    area.min.y += TITLE_HEIGHT;
+    area.max.y = (all.bottom() - controls_height).max(area.top() + 60.0);
+    let screen = fit(area, showing.aspect(), ui.ctx().pixels_per_point());
+    ui.allocate_rect(all, Sense::hover());
+    title(ui, screen, showing);
+    ui.painter().rect_filled(screen, 0.0, Theme::of(ui).screen);
+    if let Some(texture) = picture {
+        let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+        ui.painter().image(texture, screen, whole, Color32::WHITE);
+    }
+    let response = ui.interact(screen, ui.scope_id().with("picture"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture of {}", showing.video.title)));
+    if response.clicked() {
+        actions.push(Action::TogglePause);
+    }
+    overlays(ui, screen, showing);
+    let can_play =
+        state.connection.is_online() && state.library.videos.iter().any(|video| video.id == showing.video.id);
+    let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
+    let column = Rect::from_min_size(
+        Pos2::new(screen.center().x - width / 2.0, screen.bottom() + space::S + 2.0),
+        Vec2::new(width, controls_height - space::S - 2.0),
+    );
+    controls::show(ui, column, &state.player, showing, can_play, actions);
+    let pixels = screen.size() * ui.ctx().pixels_per_point();
+    Some((pixels.x.round() as u32, pixels.y.round() as u32))
+}
+
+/// The largest rectangle of this aspect in the middle of `area`, on whole pixels so that the picture is not blurred.
+fn fit(area: Rect, aspect: f32, pixels_per_point: f32) -> Rect {
+    let width = area.width().min(area.height() * aspect);
+    let rect = Rect::from_center_size(area.center(), Vec2::new(width, width / aspect));
+    let round = |x: f32| (x * pixels_per_point).round() / pixels_per_point;
+    Rect::from_min_max(
+        Pos2::new(round(rect.left()), round(rect.top())),
+        Pos2::new(round(rect.right()), round(rect.bottom())),
+    )
+}
+
+fn title(ui: &mut Ui, screen: Rect, showing: &Showing) {
+    let line = Rect::from_min_max(screen.left_top() - Vec2::new(0.0, TITLE_HEIGHT), screen.right_top());
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(line).layout(Layout::left_to_right(Align::Center)));
+    ui.add(egui::Label::new(RichText::new(&showing.video.title).size(font_size::HEADING - 1.0)).truncate());
+}
+
+fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
+    if let Some(height) = showing.height {
+        widgets::pill(
+            ui,
+            screen.right_top() + Vec2::new(-10.0, 10.0),
+            Align2::RIGHT_TOP,
+            &format!("{height}p"),
+            "Resolution",
+        );
+    }
+    let text = match (&showing.stage, showing.stall) {
+        (Stage::Opening, _) => Some("Opening…"),
+        (Stage::Playing, Some(Stall::Source)) => Some("Waiting for the server…"),
+        (Stage::Playing, Some(Stall::Decoder)) => Some("This computer cannot keep up with the picture…"),
+        (Stage::Ended, _) => Some("The end"),
+        _ => None,
+    };
+    if let Some(text) = text {
+        widgets::pill(ui, screen.center(), Align2::CENTER_CENTER, text, "Playback");
+    }
+    if let Stage::Failed(reason) = &showing.stage {
+        let theme = Theme::of(ui);
+        ui.painter().rect_filled(screen, 0.0, theme.overlay);
+        let inner = screen.shrink2(Vec2::new(screen.width() * 0.12, 8.0));
+        let mut child = ui.new_child(
+            egui::UiBuilder::new().max_rect(inner).layout(Layout::centered_and_justified(egui::Direction::TopDown)),
+        );
+        let text = format!("This video cannot go on.\n{}", crate::state::connection::sentence(reason));
+        child.label(RichText::new(text).color(theme.on_overlay));
+    }
+}
+
+fn nothing_plays(ui: &mut Ui, state: &State) {
+    let top = ui.available_rect_before_wrap();
+    let rect =
+        Rect::from_center_size(Pos2::new(top.center().x, top.top() + top.height() * 0.36), Vec2::new(84.0, 62.0));
+    widgets::mark(ui, rect);
+    let below = Rect::from_min_max(Pos2::new(top.left(), rect.bottom() + space::L), top.max);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(below).layout(Layout::top_down(Align::Center)));
+    let theme = Theme::of(&ui);
+    let (header, text) = if !state.connection.is_online() {
+        ("Nothing is playing", "Videos can be watched again as soon as you are connected.")
+    } else if state.library.videos.is_empty() {
+        ("No videos yet", "As soon as the server has some, they stand at the left.")
+    } else {
+        ("Nothing is playing", "Choose a video at the left. It begins with few pixels and ends with many.")
+    };
+    ui.set_max_width(ui.available_width().min(380.0));
+    ui.label(RichText::new(header).size(font_size::HEADING));
+    ui.label(RichText::new(text).color(theme.weak));
+}

@@ -1,0 +1,101 @@
+//! The bar in its parts: each resolution as long as it plays, filled up to the position, its name under it. A click or a
+//! drag goes to a time.
+
+use common::media::SegmentInfo;
+use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
+
+use crate::state::{action::Action, player::Showing};
+
+use crate::ui::kit::{
+    format,
+    theme::{Theme, font_size, size},
+    widgets,
+};
+
+/// Source of the widget's id: with the focus on the bar, the keys still control the video.
+pub(super) const SEEK_BAR: &str = "seek bar";
+
+/// Room under the bar for the names of its parts.
+const NAMES_HEIGHT: f32 = 18.0;
+
+/// Letting go of the knob goes there once more if it has played on by more than this meanwhile.
+const HELD_NANOS: u64 = 150_000_000;
+
+/// Draws it.
+pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
+    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::PROGRESS + NAMES_HEIGHT));
+    let response = ui.interact(rect, egui::Id::unique(SEEK_BAR), sense);
+    response.widget_info(|| {
+        WidgetInfo::slider(showing.can_seek(), showing.position_nanos as f64 / 1e9, "Position in the video")
+    });
+    let bar = Rect::from_min_size(rect.min, Vec2::new(rect.width(), size::PROGRESS));
+    let duration = showing.duration_nanos.max(1) as f64;
+    let at = |nanos: u64| bar.left() + (nanos as f64 / duration).min(1.0) as f32 * bar.width();
+    if showing.segments.is_empty() {
+        ui.painter().rect_filled(bar, size::PROGRESS / 2.0, theme.border);
+        return;
+    }
+    let count = showing.segments.len();
+    for (index, segment) in showing.segments.iter().enumerate() {
+        let end = showing.segments.get(index + 1).map_or(showing.duration_nanos, |next| next.start_nanos);
+        let gap = if index + 1 < count { 3.0 } else { 0.0 };
+        let part = Rect::from_min_max(
+            Pos2::new(at(segment.start_nanos), bar.top()),
+            Pos2::new((at(end) - gap).max(at(segment.start_nanos) + 1.0), bar.bottom()),
+        );
+        ui.painter().rect_filled(part, size::PROGRESS / 2.0, theme.border);
+        let filled = part.intersect(Rect::everything_left_of(at(showing.position_nanos)));
+        if filled.width() > 0.5 {
+            ui.painter().rect_filled(filled, size::PROGRESS / 2.0, theme.part(index, count));
+        }
+        part_label(ui, part, segment, showing.height == Some(segment.height));
+    }
+    if showing.is_running() || showing.can_seek() {
+        let knob = Pos2::new(at(showing.position_nanos), bar.center().y);
+        widgets::knob(ui, knob, size::PROGRESS * 0.8, &response);
+    }
+    if showing.can_seek() {
+        let time_at = |x: f32| {
+            let share = f64::from(((x - bar.left()) / bar.width().max(1.0)).clamp(0.0, 1.0));
+            (share * duration) as u64
+        };
+        go(ui, &response, showing, bar, time_at, actions);
+    }
+}
+
+fn go(
+    ui: &mut Ui,
+    response: &Response,
+    showing: &Showing,
+    bar: Rect,
+    time_at: impl Fn(f32) -> u64,
+    actions: &mut Vec<Action>,
+) {
+    let pointer = response.interact_pointer_pos();
+    if let Some(target) = pointer.map(|pointer| time_at(pointer.x)) {
+        let is_moved = response.drag_started() || response.dragged() && response.drag_delta().x != 0.0;
+        let is_let_go = response.drag_stopped() && target.abs_diff(showing.position_nanos) > HELD_NANOS;
+        if response.clicked() || is_moved || is_let_go {
+            actions.push(Action::SeekTo(target));
+        }
+    }
+    let under = pointer.filter(|_| response.dragged()).or(response.hover_pos());
+    if let Some(under) = under {
+        let x = under.x.clamp(bar.left(), bar.right());
+        widgets::pill(ui, Pos2::new(x, bar.top() - 8.0), Align2::CENTER_BOTTOM, &format::length(time_at(x)), "Target");
+    }
+    response.clone().on_hover_cursor(egui::CursorIcon::PointingHand);
+}
+
+fn part_label(ui: &Ui, part: Rect, segment: &SegmentInfo, is_current: bool) {
+    let theme = Theme::of(ui);
+    let color = if is_current { theme.text } else { theme.weak };
+    let text = format!("{}p", segment.height);
+    let galley = ui.painter().layout_no_wrap(text, FontId::proportional(font_size::SMALL - 1.0), color);
+    if galley.size().x <= part.width() {
+        let left = part.center().x - galley.size().x / 2.0;
+        ui.painter().galley(Pos2::new(left, part.bottom() + 3.0), galley, color);
+    }
+}

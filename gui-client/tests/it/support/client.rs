@@ -1,0 +1,112 @@
+//! A client without a window: its network side, and waiting for its events.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{
+    crypto::Identity,
+    media::{PictureHead, SoundHead},
+    name::Name,
+};
+use tempfile::TempDir;
+use triptych_client::{
+    event::{NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedLetter, WireOutcome},
+    net::{NetHandle, NetSettings, identity::identity_path},
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct NoPictures;
+
+impl PictureSink for NoPictures {
+    fn picture(&self, _: PictureHead, _: Vec<u8>) {}
+
+    fn sound(&self, _: SoundHead, _: Vec<u8>) {}
+}
+
+/// A client without a window, with a key that did not have to be made.
+pub struct Client {
+    pub net: NetHandle,
+    pub data_dir: TempDir,
+    /// Events that were passed over, for messages of failed tests.
+    pub passed: Mutex<Vec<NetEvent>>,
+}
+
+impl Client {
+    pub fn new(name: &str, identity: &Identity) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        keep(data_dir.path(), name, identity);
+        Self::with(data_dir, false)
+    }
+
+    pub fn with(data_dir: TempDir, is_plaintext: bool) -> Self {
+        Self::with_sink(data_dir, is_plaintext, Arc::new(NoPictures))
+    }
+
+    /// What streams bring goes to `sink`.
+    pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
+        let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
+        let net = NetHandle::start(settings, sink, Arc::new(|| {}));
+        Self { net, data_dir, passed: Mutex::default() }
+    }
+
+    pub fn connect(&self, address: &str, name: &str) {
+        self.net.send(NetCommand::Connect { address: address.to_owned(), name: name.to_owned() });
+    }
+
+    /// Waits for an event that `pick` takes.
+    pub fn wait_for<T>(&self, what: &str, mut pick: impl FnMut(&NetEvent) -> Option<T>) -> T {
+        let begun = Instant::now();
+        while begun.elapsed() < DEADLINE {
+            match self.net.next_event() {
+                Some(event) => match pick(&event) {
+                    Some(picked) => return picked,
+                    None => self.passed.lock().unwrap().push(event),
+                },
+                None => thread::yield_now(),
+            }
+        }
+        panic!("no {what}; there were {:#?}", self.passed.lock().unwrap());
+    }
+
+    pub fn online(&self) -> Online {
+        self.wait_for("welcome", |event| match event {
+            NetEvent::Online(online) => Some(online.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn offline(&self) -> Offline {
+        self.wait_for("end", |event| match event {
+            NetEvent::Offline(offline) => Some(offline.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn letter(&self) -> ReceivedLetter {
+        self.wait_for("letter", |event| match event {
+            NetEvent::Letter(letter) => Some(letter.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn envelope(&self) -> WireOutcome {
+        self.wait_for("envelope", |event| match event {
+            NetEvent::Envelope(entry) => Some(entry.outcome),
+            _ => None,
+        })
+    }
+}
+
+/// Puts a key where the client keeps that of `name`.
+pub fn keep(data_dir: &Path, name: &str, identity: &Identity) {
+    use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
+    let path = identity_path(data_dir, &Name::parse(name).unwrap());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).unwrap();
+    file.write_all(identity.to_pem().as_bytes()).unwrap();
+}

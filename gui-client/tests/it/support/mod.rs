@@ -1,0 +1,6 @@
+//! What several tests share.
+
+pub mod client;
+pub mod host;
+pub mod scenes;
+pub mod window;

@@ -1,0 +1,405 @@
+//! States to look at and to test on, made by the same events and actions that make them in earnest.
+
+#![allow(dead_code, reason = "each user of this file takes other scenes")]
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use common::{
+    crypto::{KeyId, MessageId, PublicKey, test_keys},
+    media::{
+        Epoch, Library, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo,
+    },
+    message::{EndReason, LeaveReason, Person, RefusalCode},
+    name::Name,
+};
+use triptych_client::{
+    event::{NetEvent, Offline, Online, Progress, ReceivedLetter, WireEntry, WireOutcome},
+    state::{
+        State,
+        action::{Action, Moment, Peer, SidePanel},
+        effect::Effect,
+        player::{PlaybackReport, Stall},
+    },
+};
+
+/// Noon on a Thursday, by universal time.
+pub const NOON_MILLIS: u64 = 1_779_364_800_000;
+
+/// Names of all scenes.
+pub const SCENES: &[&str] = &[
+    "connect",
+    "keys",
+    "unreachable",
+    "name-taken",
+    "certificate",
+    "version",
+    "alone",
+    "chat",
+    "everyone",
+    "left",
+    "long",
+    "languages",
+    "wire",
+    "opening",
+    "playing",
+    "paused",
+    "portrait",
+    "buffering",
+    "ended",
+    "failed",
+    "lost",
+    "empty-library",
+    "crowd",
+];
+
+pub fn moment() -> Moment {
+    Moment { instant: Instant::now(), unix_millis: NOON_MILLIS }
+}
+
+pub fn name(text: &str) -> Name {
+    Name::parse(text).expect("names in scenes are valid")
+}
+
+pub fn ada() -> PublicKey {
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::ada().public_key().clone());
+    KEY.clone()
+}
+
+pub fn bob() -> PublicKey {
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::bob().public_key().clone());
+    KEY.clone()
+}
+
+pub fn eve() -> PublicKey {
+    static KEY: LazyLock<PublicKey> = LazyLock::new(|| test_keys::eve().public_key().clone());
+    KEY.clone()
+}
+
+/// A key to which nobody has the other half: the number in the middle of another one is changed.
+pub fn stranger(number: u8) -> PublicKey {
+    let mut der = bob().der().to_vec();
+    der[120] ^= number + 1;
+    PublicKey::from_der(&der).expect("any odd number of this length passes for a modulus")
+}
+
+pub fn person(text: &str, public_key: PublicKey) -> Person {
+    Person { name: name(text), public_key }
+}
+
+pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {
+    let variant = |height: u32| VariantInfo {
+        height,
+        picture_width: height * 16 / 9,
+        picture_height: height,
+        frame_count: (duration_nanos / 40_000_000) as u32,
+    };
+    let variants = [240, 720, 1440].map(variant).to_vec();
+    VideoInfo { id: VideoId(id), fingerprint: id, title: title.into(), duration_nanos, has_sound: true, variants }
+}
+
+pub fn library() -> Library {
+    let skipped = |file: &str, reason: &str| SkippedFile { file_name: file.into(), reason: reason.into() };
+    Library {
+        videos: vec![
+            video(1, "A walk by the river", 22_120_000_000),
+            video(2, "Numbers", 20_000_000_000),
+            video(3, "Ein sehr langer Titel, der nicht in eine Zeile passt", 3_725_000_000_000),
+        ],
+        skipped: vec![
+            skipped("holiday_720p.mp4", "the file is empty"),
+            skipped("notes_240p.mkv", "no video in it: it is a text"),
+        ],
+    }
+}
+
+pub fn online(people: Vec<Person>, library: Library) -> NetEvent {
+    NetEvent::Online(Online {
+        name: name("ada"),
+        public_key: ada(),
+        revision: 7,
+        people,
+        library,
+        server_fingerprint: Some("1f4b-90c2-77aa-d01e".into()),
+    })
+}
+
+pub fn form() -> State {
+    State::new("127.0.0.1:7878".into(), "ada".into())
+}
+
+/// Ada is in; Bob and Eve are there too.
+pub fn joined() -> State {
+    let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
+    joined_with(people, library())
+}
+
+pub fn joined_with(people: Vec<Person>, library: Library) -> State {
+    let mut state = form();
+    state.handle(Action::Connect, moment());
+    state.apply(online(people, library), moment());
+    state
+}
+
+pub fn letter(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: &str, minute: u64) -> NetEvent {
+    NetEvent::Letter(ReceivedLetter {
+        from: name(from),
+        sender: sender.id(),
+        recipients: recipients.iter().map(|key| key.id()).collect(),
+        message_id: id(minute as u8),
+        sent_unix_millis: NOON_MILLIS + minute * 60_000,
+        text: text.into(),
+    })
+}
+
+pub fn id(number: u8) -> MessageId {
+    MessageId([number; 16])
+}
+
+pub fn envelope(number: u8, sender: KeyId, recipients: Vec<KeyId>, outcome: WireOutcome) -> NetEvent {
+    NetEvent::Envelope(WireEntry {
+        message_id: id(number),
+        sender,
+        recipients,
+        envelope_bytes: 812 + usize::from(number) * 37,
+        ciphertext_start: (0..16u8).map(|i| i.wrapping_mul(number.wrapping_add(29)).wrapping_add(71)).collect(),
+        outcome,
+    })
+}
+
+/// Says `text` to `peer` as ada, and has it relayed.
+pub fn say(state: &mut State, peer: Peer, text: &str, number: u8, minute: u64) {
+    let now = Moment { unix_millis: NOON_MILLIS + minute * 60_000, ..moment() };
+    state.handle(Action::Select(peer), now);
+    state.handle(Action::EditDraft(text.into()), now);
+    for effect in state.handle(Action::Send, now) {
+        if let Effect::Net(triptych_client::event::NetCommand::Send { draft, recipients, .. }) = effect {
+            state.apply(NetEvent::Sent { draft, message_id: id(number) }, now);
+            let recipients = recipients.iter().map(PublicKey::id).collect();
+            state.apply(envelope(number, ada().id(), recipients, WireOutcome::Own), now);
+        }
+    }
+}
+
+fn talked() -> State {
+    let mut state = joined();
+    let bob_peer = Peer::Person(bob().id());
+    state.apply(letter("bob", &bob(), &[&ada()], "Are you there?", 1), moment());
+    say(&mut state, bob_peer, "Yes. Shall we watch the numbers together?", 100, 2);
+    state.apply(
+        letter("bob", &bob(), &[&ada()], "Gladly. It is odd to see the same picture become sharp in the middle.", 3),
+        moment(),
+    );
+    state.apply(letter("bob", &bob(), &[&ada()], "I start it now.", 3), moment());
+    say(&mut state, bob_peer, "Me too.\nThree, two, one …", 101, 4);
+    state.apply(envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
+    state.apply(envelope(4, eve().id(), vec![bob().id()], WireOutcome::Foreign), moment());
+    state.apply(letter("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
+    state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], WireOutcome::Opened), moment());
+    state
+}
+
+pub fn segments() -> Vec<SegmentInfo> {
+    [(240, 0), (720, 184), (1440, 368)]
+        .map(|(height, first_index)| SegmentInfo {
+            height,
+            first_index,
+            frame_count: 184,
+            start_nanos: u64::from(first_index) * 40_000_000,
+        })
+        .to_vec()
+}
+
+pub fn watch(state: &mut State, video: u64) -> StreamId {
+    state.handle(Action::Watch(VideoId(video)), moment());
+    state.player.showing.as_ref().expect("the video is in the library").stream
+}
+
+pub fn start(state: &mut State, stream: StreamId, video: u64) {
+    let event = NetEvent::StreamStarted(StreamStart {
+        stream,
+        epoch: Epoch(0),
+        video: VideoId(video),
+        duration_nanos: 22_120_000_000,
+        frame_count: 552,
+        segments: segments(),
+        first_index: 0,
+        has_sound: true,
+    });
+    state.apply(event, moment());
+}
+
+pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackReport {
+    PlaybackReport {
+        stream,
+        epoch: Epoch(0),
+        position_nanos: Some(seconds * 1_000_000_000),
+        shown: Some((seconds as u32 * 25, height)),
+        stall: None,
+        is_finished: false,
+    }
+}
+
+pub fn playing() -> State {
+    let mut state = talked();
+    let stream = watch(&mut state, 1);
+    start(&mut state, stream, 1);
+    state.report(report(stream, 10, 720), moment());
+    state
+}
+
+pub fn lost() -> Offline {
+    Offline::Unreachable {
+        what: "The server at 127.0.0.1:7878 does not answer any more.".into(),
+        remedy: "Either it was switched off or the network is down. Your conversations stay here.".into(),
+    }
+}
+
+pub fn scene(which: &str) -> State {
+    let mut state = form();
+    match which {
+        "connect" => {}
+        "keys" => {
+            state.handle(Action::Connect, moment());
+            state.apply(NetEvent::Progress(Progress::MakingKeys), moment());
+        }
+        "unreachable" => {
+            state.handle(Action::Connect, moment());
+            let offline = Offline::Unreachable {
+                what: "No server answers at 127.0.0.1:7878.".into(),
+                remedy: "Check that it is running and that the address is the one on its console.".into(),
+            };
+            state.apply(NetEvent::Offline(offline), moment());
+        }
+        "name-taken" => {
+            state.handle(Action::Connect, moment());
+            state.apply(NetEvent::Offline(name_taken()), moment());
+        }
+        "version" => {
+            state.handle(Action::Connect, moment());
+            let offline = Offline::Refused {
+                code: RefusalCode::VersionMismatch,
+                message: "The server speaks version 2, you speak version 1.".into(),
+                suggestion: None,
+            };
+            state.apply(NetEvent::Offline(offline), moment());
+        }
+        "certificate" => {
+            state.handle(Action::Connect, moment());
+            let offline = Offline::CertificateChanged {
+                expected: "1f4b-90c2-77aa-d01e".into(),
+                found: "a3b1-0007-5cde-9912".into(),
+                known_servers_file: "servers.toml".into(),
+            };
+            state.apply(NetEvent::Offline(offline), moment());
+        }
+        "alone" => state = joined_with(vec![person("ada", ada())], library()),
+        "chat" => state = talked(),
+        "everyone" => {
+            state = talked();
+            say(&mut state, Peer::Everyone, "Good morning!", 102, 6);
+        }
+        "left" => {
+            state = talked();
+            state.handle(Action::EditDraft("One more thing:".into()), moment());
+            state.apply(NetEvent::Left { revision: 8, name: name("bob"), reason: LeaveReason::Quit }, moment());
+            state.handle(Action::Send, moment());
+        }
+        "long" => {
+            state = talked();
+            state.handle(Action::EditDraft("words and more words, ".repeat(380)), moment());
+            state.handle(Action::Send, moment());
+        }
+        "languages" => {
+            state = talked();
+            for (minute, text) in [
+                "Příliš žluťoučký kůň úpěl ďábelské ódy",
+                "Ελληνικά, русский, türkçe, Tiếng Việt",
+                "日本語のテキスト、中文文本, 한국어 텍스트",
+                "مرحبا بالعالم, שלום עולם",
+                "हिन्दी में लिखा हुआ, ภาษาไทย",
+                "😀 🎬 ✅ ❤ → ∑ ½ ♪",
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                state.apply(letter("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
+            }
+        }
+        "wire" => {
+            state = talked();
+            state.apply(envelope(6, eve().id(), vec![bob().id()], WireOutcome::NotTried), moment());
+            state.apply(envelope(7, KeyId([9; 32]), vec![ada().id()], WireOutcome::Rejected), moment());
+            state.handle(Action::ShowSide(SidePanel::Wire), moment());
+        }
+        "opening" => {
+            state = talked();
+            watch(&mut state, 1);
+        }
+        "playing" => state = playing(),
+        "paused" => {
+            state = playing();
+            state.handle(Action::TogglePause, moment());
+            state.handle(Action::SetVolume(30), moment());
+            state.handle(Action::SetQuality(Quality::Only(720)), moment());
+        }
+        "portrait" => {
+            let mut tall = video(4, "Upright", 22_120_000_000);
+            for variant in &mut tall.variants {
+                variant.picture_width = variant.picture_height * 9 / 16;
+            }
+            tall.has_sound = false;
+            let library = Library { videos: vec![tall], skipped: Vec::new() };
+            state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
+            let stream = watch(&mut state, 4);
+            start(&mut state, stream, 4);
+            state.report(report(stream, 10, 720), moment());
+        }
+        "buffering" => {
+            state = playing();
+            let stream = state.player.showing.as_ref().expect("it plays").stream;
+            state.report(PlaybackReport { stall: Some(Stall::Source), ..report(stream, 10, 720) }, moment());
+        }
+        "ended" => {
+            state = playing();
+            let stream = state.player.showing.as_ref().expect("it plays").stream;
+            state.report(PlaybackReport { is_finished: true, ..report(stream, 22, 1440) }, moment());
+        }
+        "failed" => {
+            state = playing();
+            let stream = state.player.showing.as_ref().expect("it plays").stream;
+            let reason = EndReason::Failed("the file breaks off after frame 251".into());
+            state.apply(NetEvent::StreamEnded { stream, epoch: Epoch(0), reason }, moment());
+        }
+        "lost" => {
+            state = talked();
+            let bob_peer = Peer::Person(bob().id());
+            state.handle(Action::Select(bob_peer), moment());
+            state.handle(Action::EditDraft("Did this arrive?".into()), moment());
+            state.handle(Action::Send, moment());
+            let later = Moment { instant: Instant::now() + Duration::from_secs(600), ..moment() };
+            state.apply(NetEvent::Offline(lost()), later);
+        }
+        "empty-library" => {
+            let people = vec![person("ada", ada()), person("bob", bob())];
+            state = joined_with(people, Library::default());
+        }
+        "crowd" => {
+            let many =
+                (0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).chain([person("ada", ada())]).collect();
+            state = joined_with(many, library());
+        }
+        other => panic!("no scene is called {other}"),
+    }
+    state
+}
+
+pub fn name_taken() -> Offline {
+    Offline::Refused {
+        code: RefusalCode::NameInUse,
+        message: "Somebody called ada is online. Choose another name, or join as ada-2.".into(),
+        suggestion: Some(name("ada-2")),
+    }
+}
