@@ -1,12 +1,14 @@
 //! Plain data between the network thread and the window. Neither egui nor tokio is known here.
 
+use std::time::Duration;
+
 use common::{
     crypto::{KeyId, MessageId, PublicKey},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
         WatchRequest,
     },
-    message::{Blob, EndReason, LeaveReason, Person, RefusalCode},
+    message::{Blob, EndReason, Person, RefusalCode},
     name::Name,
 };
 
@@ -89,8 +91,6 @@ pub enum NetEvent {
         revision: u64,
         /// Who.
         name: Name,
-        /// How.
-        reason: LeaveReason,
     },
     /// The whole dictionary.
     Directory {
@@ -257,6 +257,36 @@ pub enum WireOutcome {
     Foreign,
     /// For others, and not tried because too many came at once.
     NotTried,
+}
+
+/// Why a video shows no new picture although it is neither paused nor at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// The server or the network delivers nothing.
+    Source,
+    /// Pictures have arrived, but this computer has not decoded the next one yet.
+    Decoder,
+}
+
+/// How long a seek may take before the window treats it as slow: from then on it shows that it waits for the server, and
+/// the next seek is sent without waiting for the picture of this one.
+pub const SEEK_PATIENCE: Duration = Duration::from_millis(300);
+
+/// The state of the stream that plays, as the player reports it for each frame of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaybackStatus {
+    /// The stream that plays.
+    pub stream: StreamId,
+    /// Its current epoch.
+    pub epoch: Epoch,
+    /// Time in the stream; `None` until the first picture of the epoch is shown.
+    pub position_nanos: Option<u64>,
+    /// The picture on the screen, which may still be of an earlier epoch; `None` before the first of the stream.
+    pub shown: Option<PictureHead>,
+    /// Why there is no new picture; `None` while playback runs, is paused or has ended.
+    pub hold: Option<Hold>,
+    /// Whether every picture was shown, the last one for its full duration.
+    pub is_finished: bool,
 }
 
 /// Where the network thread puts pictures and sound. Called on that thread, so it must not block; credit bounds how

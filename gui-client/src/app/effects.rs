@@ -10,34 +10,41 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.net.send(command),
-                Effect::StartPlayback { title, stream, has_sound } => {
+                Effect::StartPlayback { stream, has_sound } => {
                     let before = self.player.begin(stream, has_sound, Instant::now());
                     log_summary(&self.title, "replaced", before);
-                    self.title = title;
+                    self.title = self.title_of_showing();
                     self.clear_screen();
-                    // At once: the first picture waits for it.
+                    // Now and not with the next frame: the first picture waits for it.
                     self.grant();
                 }
-                Effect::BeginEpoch { title, stream, epoch, has_sound } => {
-                    // What is on the screen stays there.
-                    self.title = title;
+                Effect::BeginEpoch { stream, epoch, has_sound, is_paused } => {
+                    // The picture on the screen stays until there is one of the new epoch.
+                    self.title = self.title_of_showing();
                     self.player.seek(stream, epoch, has_sound, Instant::now());
-                }
-                Effect::Pause(is_paused) => {
+                    // Before the grant: a paused stream gets a smaller window.
                     self.player.set_paused(is_paused, Instant::now());
+                    // Now and not with the next frame: the picture of the new position waits for it.
                     self.grant();
                 }
+                Effect::Pause(is_paused) => self.player.set_paused(is_paused, Instant::now()),
                 Effect::Volume { percent } => self.player.set_volume(percent),
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, Instant::now()),
                 Effect::ShowThumbnail { key, jpeg } => self.player.thumbnail(key, jpeg),
                 Effect::DropThumbnail(key) => drop(self.thumbnails.remove(&key)),
-                Effect::StopPlayback { how } => {
-                    log_summary(&self.title, how, self.player.stop());
+                Effect::StopPlayback => {
+                    let has_failed = self.state.player.has_failed();
+                    log_summary(&self.title, if has_failed { "failed" } else { "stopped" }, self.player.stop());
                     self.clear_screen();
                 }
                 Effect::FocusComposer => self.wants_composer_focus = true,
             }
         }
+    }
+
+    /// The title of the video that the window shows, for the log line at its end.
+    fn title_of_showing(&self) -> String {
+        self.state.player.showing.as_ref().map_or_else(String::new, |showing| showing.video.title.clone())
     }
 
     fn clear_screen(&mut self) {

@@ -13,10 +13,7 @@ use std::{
 
 use egui::{ColorImage, TextureHandle, TextureOptions};
 
-use self::{
-    report::{log_summary, report},
-    screen::Screen,
-};
+use self::{report::log_summary, screen::Screen};
 use crate::{
     config::{Colours, Config},
     event::ThumbnailKey,
@@ -107,19 +104,19 @@ impl App {
         self.screen.take_back(&self.player);
         self.grant();
         let Some(status) = self.player.status(now) else { return };
-        let effects = self.state.report(report(&status), self::now());
+        let effects = self.state.report(status, self::now());
         self.carry_out(effects);
         if status.is_finished {
             log_summary(&self.title, "ended", self.player.stop());
             return;
         }
         let due = self.player.next_due(now);
-        if due.is_some() || status.hold.is_none() && status.position.is_some() && !self.is_paused() {
+        if due.is_some() || status.hold.is_none() && status.position_nanos.is_some() && !self.is_paused() {
             let seen = Instant::now() + self.drawing_time;
             let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(seen));
             // Never zero: that would draw twice.
             ctx.request_repaint_after(due.clamp(Duration::from_micros(100), POSITION_INTERVAL));
-        } else if status.position.is_none() && status.shown.is_some() {
+        } else if status.position_nanos.is_none() && status.shown.is_some() {
             // On the way to another place: see whether it takes long.
             ctx.request_repaint_after(POSITION_INTERVAL);
         }

@@ -1,28 +1,8 @@
-//! What the player says, for the state and for the log.
+//! The line that the log gets for each stream.
 
 use std::time::Duration;
 
-use crate::{
-    playback::{
-        player::Status,
-        playout::{Hold, Summary},
-    },
-    state::player::{PlaybackReport, Stall},
-};
-
-pub(super) fn report(status: &Status) -> PlaybackReport {
-    PlaybackReport {
-        stream: status.stream,
-        epoch: status.epoch,
-        position_nanos: status.position.map(|position| u64::try_from(position.as_nanos()).unwrap_or(u64::MAX)),
-        shown: status.shown.map(|head| (head.index, head.height)),
-        stall: status.hold.map(|hold| match hold {
-            Hold::Source => Stall::Source,
-            Hold::Decoder => Stall::Decoder,
-        }),
-        is_finished: status.is_finished,
-    }
-}
+use crate::playback::playout::Summary;
 
 /// The one line that is left of a stream.
 pub(super) fn log_summary(title: &str, how: &str, summary: Option<Summary>) {

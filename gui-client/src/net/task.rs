@@ -203,9 +203,9 @@ impl Task {
                 outgoing.ask(KeyJob::Joined(person.clone())).await;
                 NetEvent::Joined { revision, person }
             }
-            ServerMessage::Left { revision, name, reason } => {
+            ServerMessage::Left { revision, name, .. } => {
                 outgoing.ask(KeyJob::Left(name.clone())).await;
-                NetEvent::Left { revision, name, reason }
+                NetEvent::Left { revision, name }
             }
             ServerMessage::Directory { revision, people } => {
                 outgoing.ask(KeyJob::Dictionary(people.clone())).await;

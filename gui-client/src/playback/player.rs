@@ -18,26 +18,9 @@ use super::{
     audio_output::AudioOutput,
     decode_worker::{Inner, MOST_THUMBNAILS, POOL_BUFFERS, Shared},
     picture::Picture,
-    playout::{Arrival, Device, Hold, Playout, Summary},
+    playout::{Arrival, Device, Playout, Summary},
 };
-use crate::event::{PictureSink, ThumbnailKey};
-
-/// What the window shows of a stream besides its picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// Which stream.
-    pub stream: StreamId,
-    /// Which epoch of it.
-    pub epoch: Epoch,
-    /// Time in the stream; none before the first picture of the epoch.
-    pub position: Option<Duration>,
-    /// The picture on the screen, of whatever epoch.
-    pub shown: Option<PictureHead>,
-    /// Why it stands still.
-    pub hold: Option<Hold>,
-    /// Whether everything was shown and has stood its time.
-    pub is_finished: bool,
-}
+use crate::event::{PictureSink, PlaybackStatus, ThumbnailKey};
 
 /// Owns the decoding thread.
 pub struct Player {
@@ -176,13 +159,13 @@ impl Player {
     }
 
     /// How the stream stands; none when nothing plays.
-    pub fn status(&self, now: Instant) -> Option<Status> {
+    pub fn status(&self, now: Instant) -> Option<PlaybackStatus> {
         let inner = self.shared.lock();
         let playout = &inner.playout;
-        Some(Status {
+        Some(PlaybackStatus {
             stream: playout.stream()?,
             epoch: playout.epoch()?,
-            position: playout.position(now),
+            position_nanos: playout.position(now).map(nanos),
             shown: playout.last_shown(),
             hold: playout.hold(now),
             is_finished: playout.is_finished(now),
@@ -213,6 +196,10 @@ impl Drop for Player {
             tracing::error!("the decoding thread panicked");
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl PictureSink for Sink {

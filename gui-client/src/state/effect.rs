@@ -11,23 +11,21 @@ pub enum Effect {
     Net(NetCommand),
     /// Pictures of this stream are coming; whatever played before is over.
     StartPlayback {
-        /// Title, for the log.
-        title: String,
-        /// Which pictures.
+        /// The stream to play.
         stream: StreamId,
         /// Whether the sound device will be needed.
         has_sound: bool,
     },
     /// Pictures of this epoch are coming; what is left of the one before is not shown any more.
     BeginEpoch {
-        /// Title, for the log.
-        title: String,
         /// Which stream.
         stream: StreamId,
         /// Which epoch of it.
         epoch: Epoch,
         /// Whether the sound device will be needed.
         has_sound: bool,
+        /// Whether only the first picture of the epoch is shown.
+        is_paused: bool,
     },
     /// Picture and sound stand still, or go on.
     Pause(bool),
@@ -53,10 +51,7 @@ pub enum Effect {
     /// A small picture is not needed any more.
     DropThumbnail(ThumbnailKey),
     /// Nothing more is shown.
-    StopPlayback {
-        /// For the log.
-        how: &'static str,
-    },
+    StopPlayback,
     /// Keys typed from now on belong in the composer.
     FocusComposer,
 }

@@ -25,7 +25,7 @@ use common::{
     name::Name,
 };
 
-use crate::event::{NetCommand, NetEvent, Offline, Online, WireOutcome};
+use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, WireOutcome};
 
 use self::{
     action::{Action, Moment, Peer, SidePanel},
@@ -33,7 +33,7 @@ use self::{
     conversation::Conversations,
     effect::Effect,
     people::{Followup, People},
-    player::{PlaybackReport, PlayerState},
+    player::PlayerState,
     thumbnails::Thumbnails,
     wire::Wire,
 };
@@ -154,7 +154,7 @@ impl State {
             NetEvent::Online(online) => return self.came_online(online),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Joined { revision, person } => return follow_up(self.people.joined(revision, person)),
-            NetEvent::Left { revision, name, .. } => return follow_up(self.people.left(revision, &name)),
+            NetEvent::Left { revision, name } => return follow_up(self.people.left(revision, &name)),
             NetEvent::Directory { revision, people } => self.people.directory(revision, people),
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
@@ -182,8 +182,8 @@ impl State {
     }
 
     /// Takes in what the playout says.
-    pub fn report(&mut self, report: PlaybackReport, now: Moment) -> Vec<Effect> {
-        self.player.report(report, now.instant)
+    pub fn report(&mut self, status: PlaybackStatus, now: Moment) -> Vec<Effect> {
+        self.player.report(status, now.instant)
     }
 
     /// These entries of the library are on the screen.

@@ -4,7 +4,7 @@
 //! While one such request is under way, further ones (a drag along the bar, a key held down) are remembered, and only the
 //! last is sent when the picture is there: the server is asked as fast as it can answer and no faster.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{
     media::{
@@ -14,12 +14,9 @@ use common::{
     message::EndReason,
 };
 
-use crate::event::NetCommand;
+use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
 
 use super::effect::Effect;
-
-/// A request whose picture is not there after this time no longer holds back the next one.
-const SEEK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// How far a video is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,32 +29,6 @@ pub enum Stage {
     Ended,
     /// It could not go on, in words for a person.
     Failed(String),
-}
-
-/// Why the picture stands still although it should not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stall {
-    /// Nothing comes from the server.
-    Source,
-    /// This computer decodes too slowly.
-    Decoder,
-}
-
-/// What the playout says of the picture on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlaybackReport {
-    /// Which stream it is about.
-    pub stream: StreamId,
-    /// Which epoch of it.
-    pub epoch: Epoch,
-    /// Time in the stream; none before the first picture of the epoch.
-    pub position_nanos: Option<u64>,
-    /// Place in the stream of the picture, and its `VariantInfo::height`; none before the first of the stream.
-    pub shown: Option<(u32, u32)>,
-    /// Why it stands still.
-    pub stall: Option<Stall>,
-    /// Whether the last picture has stood its time.
-    pub is_finished: bool,
 }
 
 /// The video on the picture's place.
@@ -88,7 +59,7 @@ pub struct Showing {
     /// Where the picture comes from.
     pub height: Option<u32>,
     /// Why it stands still.
-    pub stall: Option<Stall>,
+    pub hold: Option<Hold>,
     /// When the stream was asked for.
     pub asked_at: Instant,
     /// Whether the server has forgotten the stream, so that nothing more can be asked of it.
@@ -146,7 +117,7 @@ impl Showing {
         self.going = Some((to, now));
         self.next = None;
         self.index = None;
-        self.stall = None;
+        self.hold = None;
         self.stage = Stage::Playing;
         self.epoch
     }
@@ -156,12 +127,11 @@ impl Showing {
         vec![
             Effect::Net(command),
             Effect::BeginEpoch {
-                title: self.video.title.clone(),
                 stream: self.stream,
                 epoch: self.epoch,
                 has_sound: self.has_sound,
+                is_paused: self.is_paused,
             },
-            Effect::Pause(self.is_paused),
         ]
     }
 
@@ -201,7 +171,7 @@ impl PlayerState {
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
         let command = NetCommand::Watch(WatchRequest { stream, video: video.id, quality, from: Position::START });
-        let start = Effect::StartPlayback { title: video.title.clone(), stream, has_sound: video.has_sound };
+        let start = Effect::StartPlayback { stream, has_sound: video.has_sound };
         self.showing = Some(Showing {
             stream,
             epoch: Epoch::default(),
@@ -214,7 +184,7 @@ impl PlayerState {
             has_sound: video.has_sound,
             position_nanos: 0,
             height: None,
-            stall: None,
+            hold: None,
             asked_at: now,
             is_gone: false,
             index: None,
@@ -229,7 +199,7 @@ impl PlayerState {
     pub(super) fn stop(&mut self) -> Vec<Effect> {
         match self.showing.take() {
             Some(showing) if !showing.is_gone && !matches!(showing.stage, Stage::Failed(_)) => {
-                vec![Effect::StopPlayback { how: "stopped" }, Effect::Net(NetCommand::Stop { stream: showing.stream })]
+                vec![Effect::StopPlayback, Effect::Net(NetCommand::Stop { stream: showing.stream })]
             }
             _ => Vec::new(),
         }
@@ -362,25 +332,25 @@ impl PlayerState {
             }
             EndReason::Stopped => {
                 self.showing = None;
-                vec![Effect::StopPlayback { how: "stopped" }]
+                vec![Effect::StopPlayback]
             }
             EndReason::Failed(reason) => {
                 showing.stage = Stage::Failed(reason);
-                vec![Effect::StopPlayback { how: "failed" }]
+                vec![Effect::StopPlayback]
             }
         }
     }
 
-    pub(super) fn report(&mut self, report: PlaybackReport, now: Instant) -> Vec<Effect> {
-        let Some(showing) = self.current(report.stream).filter(|showing| showing.epoch == report.epoch) else {
+    pub(super) fn report(&mut self, status: PlaybackStatus, now: Instant) -> Vec<Effect> {
+        let Some(showing) = self.current(status.stream).filter(|showing| showing.epoch == status.epoch) else {
             return Vec::new();
         };
-        showing.stall = report.stall;
-        if let Some((index, height)) = report.shown {
+        showing.hold = status.hold;
+        if let Some(picture) = status.shown {
             showing.stage = Stage::Playing;
-            showing.height = Some(height);
-            if let Some(position_nanos) = report.position_nanos {
-                showing.index = Some(index);
+            showing.height = Some(picture.height);
+            if let Some(position_nanos) = status.position_nanos {
+                showing.index = Some(picture.index);
                 showing.going = None;
                 if showing.next.is_none() {
                     showing.position_nanos = position_nanos.min(showing.duration_nanos);
@@ -392,10 +362,10 @@ impl PlayerState {
         {
             return showing.go(to, now);
         }
-        if report.is_finished && showing.going.is_none() {
+        if status.is_finished && showing.going.is_none() {
             showing.stage = Stage::Ended;
             showing.is_paused = false;
-            showing.stall = None;
+            showing.hold = None;
             showing.position_nanos = showing.duration_nanos;
         }
         Vec::new()
@@ -408,7 +378,12 @@ impl PlayerState {
             return Vec::new();
         }
         showing.stage = Stage::Failed("The connection to the server broke.".into());
-        vec![Effect::StopPlayback { how: "failed" }]
+        vec![Effect::StopPlayback]
+    }
+
+    /// Whether the video that the window shows could not go on.
+    pub fn has_failed(&self) -> bool {
+        self.showing.as_ref().is_some_and(|showing| matches!(showing.stage, Stage::Failed(_)))
     }
 
     fn current(&mut self, stream: StreamId) -> Option<&mut Showing> {

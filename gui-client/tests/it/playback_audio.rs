@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use common::media::{Epoch, PictureHead, SoundHead, StreamId};
 use proptest::prelude::*;
-use triptych_client::playback::{
-    audio_buffer::{AudioBuffer, duration_of, loudness},
-    playout::{Arrival, Device, Hold, PAUSED_WINDOW_ITEMS, Playout, WINDOW_ITEMS},
+use triptych_client::{
+    event::Hold,
+    playback::{
+        audio_buffer::{AudioBuffer, duration_of, loudness},
+        playout::{Arrival, Device, PAUSED_WINDOW_ITEMS, Playout, WINDOW_ITEMS},
+    },
 };
 
 const STREAM: StreamId = StreamId(1);

@@ -11,11 +11,14 @@ use std::{
 
 use common::media::{Epoch, PictureHead, StreamId};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
-use triptych_client::playback::{
-    audio_output::AudioOutput,
-    picture::{Picture, PictureDecoder, PictureError},
-    player::Player,
-    playout::{Hold, WINDOW_ITEMS},
+use triptych_client::{
+    event::Hold,
+    playback::{
+        audio_output::AudioOutput,
+        picture::{Picture, PictureDecoder, PictureError},
+        player::Player,
+        playout::WINDOW_ITEMS,
+    },
 };
 
 const STREAM: StreamId = StreamId(1);

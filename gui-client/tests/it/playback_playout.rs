@@ -7,7 +7,10 @@ use std::{
 
 use common::media::{Epoch, PictureHead, StreamId};
 use proptest::prelude::*;
-use triptych_client::playback::playout::{Arrival, Hold, LOOKAHEAD_PICTURES, Playout, WINDOW_ITEMS};
+use triptych_client::{
+    event::Hold,
+    playback::playout::{Arrival, LOOKAHEAD_PICTURES, Playout, WINDOW_ITEMS},
+};
 
 const STREAM: StreamId = StreamId(3);
 const FRAME: Duration = Duration::from_millis(40);
@@ -72,7 +75,7 @@ impl Bench {
     /// The decoder does all it may.
     fn decode(&mut self) {
         while let Some((head, encoded)) = self.playout.next_job(self.now) {
-            assert!(self.playout.finish_job(head, Some(encoded), self.now));
+            self.playout.finish_job(head, Some(encoded), self.now);
         }
     }
 
@@ -118,7 +121,8 @@ fn only_a_few_pictures_are_decoded_ahead() {
     assert!(bench.playout.next_job(bench.now).is_some(), "one was shown, so there is room for one");
     assert!(bench.playout.next_job(bench.now).is_none(), "one at a time");
     let ahead = LOOKAHEAD_PICTURES as u32;
-    assert!(bench.playout.finish_job(head(ahead), Some(ahead), bench.now));
+    bench.playout.finish_job(head(ahead), Some(ahead), bench.now);
+    assert_eq!(bench.playout.decoded_count(), LOOKAHEAD_PICTURES, "it was wanted");
     assert!(bench.playout.next_job(bench.now).is_none());
 }
 
@@ -271,7 +275,7 @@ fn strangers_surplus_and_broken_pictures_are_counted() {
     bench.send(WINDOW_ITEMS);
     assert_eq!(bench.playout.arrive(head(WINDOW_ITEMS), 0, bench.now), Arrival::BeyondCredit);
     let (first, _) = bench.playout.next_job(bench.now).expect("pictures wait");
-    assert!(bench.playout.finish_job(first, None, bench.now));
+    bench.playout.finish_job(first, None, bench.now);
     bench.decode();
     assert_eq!(bench.shown(), Some(1), "the first that can be read starts the clock");
     let tally = bench.playout.stop().expect("a stream was under way").tally;
@@ -285,7 +289,8 @@ fn what_is_decoded_for_a_stream_that_is_over_is_not_shown() {
     let (old, picture) = bench.playout.next_job(bench.now).expect("pictures wait");
     let summary = bench.playout.begin(StreamId(4), Epoch(0), false, bench.now).expect("the first gives its figures");
     assert_eq!((summary.stream, summary.tally.unshown_at_stop), (STREAM, 3));
-    assert!(!bench.playout.finish_job(old, Some(picture), bench.now));
+    bench.playout.finish_job(old, Some(picture), bench.now);
+    assert_eq!(bench.playout.decoded_count(), 0);
     assert_eq!(bench.playout.due(bench.now), None);
     assert_eq!(bench.playout.arrive(old, 0, bench.now), Arrival::Stale);
     assert_eq!(bench.playout.take_credit(), Some((StreamId(4), Epoch(0), WINDOW_ITEMS)));

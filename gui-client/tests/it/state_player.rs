@@ -10,12 +10,12 @@ use common::{
     message::{Blob, EndReason},
 };
 use triptych_client::{
-    event::{NetCommand, NetEvent},
+    event::{NetCommand, NetEvent, PlaybackStatus},
     state::{
         State,
         action::{Action, Moment},
         effect::Effect,
-        player::{PlaybackReport, Showing, Stage},
+        player::{Showing, Stage},
     },
 };
 
@@ -34,10 +34,10 @@ fn showing(state: &State) -> &Showing {
 
 /// The picture of the epoch that was asked for last is on the screen.
 fn arrived(state: &mut State, index: u32, now: Moment) -> Vec<Effect> {
-    let report = PlaybackReport {
+    let report = PlaybackStatus {
         epoch: showing(state).epoch,
         position_nanos: Some(u64::from(index) * 40_000_000),
-        shown: Some((index, 720)),
+        shown: Some(scenes::head(showing(state).stream, showing(state).epoch, index, 720)),
         ..scenes::report(showing(state).stream, 0, 720)
     };
     state.report(report, now)
@@ -53,12 +53,13 @@ fn watching_asks_the_network_before_the_playback() {
     let effects = state.handle(Action::Watch(VideoId(2)), moment());
     let [
         Effect::Net(NetCommand::Watch(WatchRequest { stream, video, .. })),
-        Effect::StartPlayback { stream: played, title, .. },
+        Effect::StartPlayback { stream: played, .. },
     ] = &effects[..]
     else {
         panic!("a grant must not come before its stream")
     };
-    assert_eq!((stream, title.as_str(), video.0), (played, "Numbers", 2));
+    assert_eq!((stream, video.0), (played, 2));
+    assert_eq!(showing(&state).video.title, "Numbers", "what the log names is what is shown");
     let first = *stream;
     let second = scenes::watch(&mut state, 1);
     assert!(second > first, "each stream has a larger number");
@@ -90,7 +91,7 @@ fn the_player_goes_from_opening_to_the_end() {
     let ended = NetEvent::StreamEnded { stream, epoch: Epoch(0), reason: EndReason::Finished };
     assert!(state.apply(ended, moment()) == [Effect::SourceEnded { stream, epoch: Epoch(0) }]);
     assert_eq!(stage(&state), Some(Stage::Playing), "what has arrived is still shown");
-    let last = PlaybackReport { is_finished: true, ..scenes::report(stream, 22, 1440) };
+    let last = PlaybackStatus { is_finished: true, ..scenes::report(stream, 22, 1440) };
     state.report(last, moment());
     assert_eq!(stage(&state), Some(Stage::Ended));
     let showing = state.player.showing.as_ref().expect("the last picture stays");
@@ -122,7 +123,7 @@ fn a_stream_that_fails_or_loses_its_link_says_so() {
     assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
     let mut state = scenes::playing();
     let effects = state.apply(NetEvent::Offline(lost()), moment());
-    assert!(effects == [Effect::StopPlayback { how: "failed" }]);
+    assert!(effects == [Effect::StopPlayback]);
     assert!(matches!(state.player.showing.map(|showing| showing.stage), Some(Stage::Failed(_))));
 }
 
@@ -143,8 +144,8 @@ fn going_elsewhere_is_a_new_epoch_that_the_network_hears_of_first() {
     let stream = showing(&state).stream;
     state.handle(Action::TogglePause, moment());
     let effects = state.handle(Action::SeekTo(3 * SECOND), moment());
-    let [Effect::Net(command), Effect::BeginEpoch { epoch: Epoch(1), .. }, Effect::Pause(true)] = &effects[..] else {
-        panic!("the grant comes with the last, and a paused video stays so")
+    let [Effect::Net(command), Effect::BeginEpoch { epoch: Epoch(1), is_paused: true, .. }] = &effects[..] else {
+        panic!("the grant comes with the epoch, and a paused video stays paused")
     };
     assert!(*command == seek(stream, 1, Position::Time(3 * SECOND)));
     assert_eq!(showing(&state).position_nanos, 3 * SECOND, "the bar is there before the picture");
@@ -261,7 +262,7 @@ fn a_stream_that_fails_does_so_whatever_was_asked_meanwhile() {
     state.handle(Action::SeekTo(SECOND), moment());
     let reason = EndReason::Failed("the video was removed".into());
     let failed = NetEvent::StreamEnded { stream, epoch: Epoch(0), reason };
-    assert!(state.apply(failed, moment()) == [Effect::StopPlayback { how: "failed" }]);
+    assert!(state.apply(failed, moment()) == [Effect::StopPlayback]);
     assert_eq!(showing(&state).stage, Stage::Failed("the video was removed".into()));
     assert!(state.handle(Action::SeekTo(SECOND), moment()).is_empty());
 }

@@ -2,12 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{
-    crypto::PublicKey,
-    limits::MAX_TEXT_BYTES,
-    media::Library,
-    message::{LeaveReason, RefusalCode},
-};
+use common::{crypto::PublicKey, limits::MAX_TEXT_BYTES, media::Library, message::RefusalCode};
 use triptych_client::{
     event::{NetCommand, NetEvent, Offline, Progress, WireOutcome},
     state::{
@@ -222,14 +217,14 @@ fn people_come_and_go_and_a_missed_revision_asks_for_all() {
     assert_eq!(contact_names(&state), [("bob".to_owned(), true)]);
     let asked = commands(state.apply(joined(10, "eve", eve()), moment()));
     assert!(asked == [NetCommand::AskDirectory]);
-    let gone = NetEvent::Left { revision: 12, name: name("eve"), reason: LeaveReason::Lost };
+    let gone = NetEvent::Left { revision: 12, name: name("eve") };
     assert!(state.apply(gone, moment()).is_empty(), "asked once, not for each further gap");
     let people = vec![person("ada", ada()), person("eve", eve())];
     state.apply(NetEvent::Directory { revision: 13, people }, moment());
     assert_eq!(contact_names(&state), [("eve".to_owned(), true)]);
     assert!(state.apply(joined(14, "bob", bob()), moment()).is_empty(), "the count goes on from there");
     assert_eq!(contact_names(&state).len(), 2);
-    state.apply(NetEvent::Left { revision: 14, name: name("eve"), reason: LeaveReason::Quit }, moment());
+    state.apply(NetEvent::Left { revision: 14, name: name("eve") }, moment());
     assert_eq!(contact_names(&state).len(), 2, "an old change changes nothing");
 }
 
@@ -238,8 +233,7 @@ fn who_left_stays_listed_while_there_is_a_conversation() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
     for (revision, text) in [(8, "bob"), (9, "eve")] {
-        let reason = LeaveReason::Quit;
-        state.apply(NetEvent::Left { revision, name: name(text), reason }, moment());
+        state.apply(NetEvent::Left { revision, name: name(text) }, moment());
     }
     assert_eq!(contact_names(&state), [("bob".to_owned(), false)]);
     assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
@@ -254,8 +248,8 @@ fn who_left_stays_listed_while_there_is_a_conversation() {
 fn a_new_key_under_an_old_name_is_another_person() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
-    state.apply(NetEvent::Left { revision: 8, name: name("bob"), reason: LeaveReason::Quit }, moment());
-    state.apply(NetEvent::Left { revision: 9, name: name("eve"), reason: LeaveReason::Quit }, moment());
+    state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
+    state.apply(NetEvent::Left { revision: 9, name: name("eve") }, moment());
     state.apply(NetEvent::Joined { revision: 10, person: person("bob", eve()) }, moment());
     assert_eq!(contact_names(&state), [("bob".to_owned(), true), ("bob".to_owned(), false)]);
     assert!(write(&mut state, bob_peer(), "A secret").is_empty(), "the old bob is not there, and nobody else gets it");

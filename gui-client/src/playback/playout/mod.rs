@@ -24,6 +24,8 @@ use std::{
 
 use common::media::{Epoch, PictureHead, SoundHead, StreamId};
 
+use crate::event::{Hold, SEEK_PATIENCE};
+
 pub use self::{
     clock::Heard,
     tally::{Offset, Summary, Tally},
@@ -66,23 +68,11 @@ const RESUME_PICTURES: usize = 8;
 /// … or so much of the stream.
 const RESUME_SPAN: Duration = Duration::from_millis(300);
 
-/// A place that was gone to and whose picture is not there after this time counts as a stall.
-const SEEK_PATIENCE: Duration = Duration::from_millis(400);
-
 /// How often to look whether the device has begun to sound.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Times are rounded to nanoseconds, and samples are 20.8 µs apart.
 const SOUND_TOLERANCE: Duration = Duration::from_micros(50);
-
-/// Why the picture stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// The server or the network leaves us without pictures.
-    Source,
-    /// Pictures wait, but this computer has not decoded the next one yet.
-    Decoder,
-}
 
 /// What became of an item that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,16 +298,16 @@ impl<E, P> Playout<E, P> {
         Some(job)
     }
 
-    /// Takes a picture back from the decoder; `None` when it could not be read. Returns whether it was wanted.
-    pub fn finish_job(&mut self, head: PictureHead, picture: Option<P>, now: Instant) -> bool {
+    /// Takes a picture back from the decoder; `None` when it could not be read. One of an
+    /// earlier epoch is dropped.
+    pub fn finish_job(&mut self, head: PictureHead, picture: Option<P>, now: Instant) {
         self.decoding = None;
-        let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_of(&head)) else { return false };
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_of(&head)) else { return };
         match picture {
             Some(picture) => self.decoded.push_back((head, picture)),
             None => stream.tally.broken += 1,
         }
         self.go_if_filled(now);
-        true
     }
 
     /// The picture to show now, when there is a new one. Called at [`Self::next_due`] and whenever else.

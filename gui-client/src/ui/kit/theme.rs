@@ -15,8 +15,6 @@ pub mod space {
     pub const M: f32 = 12.0;
     /// Between groups.
     pub const L: f32 = 20.0;
-    /// Around islands.
-    pub const XL: f32 = 32.0;
 }
 
 /// Sizes, in points.

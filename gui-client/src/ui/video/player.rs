@@ -2,10 +2,11 @@
 
 use egui::{Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
+use crate::event::Hold;
 use crate::state::{
     State,
     action::Action,
-    player::{Showing, Stage, Stall},
+    player::{Showing, Stage},
 };
 
 use super::{controls, keys};
@@ -90,10 +91,10 @@ fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
             "Resolution",
         );
     }
-    let text = match (&showing.stage, showing.stall) {
+    let text = match (&showing.stage, showing.hold) {
         (Stage::Opening, _) => Some("Opening…"),
-        (Stage::Playing, Some(Stall::Source)) => Some("Waiting for the server…"),
-        (Stage::Playing, Some(Stall::Decoder)) => Some("This computer cannot keep up with the picture…"),
+        (Stage::Playing, Some(Hold::Source)) => Some("Waiting for the server…"),
+        (Stage::Playing, Some(Hold::Decoder)) => Some("This computer cannot keep up with the picture…"),
         (Stage::Ended, _) => Some("The end"),
         _ => None,
     };

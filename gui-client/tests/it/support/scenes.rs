@@ -10,18 +10,18 @@ use std::{
 use common::{
     crypto::{KeyId, MessageId, PublicKey, test_keys},
     media::{
-        Epoch, Library, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo,
+        Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
+        VideoInfo,
     },
-    message::{EndReason, LeaveReason, Person, RefusalCode},
+    message::{EndReason, Person, RefusalCode},
     name::Name,
 };
 use triptych_client::{
-    event::{NetEvent, Offline, Online, Progress, ReceivedLetter, WireEntry, WireOutcome},
+    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedLetter, WireEntry, WireOutcome},
     state::{
         State,
         action::{Action, Moment, Peer, SidePanel},
         effect::Effect,
-        player::{PlaybackReport, Stall},
     },
 };
 
@@ -231,13 +231,19 @@ pub fn start(state: &mut State, stream: StreamId, video: u64) {
     state.apply(event, moment());
 }
 
-pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackReport {
-    PlaybackReport {
+/// A picture at 25 frames/s.
+pub fn head(stream: StreamId, epoch: Epoch, index: u32, height: u32) -> PictureHead {
+    let duration_nanos = 40_000_000;
+    PictureHead { stream, epoch, index, height, pts_nanos: u64::from(index) * duration_nanos, duration_nanos }
+}
+
+pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
+    PlaybackStatus {
         stream,
         epoch: Epoch(0),
         position_nanos: Some(seconds * 1_000_000_000),
-        shown: Some((seconds as u32 * 25, height)),
-        stall: None,
+        shown: Some(head(stream, Epoch(0), seconds as u32 * 25, height)),
+        hold: None,
         is_finished: false,
     }
 }
@@ -304,7 +310,7 @@ pub fn scene(which: &str) -> State {
         "left" => {
             state = talked();
             state.handle(Action::EditDraft("One more thing:".into()), moment());
-            state.apply(NetEvent::Left { revision: 8, name: name("bob"), reason: LeaveReason::Quit }, moment());
+            state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
             state.handle(Action::Send, moment());
         }
         "long" => {
@@ -360,12 +366,12 @@ pub fn scene(which: &str) -> State {
         "buffering" => {
             state = playing();
             let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackReport { stall: Some(Stall::Source), ..report(stream, 10, 720) }, moment());
+            state.report(PlaybackStatus { hold: Some(Hold::Source), ..report(stream, 10, 720) }, moment());
         }
         "ended" => {
             state = playing();
             let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackReport { is_finished: true, ..report(stream, 22, 1440) }, moment());
+            state.report(PlaybackStatus { is_finished: true, ..report(stream, 22, 1440) }, moment());
         }
         "failed" => {
             state = playing();
