@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 use common::limits::DEFAULT_PORT;
 
-use crate::video::USUAL_HEIGHTS;
+/// Heights of the variants that `import` makes by default, in pixels.
+pub const DEFAULT_HEIGHTS: [u32; 3] = [240, 720, 1440];
 
 /// Relays messages it cannot read, and streams videos as triptychs.
 #[derive(Debug, Parser)]
@@ -53,7 +54,7 @@ pub enum Command {
         #[arg(long)]
         title: Option<String>,
         /// Heights of the resolutions, in pixels
-        #[arg(long, value_name = "HEIGHT,…", value_delimiter = ',', default_values_t = USUAL_HEIGHTS)]
+        #[arg(long, value_name = "HEIGHT,…", value_delimiter = ',', default_values_t = DEFAULT_HEIGHTS)]
         heights: Vec<u32>,
         /// Replace a video of the same title
         #[arg(long)]

@@ -14,7 +14,10 @@ use std::{
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
-use triptych_server::video::{self, Check, Import, ImportError, ImportOrder};
+use triptych_server::video::{
+    self,
+    offline::{Check, Import, ImportError, ImportOrder, make_sample as generate_sample},
+};
 
 /// What a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -32,7 +35,7 @@ fn bar(total: u64, what: String) -> ProgressBar {
 pub fn make_sample(folder: &Path) -> Result<ExitCode> {
     video::init()?;
     let bar = bar(0, "making the sample".to_owned());
-    let paths = video::make_sample(folder, |done| {
+    let paths = generate_sample(folder, |done| {
         bar.set_length(done.frames_total.into());
         bar.set_position(done.frames_done.into());
         bar.set_message(format!("making the {}p version", done.height));

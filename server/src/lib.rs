@@ -28,7 +28,11 @@ use crate::{
     hub::Hub,
     session::Services,
     tls::{Tls, TlsError},
-    video::{Library, LibraryError, Store, viewer::Sources},
+    video::{
+        VideoService,
+        library::{Library, LibraryError},
+        store::{Store, prewarm::prewarm},
+    },
 };
 
 /// What this program calls itself on the wire.
@@ -112,7 +116,7 @@ impl Server {
         let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
-        listener::run(self.listener, self.tls, Services { hub, videos: Sources { library, store } }, stop).await;
+        listener::run(self.listener, self.tls, Services { hub, videos: VideoService { library, store } }, stop).await;
     }
 }
 
@@ -127,7 +131,7 @@ async fn tell_of_changes(mut changes: watch::Receiver<u64>, library: Library, hu
 /// Makes the openings of the videos, again after each change.
 async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: Store) {
     loop {
-        video::warm_up(&library, &store).await;
+        prewarm(&library, &store).await;
         if changes.changed().await.is_err() {
             break;
         }

@@ -19,8 +19,8 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 use triptych_server::{
     Server, Settings,
-    config::{Args, Command},
-    video::{self, ImportOrder, USUAL_HEIGHTS},
+    config::{Args, Command, DEFAULT_HEIGHTS},
+    video::{self, offline::ImportOrder},
 };
 
 /// Clients get this long to hear the goodbye.
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let done = start_log(&args.log).and_then(|()| match args.command.clone() {
         Some(Command::Sample) => jobs::make_sample(&args.videos),
         Some(Command::Import { file, title, heights, force }) => {
-            let has_usual_heights = heights == USUAL_HEIGHTS;
+            let has_usual_heights = heights == DEFAULT_HEIGHTS;
             let folder = args.videos.clone();
             jobs::import(ImportOrder { file, folder, title, heights, replaces: force }, has_usual_heights)
         }

@@ -85,7 +85,9 @@ fn gstreamer_is_named_in_the_video_engine_only() {
 #[test]
 fn egui_is_named_in_the_user_interface_only() {
     let may = |path: &str| {
-        ["gui-client/src/ui/", "gui-client/src/app/", "gui-client/src/main.rs"].iter().any(|part| path.starts_with(part))
+        ["gui-client/src/ui/", "gui-client/src/app/", "gui-client/src/main.rs"]
+            .iter()
+            .any(|part| path.starts_with(part))
     };
     for name in ["egui", "eframe", "epaint"] {
         assert_eq!(strangers(name, may), nobody(), "{name}");

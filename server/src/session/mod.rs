@@ -31,8 +31,8 @@ use crate::{
     hub::{Hub, directory::EnterError},
     outbox::{CloseReason, Outbox},
     video::{
-        ReelError,
-        viewer::{Sources, Viewer},
+        VideoService,
+        stream::{StreamError, Viewer},
     },
 };
 
@@ -53,7 +53,7 @@ pub struct Services {
     /// Who is online.
     pub hub: Hub,
     /// What can be watched.
-    pub videos: Sources,
+    pub videos: VideoService,
 }
 
 /// Why a session ended.
@@ -294,7 +294,7 @@ impl Session<'_> {
         }
     }
 
-    fn say_failed(&self, stream: StreamId, epoch: Epoch, error: &ReelError) {
+    fn say_failed(&self, stream: StreamId, epoch: Epoch, error: &StreamError) {
         self.say(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed(error.to_string()) });
     }
 

@@ -9,7 +9,7 @@ use common::{
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{outbox::Outbox, video::Library};
+use crate::{outbox::Outbox, video::library::Library};
 
 /// Answers in the order of the questions until it is dropped.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ fn refusal(output: &Output) -> String {
 
 fn scan(folder: &Path) -> Library {
     video::init().unwrap();
-    video::Library::scan(folder).unwrap().listing()
+    video::library::Library::scan(folder).unwrap().listing()
 }
 
 /// All names in the folder, those with a dot too.

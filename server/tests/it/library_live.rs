@@ -23,15 +23,15 @@ fn titles(library: &Library) -> Vec<&str> {
 
 /// A library with somebody who watches its folder.
 struct Watched {
-    library: video::Library,
+    library: video::library::Library,
     changes: tokio::sync::watch::Receiver<u64>,
-    _watching: video::Watching,
+    _watching: video::library::FolderWatcher,
 }
 
 impl Watched {
     fn new(folder: &Path) -> Self {
         video::init().unwrap();
-        let library = video::Library::scan(folder).unwrap();
+        let library = video::library::Library::scan(folder).unwrap();
         let (changes, watching) = (library.changes(), library.watch().unwrap());
         Self { library, changes, _watching: watching }
     }

@@ -13,5 +13,5 @@ mod thumbnail;
 mod video_colour;
 mod video_library;
 mod video_odd;
-mod video_reel;
 mod video_splice;
+mod video_stream_reader;

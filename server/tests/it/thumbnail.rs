@@ -73,7 +73,7 @@ async fn a_file_that_is_gone_has_no_thumbnail_and_harms_nobody() {
     let folder = tempdir().unwrap();
     late(folder.path(), "Gone_240p.mp4", 25, 0);
     triptych_server::video::init().unwrap();
-    let library = triptych_server::video::Library::scan(folder.path()).unwrap();
+    let library = triptych_server::video::library::Library::scan(folder.path()).unwrap();
     let info = library.listing().videos[0].clone();
     fs::remove_file(folder.path().join("Gone_240p.mp4")).unwrap();
     assert_eq!(library.thumbnail(info.id).await, (info.fingerprint, Vec::new().into()));

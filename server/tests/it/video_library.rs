@@ -7,7 +7,7 @@ use common::{
     message::EndReason,
 };
 use tempfile::tempdir;
-use triptych_server::video::{self, LibraryError};
+use triptych_server::video::{self, library::LibraryError};
 
 use crate::support::{
     clips::{Clip, H264_SHORT_GROUPS, H265, VP9, write_video},
@@ -16,7 +16,7 @@ use crate::support::{
 
 fn scan(folder: &Path) -> Library {
     video::init().unwrap();
-    video::Library::scan(folder).unwrap().listing()
+    video::library::Library::scan(folder).unwrap().listing()
 }
 
 /// Why a file was skipped.
@@ -182,7 +182,7 @@ fn pictures_beyond_the_bound_are_refused_with_their_numbers() {
 fn a_missing_folder_is_one_line_with_a_remedy() {
     let folder = tempdir().unwrap();
     let missing = folder.path().join("none");
-    let error = video::Library::scan(&missing).unwrap_err();
+    let error = video::library::Library::scan(&missing).unwrap_err();
     let LibraryError::Unreadable(path, _) = &error;
     let words = error.to_string();
     assert!(path == &missing && words.contains("--videos") && !words.contains('\n'), "{words}");

@@ -18,7 +18,7 @@ use crate::support::{
 fn scan(folder: &Path) -> Library {
     guard::alive();
     video::init().unwrap();
-    video::Library::scan(folder).unwrap().listing()
+    video::library::Library::scan(folder).unwrap().listing()
 }
 
 fn reason<'a>(library: &'a Library, file_name: &str) -> &'a str {
@@ -175,7 +175,7 @@ async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
         Err(error) => assert_eq!(reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
         Ok(_) => assert_eq!(library.videos.len(), 1, "the system lets this user read everything"),
     }
-    let library = video::Library::scan(folder.path()).unwrap();
+    let library = video::library::Library::scan(folder.path()).unwrap();
     let (mut changes, _watching) = (library.changes(), library.watch().unwrap());
     rights(0o600);
     while library.listing().videos.is_empty() {

@@ -231,7 +231,7 @@ async fn real_sizes() {
     let [small, middle, large] = three(13, H264_SHORT_GROUPS, "mp4mux", "mp4");
     let files = [size((426, 240), small), size((1280, 720), middle), size((2560, 1440), large)];
     check_triptych(folder.path(), "real", &files).await;
-    let library = triptych_server::video::Library::scan(folder.path()).unwrap().listing();
+    let library = triptych_server::video::library::Library::scan(folder.path()).unwrap().listing();
     let sizes: Vec<_> = library.videos[0].variants.iter().map(|v| (v.picture_width, v.picture_height)).collect();
     assert_eq!(sizes, [(426, 240), (1280, 720), (2560, 1440)]);
 }

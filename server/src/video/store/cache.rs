@@ -9,13 +9,13 @@ const CHUNK_FRAMES: usize = 16;
 
 /// Number of a track: the pictures of one file, or the sound of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct TrackId(pub(super) u64);
+pub(crate) struct TrackId(pub(crate) u64);
 
 type Place = (TrackId, usize);
 
 /// Frames by track and number.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     limit_bytes: u64,
     held_bytes: u64,
     chunks: HashMap<Place, Chunk>,
@@ -32,30 +32,30 @@ struct Chunk {
 }
 
 impl Cache {
-    pub(super) fn new(limit_bytes: u64) -> Self {
+    pub(crate) fn new(limit_bytes: u64) -> Self {
         Self { limit_bytes, held_bytes: 0, chunks: HashMap::new(), by_use: BTreeMap::new(), clock: 0 }
     }
 
-    pub(super) fn held_bytes(&self) -> u64 {
+    pub(crate) fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
 
-    pub(super) fn limit_bytes(&self) -> u64 {
+    pub(crate) fn limit_bytes(&self) -> u64 {
         self.limit_bytes
     }
 
-    pub(super) fn has(&self, track: TrackId, frame: usize) -> bool {
+    pub(crate) fn has(&self, track: TrackId, frame: usize) -> bool {
         let chunk = self.chunks.get(&(track, frame / CHUNK_FRAMES));
         chunk.is_some_and(|chunk| chunk.frames[frame % CHUNK_FRAMES].is_some())
     }
 
     /// Whether anything of a track is held.
-    pub(super) fn has_any(&self, track: TrackId) -> bool {
+    pub(crate) fn has_any(&self, track: TrackId) -> bool {
         self.chunks.keys().any(|(owner, _)| *owner == track)
     }
 
     /// The frame, which counts as used now.
-    pub(super) fn take(&mut self, track: TrackId, frame: usize) -> Option<Bytes> {
+    pub(crate) fn take(&mut self, track: TrackId, frame: usize) -> Option<Bytes> {
         let place = (track, frame / CHUNK_FRAMES);
         let bytes = self.chunks.get(&place)?.frames[frame % CHUNK_FRAMES].clone()?;
         self.touch(place);
@@ -63,7 +63,7 @@ impl Cache {
     }
 
     /// Puts a frame in, then gives up what is over the limit and not needed.
-    pub(super) fn put(
+    pub(crate) fn put(
         &mut self,
         track: TrackId,
         frame: usize,
@@ -82,7 +82,7 @@ impl Cache {
 
     /// Gives up frames that are not needed until so much more can be held, or nothing else is left to give. Returns
     /// whether there is room.
-    pub(super) fn make_room(&mut self, bytes: u64, is_needed: impl Fn(TrackId, usize) -> bool) -> bool {
+    pub(crate) fn make_room(&mut self, bytes: u64, is_needed: impl Fn(TrackId, usize) -> bool) -> bool {
         let target_bytes = self.limit_bytes.saturating_sub(bytes);
         if self.held_bytes <= target_bytes {
             return bytes <= self.limit_bytes;
@@ -114,7 +114,7 @@ impl Cache {
     }
 
     /// Gives up everything of some tracks.
-    pub(super) fn forget(&mut self, is_gone: impl Fn(TrackId) -> bool) {
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(TrackId) -> bool) {
         let (by_use, held_bytes) = (&mut self.by_use, &mut self.held_bytes);
         self.chunks.retain(|(track, _), chunk| {
             if is_gone(*track) {

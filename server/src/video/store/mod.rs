@@ -9,9 +9,12 @@
 //! A frame here is any item that is made in order and kept under a number: a JPEG, or a tenth of a second of sound.
 
 mod cache;
-mod desk;
-mod producer;
-mod roster;
+mod picture_source;
+pub(crate) mod prewarm;
+mod scheduler;
+pub(crate) mod sound_source;
+mod track;
+mod worker;
 
 use std::{
     ops::Range,
@@ -28,17 +31,15 @@ use tokio::{sync::Notify, time::timeout};
 
 use self::{
     cache::TrackId,
-    desk::{Desk, Start},
-    roster::Number,
+    scheduler::{Desk, Start},
+    track::Number,
 };
-pub(super) use self::{
-    desk::{Part, TrackKey},
-    roster::Failure,
+pub(crate) use self::{
+    picture_source::PictureOpener,
+    scheduler::{Part, TrackKey},
+    track::Failure,
 };
-use super::{
-    decode::Stop,
-    stage::{PATIENCE, Pulse},
-};
+use super::gst::pipeline::{DecodeError, Heartbeat, PATIENCE};
 
 /// A source reports a hung pipeline itself after [`PATIENCE`]; this is for one that hangs with it.
 const LAST_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
@@ -47,15 +48,20 @@ const LAST_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// Makes the frames of a track, one after the other.
-pub(super) trait Source: Send {
+pub(crate) trait Source: Send {
     /// The frame after the last one, or the one with which the source was opened.
-    fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, Stop>;
+    fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, DecodeError>;
 }
 
 /// Opens a track anywhere.
-pub(super) trait Opener: Send + Sync {
-    /// A source whose first frame is `frame`. `pulse` beats whenever something comes out of the file.
-    fn open(&self, frame: usize, pulse: Pulse, is_wanted: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop>;
+pub(crate) trait Opener: Send + Sync {
+    /// A source whose first frame is `frame`. `heartbeat` beats whenever something comes out of the file.
+    fn open(
+        &self,
+        frame: usize,
+        heartbeat: Heartbeat,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Box<dyn Source>, DecodeError>;
     /// What the track is called in the log, and how its producers' threads are.
     fn name(&self) -> String;
     /// Size of a raw picture, which tells what a decoder takes; 0 for sound.
@@ -76,7 +82,7 @@ struct Shared {
 }
 
 /// One reader of one track. Dropping it says that nothing is wanted any more.
-pub(super) struct Cursor {
+pub(crate) struct Cursor {
     shared: Arc<Shared>,
     track: TrackId,
     number: Number,
@@ -118,7 +124,7 @@ impl Store {
     }
 
     /// Notes that a viewer came, or went.
-    pub(super) fn count_viewer(&self, is_coming: bool) {
+    pub(crate) fn count_viewer(&self, is_coming: bool) {
         if is_coming {
             self.0.viewers.fetch_add(1, Relaxed)
         } else {
@@ -127,7 +133,7 @@ impl Store {
     }
 
     /// A new reader of a track, which is opened with `opener` if it was not before.
-    pub(super) fn cursor(&self, key: TrackKey, opener: impl FnOnce() -> Arc<dyn Opener>) -> Cursor {
+    pub(crate) fn cursor(&self, key: TrackKey, opener: impl FnOnce() -> Arc<dyn Opener>) -> Cursor {
         let entry = self.0.desk().enter(key, opener);
         Cursor {
             shared: self.0.clone(),
@@ -139,36 +145,36 @@ impl Store {
     }
 
     /// Keeps no other openings for ever than these.
-    pub(super) fn keep_warm_only(&self, is_warm: impl Fn(&TrackKey) -> bool) {
+    pub(crate) fn keep_warm_only(&self, is_warm: impl Fn(&TrackKey) -> bool) {
         self.0.desk().keep_warm_only(is_warm);
     }
 
     /// Forgets what was made of videos that are gone.
-    pub(super) fn forget(&self, is_gone: impl Fn(&TrackKey) -> bool) {
+    pub(crate) fn forget(&self, is_gone: impl Fn(&TrackKey) -> bool) {
         self.0.desk().forget(is_gone);
     }
 }
 
 impl Cursor {
     /// One that is nobody's who watches.
-    pub(super) fn uncounted(mut self) -> Self {
+    pub(crate) fn uncounted(mut self) -> Self {
         self.is_counted = false;
         self
     }
 
     /// Says which frames are wanted: the first one now, the others soon. They are made, and kept as long as they are wanted.
-    pub(super) fn want(&self, frames: Range<usize>) {
+    pub(crate) fn want(&self, frames: Range<usize>) {
         let starts = self.shared.desk().want(self.track, self.number, frames);
         self.shared.start(starts);
     }
 
     /// Whether a frame is held.
-    pub(super) fn has(&self, frame: usize) -> bool {
+    pub(crate) fn has(&self, frame: usize) -> bool {
         self.shared.desk().cache.has(self.track, frame)
     }
 
     /// Waits for a frame, which must be wanted. May be cancelled.
-    pub(super) async fn get(&self, frame: usize) -> Result<Bytes, Failure> {
+    pub(crate) async fn get(&self, frame: usize) -> Result<Bytes, Failure> {
         let mut is_first_look = true;
         loop {
             // Created before looking, so that nothing that happens between looking and waiting is missed.
@@ -195,7 +201,7 @@ impl Cursor {
     }
 
     /// Has the first frames of the track kept for ever.
-    pub(super) fn keep_warm(&self, frames: usize) {
+    pub(crate) fn keep_warm(&self, frames: usize) {
         self.shared.desk().keep_warm(self.track, frames);
     }
 }
@@ -216,7 +222,7 @@ impl Shared {
     fn start(self: &Arc<Self>, mut starts: Vec<Start>) {
         while let Some(start) = starts.pop() {
             let (track, number) = (start.track, start.producer);
-            if let Err(error) = producer::spawn(self.clone(), start) {
+            if let Err(error) = worker::spawn(self.clone(), start) {
                 let cause = format!("there is no thread to decode with: {error}");
                 starts.extend(self.desk().fail(track, number, Some(cause)));
             }

@@ -12,7 +12,7 @@ use std::{
 use common::media::VideoId;
 
 use super::*;
-use crate::video::stage::Trouble;
+use crate::video::gst::pipeline::PipelineError;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME_BYTES: usize = 1000;
@@ -24,7 +24,7 @@ struct Counted {
     made: AtomicUsize,
     /// This frame cannot be made.
     broken_frame: Option<usize>,
-    /// Sources of this track wait until it is dropped.
+    /// VideoService of this track wait until it is dropped.
     hanging: Option<Mutex<mpsc::Receiver<()>>>,
     is_done_hanging: Arc<AtomicBool>,
 }
@@ -35,7 +35,7 @@ struct Counting {
 }
 
 impl Opener for Arc<Counted> {
-    fn open(&self, frame: usize, _: Pulse, _: &dyn Fn() -> bool) -> Result<Box<dyn Source>, Stop> {
+    fn open(&self, frame: usize, _: Heartbeat, _: &dyn Fn() -> bool) -> Result<Box<dyn Source>, DecodeError> {
         self.opened.fetch_add(1, Relaxed);
         Ok(Box::new(Counting { track: self.clone(), frame }))
     }
@@ -50,13 +50,13 @@ impl Opener for Arc<Counted> {
 }
 
 impl Source for Counting {
-    fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, Stop> {
+    fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, DecodeError> {
         if let Some(hanging) = &self.track.hanging {
             let _ = hanging.lock().unwrap().recv();
             self.track.is_done_hanging.store(true, Relaxed);
         }
         if self.track.broken_frame == Some(self.frame) {
-            return Err(Trouble("it is broken".into()).into());
+            return Err(PipelineError("it is broken".into()).into());
         }
         self.track.made.fetch_add(1, Relaxed);
         let mut bytes = vec![0; FRAME_BYTES];

@@ -8,7 +8,7 @@ use common::{
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
-use triptych_server::video::{Import, ImportOrder};
+use triptych_server::video::offline::{Import, ImportOrder};
 
 use super::{client::TestClient, server::TestServer};
 

@@ -1,0 +1,98 @@
+//! The GStreamer elements that each job needs, and the error that names the missing ones with their Debian packages.
+
+use std::collections::BTreeSet;
+
+/// An element, and the Debian package that has it.
+pub(crate) type Element = (&'static str, &'static str);
+
+/// What playback needs. `parsebin` finds demultiplexers and parsers on its own; those of the usual containers are listed
+/// so that a machine without them says so at once.
+pub(crate) const PLAYBACK: &[Element] = &[
+    ("filesrc", "libgstreamer1.0-0"),
+    ("fakesink", "libgstreamer1.0-0"),
+    ("queue", "libgstreamer1.0-0"),
+    ("tee", "libgstreamer1.0-0"),
+    ("capsfilter", "libgstreamer1.0-0"),
+    ("parsebin", "gstreamer1.0-plugins-base"),
+    ("videoconvertscale", "gstreamer1.0-plugins-base"),
+    ("appsink", "gstreamer1.0-plugins-base"),
+    ("jpegenc", "gstreamer1.0-plugins-good"),
+    ("videoflip", "gstreamer1.0-plugins-good"),
+    ("qtdemux", "gstreamer1.0-plugins-good"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("avdec_h264", "gstreamer1.0-libav"),
+];
+
+/// What importing needs in addition to playback.
+pub(crate) const IMPORT: &[Element] = &[
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("matroskamux", "gstreamer1.0-plugins-good"),
+    ("deinterlace", "gstreamer1.0-plugins-good"),
+    ("opusenc", "gstreamer1.0-plugins-base"),
+    ("audioconvert", "gstreamer1.0-plugins-base"),
+    ("audioresample", "gstreamer1.0-plugins-base"),
+    ("filesink", "libgstreamer1.0-0"),
+];
+
+/// What generating the sample needs in addition to playback.
+pub(crate) const SAMPLE: &[Element] = &[
+    ("appsrc", "gstreamer1.0-plugins-base"),
+    ("opusenc", "gstreamer1.0-plugins-base"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("matroskamux", "gstreamer1.0-plugins-good"),
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+];
+
+/// Why GStreamer cannot do a job on this machine: one line with the cause and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The library itself does not start.
+    #[error("GStreamer does not start: {0}; install gstreamer1.0-plugins-base and its companions")]
+    Init(gstreamer::glib::Error),
+    /// Plugins are missing.
+    #[error("GStreamer lacks {}; on Debian: apt install {packages}", elements.join(", "))]
+    Missing {
+        /// Names of the missing elements.
+        elements: Vec<&'static str>,
+        /// The packages that have them, separated by spaces.
+        packages: String,
+    },
+}
+
+/// Starts GStreamer. Further calls do nothing.
+///
+/// # Errors
+/// [`SetupError::Init`].
+pub(crate) fn start() -> Result<(), SetupError> {
+    gstreamer::init().map_err(SetupError::Init)
+}
+
+/// Starts GStreamer and checks that it has everything that playback needs. May be called repeatedly.
+///
+/// # Errors
+/// Either [`SetupError`].
+pub fn init() -> Result<(), SetupError> {
+    require(PLAYBACK)
+}
+
+/// Starts GStreamer and checks that it has these elements.
+///
+/// # Errors
+/// Either [`SetupError`].
+pub(crate) fn require(elements: &[Element]) -> Result<(), SetupError> {
+    start()?;
+    let missing = missing(elements);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
+    let packages = packages.into_iter().collect::<Vec<_>>().join(" ");
+    Err(SetupError::Missing { elements: missing.into_iter().map(|(element, _)| element).collect(), packages })
+}
+
+/// Those of the elements that are not installed. GStreamer must have been started.
+pub(crate) fn missing(elements: &[Element]) -> Vec<Element> {
+    let is_missing = |(element, _): &&Element| gstreamer::ElementFactory::find(element).is_none();
+    elements.iter().filter(is_missing).copied().collect()
+}

@@ -1,0 +1,126 @@
+//! Decodes the sound of a file to 48 kHz stereo PCM, from any time on.
+//!
+//! ```text
+//! filesrc ► parsebin ►─ the sound track ──► decoder ► audioconvert ► audioresample ► caps ► appsink
+//!                       │ blocked until everything plays and the seek is done
+//! ```
+
+use std::path::Path;
+
+use bytes::Bytes;
+use common::limits::{SOUND_CHANNELS, SOUND_RATE_HZ};
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::AppSink;
+
+use super::{
+    pipeline::{DecodeError, Heartbeat, LOOK_AROUND, Pipeline, PipelineError, Watchdog, add_source, element},
+    preroll::preroll,
+    tracks::{is_sound_track, link_track},
+};
+
+/// Decoded and thrown away after a seek: coders with memory need a running start.
+const PREROLL_NANOS: u64 = 200_000_000;
+
+/// Decoded buffers that wait.
+const QUEUED_BUFFERS: u32 = 4;
+
+/// Samples, and the moment of the first of them.
+pub(crate) type DecodedSound = (i64, Bytes);
+
+pub(crate) struct SoundDecoder {
+    pipeline: Pipeline,
+    sink: AppSink,
+    heartbeat: Heartbeat,
+    /// When the first picture of the file is shown.
+    origin_nanos: u64,
+}
+
+impl SoundDecoder {
+    pub(crate) fn open(
+        path: &Path,
+        track: &str,
+        decoder: &str,
+        origin_nanos: u64,
+        start_nanos: u64,
+        heartbeat: Heartbeat,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Self, DecodeError> {
+        let pipeline = Pipeline::new();
+        let parse = add_source(&pipeline.bin, path)?;
+        let (decoder, convert, resample) = (element(decoder)?, element("audioconvert")?, element("audioresample")?);
+        let caps = gst::Caps::builder("audio/x-raw")
+            .field("format", "S16LE")
+            .field("layout", "interleaved")
+            .field("rate", SOUND_RATE_HZ as i32)
+            .field("channels", i32::from(SOUND_CHANNELS))
+            .build();
+        let sink = AppSink::builder()
+            .caps(&caps)
+            .sync(false)
+            .async_(false)
+            .max_buffers(QUEUED_BUFFERS)
+            .enable_last_sample(false)
+            .build();
+        let chain = [&decoder, &convert, &resample, sink.upcast_ref()];
+        pipeline.bin.add_many(chain).map_err(PipelineError::from)?;
+        gst::Element::link_many(chain).map_err(PipelineError::from)?;
+        let (preroll, install) = preroll();
+        link_track(&parse, &decoder, is_sound_track(track), install);
+        let mut opened = Self { pipeline, sink, heartbeat, origin_nanos };
+        opened.pipeline.play()?;
+        let seek_nanos = Some(start_nanos.saturating_sub(PREROLL_NANOS)).filter(|_| start_nanos > origin_nanos);
+        let is_over = || opened.sink.is_eos();
+        preroll.release(&mut opened.pipeline, &opened.heartbeat, seek_nanos, &is_over, is_wanted)?;
+        Ok(opened)
+    }
+
+    /// The next samples, and the moment of the first of them.
+    pub(crate) fn pull(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<DecodedSound, DecodeError> {
+        let mut watchdog = Watchdog::new(&self.heartbeat);
+        loop {
+            let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
+            if let Some(sample) = self.sink.try_pull_sample(timeout) {
+                self.heartbeat.beat();
+                let nonsense = || PipelineError("its sound has no time".into());
+                let buffer = sample.buffer_owned().ok_or_else(nonsense)?;
+                let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+                let (segment, start) = segment.zip(buffer.pts()).ok_or_else(nonsense)?;
+                let offset = |time: Option<gst::ClockTime>| i128::from(time.map_or(0, gst::ClockTime::nseconds));
+                // Also right for what lies before the segment's start, which has no stream time.
+                let nanos = offset(Some(start)) - offset(segment.start()) + offset(segment.time());
+                let moment = nanos_to_audio_frame(nanos - i128::from(self.origin_nanos));
+                let bytes = buffer.map_readable().map_err(|_| nonsense())?;
+                return Ok((moment, Bytes::copy_from_slice(&bytes)));
+            }
+            let is_over = self.sink.is_eos();
+            self.pipeline.check(&self.heartbeat, &mut watchdog, is_wanted)?;
+            if is_over {
+                return Err(DecodeError::Missing);
+            }
+        }
+    }
+}
+
+/// When a moment is, in nanoseconds, rounded.
+pub(crate) fn audio_frames_to_nanos(moments: u64) -> u64 {
+    let rate = u128::from(SOUND_RATE_HZ);
+    u64::try_from((u128::from(moments) * 1_000_000_000 + rate / 2) / rate).unwrap_or(u64::MAX)
+}
+
+/// The moment nearest to a time, both counted from the first picture.
+pub(crate) fn nanos_to_audio_frame(nanos: i128) -> i64 {
+    let moments = (nanos * i128::from(SOUND_RATE_HZ) + 500_000_000).div_euclid(1_000_000_000);
+    i64::try_from(moments).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_and_nanoseconds_agree() {
+        for moment in [0, 1, 4800, 48_000 * 3600, 48_000 * 3600 + 1] {
+            assert_eq!(nanos_to_audio_frame(i128::from(audio_frames_to_nanos(moment))), moment as i64);
+        }
+    }
+}

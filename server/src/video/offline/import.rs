@@ -1,0 +1,224 @@
+//! Makes the variants of a triptych from one file: any that can be played.
+//!
+//! ```text
+//! file ─► probe ─► transcode ─► workshop ─► TITLE_240p.mkv, TITLE_720p.mkv, TITLE_1440p.mkv
+//! ```
+//!
+//! The files get their names when all of them are complete.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use common::limits::MAX_PICTURE_SIDE;
+
+use super::staging::StagingDir;
+use crate::video::{
+    gst::{
+        elements::{self, SetupError, require},
+        pipeline::DecodeError,
+        probe::{Probed, probe},
+        transcoder::{Target, transcode},
+    },
+    library::{
+        catalog::file_name,
+        folder::{VariantFile, VariantName, look},
+    },
+};
+
+/// What is to be imported.
+#[derive(Debug, Clone)]
+pub struct ImportOrder {
+    /// The file.
+    pub file: PathBuf,
+    /// The video folder.
+    pub folder: PathBuf,
+    /// Title; without one the file's name without its extension.
+    pub title: Option<String>,
+    /// Heights of the variants in pixels, even.
+    pub heights: Vec<u32>,
+    /// Whether a video of this title is replaced.
+    pub replaces: bool,
+}
+
+/// What an import makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportPlan {
+    /// The title that the video will have.
+    pub title: String,
+    /// Width and height of each variant in pixels, ascending.
+    pub sizes: Vec<(u32, u32)>,
+    /// Height of the file's own picture, in pixels.
+    pub source_height: u32,
+    /// Frames in each variant.
+    pub frame_count: usize,
+    /// Whether the variants have sound.
+    pub has_sound: bool,
+}
+
+/// Why nothing was imported: one line with cause and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Elements are missing.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The file cannot be played.
+    #[error("{0:?} cannot be imported: {1}")]
+    ProbeError(PathBuf, String),
+    /// No file can have this name.
+    #[error("{0:?} cannot be a title; name another with --title, without slashes and at most 200 bytes long")]
+    BadTitle(String),
+    /// There is one of that title.
+    #[error("there is a video {0:?} already ({1}); name another title with --title, or replace it with --force")]
+    TitleInUse(String, String),
+    /// Replacing would delete what is imported.
+    #[error("{0:?} is part of the video that it would replace; move it out of the video folder first")]
+    OwnSource(PathBuf),
+    /// A height that no variant can have.
+    #[error("{0} cannot be a height; heights are even and at most {MAX_PICTURE_SIDE}")]
+    BadHeight(u32),
+    /// A picture would be wider than anything that is played.
+    #[error("{0}p would be {1} pixels wide, more than {MAX_PICTURE_SIDE}; name lower ones with --heights")]
+    TooWide(u32, u32),
+    /// The video folder or a file in it.
+    #[error("cannot write {0:?}: {1}")]
+    File(PathBuf, io::Error),
+    /// Decoding or encoding broke off.
+    #[error("{0:?} was not imported: {1}")]
+    Broken(PathBuf, String),
+    /// Somebody did not want it any more.
+    #[error("interrupted; nothing was changed in the video folder")]
+    Interrupted,
+}
+
+/// A file that can be imported, and what will be made of it.
+#[derive(Debug)]
+pub struct Import {
+    order: ImportOrder,
+    plan: ImportPlan,
+    probed: Probed,
+    /// Files that go when the new ones are there.
+    replaced: Vec<PathBuf>,
+}
+
+impl Import {
+    /// Reads the file and looks whether there is a place for it. Changes nothing. Blocks while the file is read.
+    pub fn prepare(order: ImportOrder) -> Result<Self, ImportError> {
+        require(elements::IMPORT)?;
+        let title = title_of(&order)?;
+        let mut heights = order.heights.clone();
+        heights.sort_unstable();
+        heights.dedup();
+        let is_bad = |height: &u32| *height == 0 || !height.is_multiple_of(2) || *height > MAX_PICTURE_SIDE;
+        if let Some(&height) = heights.iter().find(|height| is_bad(height)) {
+            return Err(ImportError::BadHeight(height));
+        }
+        let replaced = files_of(&order.folder, &title);
+        if let Some(first) = replaced.first().filter(|_| !order.replaces) {
+            return Err(ImportError::TitleInUse(title, file_name(first)));
+        }
+        // Links and folders are no variants, but in the way all the same.
+        let names = heights.iter().map(|height| format!("{title}_{height}p.mkv"));
+        let mut in_the_way = names.filter(|name| is_taken(&order.folder.join(name)));
+        if let Some(name) = in_the_way.find(|name| !order.replaces || !order.folder.join(name).is_file()) {
+            return Err(ImportError::TitleInUse(title, name));
+        }
+        let source = order.file.canonicalize().ok();
+        if source.is_some() && replaced.iter().any(|file| file.canonicalize().ok() == source) {
+            return Err(ImportError::OwnSource(order.file));
+        }
+        // To open a pipe would wait until somebody writes into it.
+        if fs::metadata(&order.file).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(ImportError::ProbeError(order.file, "not a regular file".to_owned()));
+        }
+        let probed =
+            probe(&order.file).map_err(|flaw| ImportError::ProbeError(order.file.clone(), flaw.to_string()))?;
+        let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;
+        let plan = ImportPlan {
+            title,
+            sizes,
+            source_height: probed.picture_height,
+            frame_count: probed.index.len(),
+            has_sound: probed.sound.is_some(),
+        };
+        Ok(Self { order, plan, probed, replaced })
+    }
+
+    /// What will be made.
+    pub fn plan(&self) -> &ImportPlan {
+        &self.plan
+    }
+
+    /// Makes all variants and returns their files. `progress` gets the frames written so far, of all variants together,
+    /// several times in a second; `is_wanted` is asked as often, and when it says no, nothing is left behind.
+    pub fn run(self, mut progress: impl FnMut(u64), is_wanted: impl Fn() -> bool) -> Result<Vec<PathBuf>, ImportError> {
+        let folder = &self.order.folder;
+        let workshop = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
+        let names: Vec<_> =
+            self.plan.sizes.iter().map(|(_, height)| format!("{}_{height}p.mkv", self.plan.title)).collect();
+        let target =
+            |(&(width, height), name): (&(u32, u32), &String)| Target { path: workshop.place(name), width, height };
+        let targets: Vec<_> = self.plan.sizes.iter().zip(&names).map(target).collect();
+        transcode(&self.order.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(|stop| match stop {
+            DecodeError::Cancelled => ImportError::Interrupted,
+            stop => ImportError::Broken(self.order.file.clone(), stop.to_string()),
+        })?;
+        self.check(&targets)?;
+        // It may have taken minutes, and somebody else may have been quicker.
+        if let Some(taken) = names.iter().find(|name| !self.order.replaces && is_taken(&folder.join(name))) {
+            return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
+        }
+        let paths = workshop.finish(&names).map_err(|(path, error)| ImportError::File(path, error))?;
+        for old in self.replaced.iter().filter(|old| !paths.contains(old)) {
+            fs::remove_file(old).map_err(|error| ImportError::File(old.clone(), error))?;
+        }
+        Ok(paths)
+    }
+
+    /// Whether what was made is what was promised: all of it plays, and all of it has the same frames.
+    fn check(&self, targets: &[Target]) -> Result<(), ImportError> {
+        let broken = |words: String| ImportError::Broken(self.order.file.clone(), words);
+        let mut counts = Vec::new();
+        for target in targets {
+            let made = probe(&target.path).map_err(|flaw| broken(format!("the {}p version: {flaw}", target.height)))?;
+            counts.push(made.index.len());
+        }
+        let expected = self.plan.frame_count;
+        let is_even = counts.windows(2).all(|pair| pair[0] == pair[1]);
+        // A decoder may put out a few frames more or fewer than were counted, but not stop half-way.
+        let is_whole = |&count: &usize| count.abs_diff(expected) <= 1 + expected / 50;
+        if is_even && counts.iter().all(is_whole) {
+            return Ok(());
+        }
+        Err(broken(format!("the versions have {counts:?} frames instead of {expected}")))
+    }
+}
+
+fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn title_of(order: &ImportOrder) -> Result<String, ImportError> {
+    let stem = || order.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let title = order.title.clone().unwrap_or_else(stem);
+    let slot = VariantName { title: title.clone(), height: 240 };
+    let is_name = VariantName::parse(&format!("{title}_240p.mkv")) == Some(slot);
+    let is_sound = is_name && !title.contains(['/', '\\']) && !title.starts_with('.') && title.len() <= 200;
+    if is_sound { Ok(title) } else { Err(ImportError::BadTitle(title)) }
+}
+
+/// Files in the folder that are variants of this title.
+fn files_of(folder: &Path, title: &str) -> Vec<PathBuf> {
+    // A folder that does not exist yet has none; one that cannot be read cannot be written to either.
+    let files = look(folder).map(|listing| listing.files).unwrap_or_default();
+    let files = files.into_iter().filter(|(slot, _)| slot.title == title).flat_map(|(_, files)| files);
+    files.map(|VariantFile { path, .. }| path).collect()
+}
+
+/// Width and height of the variant with this height; both even, in the shape of the picture as shown.
+fn size_of(probed: &Probed, height: u32) -> Result<(u32, u32), ImportError> {
+    let shape = f64::from(probed.picture_width) / f64::from(probed.picture_height.max(1));
+    let width = ((f64::from(height) * shape / 2.0).round() as u32).max(1) * 2;
+    if width > MAX_PICTURE_SIDE { Err(ImportError::TooWide(height, width)) } else { Ok((width, height)) }
+}

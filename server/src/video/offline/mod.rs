@@ -1,0 +1,13 @@
+//! The commands that run without a server: `import`, `sample` and `check`.
+
+mod check;
+mod import;
+mod sample;
+mod sample_painter;
+mod staging;
+
+pub use self::{
+    check::{Check, CheckError},
+    import::{Import, ImportError, ImportOrder, ImportPlan},
+    sample::{SampleError, SampleProgress, make_sample},
+};

@@ -1,0 +1,18 @@
+//! What one viewer receives: the plan of a stream, its items in order of time, and the task that sends them.
+//!
+//! ```text
+//! StreamPlan ─► StreamReader ─► items by time ─► Viewer (credit, epochs) ─► outbox
+//!                  │ SoundTimeline
+//!                  └ one cursor of the store for each open segment, one for the sound
+//! ```
+
+mod plan;
+mod sound_timeline;
+mod stream_reader;
+mod viewer;
+
+pub use self::{
+    plan::StreamPlan,
+    stream_reader::{EncodedPicture, Item, SoundChunk, StreamError, StreamReader},
+    viewer::Viewer,
+};
