@@ -1,7 +1,8 @@
-//! The hub: one owner of who is online, and the broadcast to all of them.
+//! The hub: owns the list of clients that are online, and broadcasts to all of them.
 //!
-//! Of videos it knows only the list that it is given to pass on. Every method takes the lock once, never across an `.await`, and encodes what it says once
-//! for all. Because joining, leaving and relaying go through the same lock, all clients see them in the same order.
+//! Of videos it knows only the list that it passes on. Every method takes the lock once, never across an `.await`, and
+//! encodes each broadcast once for all clients. Joining, leaving and relaying go through the same lock, so all clients
+//! see them in the same order.
 
 pub mod directory;
 
@@ -21,6 +22,34 @@ use common::{
 
 use self::directory::{Directory, EnterError};
 use crate::outbox::Outbox;
+
+/// The entry of one client in the dictionary. Dropping it removes the client and tells the others, so that every way
+/// out of a session, a panic included, leaves no entry behind.
+#[must_use = "the client is removed as soon as its membership is dropped"]
+pub struct Membership {
+    hub: Hub,
+    name: Name,
+    /// What the others are told; `None` keeps it quiet.
+    reason: Option<LeaveReason>,
+}
+
+impl Membership {
+    /// Removes the client and tells the others why it left. Without this call they hear [`LeaveReason::Lost`].
+    pub fn leave(mut self, reason: LeaveReason) {
+        self.reason = Some(reason);
+    }
+
+    /// Removes the client without telling the others: when the server stops, every client hears `Goodbye` itself.
+    pub fn leave_quietly(mut self) {
+        self.reason = None;
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hub.remove(&self.name, self.reason);
+    }
+}
 
 /// Handle of the hub. Cheap to clone.
 #[derive(Clone, Default)]
@@ -42,8 +71,9 @@ impl Hub {
         state.broadcast(&ServerMessage::LibraryChanged { library });
     }
 
-    /// Enters a person: they get `Welcome` as their first message, the others `Joined`.
-    pub fn join(&self, person: Person, outbox: Outbox) -> Result<(), EnterError> {
+    /// Enters a person: they get `Welcome` as their first message, the others `Joined`. The person stays online until
+    /// the returned [`Membership`] is dropped.
+    pub fn join(&self, person: Person, outbox: Outbox) -> Result<Membership, EnterError> {
         let mut state = self.state();
         state.directory.enter(person.clone())?;
         let revision = state.directory.revision();
@@ -55,15 +85,16 @@ impl Hub {
             library: state.library.clone(),
         }));
         state.broadcast(&ServerMessage::Joined { revision, person: person.clone() });
-        state.outboxes.insert(person.name, outbox);
-        Ok(())
+        state.outboxes.insert(person.name.clone(), outbox);
+        Ok(Membership { hub: self.clone(), name: person.name, reason: Some(LeaveReason::Lost) })
     }
 
-    /// Removes a person and tells the others.
-    pub fn leave(&self, name: &Name, reason: LeaveReason) {
+    fn remove(&self, name: &Name, reason: Option<LeaveReason>) {
         let mut state = self.state();
         state.outboxes.remove(name);
-        if state.directory.remove(name) {
+        if state.directory.remove(name)
+            && let Some(reason) = reason
+        {
             let revision = state.directory.revision();
             state.broadcast(&ServerMessage::Left { revision, name: name.clone(), reason });
         }
@@ -114,7 +145,7 @@ mod tests {
         hub.offer(library("before"));
         hub.offer(library("now"));
         let person = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
-        hub.join(person, outbox.clone()).unwrap();
+        let _membership = hub.join(person, outbox.clone()).unwrap();
         hub.offer(library("later"));
         let mut heard = Vec::new();
         for _ in 0..2 {

@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     SOFTWARE,
-    hub::{Hub, directory::EnterError},
+    hub::{Hub, Membership, directory::EnterError},
     outbox::{CloseReason, Outbox},
     video::{
         VideoService,
@@ -70,6 +70,8 @@ struct Session<'a> {
     server_nonce: [u8; 32],
     outbox: Outbox,
     services: &'a Services,
+    /// The entry in the dictionary, once joined.
+    membership: Option<Membership>,
     viewer: Option<Viewer>,
     /// Made with the first question.
     thumbnails: Option<Thumbnails>,
@@ -99,6 +101,7 @@ pub async fn run(
         server_nonce,
         outbox: outbox.clone(),
         services,
+        membership: None,
         viewer: None,
         thumbnails: None,
         paid_until: Instant::now(),
@@ -238,7 +241,8 @@ impl Session<'_> {
 
     fn enter(&mut self, person: Person) -> Option<End> {
         match self.services.hub.join(person.clone(), self.outbox.clone()) {
-            Ok(()) => {
+            Ok(membership) => {
+                self.membership = Some(membership);
                 info!("{} joined with {:?}", person.name, person.public_key);
                 self.machine.entered(person);
                 None
@@ -333,14 +337,15 @@ impl Session<'_> {
         }
         self.outbox.close(CloseReason::Finished);
         match self.machine.name() {
-            Some(name) => {
-                info!("{name} left: {end}");
-                // When the server stops, everybody leaves, and hears so.
-                if !matches!(end, End::Read(ReadError::Stopping)) {
-                    self.services.hub.leave(name, end.leave_reason());
-                }
-            }
+            Some(name) => info!("{name} left: {end}"),
             None => info!("connection from {} ended before joining: {end}", self.peer),
+        }
+        if let Some(membership) = self.membership.take() {
+            match end {
+                // Every client hears `Goodbye` itself.
+                End::Read(ReadError::Stopping) => membership.leave_quietly(),
+                _ => membership.leave(end.leave_reason()),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use common::{
     crypto::test_keys,
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, WatchRequest},
-    message::{ClientMessage, EndReason, RefusalCode, ServerMessage},
+    message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
 };
 use tempfile::TempDir;
 
@@ -62,6 +62,16 @@ impl Watcher {
     async fn seek(&mut self, to: Position) {
         self.epoch.0 += 1;
         self.client.send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: self.epoch, to })).await;
+    }
+
+    /// Skips what is left of older epochs, and returns the epoch that failed.
+    async fn failed_epoch(&mut self) -> Epoch {
+        let failed = self.client.next_that(|message| match message {
+            ServerMessage::StreamEnded { epoch, reason: EndReason::Failed(_), .. } => Some(epoch),
+            ServerMessage::StreamStarted(_) | ServerMessage::Picture { .. } | ServerMessage::Joined { .. } => None,
+            other => panic!("no failure but {other:?}"),
+        });
+        failed.await
     }
 
     async fn set_quality(&mut self, quality: Quality, at: u32) {
@@ -132,6 +142,43 @@ async fn another_quality_goes_on_at_the_same_frame() {
         panic!("{refused:?}");
     };
     assert!(epoch == watcher.epoch && reason.contains("480p"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_quality_that_is_not_there_leaves_a_stream_that_can_be_moved_replaced_and_stopped() {
+    let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
+    let (mut bob, _) = TestClient::join(watcher.server.address, "bob", &test_keys::bob()).await;
+    // Each of these asks a viewer that was halted already to halt.
+    for _ in 0..2 {
+        watcher.set_quality(Quality::Only(480), 0).await;
+        assert_eq!(watcher.failed_epoch().await, watcher.epoch);
+    }
+    watcher.seek(Position::Picture(7)).await;
+    watcher.grant(1).await;
+    assert_eq!(watcher.picture().await, (7, 7, 0));
+
+    watcher.set_quality(Quality::Only(480), 7).await;
+    assert_eq!(watcher.failed_epoch().await, watcher.epoch);
+    let (second, video, quality, from) = (StreamId(2), watcher.video, Quality::Only(240), Position::START);
+    watcher.client.send(&ClientMessage::Watch(WatchRequest { stream: second, video, quality, from })).await;
+    let started = watcher.client.next().await;
+    assert!(matches!(&started, ServerMessage::StreamStarted(start) if start.stream == second), "{started:?}");
+
+    let (epoch, quality, at) = (Epoch(1), Quality::Only(480), Position::START);
+    watcher.client.send(&ClientMessage::SetQuality(SetQualityRequest { stream: second, epoch, quality, at })).await;
+    assert_eq!(watcher.failed_epoch().await, epoch);
+    watcher.client.send(&ClientMessage::Stop { stream: second }).await;
+    watcher.client.send(&ClientMessage::AskStatistics).await;
+    let answer = watcher.client.next().await;
+    let ServerMessage::Statistics(statistics) = answer else { panic!("{answer:?}") };
+    assert_eq!(statistics.viewers, 0);
+
+    watcher.client.send(&ClientMessage::Quit).await;
+    let left = bob.next_that(|message| match message {
+        ServerMessage::Left { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(left.await, LeaveReason::Quit);
 }
 
 #[tokio::test]

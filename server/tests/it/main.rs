@@ -6,6 +6,7 @@ mod controls;
 mod import;
 mod library_live;
 mod session;
+mod session_pipe;
 mod sound;
 mod stream;
 mod support;

@@ -30,7 +30,8 @@ pub struct Viewer {
     sources: VideoService,
     outbox: Outbox,
     credit: Arc<Semaphore>,
-    task: AbortOnDropHandle<()>,
+    /// Sends the current epoch; `None` once it was halted and nothing was started in its place.
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 /// What the task of a viewer works with.
@@ -54,7 +55,7 @@ impl Viewer {
         let first_index = program.index_at(from);
         info!("stream {} of {:?} started", stream.0, program.video().info.title);
         let (credit, task) = send(stream, epoch, &program, first_index, &sources, &outbox);
-        Ok(Self { stream, epoch, program, sources, outbox, credit, task })
+        Ok(Self { stream, epoch, program, sources, outbox, credit, task: Some(task) })
     }
 
     /// The number that the viewer gave it.
@@ -98,8 +99,8 @@ impl Viewer {
     async fn go_on(&mut self, epoch: Epoch, index: usize) {
         self.halt().await;
         self.epoch = epoch;
-        let started = send(self.stream, epoch, &self.program, index, &self.sources, &self.outbox);
-        (self.credit, self.task) = started;
+        let (credit, task) = send(self.stream, epoch, &self.program, index, &self.sources, &self.outbox);
+        (self.credit, self.task) = (credit, Some(task));
     }
 
     /// Ends the stream at once; when this returns, nothing more of it is said. `false` when it had run to its end
@@ -112,8 +113,10 @@ impl Viewer {
     }
 
     async fn halt(&mut self) -> bool {
-        self.task.abort();
-        let was_running = (&mut self.task).await.is_err();
+        // Taken out, because a `JoinHandle` panics when it is awaited a second time.
+        let Some(task) = self.task.take() else { return false };
+        task.abort();
+        let was_running = task.await.is_err();
         // Its end is the last thing in the lane, so as long as something waits there, it was not said.
         let had_waiting = self.outbox.clear_pictures();
         was_running || had_waiting

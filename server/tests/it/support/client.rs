@@ -13,21 +13,22 @@ use common::{
 };
 use futures_util::StreamExt;
 use tokio::{
-    io::AsyncWriteExt,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    net::TcpStream,
     time::timeout,
 };
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::server::DEADLINE;
 
+/// What a test client can talk over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A connection without TLS.
 pub struct TestClient {
-    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
-    pub writer: OwnedWriteHalf,
+    frames: FramedRead<ReadHalf<Box<dyn Stream>>, LengthDelimitedCodec>,
+    pub writer: WriteHalf<Box<dyn Stream>>,
 }
 
 /// What `Welcome` said.
@@ -42,20 +43,30 @@ pub struct Welcome {
 impl TestClient {
     /// Connects and says nothing.
     pub async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Talks over `stream`.
+    pub fn over(stream: impl Stream + 'static) -> Self {
         super::guard::alive();
-        let (read_half, writer) = TcpStream::connect(address).await.unwrap().into_split();
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let (read_half, writer) = tokio::io::split(stream);
         Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer }
     }
 
     /// Connects and joins.
     pub async fn join(address: SocketAddr, name: &str, identity: &Identity) -> (Self, Welcome) {
         let mut client = Self::connect(address).await;
-        let server_nonce = client.greet().await;
-        client.send(&join_message(name, identity, server_nonce)).await;
-        match client.next().await {
-            ServerMessage::Welcome { name, revision, people, library } => {
-                (client, Welcome { name, revision, people, library })
-            }
+        let welcome = client.join_as(name, identity).await;
+        (client, welcome)
+    }
+
+    /// Greets and joins.
+    pub async fn join_as(&mut self, name: &str, identity: &Identity) -> Welcome {
+        let server_nonce = self.greet().await;
+        self.send(&join_message(name, identity, server_nonce)).await;
+        match self.next().await {
+            ServerMessage::Welcome { name, revision, people, library } => Welcome { name, revision, people, library },
             other => panic!("no welcome but {other:?}"),
         }
     }
@@ -93,6 +104,10 @@ impl TestClient {
 
     /// The next message that is no ping; pings are answered. `None` when the server closed the connection.
     pub async fn try_next(&mut self) -> Option<ServerMessage> {
+        timeout(DEADLINE, self.after_pings()).await.expect("the server says more than pings in time")
+    }
+
+    async fn after_pings(&mut self) -> Option<ServerMessage> {
         loop {
             match decode_server(&self.next_frame().await?).unwrap() {
                 ServerMessage::Ping { number } => {

@@ -3,5 +3,6 @@
 pub mod client;
 pub mod clips;
 pub mod guard;
+pub mod pipe;
 pub mod server;
 pub mod watch;

@@ -1,0 +1,71 @@
+//! Sessions over in-memory pipes instead of sockets: how much a pipe holds is exact, and a test may pause the clock.
+
+use std::path::Path;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use triptych_server::{
+    session::{self, Services, machine::LinkBinding},
+    video::{VideoService, library::Library, store::Store},
+};
+
+use super::client::TestClient;
+
+/// What a pipe holds in each direction, unless a test says otherwise.
+pub const PIPE_BYTES: usize = 1 << 20;
+
+/// What the sessions of one server share, without a listener.
+pub struct Sessions {
+    pub services: Services,
+    pub stop: CancellationToken,
+}
+
+impl Sessions {
+    /// Without videos.
+    pub fn start() -> Self {
+        Self::start_with(tempfile::tempdir().unwrap().path())
+    }
+
+    /// With the videos of `folder`.
+    pub fn start_with(folder: &Path) -> Self {
+        triptych_server::video::init().unwrap();
+        let videos = VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20) };
+        let services = Services { hub: Default::default(), videos };
+        services.hub.offer(services.videos.library.listing());
+        Self { services, stop: CancellationToken::new() }
+    }
+
+    /// Connects and says nothing.
+    pub fn connect(&self) -> TestClient {
+        self.connect_through(PIPE_BYTES, |far_end| far_end).0
+    }
+
+    /// Connects through a pipe of that size. The session reads and writes what `wrap` makes of its end.
+    pub fn connect_through<S>(
+        &self,
+        pipe_bytes: usize,
+        wrap: impl FnOnce(DuplexStream) -> S,
+    ) -> (TestClient, JoinHandle<()>)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (near_end, far_end) = duplex(pipe_bytes);
+        let (stream, services, stop) = (wrap(far_end), self.services.clone(), self.stop.clone());
+        let join_deadline = Instant::now() + common::limits::JOIN_DEADLINE;
+        let session = tokio::spawn(async move {
+            let peer = ([127, 0, 0, 1], 9).into();
+            session::run(stream, peer, join_deadline, LinkBinding::default(), &services, &stop).await;
+        });
+        (TestClient::over(near_end), session)
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
