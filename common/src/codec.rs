@@ -1,8 +1,8 @@
-//! Messages to bytes and back. The only place that names bincode.
+//! Encodes messages as frames and decodes them. The only file that names bincode.
 //!
-//! A frame is a big-endian `u32` length and that many bytes: one message in bincode 2 `standard()` (little endian,
-//! variable-length integers). Reading is strict: the cap is checked before anything is reserved, a message must use
-//! every byte of its frame, and it must be written the one shortest way.
+//! A frame is a big-endian `u32` length, followed by one message of that length in bincode 2 `standard()` (little
+//! endian, variable-length integers). Decoding is strict: the length limit is checked before memory is reserved, a
+//! message must use every byte of its frame, and each number must have its shortest encoding.
 
 use bincode::{config::Configuration, enc::write::Writer, error::EncodeError};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -15,54 +15,54 @@ use crate::{
     message::{Blob, ClientMessage, ServerMessage},
 };
 
-/// Bytes of the length prefix.
+/// The size of the length prefix.
 pub const PREFIX_BYTES: usize = 4;
 
-/// Why bytes are not a message.
+/// Why a frame does not hold a valid message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// They make no sense.
+    /// The bytes do not decode; the text says why.
     #[error("not a message of this protocol: {0}")]
     Malformed(&'static str),
-    /// Bytes follow the message.
-    #[error("the message leaves {0} of its frame's bytes unused")]
+    /// This number of bytes follows the message.
+    #[error("{0} unused bytes follow the message in its frame")]
     TrailingBytes(usize),
-    /// The same message has a shorter form.
-    #[error("the message is not written in its one canonical form")]
+    /// A number in the message has a shorter encoding.
+    #[error("the message is not in its canonical encoding")]
     NotCanonical,
 }
 
-/// Splits a byte stream into frames of at most `max_bytes`; longer ones are an error before they are read.
+/// Splits a byte stream into frames of up to `max_bytes`. A longer frame is an error as soon as its length is read.
 ///
-/// Raise the cap with [`LengthDelimitedCodec::set_max_frame_length`] after `Welcome`.
+/// Raise the limit with [`LengthDelimitedCodec::set_max_frame_length`] after `Welcome`.
 pub fn framing(max_bytes: usize) -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder().length_field_length(PREFIX_BYTES).max_frame_length(max_bytes).new_codec()
 }
 
-/// The frame of a message to the server.
+/// Encodes a message to the server as a frame, length prefix included.
 pub fn encode_client(message: &ClientMessage) -> Bytes {
     frame(message).freeze()
 }
 
-/// The frame of a message to a client.
+/// Encodes a message to a client as a frame, length prefix included.
 pub fn encode_server(message: &ServerMessage) -> Bytes {
     frame(message).freeze()
 }
 
-/// The frame of `ServerMessage::Picture` in two pieces, the second being `jpeg` itself, so that all viewers of a
+/// Encodes `ServerMessage::Picture` as a frame in two pieces, the second being `jpeg` itself, so that all viewers of a
 /// picture share its bytes.
 pub fn encode_picture(head: PictureHead, jpeg: Bytes) -> [Bytes; 2] {
     with_last_field(&ServerMessage::Picture { head, jpeg: Blob::default() }, jpeg)
 }
 
-/// The frame of `ServerMessage::Sound` in two pieces, the second being `pcm` itself.
+/// Encodes `ServerMessage::Sound` as a frame in two pieces, the second being `pcm` itself.
 pub fn encode_sound(head: SoundHead, pcm: Bytes) -> [Bytes; 2] {
     with_last_field(&ServerMessage::Sound { head, pcm: Blob::default() }, pcm)
 }
 
-/// The frame of a message whose last field, empty here, has these bytes.
+/// Encodes `message`, whose last field is empty, as if that field held `bytes`.
 fn with_last_field(message: &ServerMessage, bytes: Bytes) -> [Bytes; 2] {
-    // Cut the length of none, and write theirs instead.
+    // Replaces the length of the empty field, a single zero byte, by the real one.
     let mut start = frame(message);
     start.truncate(start.len() - 1);
     encode_into(&(bytes.len() as u64), &mut start);
@@ -70,17 +70,26 @@ fn with_last_field(message: &ServerMessage, bytes: Bytes) -> [Bytes; 2] {
     [start.freeze(), bytes]
 }
 
-/// Reads the message of a frame from a client that has not joined yet.
+/// Decodes a frame, without its length prefix, from a client that has not joined yet.
+///
+/// # Errors
+/// [`DecodeError`] when the frame does not hold exactly one message in canonical encoding.
 pub fn decode_greeting(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
     decode::<_, { 2 * MAX_GREETING_BYTES }>(frame)
 }
 
-/// Reads the message of a frame from a client that has joined.
+/// Decodes a frame, without its length prefix, from a client that has joined.
+///
+/// # Errors
+/// Like [`decode_greeting`].
 pub fn decode_client(frame: &[u8]) -> Result<ClientMessage, DecodeError> {
     decode::<_, { 2 * MAX_CLIENT_FRAME_BYTES }>(frame)
 }
 
-/// Reads the message of a frame from the server.
+/// Decodes a frame, without its length prefix, from the server.
+///
+/// # Errors
+/// Like [`decode_greeting`].
 pub fn decode_server(frame: &[u8]) -> Result<ServerMessage, DecodeError> {
     decode::<_, { 2 * MAX_SERVER_FRAME_BYTES }>(frame)
 }
@@ -100,11 +109,11 @@ fn put_length(frame: &mut BytesMut, following_bytes: usize) {
 
 fn encode_into(message: &impl Serialize, buffer: &mut BytesMut) {
     bincode::serde::encode_into_writer(message, Append(buffer), bincode::config::standard())
-        .expect("message types hold nothing that bincode cannot write");
+        .expect("bincode can encode every message type");
 }
 
-/// `MAX_BYTES` bounds what a length in the message can make us reserve. bincode counts numbers with their full width, not
-/// as they are written, so it is twice the longest frame.
+/// `MAX_BYTES` bounds the memory that a length inside the message can make bincode reserve. bincode counts numbers at
+/// their full width, not at their encoded size, so the bound is twice the longest frame.
 fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8]) -> Result<M, DecodeError> {
     let config: Configuration<_, _, bincode::config::Limit<MAX_BYTES>> =
         bincode::config::standard().with_limit::<MAX_BYTES>();
@@ -113,7 +122,8 @@ fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8])
     if used_bytes < frame.len() {
         return Err(DecodeError::TrailingBytes(frame.len() - used_bytes));
     }
-    // bincode accepts 5 written in nine bytes. Writing it again and comparing needs no second buffer.
+    // bincode also accepts longer encodings, such as 5 in nine bytes. Encoding again and comparing on the fly detects
+    // them without a second buffer.
     bincode::serde::encode_into_writer(&message, Compare(frame), bincode::config::standard())
         .map_err(|_| DecodeError::NotCanonical)?;
     Ok(message)
@@ -123,9 +133,9 @@ fn explain(error: &bincode::error::DecodeError) -> &'static str {
     use bincode::error::DecodeError as E;
     match error {
         E::UnexpectedEnd { .. } => "it ends too early",
-        E::LimitExceeded => "a length in it is over the limit",
-        E::Utf8 { .. } => "a text in it is not UTF-8",
-        _ => "a value in it is none that belongs there",
+        E::LimitExceeded => "a length in it exceeds the limit",
+        E::Utf8 { .. } => "a string in it is not UTF-8",
+        _ => "a value in it is invalid",
     }
 }
 
@@ -138,7 +148,7 @@ impl Writer for Append<'_> {
     }
 }
 
-/// Fails at the first byte that differs from what it holds.
+/// Fails at the first byte that differs from the slice.
 struct Compare<'a>(&'a [u8]);
 
 impl Writer for Compare<'_> {
@@ -200,7 +210,7 @@ mod tests {
     fn a_huge_promised_length_is_refused_without_reserving_it() {
         // Say, with an envelope of 2^63 bytes.
         let frame = [2, 253, 0, 0, 0, 0, 0, 0, 0, 0x80];
-        assert_eq!(decode_client(&frame), Err(DecodeError::Malformed("a length in it is over the limit")));
+        assert_eq!(decode_client(&frame), Err(DecodeError::Malformed("a length in it exceeds the limit")));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What the Triptych server and its clients agree on.
+//! The code shared by the Triptych server and its clients: the wire protocol, its cryptography, and the splice plan.
 //!
-//! Nothing here does I/O. The layers, bottom up: [`limits`] are the numbers both ends keep, [`name`], [`media`] and
-//! [`crypto`] are the things that are talked about, [`message`] is what is said, [`codec`] turns it into bytes and
-//! back, and [`splice`] says which frames of which file make a triptych.
+//! Nothing here does I/O. The layers, bottom up: [`limits`] holds the limits of the protocol; [`name`], [`media`] and
+//! [`crypto`] define the types that messages carry; [`message`] defines the messages; [`codec`] encodes and decodes
+//! them. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
 
 pub mod codec;
 pub mod crypto;

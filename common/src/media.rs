@@ -1,103 +1,108 @@
-//! What the server says about its videos and streams.
+//! Videos, streams and their parts, as they appear in messages.
+//!
+//! A *video* has one or more *variants*, one file per resolution. A *stream* sends frames of a video to one viewer: a
+//! sequence of *pictures* (JPEG-coded frames), divided into *segments* of one variant each, with sound chunks in
+//! between. Each seek or quality change begins a new *epoch* of the stream.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Opaque handle of a video; says nothing about where it lies.
+/// Identifies a video at one server; independent of the path of its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VideoId(pub u64);
 
-/// Number of a stream, chosen by the viewer; each `Watch` on a connection uses a larger one than the last.
+/// The number of a stream, chosen by the viewer and larger with each `Watch` on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamId(pub u32);
 
-/// Number of a stretch of a stream, chosen by the viewer: 0 from `Watch` on, and a larger one with each `Seek` and
-/// `SetQuality`. What carries an older one is stale.
+/// The generation of a stream, chosen by the viewer: 0 from `Watch` on, and larger with each `Seek` and `SetQuality`.
+/// Whatever carries an older epoch is stale and ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Epoch(pub u32);
 
-/// A place in a stream.
+/// A position in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
-    /// The picture that stands at this time, in nanoseconds from the start; past the end, the last one.
+    /// The picture on display at this time, in nanoseconds from the start of the stream; past the end, the last
+    /// picture.
     Time(u64),
-    /// The picture with this index; past the end, the last one.
+    /// The picture with this index; past the end, the last picture.
     Picture(u32),
 }
 
 impl Position {
-    /// Where a stream begins.
+    /// The first picture of a stream.
     pub const START: Self = Self::Picture(0);
 }
 
-/// One entry of the library.
+/// A video in the library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoInfo {
-    /// What to ask for.
+    /// The id to request it by. Stable as long as the title is.
     pub id: VideoId,
-    /// Another one as soon as a file of the video is another one.
+    /// Changes whenever a file of the video is added, replaced or removed.
     pub fingerprint: u64,
-    /// Title as the file names give it.
+    /// The title, taken from the file names.
     pub title: String,
-    /// Length of the triptych.
+    /// The length of the triptych stream.
     pub duration_nanos: u64,
-    /// Whether its streams have sound.
+    /// Whether its streams carry sound.
     pub has_sound: bool,
-    /// Resolutions, ascending.
+    /// The variants, by ascending height.
     pub variants: Vec<VariantInfo>,
 }
 
-/// One resolution of a video.
+/// One variant of a video: one file, one resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantInfo {
-    /// The `240` of 240p: the height that the file name promises.
+    /// The nominal height, the 240 of "240p", as the file name states it. Identifies the variant.
     pub height: u32,
-    /// Width of the picture as shown (square pixels, upright), in pixels.
+    /// The width of its pictures in pixels, after rotation and with square pixels.
     pub picture_width: u32,
-    /// Height of the picture as shown, in pixels.
+    /// The height of its pictures in pixels, after rotation and with square pixels.
     pub picture_height: u32,
-    /// Frames in the file.
+    /// The number of frames in the file.
     pub frame_count: u32,
 }
 
-/// A file in the video folder that cannot be offered.
+/// A file in the video folder that cannot be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedFile {
-    /// Name of the file, without its folder.
+    /// The file name, without its folder.
     pub file_name: String,
-    /// What is wrong with it, in words for a person.
+    /// What is wrong with it, for people.
     pub reason: String,
 }
 
-/// Everything the server offers, and what it cannot.
+/// The videos of a server, and the files in its video folder that it cannot play.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
-    /// Videos by title.
+    /// The videos, ordered by title.
     pub videos: Vec<VideoInfo>,
-    /// Files that were skipped, by file name.
+    /// The unplayable files, ordered by file name.
     pub skipped: Vec<SkippedFile>,
 }
 
-/// Which frames a viewer wants.
+/// Which frames of a video a stream sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quality {
-    /// Each resolution contributes its share, ascending.
+    /// An equal share of each variant, by ascending height; see [`crate::splice`].
     Triptych,
-    /// All frames of the one resolution with this `VariantInfo::height`.
+    /// All frames of the variant with this [`VariantInfo::height`].
     Only(u32),
 }
 
-/// One part of a stream: consecutive pictures from one resolution.
+/// A segment of a stream: consecutive pictures from one variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentInfo {
-    /// The `VariantInfo::height` it comes from.
+    /// The [`VariantInfo::height`] of the variant.
     pub height: u32,
-    /// Index in the stream of its first picture.
+    /// The index in the stream of its first picture.
     pub first_index: u32,
-    /// Number of pictures, at least one.
+    /// The number of its pictures, at least one.
     pub frame_count: u32,
-    /// Time in the stream of its first picture.
+    /// The time in the stream of its first picture.
     pub start_nanos: u64,
 }
 
@@ -159,50 +164,50 @@ pub struct StreamStart {
     pub has_sound: bool,
 }
 
-/// A picture without its bytes.
+/// The description of a picture, without its JPEG bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureHead {
     /// The stream it belongs to.
     pub stream: StreamId,
-    /// The stretch of the stream it belongs to.
+    /// The epoch of the stream it belongs to.
     pub epoch: Epoch,
-    /// Its place in the stream, from 0.
+    /// Its index in the stream, from 0.
     pub index: u32,
-    /// The `VariantInfo::height` it comes from.
+    /// The [`VariantInfo::height`] of the variant it comes from.
     pub height: u32,
-    /// When it is due, counted from the start of the stream.
+    /// Its presentation time, counted from the start of the stream.
     pub pts_nanos: u64,
-    /// How long it stands.
+    /// How long it is displayed.
     pub duration_nanos: u64,
 }
 
-/// A chunk of sound without its samples.
+/// The description of a sound chunk, without its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoundHead {
     /// The stream it belongs to.
     pub stream: StreamId,
-    /// The stretch of the stream it belongs to.
+    /// The epoch of the stream it belongs to.
     pub epoch: Epoch,
-    /// When its first sample is heard, counted from the start of the stream.
+    /// The presentation time of its first sample, counted from the start of the stream.
     pub pts_nanos: u64,
 }
 
-/// What a server says of its video engine.
+/// The figures of the server's video engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// Streams under way.
+    /// Running streams.
     pub viewers: u32,
-    /// Decoders alive, of pictures and of sound.
+    /// Live decoders, for pictures and for sound.
     pub decoders: u32,
-    /// Pictures and sound chunks that were there when a viewer came for them.
+    /// Requests for a picture or sound chunk that the frame store held already.
     pub hits: u64,
-    /// Those that a viewer had to wait for.
+    /// Requests for a picture or sound chunk that had to wait for a decoder.
     pub misses: u64,
-    /// Pictures and sound chunks that decoders have put into the frame store.
+    /// Pictures and sound chunks that decoders have put into the frame store so far.
     pub decoded: u64,
-    /// What the frame store holds.
+    /// The size of what the frame store holds.
     pub held_bytes: u64,
-    /// What it may hold.
+    /// The size that the frame store may hold.
     pub cache_bytes: u64,
 }
 

@@ -1,8 +1,8 @@
-//! What is said on the wire, in both directions. `docs/PROTOCOL.md` is the normative page.
+//! The messages of the wire protocol, in both directions. `docs/PROTOCOL.md` is the normative description.
 //!
 //! The order of the variants and of their fields is the encoding: append, never reorder, and raise
-//! [`crate::limits::PROTOCOL_VERSION`] with each change. `Hello`, `Challenge` and `Refused` stay as they are for
-//! ever, so that two versions can tell each other that they differ.
+//! [`crate::limits::PROTOCOL_VERSION`] with each change. `Hello`, `Challenge` and `Refused` never change, so that two
+//! different versions can still tell each other that they differ.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use crate::{
     name::Name,
 };
 
-/// First field of `Hello`: tells a Triptych client from anything else that found the port.
+/// The first field of `Hello`; distinguishes a Triptych client from any other program that connects to the port.
 pub const MAGIC: [u8; 8] = *b"TRIPTYCH";
 
-/// A byte string that prints as its length.
+/// A byte string; its `Debug` form is its length.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Blob(#[serde(with = "serde_bytes")] pub Vec<u8>);
@@ -31,212 +31,213 @@ impl fmt::Debug for Blob {
     }
 }
 
-/// A person who is online: an entry of the dictionary.
+/// A person who is online: one entry of the dictionary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Unique among those online.
+    /// Unique among the people online.
     pub name: Name,
-    /// What to encrypt with.
+    /// The key to encrypt with for this person.
     pub public_key: PublicKey,
 }
 
-/// From a client to the server.
+/// A message from a client to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientMessage {
-    /// Opens the conversation.
+    /// Opens the session.
     Hello {
         /// Always [`MAGIC`].
         magic: [u8; 8],
         /// The client's [`crate::limits::PROTOCOL_VERSION`].
         protocol_version: u16,
-        /// Name and version of the program, for the server's log.
+        /// Name and version of the client program, for the server's log.
         software: String,
         /// Fresh random bytes; part of what the proof signs.
         nonce: [u8; 32],
     },
-    /// Answers `Challenge`. Name and key are raw here so that a bad one can be refused by name.
+    /// Answers `Challenge`. Name and key are not parsed yet, so that the server can refuse an invalid one with its own
+    /// code.
     Join {
-        /// The name wished for.
+        /// The requested name.
         name: String,
         /// Public key, DER `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
         public_key: Blob,
         /// Signature over [`crate::crypto::JoinTranscript`].
         proof: Blob,
     },
-    /// An envelope to be broadcast to everybody.
+    /// Has an envelope relayed to every client.
     Say {
-        /// Bytes of a [`crate::crypto::Envelope`].
+        /// The bytes of a [`crate::crypto::Envelope`].
         envelope: Blob,
     },
-    /// Asks for the whole dictionary, after a revision was missed.
+    /// Requests the whole dictionary, after a gap in its revisions.
     AskDirectory,
-    /// Starts a stream; the one before it on this connection ends.
+    /// Starts a stream and ends the one before it on this connection.
     Watch(WatchRequest),
-    /// Allows the server to send more.
+    /// Adds credit: lets the server send more items.
     Grant {
-        /// The stream concerned; a grant for one that has ended means nothing.
+        /// The stream to add to. Ignored when the stream has ended.
         stream: StreamId,
-        /// The stretch concerned; a grant for one that is over means nothing.
+        /// The epoch to add to. Ignored when a later epoch has begun.
         epoch: Epoch,
-        /// How many more pictures and sound chunks.
+        /// The number of further pictures and sound chunks.
         items: u32,
     },
     /// Ends a stream.
     Stop {
-        /// The stream concerned.
+        /// The stream to end.
         stream: StreamId,
     },
     /// Answers `Ping`.
     Pong {
-        /// The number of the ping.
+        /// The number from `Ping`.
         number: u64,
     },
-    /// Leaves.
+    /// Leaves the server.
     Quit,
     /// Continues a stream at another position, also after its last picture was sent. Voids unused credit.
     Seek(SeekRequest),
     /// Continues a stream with other frames at the same time of the video. Voids unused credit.
     SetQuality(SetQualityRequest),
-    /// Asks for a small picture of a video.
+    /// Requests a thumbnail.
     AskThumbnail {
-        /// Which one.
+        /// The video to take it from.
         video: VideoId,
     },
-    /// Asks how the video engine does.
+    /// Requests the figures of the video engine. For benches and tests.
     AskStatistics,
 }
 
-/// From the server to a client.
+/// A message from the server to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMessage {
-    /// Answers `Hello`: asks for name, key and proof.
+    /// Answers `Hello`: requests name, key and proof.
     Challenge {
-        /// The server's protocol version, the same as the client's.
+        /// The server's protocol version; equal to the client's.
         protocol_version: u16,
-        /// Name and version of the program.
+        /// Name and version of the server program, for the client's log.
         software: String,
         /// Fresh random bytes; part of what the proof signs.
         nonce: [u8; 32],
     },
-    /// The server will not go on; it closes the connection, except for codes with [`RefusalCode::may_retry`].
+    /// Refuses the client. The connection ends, except after codes with [`RefusalCode::may_retry`].
     Refused {
-        /// For programs.
+        /// The reason, for programs.
         code: RefusalCode,
-        /// For people: what happened and what to do.
+        /// What happened and what to do, for people.
         message: String,
-        /// A name that is free, when the wished one is not.
+        /// A free name, when the requested one is in use.
         suggestion: Option<Name>,
     },
-    /// The client is in.
+    /// Admits the client.
     Welcome {
-        /// The name as it was entered in the dictionary.
+        /// The name as entered in the dictionary.
         name: Name,
-        /// Number of the dictionary's state.
+        /// The revision of the dictionary in `people`.
         revision: u64,
-        /// The whole dictionary, the newcomer included, by name.
+        /// The whole dictionary, ordered by name, the new client included.
         people: Vec<Person>,
-        /// What can be watched.
+        /// The videos to watch.
         library: Library,
     },
-    /// Somebody came.
+    /// A person came online.
     Joined {
-        /// The dictionary's state after it: one more than before.
+        /// The revision of the dictionary after the change: the one before plus one.
         revision: u64,
-        /// Name and key.
+        /// The new entry of the dictionary.
         person: Person,
     },
-    /// Somebody went.
+    /// A person went offline.
     Left {
-        /// The dictionary's state after it: one more than before.
+        /// The revision of the dictionary after the change: the one before plus one.
         revision: u64,
-        /// Who.
+        /// The removed entry of the dictionary.
         name: Name,
-        /// How.
+        /// Why the session ended.
         reason: LeaveReason,
     },
-    /// The whole dictionary, as asked for.
+    /// The whole dictionary, as requested by `AskDirectory`.
     Directory {
-        /// Number of its state.
+        /// The revision of the dictionary in `people`.
         revision: u64,
-        /// By name.
+        /// Everyone online, ordered by name.
         people: Vec<Person>,
     },
-    /// An envelope that somebody said; everybody online gets it, the sender too.
+    /// An envelope that a client sent with `Say`. It goes to every client, the sender included.
     Relayed {
-        /// As it was given to the server.
+        /// The bytes as the sender gave them.
         envelope: Blob,
     },
-    /// The library is another one now.
+    /// The library changed.
     LibraryChanged {
-        /// All of it.
+        /// The whole new library.
         library: Library,
     },
     /// An epoch of a stream begins.
     StreamStarted(StreamStart),
-    /// One picture, in order, under credit.
+    /// One picture, in stream order, paid for with one item of credit.
     Picture {
-        /// What it is.
+        /// Where the picture belongs.
         head: PictureHead,
-        /// JFIF; full-range BT.601.
+        /// The JFIF file (ITU-T T.871), full-range BT.601.
         jpeg: Blob,
     },
-    /// Nothing more of this stretch of the stream follows.
+    /// An epoch of a stream ended; no more of its items follow.
     StreamEnded {
         /// The number from `Watch`.
         stream: StreamId,
-        /// 0, or the number from `Seek` or `SetQuality`.
+        /// 0 after `Watch`, else the number from `Seek` or `SetQuality`.
         epoch: Epoch,
-        /// Why.
+        /// Why it ended.
         reason: EndReason,
     },
-    /// To be answered with `Pong`, as a sign of life.
+    /// Checks that the client is alive; to be answered with `Pong`.
     Ping {
-        /// Counts up.
+        /// Increases with each ping.
         number: u64,
     },
     /// The server closes the connection.
     Goodbye {
-        /// For people.
+        /// Why, for people.
         reason: String,
     },
-    /// Some sound, in order, under credit.
+    /// One sound chunk, in stream order, paid for with one item of credit.
     Sound {
-        /// What it is.
+        /// Where the chunk belongs.
         head: SoundHead,
-        /// See [`crate::limits::SOUND_RATE_HZ`].
+        /// 16-bit little-endian PCM; see [`crate::limits::SOUND_RATE_HZ`].
         pcm: Blob,
     },
-    /// A small picture of a video.
+    /// A thumbnail, as requested by `AskThumbnail`.
     Thumbnail {
         /// The video from `AskThumbnail`.
         video: VideoId,
-        /// What the video was when the picture was made.
+        /// The `VideoInfo::fingerprint` of the video that the thumbnail was made from.
         fingerprint: u64,
-        /// JFIF; empty when there is no such video or no picture can be made of it.
+        /// The JFIF file; empty when there is no such video or it has no decodable picture.
         jpeg: Blob,
     },
-    /// How the video engine does.
+    /// The figures of the video engine, as requested by `AskStatistics`.
     Statistics(Statistics),
 }
 
-/// Why the server refuses.
+/// Why the server refuses a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefusalCode {
-    /// The bytes are no message of this protocol, or one that does not belong here.
+    /// The bytes are not a message of this protocol, or the message is not valid in the current state.
     Malformed,
-    /// Another protocol version.
+    /// The client speaks another protocol version.
     VersionMismatch,
-    /// The name breaks the rules.
+    /// The name breaks the rules of [`Name`].
     BadName,
-    /// The name, or one that looks like it, is online.
+    /// The name, or a look-alike of it, is online.
     NameInUse,
-    /// The key is no RSA key of 2048 to 4096 bits with exponent 65537.
+    /// The key is not an RSA key of 2048 to 4096 bits with exponent 65537.
     BadKey,
-    /// The proof does not belong to the key and this connection.
+    /// The proof does not match the key and this connection.
     BadProof,
-    /// So many are online that nobody else can join.
+    /// [`crate::limits::MAX_PEOPLE`] people are online.
     Full,
-    /// The client did not join in time.
+    /// The client did not join within [`crate::limits::JOIN_DEADLINE`].
     TooLate,
     /// The same key is online under another name.
     KeyInUse,
@@ -249,24 +250,24 @@ impl RefusalCode {
     }
 }
 
-/// How somebody left.
+/// Why a person went offline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LeaveReason {
-    /// By `Quit`.
+    /// The client sent `Quit`.
     Quit,
-    /// The connection broke or fell silent.
+    /// The connection broke or timed out.
     Lost,
-    /// The server ended it: the client broke the protocol or would not read.
+    /// The server ended the session: the client broke the protocol or did not read what was sent to it.
     Expelled,
 }
 
-/// Why a stream ended.
+/// Why an epoch of a stream ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndReason {
-    /// Its last picture was sent.
+    /// The last item of the stream was sent.
     Finished,
-    /// The viewer stopped it or began another.
+    /// The viewer stopped the stream or started another.
     Stopped,
-    /// It could not go on, in words for a person.
+    /// The stream cannot continue; the text says why, for people.
     Failed(String),
 }

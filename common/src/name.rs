@@ -1,4 +1,6 @@
-//! Names that people can tell apart: Unicode, but without tricks.
+//! Names of people: Unicode, restricted so that no name can imitate another.
+//!
+//! [`NameError`] is shown to people as it is, in the connection form and in refusals, so its texts are sentences.
 
 use std::fmt;
 
@@ -17,31 +19,31 @@ pub struct Name(String);
 /// Why a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
-    #[error("a name needs at least one character")]
+    /// The text is empty.
+    #[error("Enter a name.")]
     Empty,
-    /// Too many characters.
-    #[error("a name has at most {MAX_NAME_CHARS} characters, this one has {0}")]
+    /// The text has this number of characters, more than [`MAX_NAME_CHARS`].
+    #[error("This name has {0} characters. Names can have up to {MAX_NAME_CHARS}.")]
     TooLong(usize),
     /// The first character is neither a letter nor a digit.
-    #[error("a name starts with a letter or a digit, not with {0:?}")]
+    #[error("Start the name with a letter or a digit, not with {}.", Shown(*.0))]
     BadStart(char),
-    /// A character that may not stand in a name.
-    #[error("{0:?} cannot stand in a name; letters, digits, single spaces, '_', '-' and '.' can")]
+    /// A character that names cannot contain.
+    #[error("Remove {}. Names can contain letters, digits, spaces and _ - .", Shown(*.0))]
     BadCharacter(char),
     /// Two spaces in a row, or one at the end.
-    #[error("spaces in a name stand single and not at its end")]
+    #[error("Use single spaces only, and none at the end of the name.")]
     BadSpace,
-    /// On the wire only: another form of the same text.
-    #[error("a name is sent in Unicode's composed form (NFC)")]
+    /// The text is not in NFC. Only possible on the wire, since [`Name::parse`] normalises.
+    #[error("The client must send names in Unicode's composed form (NFC).")]
     NotComposed,
-    /// Letters of several scripts, as used to imitate other names.
-    #[error("a name keeps to one script; this one mixes several, which lets it imitate another name")]
+    /// Letters of several scripts, as used to imitate other names: a Cyrillic `а` among Latin letters.
+    #[error("Use letters of one alphabet only.")]
     MixedScripts,
 }
 
 impl Name {
-    /// Checks `text` after putting it into NFC.
+    /// Puts `text` into NFC and checks it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let name: String = text.nfc().collect();
         let char_count = name.chars().count();
@@ -52,7 +54,7 @@ impl Name {
         if !first.is_alphanumeric() {
             return Err(NameError::BadStart(first));
         }
-        if let Some(bad) = name.chars().find(|&c| !may_stand_in_name(c)) {
+        if let Some(bad) = name.chars().find(|&c| !is_name_char(c)) {
             return Err(NameError::BadCharacter(bad));
         }
         if name.contains("  ") || name.ends_with(' ') {
@@ -69,12 +71,13 @@ impl Name {
         &self.0
     }
 
-    /// Whether a reader could take one name for the other: equal but for case and look-alike letters (UTS #39 skeleton).
+    /// Whether the names are equal apart from case and look-alike letters (UTS #39 skeleton), so that a reader could
+    /// take one for the other.
     pub fn is_confusable_with(&self, other: &Name) -> bool {
         self.fold() == other.fold()
     }
 
-    /// The first of `name-2`, `name-3`, … that is free by `is_taken`.
+    /// The first of `name-2`, `name-3`, … for which `is_taken` is false; the name is cut to fit [`MAX_NAME_CHARS`].
     pub fn next_free(&self, is_taken: impl Fn(&Name) -> bool) -> Name {
         (2u32..)
             .map(|number| {
@@ -83,18 +86,44 @@ impl Name {
                 Name(format!("{}{suffix}", stem.trim_end()))
             })
             .find(|candidate| !is_taken(candidate))
-            .expect("finitely many names are taken")
+            .expect("only finitely many names are taken")
     }
 
     fn fold(&self) -> String {
-        // Lower case before and after: the skeleton maps some capitals (I, O) onto small letters of other shapes.
+        // Lower-cased before and after, because the skeleton maps some capitals (I, O) to lower-case letters of other
+        // shapes.
         let lower: String = self.0.chars().flat_map(char::to_lowercase).collect();
         skeleton(&lower).flat_map(char::to_lowercase).collect()
     }
 }
 
-fn may_stand_in_name(c: char) -> bool {
+fn is_name_char(c: char) -> bool {
     matches!(c, ' ' | '_' | '-' | '.') || (c.is_ascii_alphanumeric() || (!c.is_ascii() && c.identifier_allowed()))
+}
+
+/// A character as a person can recognise it: an invisible one by its code point and, if it is common, in words.
+struct Shown(char);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(c) = *self;
+        // `escape_debug` escapes what has no visible form of its own, and quotes and the backslash besides.
+        if matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1 && c != ' ' {
+            return write!(f, "\u{201c}{c}\u{201d}");
+        }
+        let words = match c {
+            ' ' => return f.write_str("a space"),
+            '\t' => return f.write_str("a tab"),
+            '\n' | '\r' => return f.write_str("a line break"),
+            '\u{ad}' => "soft hyphen",
+            '\u{200b}' | '\u{feff}' => "zero-width space",
+            '\u{200c}' => "zero-width non-joiner",
+            '\u{200d}' => "zero-width joiner",
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => "text-direction control",
+            _ => return write!(f, "the invisible character U+{:04X}", u32::from(c)),
+        };
+        write!(f, "the invisible character U+{:04X} ({words})", u32::from(c))
+    }
 }
 
 impl fmt::Display for Name {
@@ -171,6 +200,26 @@ mod tests {
             ("p\u{430}ul", NameError::MixedScripts),
         ] {
             assert_eq!(Name::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refused_characters_are_named_so_that_people_recognise_them() {
+        for (c, shown) in [
+            ('/', "\u{201c}/\u{201d}"),
+            ('\'', "\u{201c}'\u{201d}"),
+            ('✅', "\u{201c}✅\u{201d}"),
+            (' ', "a space"),
+            ('\n', "a line break"),
+            ('\u{202e}', "the invisible character U+202E (text-direction control)"),
+            ('\u{200d}', "the invisible character U+200D (zero-width joiner)"),
+            ('\u{7}', "the invisible character U+0007"),
+            ('\u{301}', "the invisible character U+0301"),
+        ] {
+            let text = NameError::BadCharacter(c).to_string();
+            assert_eq!(text, format!("Remove {shown}. Names can contain letters, digits, spaces and _ - ."));
+            let text = NameError::BadStart(c).to_string();
+            assert_eq!(text, format!("Start the name with a letter or a digit, not with {shown}."));
         }
     }
 

@@ -1,12 +1,12 @@
-//! The splice plan: which frame of which file stands where in a stream, and when. Pure arithmetic.
+//! The splice plan: which frame of which variant a stream shows at which index and time. Pure arithmetic.
 //!
-//! With K variants ascending, variant k of n frames contributes frames `k·n/K .. (k+1)·n/K` (rounded down). When the
-//! counts are equal, the parts together are every frame exactly once. Time never runs backwards: a part begins when
-//! the last frame of the part before it has stood for its duration.
+//! With K variants in ascending order, variant k with n frames contributes frames `k·n/K .. (k+1)·n/K` (rounded down).
+//! When all variants have the same number of frames, the segments together contain every frame exactly once. Time never
+//! runs backwards: a segment starts when the last frame of the segment before it has been displayed for its duration.
 
 use std::{ops::Range, sync::Arc};
 
-/// When each frame of one file is shown, in presentation order. Cheap to clone.
+/// The presentation times of all frames of one file, in presentation order. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrameIndex {
     pts_nanos: Arc<[u64]>,
@@ -14,8 +14,8 @@ pub struct FrameIndex {
 }
 
 impl FrameIndex {
-    /// Sorts the time stamps. `end_nanos` is when the last frame goes; without a usable one it stands as long as the
-    /// frame before it (a lone frame for 40 ms).
+    /// Creates an index from unsorted time stamps. `end_nanos` is the end of the last frame; without a usable one, the
+    /// last frame gets the duration of the frame before it, and a single frame 40 ms.
     pub fn new(mut pts_nanos: Vec<u64>, end_nanos: Option<u64>) -> Self {
         pts_nanos.sort_unstable();
         let last = pts_nanos.last().copied().unwrap_or(0);
@@ -27,44 +27,45 @@ impl FrameIndex {
         Self { pts_nanos: pts_nanos.into(), end_nanos }
     }
 
-    /// Number of frames.
+    /// The number of frames.
     pub fn len(&self) -> usize {
         self.pts_nanos.len()
     }
 
-    /// Whether there is no frame.
+    /// Whether there are no frames.
     pub fn is_empty(&self) -> bool {
         self.pts_nanos.is_empty()
     }
 
-    /// When `frame` is shown.
+    /// The presentation time of `frame`.
     ///
     /// # Panics
-    /// When there is no such frame.
+    /// If there is no such frame.
     pub fn pts_nanos(&self, frame: usize) -> u64 {
         self.pts_nanos[frame]
     }
 
-    /// When `frame` makes room for the next one.
+    /// The end of `frame`: the presentation time of the next one, or the end of the file.
     pub fn end_nanos(&self, frame: usize) -> u64 {
         self.pts_nanos.get(frame + 1).copied().unwrap_or(self.end_nanos)
     }
 
-    /// When `frame` is shown, counted from the first frame: files of the same content agree on it.
+    /// The presentation time of `frame`, counted from the first frame. Files with the same content agree on it, even if
+    /// their time stamps start at different values.
     pub fn content_nanos(&self, frame: usize) -> u64 {
         self.pts_nanos[frame] - self.pts_nanos[0]
     }
 
-    /// The frame that stands at this time counted from the first frame; past the end, the last one.
+    /// The frame on display at this time, counted from the first frame; past the end, the last frame.
     ///
     /// # Panics
-    /// When there is no frame.
+    /// If there are no frames.
     pub fn standing_at(&self, content_nanos: u64) -> usize {
         let nanos = self.pts_nanos[0].saturating_add(content_nanos);
         self.pts_nanos.partition_point(|&pts| pts <= nanos) - 1
     }
 
-    /// The frame whose time stamp is nearest to `pts_nanos`.
+    /// The frame whose time stamp is nearest to `pts_nanos`; `None` if there are no frames.
     pub fn nearest(&self, pts_nanos: u64) -> Option<usize> {
         let after = self.pts_nanos.partition_point(|&pts| pts < pts_nanos);
         let distance = |frame: &usize| self.pts_nanos[*frame].abs_diff(pts_nanos);
@@ -72,31 +73,31 @@ impl FrameIndex {
     }
 }
 
-/// Consecutive frames of one variant.
+/// A segment of a stream: consecutive frames of one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Index of the variant.
+    /// The index of the variant.
     pub variant: usize,
-    /// Frames of that variant, never empty.
+    /// The frames of that variant; never empty.
     pub frames: Range<usize>,
-    /// Place in the stream of the first frame.
+    /// The index in the stream of the first frame.
     pub first_index: usize,
-    /// Time in the stream of the first frame.
+    /// The time in the stream of the first frame.
     pub start_nanos: u64,
 }
 
 /// One frame of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedFrame {
-    /// Place in the stream.
+    /// The index in the stream.
     pub index: usize,
-    /// Index of the variant it comes from.
+    /// The index of the variant it comes from.
     pub variant: usize,
-    /// Index within that variant.
+    /// The index of the frame within that variant.
     pub frame: usize,
-    /// Time in the stream.
+    /// The time in the stream.
     pub pts_nanos: u64,
-    /// How long it stands.
+    /// How long it is displayed.
     pub duration_nanos: u64,
 }
 
@@ -113,7 +114,7 @@ impl Segment {
     }
 }
 
-/// Everything a stream will show, in order.
+/// The splice plan of a stream: its segments in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     segments: Vec<Segment>,
@@ -122,13 +123,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Each variant contributes its share, in the order given.
+    /// The plan of a triptych: an equal share of each variant, in the order given.
     pub fn triptych(variants: &[FrameIndex]) -> Self {
         let count = variants.len();
         Self::join(variants, |k| k * variants[k].len() / count..(k + 1) * variants[k].len() / count)
     }
 
-    /// All frames of one variant.
+    /// The plan of a single resolution: all frames of one variant.
     pub fn only(variants: &[FrameIndex], variant: usize) -> Self {
         Self::join(variants, |k| 0..if k == variant { variants[k].len() } else { 0 })
     }
@@ -149,33 +150,33 @@ impl Plan {
         plan
     }
 
-    /// The parts in order; none is empty.
+    /// The segments in order; none is empty.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// Number of frames in the stream.
+    /// The number of frames in the stream.
     pub fn frame_count(&self) -> usize {
         self.frame_count
     }
 
-    /// Length of the stream.
+    /// The length of the stream.
     pub fn duration_nanos(&self) -> u64 {
         self.duration_nanos
     }
 
-    /// The part that holds the picture with this index; past the end, the last part.
+    /// The index of the segment that contains the picture with this index; past the end, the last segment.
     ///
     /// # Panics
-    /// When the plan is empty.
+    /// If the plan is empty.
     pub fn segment_of(&self, index: usize) -> usize {
         self.segments.partition_point(|segment| segment.first_index <= index).saturating_sub(1)
     }
 
-    /// Index of the picture that stands at this time; past the end, the last one.
+    /// The index of the picture on display at this time; past the end, the last picture.
     ///
     /// # Panics
-    /// When the plan is empty.
+    /// If the plan is empty.
     pub fn standing_at(&self, nanos: u64, variants: &[FrameIndex]) -> usize {
         let place = self.segments.partition_point(|segment| segment.start_nanos <= nanos).saturating_sub(1);
         let segment = &self.segments[place];
@@ -185,14 +186,15 @@ impl Plan {
         segment.first_index + frame.clamp(segment.frames.start, segment.frames.end - 1) - segment.frames.start
     }
 
-    /// Index of the picture that shows what `index` of another plan over the same variants shows, or of the nearest.
+    /// The index of the picture with the same content as picture `index` of `other`, a plan over the same variants. If
+    /// this plan omits that content, the index of the next picture it has, or else of its last.
     ///
     /// # Panics
-    /// When one of the plans is empty.
+    /// If one of the plans is empty.
     pub fn same_moment(&self, other: &Self, index: usize, variants: &[FrameIndex]) -> usize {
         let theirs = &other.segments[other.segment_of(index)];
         let frame = (theirs.frames.start + index.saturating_sub(theirs.first_index)).min(theirs.frames.end - 1);
-        // The middle of the frame's time, so that rounded time stamps do not lead to the frame before.
+        // The middle of the frame's display time, so that rounded time stamps do not lead to the frame before.
         let times = &variants[theirs.variant];
         let nanos = times.content_nanos(frame) + (times.end_nanos(frame) - times.pts_nanos(frame)) / 2;
         let ends_after = |segment: &&Segment| {
@@ -204,8 +206,8 @@ impl Plan {
         ours.first_index + frame - ours.frames.start
     }
 
-    /// The picture with this index, with its times taken from the variants that the plan was made from; none past
-    /// the end.
+    /// The picture with this index; `None` past the end. `variants` must be the ones that the plan was made from, for
+    /// their times.
     pub fn frame(&self, index: usize, variants: &[FrameIndex]) -> Option<PlannedFrame> {
         let segment = self.segments.get(self.segment_of(index)).filter(|_| index < self.frame_count)?;
         Some(segment.planned(segment.frames.start + (index - segment.first_index), variants))
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_frame_comes_from_the_last_variant_and_stands_for_a_while() {
+    fn a_single_frame_comes_from_the_last_variant_and_lasts_40_ms() {
         let variants = vec![steady(1, 40); 3];
         let plan = Plan::triptych(&variants);
         assert_eq!(plan.segments(), [Segment { variant: 2, frames: 0..1, first_index: 0, start_nanos: 0 }]);
@@ -278,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_time_has_the_picture_that_stands_then(variants in prop::collection::vec(any_index(), 1..7), share in 0.0..1.2) {
+        fn every_time_maps_to_the_picture_on_display(variants in prop::collection::vec(any_index(), 1..7), share in 0.0..1.2) {
             let plan = Plan::triptych(&variants);
             prop_assume!(plan.frame_count() > 0);
             let nanos = if share > 1.1 { u64::MAX } else { (plan.duration_nanos() as f64 * share) as u64 };

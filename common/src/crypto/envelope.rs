@@ -1,30 +1,30 @@
-//! The envelope as everybody sees it: who it is from, whom it is for, and a body that is noise to all others.
+//! The layout of an envelope, as far as it is readable without a key: sender, recipients, and the encrypted body.
 //!
 //! ```text
 //! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | recipient count 2
 //!          per recipient: key id 32 | wrapped length 2 | wrapped secret
 //! body     the rest: ciphertext and its 16-byte tag
 //! ```
-//! Numbers are big endian, lengths count bytes. Sealing and opening are in `seal.rs`, behind the feature `e2e`.
+//! Numbers are big endian, and lengths count bytes. `seal.rs`, behind the feature `e2e`, seals and opens envelopes.
 
 use std::{fmt, ops::Range};
 
 use super::KeyId;
 use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
 
-/// The only version there is.
+/// The only envelope version so far.
 pub(super) const VERSION: u8 = 1;
 /// RSAES-OAEP-SHA256, HKDF-SHA256, ChaCha20-Poly1305, RSASSA-PSS-SHA256.
 pub(super) const SUITE: u8 = 1;
-/// Length of the authentication tag (RFC 8439 §2.5).
+/// The length of the authentication tag (RFC 8439 §2.5).
 pub(super) const TAG_BYTES: usize = 16;
 
-/// 2048 to 4096 bits.
+/// The lengths of an RSA ciphertext under a key of 2048 to 4096 bits.
 const WRAPPED_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-/// Text, time, signature and padding.
+/// The longest text, and room for its lengths, time, signature, padding and tag.
 const MAX_BODY_BYTES: usize = MAX_TEXT_BYTES + 2048;
 
-/// Random number of a message.
+/// The random id of a message. Its `Debug` form is its first four bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId(pub [u8; 16]);
 
@@ -34,25 +34,25 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// The secret of an envelope, wrapped for one recipient.
+/// The secret of an envelope, encrypted (*wrapped*) for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Whose key opens it.
+    /// The key that decrypts it.
     pub recipient: KeyId,
-    /// Where in the envelope's bytes the wrapped secret lies.
+    /// The position of the wrapped secret in the envelope's bytes.
     pub(super) wrapped: Range<usize>,
 }
 
-/// An envelope whose layout is sound. Whether it can be opened is another question.
+/// An envelope with a valid layout. Its encrypted parts are not checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// Chosen at random by the sender.
     pub message_id: MessageId,
-    /// Larger in each envelope of the same sender.
+    /// Increases with each envelope of a sender; lets recipients detect replays.
     pub sequence: u64,
-    /// The key that signs what is inside.
+    /// The key that signs the message inside.
     pub sender: KeyId,
-    /// One for each recipient, all different.
+    /// The wrapped secrets, one for each recipient; all recipients are different.
     pub slots: Vec<Slot>,
     pub(super) bytes: Vec<u8>,
     pub(super) header_bytes: usize,
@@ -61,28 +61,28 @@ pub struct Envelope {
 /// Why bytes are not an [`Envelope`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// It ends before its parts do.
-    #[error("the envelope is cut short")]
+    /// The bytes end before the layout does.
+    #[error("the envelope is truncated")]
     Short,
-    /// Another version or suite.
-    #[error("envelope version {0} with suite {1} is not known here")]
+    /// This version and cipher suite are not supported.
+    #[error("envelope version {0} with suite {1} is not supported")]
     Unknown(u8, u8),
-    /// None, or too many.
-    #[error("an envelope has 1 to {MAX_PEOPLE} recipients, this one {0}")]
+    /// This number of recipients is 0 or exceeds [`MAX_PEOPLE`].
+    #[error("the envelope has {0} recipients, not 1 to {MAX_PEOPLE}")]
     BadRecipientCount(usize),
-    /// The same person twice.
-    #[error("a recipient is named twice")]
+    /// Two slots have the same recipient.
+    #[error("the envelope names a recipient twice")]
     RepeatedRecipient,
-    /// No RSA key of a permitted size gives such a length.
-    #[error("a wrapped secret has 256 to 512 bytes, this one {0}")]
+    /// No RSA key of a permitted size gives a wrapped secret of this number of bytes.
+    #[error("a wrapped secret has {0} bytes, not 256 to 512")]
     BadWrappedLength(usize),
-    /// Larger than the longest text can make it.
-    #[error("the body has at most {MAX_BODY_BYTES} bytes, this one {0}")]
+    /// The body has this number of bytes, more than the longest text needs.
+    #[error("the body has {0} bytes, more than {MAX_BODY_BYTES}")]
     LongBody(usize),
 }
 
 impl Envelope {
-    /// Checks the layout of `bytes`.
+    /// Parses and checks the layout of `bytes`.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let mut reader = Reader { bytes: &bytes, position: 0 };
         let [version, suite] = reader.array()?;
@@ -121,17 +121,17 @@ impl Envelope {
         Ok(Self { message_id, sequence, sender, slots, bytes, header_bytes })
     }
 
-    /// The envelope as it travels.
+    /// The bytes of the envelope, as sent on the wire.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Who can open it.
+    /// The keys that can open the envelope.
     pub fn recipients(&self) -> impl Iterator<Item = KeyId> {
         self.slots.iter().map(|slot| slot.recipient)
     }
 
-    /// What nobody else can read.
+    /// The encrypted body, with its tag.
     pub fn body(&self) -> &[u8] {
         &self.bytes[self.header_bytes..]
     }
@@ -146,7 +146,7 @@ impl Envelope {
         &self.bytes[slot.wrapped.clone()]
     }
 
-    /// The header's bytes, for `(recipient, wrapped secret)` pairs.
+    /// Encodes a header; `slots` are pairs of recipient and wrapped secret.
     #[cfg(feature = "e2e")]
     pub(super) fn write_header(
         message_id: MessageId,

@@ -1,4 +1,4 @@
-//! A private key and what is done with it.
+//! The private key of a person: generation, PEM form, signing and decryption.
 
 use rand::rng;
 use rsa::{
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::public_key::{KeyError, PublicKey};
 
-/// A person's key pair. Has no `Debug`, and wipes itself when dropped.
+/// A person's key pair. It has no `Debug`, so that no log can leak it, and is zeroed when dropped.
 pub struct Identity {
     private: RsaPrivateKey,
     public: PublicKey,
@@ -24,31 +24,31 @@ pub enum IdentityError {
     /// Not PKCS#8 in PEM.
     #[error("not an RSA private key in PKCS#8 PEM form")]
     NotRsa,
-    /// A key that this program would not use.
+    /// The key has an unsupported size or exponent.
     #[error(transparent)]
     BadKey(#[from] KeyError),
 }
 
 impl Identity {
-    /// Length of new keys.
+    /// The modulus length of new keys.
     pub const DEFAULT_BITS: usize = 3072;
 
-    /// Makes a new key pair. Takes seconds, so never on a thread that draws.
+    /// Generates a key pair. Takes seconds: never call it on the user interface's thread.
     ///
     /// # Panics
     /// When `bits` is outside 2048 to 4096.
     pub fn generate(bits: usize) -> Self {
-        let private = RsaPrivateKey::new(&mut rng(), bits).expect("the size is one that rsa makes");
-        Self::from_rsa(private).expect("2048 to 4096 bits, and rsa uses exponent 65537")
+        let private = RsaPrivateKey::new(&mut rng(), bits).expect("rsa can make keys of 2048 to 4096 bits");
+        Self::from_rsa(private).expect("the key has 2048 to 4096 bits, and rsa uses exponent 65537")
     }
 
-    /// Reads PKCS#8 PEM (RFC 5958).
+    /// Parses PKCS#8 PEM (RFC 5958).
     pub fn from_pem(pem: &str) -> Result<Self, IdentityError> {
         let private = RsaPrivateKey::from_pkcs8_pem(pem).map_err(|_| IdentityError::NotRsa)?;
         Ok(Self::from_rsa(private)?)
     }
 
-    /// PKCS#8 PEM (RFC 5958).
+    /// Encodes as PKCS#8 PEM (RFC 5958).
     pub fn to_pem(&self) -> Zeroizing<String> {
         self.private.to_pkcs8_pem(LineEnding::LF).expect("a valid key has a PEM form")
     }
@@ -58,17 +58,17 @@ impl Identity {
         Ok(Self { private, public })
     }
 
-    /// The half that everybody may know.
+    /// The public half.
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Signs with RSASSA-PSS, SHA-256, salt of 32 bytes (RFC 8017 §8.1).
+    /// Signs `message` with RSASSA-PSS, SHA-256, salt of 32 bytes (RFC 8017 §8.1).
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         pss::SigningKey::<Sha256>::new(self.private.clone()).sign_with_rng(&mut rng(), message).to_vec()
     }
 
-    /// RSAES-OAEP decryption (RFC 8017 §7.1.2), blinded.
+    /// Decrypts `wrapped` with RSAES-OAEP (RFC 8017 §7.1.2), blinded against timing attacks. `None` when that fails.
     pub(super) fn unwrap(&self, label: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let padding = Oaep::<Sha256>::new_with_label(label);
         self.private.decrypt_blinded(&mut rng(), padding, wrapped).ok().map(Zeroizing::new)

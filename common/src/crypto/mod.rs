@@ -1,8 +1,8 @@
-//! Keys, proofs and envelopes: RSA-OAEP, RSA-PSS, HKDF-SHA256 and ChaCha20-Poly1305, put together as
-//! `docs/PROTOCOL.md` says.
+//! Keys, proofs and envelopes: RSA-OAEP, RSA-PSS, HKDF-SHA256 and ChaCha20-Poly1305, combined as specified in
+//! `docs/PROTOCOL.md`, sections 7 and 8.
 //!
-//! What needs a private key sits behind the feature `e2e`, which only the client enables: the server can read an
-//! envelope's header and check a proof, and nothing in its binary could open a message.
+//! Everything that needs a private key is behind the feature `e2e`, which only the client enables. The server can read
+//! the header of an envelope and verify a proof, but its binary contains no code that could decrypt a message.
 
 mod envelope;
 mod proof;
@@ -33,7 +33,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha2::Sha256::digest(bytes).into()
 }
 
-/// The first eight bytes of a hash in four groups of hexadecimal digits, for people to compare.
+/// The first eight bytes of a hash as four groups of four hexadecimal digits, for people to compare.
 pub fn short_fingerprint(hash: &[u8; 32]) -> String {
     let group = |pair: &[u8]| format!("{:02x}{:02x}", pair[0], pair[1]);
     hash[..8].chunks(2).map(group).collect::<Vec<_>>().join("-")

@@ -1,32 +1,34 @@
-//! Proof of possession: whoever joins signs what ties the name and the key to this one connection.
+//! Proof of possession: to join, a client signs a transcript that binds its name and key to one connection.
 
 use super::transcript::Transcript;
 use crate::limits::PROTOCOL_VERSION;
 
-/// What a client signs with its new name's key when it joins (RSASSA-PSS, SHA-256, salt of 32 bytes; RFC 8017 §8.1).
+/// The transcript that a client signs with its key when it joins (RSASSA-PSS, SHA-256, salt of 32 bytes; RFC 8017
+/// §8.1).
 ///
-/// On a plaintext link `channel_binding` and `certificate_hash` are all zero; the two nonces still make it fresh.
+/// On a plaintext connection `channel_binding` and `certificate_hash` are all zero; the two nonces still prevent
+/// replay.
 #[derive(Debug, Clone, Copy)]
 pub struct JoinTranscript<'a> {
-    /// TLS exporter of the connection (RFC 8446 §7.5), label [`Self::EXPORTER_LABEL`], empty context.
+    /// The TLS exporter of the connection (RFC 8446 §7.5), label [`Self::EXPORTER_LABEL`], empty context.
     pub channel_binding: [u8; 32],
-    /// SHA-256 of the server's certificate in DER.
+    /// The SHA-256 of the server's certificate in DER.
     pub certificate_hash: [u8; 32],
-    /// From `Hello`.
+    /// The nonce from `Hello`.
     pub client_nonce: [u8; 32],
-    /// From `Challenge`.
+    /// The nonce from `Challenge`.
     pub server_nonce: [u8; 32],
-    /// As in `Join`.
+    /// The name exactly as in `Join`.
     pub name: &'a str,
-    /// As in `Join`.
+    /// The key exactly as in `Join`.
     pub public_key_der: &'a [u8],
 }
 
 impl JoinTranscript<'_> {
-    /// Label of the TLS exporter.
+    /// The label of the TLS exporter.
     pub const EXPORTER_LABEL: &'static [u8] = b"EXPORTER-triptych-join";
 
-    /// The bytes to sign or to check.
+    /// The bytes to sign or verify.
     pub fn to_bytes(&self) -> Vec<u8> {
         Transcript::new("triptych join v1")
             .with(&PROTOCOL_VERSION.to_be_bytes())

@@ -1,4 +1,4 @@
-//! Public keys: what the dictionary holds.
+//! The public key of a person, as held by the dictionary, and its id.
 
 use std::{fmt, sync::Arc};
 
@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use super::sha256;
 
-/// SHA-256 of a public key's DER form: names a key without carrying it.
+/// The SHA-256 of a public key's DER form; identifies the key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub [u8; 32]);
 
@@ -40,16 +40,19 @@ pub enum KeyError {
     /// Not DER `SubjectPublicKeyInfo` of an RSA key, in its one canonical form.
     #[error("not an RSA public key in DER (SubjectPublicKeyInfo)")]
     NotRsa,
-    /// Too short to be safe or too long to be quick.
-    #[error("an RSA key has 2048 to 4096 bits here, this one has {0}")]
+    /// The modulus has this number of bits: too few to be secure, or too many to be fast.
+    #[error("the RSA key has {0} bits, not 2048 to 4096")]
     BadSize(u32),
-    /// Exponents other than 65537 are not used.
-    #[error("the public exponent of a key is 65537 here")]
+    /// The public exponent is not 65537.
+    #[error("the public exponent of the RSA key is not 65537")]
     BadExponent,
 }
 
 impl PublicKey {
-    /// Reads DER `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
+    /// Parses DER `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
+    ///
+    /// # Errors
+    /// [`KeyError`] when the bytes are not canonical DER of an RSA key, or its size or exponent is not supported.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let rsa = RsaPublicKey::from_public_key_der(der).map_err(|_| KeyError::NotRsa)?;
         let key = Self::from_rsa(rsa)?;
@@ -69,17 +72,17 @@ impl PublicKey {
         Ok(Self(Arc::new(Inner { rsa, der, id })))
     }
 
-    /// DER `SubjectPublicKeyInfo`.
+    /// The key as DER `SubjectPublicKeyInfo`.
     pub fn der(&self) -> &[u8] {
         &self.0.der
     }
 
-    /// SHA-256 of [`Self::der`].
+    /// The SHA-256 of [`Self::der`].
     pub fn id(&self) -> KeyId {
         self.0.id
     }
 
-    /// Length of the modulus.
+    /// The length of the modulus in bits.
     pub fn bits(&self) -> u32 {
         self.0.rsa.n().bits_vartime()
     }
@@ -144,7 +147,7 @@ mod tests {
         assert_eq!(PublicKey::from_der(&[&der[..], &[0]].concat()), Err(KeyError::NotRsa), "trailing byte");
 
         let key = |bits: u32, e: u64| {
-            // An odd number of the wanted length serves: nobody factors it here.
+            // Any odd number of the right length will do, because the test never needs its factors.
             let n = BoxedUint::from_be_slice(&vec![0xff; bits as usize / 8], bits).unwrap();
             PublicKey::from_rsa(RsaPublicKey::new(n, BoxedUint::from(e)).unwrap()).map(|_| ())
         };

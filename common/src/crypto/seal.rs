@@ -1,4 +1,4 @@
-//! Sealing and opening. Notation as in `docs/PROTOCOL.md`, section "Envelope".
+//! Seals a letter into an envelope and opens it again. The notation is that of `docs/PROTOCOL.md`, section 8.
 //!
 //! ```text
 //! s          32 fresh random bytes
@@ -8,8 +8,8 @@
 //! σ          RSASSA-PSS(sk_sender, transcript(h, time, text))
 //! body       ChaCha20-Poly1305(k, n, aad = header, time | text | σ | padding)
 //! ```
-//! The signature names the recipients (through h) and lies inside the encryption, so a recipient can neither pass the
-//! letter on as if it had been written to somebody else, nor can a relay strip it.
+//! The signature covers the recipients (through h) and lies inside the encryption. So a recipient cannot pass the
+//! letter on as if it had been written to another person, and a relay cannot strip the signature.
 
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit,
@@ -31,37 +31,42 @@ use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
 
 const LABEL: &[u8] = b"triptych envelope v1";
 const INFO: &[u8] = b"triptych envelope v1 key and nonce";
-/// What is inside is filled up to a multiple of this, so that its length says little about the text's.
+/// The plaintext is padded to a multiple of this, so that its length reveals little about the length of the text.
 const PADDING_BYTES: usize = 256;
-/// A stranger's envelope to many is tried on this many of its slots, which is as convincing as trying them all.
+/// The number of slots of a foreign envelope that [`attempt`] tries; trying more would show nothing new.
 const MAX_ATTEMPTED_SLOTS: usize = 4;
 
-/// What an envelope holds.
+/// The plaintext of an envelope: a chat message with its time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Letter {
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
-    /// At most [`MAX_TEXT_BYTES`].
+    /// The message, up to [`MAX_TEXT_BYTES`] of UTF-8.
     pub text: String,
 }
 
 /// Why a letter cannot be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// Nobody, or more than can be online.
-    #[error("a message goes to 1 to {MAX_PEOPLE} people, not to {0}")]
+    /// This number of recipients is 0 or exceeds [`MAX_PEOPLE`].
+    #[error("A message needs 1 to {MAX_PEOPLE} recipients, not {0}.")]
     BadRecipientCount(usize),
-    /// Longer than an envelope holds.
-    #[error("a message has at most {MAX_TEXT_BYTES} bytes of text, this one has {0}")]
+    /// The text has this number of bytes, more than [`MAX_TEXT_BYTES`].
+    #[error("This message has {0} bytes, more than the limit of {MAX_TEXT_BYTES}. Shorten it or send it in parts.")]
     LongText(usize),
 }
 
-/// The envelope is not for this key, or not sound, or not from that sender. Which of these it is, nobody learns.
+/// The envelope is not for this key, or is damaged, or is not from that sender. The cause is hidden on purpose, so that
+/// failures leave no decryption oracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this key does not open the envelope")]
 pub struct CannotOpen;
 
-/// Seals `letter` for `recipients`, repeated ones once. `sequence` must be larger than in the sender's last envelope.
+/// Seals `letter` for `recipients`; duplicates among them count once. `sequence` must be larger than in the sender's
+/// last envelope.
+///
+/// # Errors
+/// [`SealError`] when the text is too long, or there are no recipients or too many.
 pub fn seal(
     letter: &Letter,
     sequence: u64,
@@ -90,10 +95,13 @@ pub fn seal(
         .encrypt_inout_detached(&nonce, &header, bytes[header.len()..].as_mut().into())
         .expect("the body is far below the cipher's limit");
     bytes.extend_from_slice(&tag);
-    Ok(Envelope::parse(bytes).expect("what was just written can be read"))
+    Ok(Envelope::parse(bytes).expect("an envelope just written has a valid layout"))
 }
 
-/// Opens an envelope that is addressed to `identity` and says to be from `sender`.
+/// Opens an envelope that is addressed to `identity` and claims to be from `sender`.
+///
+/// # Errors
+/// [`CannotOpen`], for every cause alike.
 pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Result<Letter, CannotOpen> {
     let me = identity.public_key().id();
     let slot = envelope.slots.iter().find(|slot| slot.recipient == me).ok_or(CannotOpen)?;
@@ -114,10 +122,10 @@ pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Res
     if sender.verify(&to_be_signed(&header_hash, &letter), signature) { Ok(letter) } else { Err(CannotOpen) }
 }
 
-/// Really tries `identity`'s key on an envelope that is for others.
+/// Tries to decrypt an envelope for other recipients with the key of `identity`, to demonstrate that it fails.
 ///
 /// # Errors
-/// [`CannotOpen`], always: it would take a broken RSA to come out otherwise.
+/// Always [`CannotOpen`], unless RSA is broken.
 pub fn attempt(envelope: &Envelope, identity: &Identity) -> Result<(), CannotOpen> {
     let header_hash = sha256(envelope.header());
     for slot in envelope.slots.iter().take(MAX_ATTEMPTED_SLOTS) {
@@ -144,7 +152,7 @@ fn body_cipher(secret: &[u8; 32], header_hash: &[u8; 32]) -> (ChaCha20Poly1305, 
     let mut output = Zeroizing::new([0u8; 44]);
     Hkdf::<Sha256>::new(Some(header_hash), secret)
         .expand(INFO, output.as_mut_slice())
-        .expect("44 bytes are within what HKDF gives");
+        .expect("44 bytes are within HKDF's output limit");
     let (key, nonce) = output.split_at(32);
     let cipher = ChaCha20Poly1305::new_from_slice(key).expect("32 bytes");
     (cipher, Nonce::<ChaCha20Poly1305>::try_from(nonce).expect("12 bytes"))

@@ -1,4 +1,4 @@
-//! What must open, and, mostly, what must not.
+//! Tests of sealing and opening: mostly of envelopes that must not open.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn with_flipped(envelope: &Envelope, position: usize) -> Option<Envelope> {
 }
 
 #[test]
-fn each_recipient_reads_it_and_nobody_else() {
+fn each_recipient_and_no_other_key_opens_an_envelope() {
     let (ada, bob, eve) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
     let to_bob = seal(&letter("Hallo, 世界! 🦀\nzweite Zeile"), 1, &ada, &keys(&[&bob])).unwrap();
     assert_eq!(open(&to_bob, &bob, ada.public_key()).map(|l| l.text).unwrap(), "Hallo, 世界! 🦀\nzweite Zeile");

@@ -1,22 +1,23 @@
-//! Three fixed key pairs for tests, because making one takes seconds. They are public, so worth nothing.
+//! Three fixed key pairs for tests, because generating one takes seconds. They are public and must never be used
+//! otherwise.
 
 use super::Identity;
 
-/// The first person of every test.
+/// Ada, usually the sender.
 pub fn ada() -> Identity {
     identity(include_str!("test_key_ada.pem"))
 }
 
-/// The second.
+/// Bob, usually the recipient.
 pub fn bob() -> Identity {
     identity(include_str!("test_key_bob.pem"))
 }
 
-/// The one who must not be able to read.
+/// Eve, who must not be able to read the messages of the others.
 pub fn eve() -> Identity {
     identity(include_str!("test_key_eve.pem"))
 }
 
 fn identity(pem: &str) -> Identity {
-    Identity::from_pem(pem).expect("the fixed keys are sound")
+    Identity::from_pem(pem).expect("the fixed keys are valid")
 }

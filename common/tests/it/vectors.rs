@@ -1,5 +1,5 @@
-//! The worked examples of `docs/PROTOCOL.md`: one for each message, compared with what the codec writes, so that the
-//! page cannot drift. When a message changes, the failing test prints the new example.
+//! Checks the worked examples of `docs/PROTOCOL.md`, one per message, against the output of the codec. When a message
+//! changes, the failing test prints the new example.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -142,13 +142,13 @@ fn server_examples() -> Vec<ServerMessage> {
     ]
 }
 
-/// The page as one string of what could be hexadecimal, so that examples may be broken into lines.
+/// The page without white space, so that examples can be broken into lines.
 fn page_digits() -> String {
     document("docs/PROTOCOL.md").chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 #[test]
-fn the_page_has_a_true_example_of_each_message() {
+fn the_protocol_page_has_a_correct_example_of_each_message() {
     let page = page_digits();
     let mut missing = String::new();
     for message in client_examples() {

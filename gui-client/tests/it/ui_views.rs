@@ -51,7 +51,7 @@ fn a_bad_name_is_explained_and_enter_does_nothing() {
     harness.run();
     press(&mut harness, Modifiers::NONE, Key::Enter);
     assert!(harness.state().commands().is_empty());
-    harness.get_by_label_contains("cannot stand in a name");
+    harness.get_by_label_contains("Names can contain letters");
 }
 
 #[test]
