@@ -60,7 +60,7 @@ impl FrameIndex {
     ///
     /// # Panics
     /// If there are no frames.
-    pub fn standing_at(&self, content_nanos: u64) -> usize {
+    pub fn frame_at(&self, content_nanos: u64) -> usize {
         let nanos = self.pts_nanos[0].saturating_add(content_nanos);
         self.pts_nanos.partition_point(|&pts| pts <= nanos) - 1
     }
@@ -177,12 +177,12 @@ impl Plan {
     ///
     /// # Panics
     /// If the plan is empty.
-    pub fn standing_at(&self, nanos: u64, variants: &[FrameIndex]) -> usize {
+    pub fn index_at(&self, nanos: u64, variants: &[FrameIndex]) -> usize {
         let place = self.segments.partition_point(|segment| segment.start_nanos <= nanos).saturating_sub(1);
         let segment = &self.segments[place];
         let index = &variants[segment.variant];
         let since_nanos = nanos - segment.start_nanos;
-        let frame = index.standing_at(index.content_nanos(segment.frames.start).saturating_add(since_nanos));
+        let frame = index.frame_at(index.content_nanos(segment.frames.start).saturating_add(since_nanos));
         segment.first_index + frame.clamp(segment.frames.start, segment.frames.end - 1) - segment.frames.start
     }
 
@@ -191,7 +191,7 @@ impl Plan {
     ///
     /// # Panics
     /// If one of the plans is empty.
-    pub fn same_moment(&self, other: &Self, index: usize, variants: &[FrameIndex]) -> usize {
+    pub fn matching_index(&self, other: &Self, index: usize, variants: &[FrameIndex]) -> usize {
         let theirs = &other.segments[other.segment_of(index)];
         let frame = (theirs.frames.start + index.saturating_sub(theirs.first_index)).min(theirs.frames.end - 1);
         // The middle of the frame's display time, so that rounded time stamps do not lead to the frame before.
@@ -202,7 +202,7 @@ impl Plan {
             times.end_nanos(segment.frames.end - 1) - times.pts_nanos(0) > nanos
         };
         let ours = self.segments.iter().find(ends_after).or(self.segments.last()).expect("the plan is not empty");
-        let frame = variants[ours.variant].standing_at(nanos).clamp(ours.frames.start, ours.frames.end - 1);
+        let frame = variants[ours.variant].frame_at(nanos).clamp(ours.frames.start, ours.frames.end - 1);
         ours.first_index + frame - ours.frames.start
     }
 
@@ -265,8 +265,8 @@ mod tests {
         let variants = vec![steady(10, 40); 3];
         let (triptych, only) = (Plan::triptych(&variants), Plan::only(&variants, 1));
         for index in 0..10 {
-            assert_eq!(only.same_moment(&triptych, index, &variants), index);
-            assert_eq!(triptych.same_moment(&only, index, &variants), index);
+            assert_eq!(only.matching_index(&triptych, index, &variants), index);
+            assert_eq!(triptych.matching_index(&only, index, &variants), index);
         }
     }
 
@@ -274,8 +274,8 @@ mod tests {
     fn another_quality_finds_the_same_time_in_files_of_other_rates() {
         let variants = [steady(10, 40_000_000), steady(20, 20_000_000)];
         let (slow, quick) = (Plan::only(&variants, 0), Plan::only(&variants, 1));
-        assert_eq!([0, 1, 9, 99].map(|index| quick.same_moment(&slow, index, &variants)), [1, 3, 19, 19]);
-        assert_eq!([0, 1, 3, 19].map(|index| slow.same_moment(&quick, index, &variants)), [0, 0, 1, 9]);
+        assert_eq!([0, 1, 9, 99].map(|index| quick.matching_index(&slow, index, &variants)), [1, 3, 19, 19]);
+        assert_eq!([0, 1, 3, 19].map(|index| slow.matching_index(&quick, index, &variants)), [0, 0, 1, 9]);
     }
 
     proptest! {
@@ -284,7 +284,7 @@ mod tests {
             let plan = Plan::triptych(&variants);
             prop_assume!(plan.frame_count() > 0);
             let nanos = if share > 1.1 { u64::MAX } else { (plan.duration_nanos() as f64 * share) as u64 };
-            let index = plan.standing_at(nanos, &variants);
+            let index = plan.index_at(nanos, &variants);
             let frame = plan.frame(index, &variants).unwrap();
             let is_last = index + 1 == plan.frame_count();
             prop_assert!(frame.pts_nanos <= nanos && (is_last || nanos < frame.pts_nanos + frame.duration_nanos));

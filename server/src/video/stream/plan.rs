@@ -60,14 +60,14 @@ impl StreamPlan {
     /// Index of the picture at a place.
     pub fn index_at(&self, position: Position) -> usize {
         match position {
-            Position::Time(nanos) => self.plan.standing_at(nanos, &self.video.indices),
+            Position::Time(nanos) => self.plan.index_at(nanos, &self.video.indices),
             Position::Picture(index) => (index as usize).min(self.plan.frame_count() - 1),
         }
     }
 
     /// Index of the picture that shows what `index` of another program of the same video shows.
-    pub fn same_moment(&self, other: &Self, index: usize) -> usize {
-        self.plan.same_moment(&other.plan, index, &self.video.indices)
+    pub fn matching_index(&self, other: &Self, index: usize) -> usize {
+        self.plan.matching_index(&other.plan, index, &self.video.indices)
     }
 }
 

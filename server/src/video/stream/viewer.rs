@@ -90,7 +90,7 @@ impl Viewer {
                 return Err(error);
             }
         };
-        let index = program.same_moment(&self.program, self.program.index_at(at));
+        let index = program.matching_index(&self.program, self.program.index_at(at));
         self.program = program;
         self.go_on(epoch, index).await;
         Ok(())
