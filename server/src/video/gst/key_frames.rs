@@ -1,7 +1,7 @@
 //! Where a decoder can begin: the key frames of a file. Pure.
 
 /// Collects key frames while a file is read in the order of decoding.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeyFrames {
     points: Vec<KeyFrame>,
 }

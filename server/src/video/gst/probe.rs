@@ -52,7 +52,7 @@ const MISSING_TOLERANCE_NANOS: u64 = 500_000_000;
 const MISSING_TOLERANCE_FRAMES: u64 = 4;
 
 /// What is known of a file that can be played.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probed {
     pub(crate) index: FrameIndex,
     /// `None`: the times are the decoder's guesses and only hold when it reads from the start.

@@ -46,10 +46,19 @@ pub(crate) struct ProbedFile {
     pub(crate) path: PathBuf,
     pub(crate) file_name: String,
     pub(crate) stamp: Stamp,
+    /// Identifies this state of the file: equal for the same name, size and modification time, also after a restart.
+    pub(crate) fingerprint: u64,
     pub(crate) probed: Probed,
 }
 
 impl ProbedFile {
+    /// Describes the file at `path` as it was probed while it had this stamp.
+    pub(crate) fn new(path: PathBuf, stamp: Stamp, probed: Probed) -> Self {
+        let file_name = file_name(&path);
+        let fingerprint = fingerprint_of_file(&file_name, &stamp);
+        Self { path, file_name, stamp, fingerprint, probed }
+    }
+
     /// Whether the file is still the one that was read: what is known of it holds for no other.
     pub(crate) fn check_same(&self) -> Result<(), PipelineError> {
         let is_same = |now: Stamp| (now.size_bytes, now.modified) == (self.stamp.size_bytes, self.stamp.modified);
@@ -104,16 +113,19 @@ fn id_of(title: &str) -> VideoId {
     VideoId(first_eight(&sha256(title.as_bytes())))
 }
 
-/// Another one for other files, the same one for the same files after a restart.
+/// Identifies the state of all files of a video: the same for the same files, also after a restart.
 fn fingerprint_of(sources: &[Arc<ProbedFile>]) -> u64 {
-    let mut text = Vec::new();
-    for source in sources {
-        let age = source.stamp.modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
-        text.extend_from_slice(&(source.file_name.len() as u64).to_be_bytes());
-        text.extend_from_slice(source.file_name.as_bytes());
-        text.extend_from_slice(&source.stamp.size_bytes.to_be_bytes());
-        text.extend_from_slice(&age.map_or(0, |age| age.as_nanos()).to_be_bytes());
-    }
+    let fingerprints: Vec<u8> = sources.iter().flat_map(|source| source.fingerprint.to_be_bytes()).collect();
+    first_eight(&sha256(&fingerprints))
+}
+
+fn fingerprint_of_file(file_name: &str, stamp: &Stamp) -> u64 {
+    let age = stamp.modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    let mut text = file_name.as_bytes().to_vec();
+    // No file name contains a zero byte, so it marks where the name ends.
+    text.push(0);
+    text.extend_from_slice(&stamp.size_bytes.to_be_bytes());
+    text.extend_from_slice(&age.map_or(0, |age| age.as_nanos()).to_be_bytes());
     first_eight(&sha256(&text))
 }
 
@@ -129,8 +141,15 @@ pub(crate) type ProbeOutcome = Result<Arc<ProbedFile>, String>;
 pub(crate) struct ProbeRecords(HashMap<PathBuf, (Stamp, ProbeOutcome)>);
 
 impl ProbeRecords {
-    /// Keeps what was found in the file while it had this stamp.
+    /// Keeps what was found in the file while it had this stamp. A file of which only the rights or the owner changed
+    /// is read again, because it may be readable only now, but remains the same [`ProbedFile`].
     pub(crate) fn keep(&mut self, file: VariantFile, outcome: ProbeOutcome) {
+        let outcome = match (self.0.remove(&file.path), outcome) {
+            (Some((_, Ok(old))), Ok(new)) if (old.fingerprint, &old.probed) == (new.fingerprint, &new.probed) => {
+                Ok(old)
+            }
+            (_, outcome) => outcome,
+        };
         self.0.insert(file.path, (file.stamp, outcome));
     }
 
@@ -301,9 +320,80 @@ mod tests {
         assert_eq!((shelf.skipped[0].reason.as_str(), unread.len()), ("still being copied", 1));
     }
 
+    /// A probed file with this number of frames.
+    fn probed(file: &VariantFile, frame_count: u64) -> Arc<ProbedFile> {
+        let probed = Probed {
+            index: FrameIndex::new((0..frame_count).collect(), None),
+            entries: None,
+            track: "1".into(),
+            decoder: "identity".into(),
+            picture_width: 320,
+            picture_height: 240,
+            needs_rgb: false,
+            is_interlaced: false,
+            is_jpeg_ready: false,
+            coding: "raw pictures".into(),
+            sound: None,
+        };
+        Arc::new(ProbedFile::new(file.path.clone(), file.stamp, probed))
+    }
+
+    fn built(files: &[&VariantFile], records: &ProbeRecords, old: &Catalog) -> Catalog {
+        let variants =
+            files.iter().map(|file| (VariantName::parse(&file_name(&file.path)).unwrap(), vec![(*file).clone()]));
+        let listing = FolderListing { files: variants.collect(), ..FolderListing::default() };
+        Catalog::arrange(&listing, records, old, |_| false).0
+    }
+
     #[test]
-    fn ids_stay_the_same_for_ever() {
-        assert_eq!(id_of("Triptych sample"), id_of("Triptych sample"));
+    fn an_unchanged_file_stays_the_same_when_a_resolution_is_added() {
+        let (small, large) = (file("A_240p.mp4", 5), file("A_720p.mp4", 6));
+        let mut records = ProbeRecords::default();
+        records.keep(small.clone(), Ok(probed(&small, 9)));
+        let before = built(&[&small], &records, &Catalog::default());
+        records.keep(large.clone(), Ok(probed(&large, 9)));
+        let after = built(&[&small, &large], &records, &before);
+        let id = id_of("A");
+        let (before, after) = (&before.videos[&id], &after.videos[&id]);
+        assert_ne!(before.info.fingerprint, after.info.fingerprint);
+        assert!(Arc::ptr_eq(&before.sources[0], &after.sources[0]));
+    }
+
+    #[test]
+    fn a_file_that_is_read_again_stays_the_same_unless_its_contents_changed() {
+        let first = file("A_240p.mp4", 5);
+        let mut records = ProbeRecords::default();
+        records.keep(first.clone(), Ok(probed(&first, 9)));
+        let held = |records: &ProbeRecords| {
+            built(&[&first], records, &Catalog::default()).videos[&id_of("A")].sources[0].clone()
+        };
+        let before = held(&records);
+        records.keep(first.clone(), Ok(probed(&first, 9)));
+        assert!(Arc::ptr_eq(&before, &held(&records)));
+        records.keep(first.clone(), Ok(probed(&first, 8)));
+        assert_eq!(held(&records).probed.index.len(), 8);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_name_size_and_modification_time_apart() {
+        let fingerprint = |name: &str, size_bytes, seconds| {
+            let mut stamp = Stamp::default();
+            (stamp.size_bytes, stamp.modified) =
+                (size_bytes, Some(UNIX_EPOCH + std::time::Duration::from_secs(seconds)));
+            fingerprint_of_file(name, &stamp)
+        };
+        let same = fingerprint("A_240p.mp4", 5, 7);
+        assert_eq!(same, fingerprint("A_240p.mp4", 5, 7));
+        for other in [fingerprint("B_240p.mp4", 5, 7), fingerprint("A_240p.mp4", 6, 7), fingerprint("A_240p.mp4", 5, 8)]
+        {
+            assert_ne!(same, other);
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_title_is_the_same_in_every_release() {
+        // The first eight bytes of SHA-256("Triptych sample"), as `sha256sum` prints them.
+        assert_eq!(id_of("Triptych sample"), VideoId(0x733a_6827_236e_ab4b));
         assert_ne!(id_of("Triptych sample"), id_of("Triptych sample "));
     }
 }

@@ -24,7 +24,7 @@ mod thumbnails;
 
 pub use self::{catalog::Video, folder_watcher::FolderWatcher};
 use self::{
-    catalog::{Catalog, Change, ProbeOutcome, ProbeRecords, ProbedFile, file_name},
+    catalog::{Catalog, Change, ProbeOutcome, ProbeRecords, ProbedFile},
     folder::{VariantFile, look},
     thumbnails::Thumbnails,
 };
@@ -181,10 +181,15 @@ fn read_all(files: Vec<VariantFile>) -> Vec<(VariantFile, ProbeOutcome)> {
 pub(crate) fn read(file: &VariantFile) -> ProbeOutcome {
     let (path, stamp) = (file.path.clone(), file.stamp);
     let probed = probe(&path).map_err(|flaw| flaw.to_string())?;
-    let file_name = file_name(&path);
-    let sound = probed.sound.as_ref().map_or("no", |sound| &sound.coding);
-    tracing::debug!("{file_name:?}: {} frames of {}, {sound} sound", probed.index.len(), probed.coding);
-    Ok(Arc::new(ProbedFile { path, file_name, stamp, probed }))
+    let file = ProbedFile::new(path, stamp, probed);
+    let sound = file.probed.sound.as_ref().map_or("no", |sound| &sound.coding);
+    tracing::debug!(
+        "{:?}: {} frames of {}, {sound} sound",
+        file.file_name,
+        file.probed.index.len(),
+        file.probed.coding
+    );
+    Ok(Arc::new(file))
 }
 
 #[cfg(test)]
