@@ -266,6 +266,8 @@ pub enum Hold {
     Source,
     /// Pictures have arrived, but this computer has not decoded the next one yet.
     Decoder,
+    /// Pictures have arrived, but the last of them cannot be decoded.
+    Unreadable,
 }
 
 /// How long a seek may take before the window treats it as slow: from then on it shows that it waits for the server, and

@@ -30,8 +30,11 @@ impl App {
                 Effect::Pause(is_paused) => self.player.set_paused(is_paused, Instant::now()),
                 Effect::Volume { percent } => self.player.set_volume(percent),
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, Instant::now()),
-                Effect::ShowThumbnail { key, jpeg } => self.player.thumbnail(key, jpeg),
-                Effect::DropThumbnail(key) => drop(self.thumbnails.remove(&key)),
+                Effect::ShowThumbnail { key, jpeg } => self.player.decode_thumbnail(key, jpeg),
+                Effect::DropThumbnail(key) => {
+                    self.player.cancel_thumbnail(key);
+                    self.thumbnails.remove(&key);
+                }
                 Effect::StopPlayback => {
                     let has_failed = self.state.player.has_failed();
                     log_summary(&self.title, if has_failed { "failed" } else { "stopped" }, self.player.stop());

@@ -129,7 +129,8 @@ impl App {
     /// Puts decoded small pictures on the graphics side.
     fn take_thumbnails(&mut self, ctx: &egui::Context) {
         for (key, picture) in self.player.take_thumbnails() {
-            let Some(picture) = picture else { continue };
+            let is_wanted = self.state.thumbnail_decoded(key, picture.is_some());
+            let Some(picture) = picture.filter(|_| is_wanted) else { continue };
             let size = [picture.width, picture.height];
             let image = ColorImage::new(size, bytemuck::allocation::cast_vec(picture.pixels));
             let texture = ctx.load_texture("thumbnail", image, TextureOptions::LINEAR);

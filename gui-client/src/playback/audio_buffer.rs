@@ -30,32 +30,70 @@ const VOLUME_FRAMES: f32 = SOUND_RATE_HZ as f32 / 100.0;
 const DELAY_JUMP: Duration = Duration::from_millis(25);
 const DELAY_SMOOTHING: i32 = 10;
 
-/// Memory of chunks that were played, to be freed by whoever brings new ones: the device's thread should not.
-const MOST_SPENT: usize = 512;
+/// Room for chunks, allocated in advance. Credit bounds how many wait here: [`super::playout::WINDOW_ITEMS`] at most.
+const MAX_CHUNKS: usize = 128;
 
 const SILENCE: AudioFrame = [0.0; SOUND_CHANNELS as usize];
-
-/// How long so many bytes of sound last.
-pub fn duration_of(pcm_bytes: usize) -> Duration {
-    frames_to_duration(pcm_bytes / FRAME_BYTES)
-}
 
 fn frames_to_duration(frames: usize) -> Duration {
     Duration::from_nanos((frames as u64).saturating_mul(1_000_000_000) / u64::from(SOUND_RATE_HZ))
 }
 
+/// A chunk of sound, converted from the bytes of the wire before anything is locked.
 #[derive(Debug)]
-struct Chunk {
+pub struct AudioChunk {
     start: Duration,
     frames: Vec<[i16; SOUND_CHANNELS as usize]>,
+    /// Index of the frame that the device gets next.
     next: usize,
+}
+
+impl AudioChunk {
+    /// Converts little-endian 16-bit samples, interleaved by channel, that begin at `pts_nanos` in the stream. An
+    /// incomplete frame at the end is left out.
+    pub fn new(pts_nanos: u64, pcm: &[u8]) -> Self {
+        let frames = pcm
+            .chunks_exact(FRAME_BYTES)
+            .map(|bytes| [i16::from_le_bytes([bytes[0], bytes[1]]), i16::from_le_bytes([bytes[2], bytes[3]])])
+            .collect();
+        Self { start: Duration::from_nanos(pts_nanos), frames, next: 0 }
+    }
+
+    /// How long it lasts.
+    pub fn duration(&self) -> Duration {
+        frames_to_duration(self.frames.len())
+    }
+}
+
+/// Chunks that the buffer is done with. They are collected, so that their memory is freed by the thread that brings new
+/// ones and not under the lock of the device's callback.
+#[derive(Debug)]
+pub struct SpentChunks(Vec<AudioChunk>);
+
+impl SpentChunks {
+    /// An empty list with room for as many chunks as the buffer holds; allocates.
+    pub fn with_room() -> Self {
+        Self(Vec::with_capacity(MAX_CHUNKS))
+    }
+
+    /// Number of chunks that will be freed.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn add(&mut self, chunk: AudioChunk) {
+        // Growing would allocate. More chunks than this come from a server that sends without credit.
+        if self.0.len() < self.0.capacity() {
+            self.0.push(chunk);
+        }
+    }
 }
 
 /// The buffer.
 #[derive(Debug)]
 pub struct AudioBuffer {
-    chunks: VecDeque<Chunk>,
-    spent: Vec<Vec<[i16; SOUND_CHANNELS as usize]>>,
+    chunks: VecDeque<AudioChunk>,
+    spent: SpentChunks,
     is_open: bool,
     heard: Option<Heard>,
     /// What is faded out after closing; heard, but not counted as played.
@@ -74,8 +112,8 @@ pub struct AudioBuffer {
 impl Default for AudioBuffer {
     fn default() -> Self {
         Self {
-            chunks: VecDeque::new(),
-            spent: Vec::with_capacity(MOST_SPENT),
+            chunks: VecDeque::with_capacity(MAX_CHUNKS),
+            spent: SpentChunks::with_room(),
             is_open: false,
             heard: None,
             tail: Vec::with_capacity(FADE_FRAMES),
@@ -91,22 +129,25 @@ impl Default for AudioBuffer {
 }
 
 impl AudioBuffer {
-    /// Takes in a chunk. An incomplete frame at its end is left out.
-    pub fn push(&mut self, pts_nanos: u64, pcm: &[u8]) {
-        self.spent.clear();
-        let frames: Vec<_> = pcm
-            .chunks_exact(FRAME_BYTES)
-            .map(|bytes| [i16::from_le_bytes([bytes[0], bytes[1]]), i16::from_le_bytes([bytes[2], bytes[3]])])
-            .collect();
-        if !frames.is_empty() {
-            self.chunks.push_back(Chunk { start: Duration::from_nanos(pts_nanos), frames, next: 0 });
+    /// Adds a chunk behind those that wait.
+    pub fn push(&mut self, chunk: AudioChunk) {
+        if !chunk.frames.is_empty() {
+            self.chunks.push_back(chunk);
         }
+    }
+
+    /// Takes out the chunks that are done with and puts `empty` in the place of their list. The caller drops them after it
+    /// has released the lock.
+    pub fn exchange_spent(&mut self, empty: SpentChunks) -> SpentChunks {
+        std::mem::replace(&mut self.spent, empty)
     }
 
     /// Forgets everything: another epoch begins, or none.
     pub fn clear(&mut self) {
         self.close();
-        self.chunks.clear();
+        while let Some(chunk) = self.chunks.pop_front() {
+            self.spent.add(chunk);
+        }
         self.heard = None;
     }
 
@@ -144,7 +185,9 @@ impl AudioBuffer {
             if chunk.next < chunk.frames.len() {
                 return;
             }
-            self.chunks.pop_front();
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.spent.add(chunk);
+            }
         }
     }
 
@@ -222,9 +265,8 @@ impl AudioBuffer {
         let until = chunk.start + frames_to_duration(chunk.next);
         if chunk.next == chunk.frames.len()
             && let Some(chunk) = self.chunks.pop_front()
-            && self.spent.len() < MOST_SPENT
         {
-            self.spent.push(chunk.frames);
+            self.spent.add(chunk);
         }
         if let Some(heard) = &mut self.heard {
             heard.until = until;

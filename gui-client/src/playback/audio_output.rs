@@ -18,7 +18,10 @@ use cpal::{
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
 
-use super::{audio_buffer::AudioBuffer, playout::Device};
+use super::{
+    audio_buffer::{AudioBuffer, AudioChunk, SpentChunks},
+    playout::Device,
+};
 
 /// The device is closed when nothing was to be heard for so long.
 const IDLE_TIME: Duration = Duration::from_secs(3);
@@ -88,6 +91,26 @@ impl AudioOutput {
     /// What waits to be heard.
     pub fn buffer(&self) -> MutexGuard<'_, AudioBuffer> {
         self.shared.buffer()
+    }
+
+    /// Adds a chunk to what waits to be heard. Memory is allocated before and freed after the lock that the device's
+    /// callback shares.
+    pub fn push(&self, chunk: AudioChunk) {
+        self.change_buffer(|buffer| buffer.push(chunk));
+    }
+
+    /// Discards everything that waits to be heard.
+    pub fn clear(&self) {
+        self.change_buffer(AudioBuffer::clear);
+    }
+
+    fn change_buffer(&self, change: impl FnOnce(&mut AudioBuffer)) {
+        let empty = SpentChunks::with_room();
+        let mut buffer = self.buffer();
+        change(&mut buffer);
+        let spent = buffer.exchange_spent(empty);
+        drop(buffer);
+        drop(spent);
     }
 
     /// Whether a device is of use; it is opened, or closed after a while.

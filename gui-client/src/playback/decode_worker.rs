@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
     sync::{Condvar, Mutex, MutexGuard},
     time::Instant,
 };
@@ -10,7 +11,7 @@ use common::media::PictureHead;
 
 use super::{
     audio_output::AudioOutput,
-    picture::{Picture, PictureDecoder},
+    picture::{Picture, PictureDecoder, PictureError},
     playout::{LOOKAHEAD_PICTURES, Playout},
 };
 use crate::event::ThumbnailKey;
@@ -18,8 +19,21 @@ use crate::event::ThumbnailKey;
 /// Buffers kept for reuse: those being looked ahead, one on the screen, one on its way back.
 pub(super) const POOL_BUFFERS: usize = LOOKAHEAD_PICTURES + 2;
 
-/// Small pictures that wait to be decoded; the state asks for fewer at a time.
-pub(super) const MOST_THUMBNAILS: usize = 32;
+/// Thumbnails that may wait to be decoded. The state keeps fewer than this on their way; more come only from a server that
+/// sends what was not asked for.
+pub(super) const MAX_QUEUED_THUMBNAILS: usize = 32;
+
+/// What turns a JPEG into pixels: [`PictureDecoder`], or a stand-in in tests.
+pub(super) trait Decode {
+    /// As [`PictureDecoder::decode`].
+    fn decode(&mut self, jpeg: &[u8], display_size: (u32, u32), buffer: Vec<u32>) -> Result<Picture, PictureError>;
+}
+
+impl Decode for PictureDecoder {
+    fn decode(&mut self, jpeg: &[u8], display_size: (u32, u32), buffer: Vec<u32>) -> Result<Picture, PictureError> {
+        PictureDecoder::decode(self, jpeg, display_size, buffer)
+    }
+}
 
 pub(super) struct Shared {
     pub(super) audio: AudioOutput,
@@ -52,12 +66,22 @@ impl Shared {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    pub(super) fn run(&self) {
-        let mut decoder = PictureDecoder::default();
+    /// Decodes until the player is dropped.
+    pub(super) fn run<D: Decode>(&self, new_decoder: impl Fn() -> D) {
+        let mut decoder = new_decoder();
+        let mut decode = |jpeg: &[u8], display_size, buffer| {
+            // The JPEG comes from another computer. Should the decoder panic on it, this picture is lost and not the thread,
+            // without which no video would play until the program is restarted. The decoder itself may be half changed and
+            // is replaced.
+            panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(jpeg, display_size, buffer))).unwrap_or_else(|_| {
+                decoder = new_decoder();
+                Err(PictureError::DecoderPanicked)
+            })
+        };
         while let Some(job) = self.next_job() {
             match job {
                 DecodeJob::Picture { head, jpeg, display_size, buffer } => {
-                    let decoded = decoder.decode(&jpeg, display_size, buffer);
+                    let decoded = decode(&jpeg, display_size, buffer);
                     drop(jpeg);
                     if let Err(error) = &decoded {
                         tracing::warn!(stream = head.stream.0, index = head.index, %error, "picture dropped");
@@ -65,7 +89,7 @@ impl Shared {
                     self.finish(head, decoded.ok());
                 }
                 DecodeJob::Thumbnail { key, jpeg } => {
-                    let decoded = decoder.decode(&jpeg, (u32::MAX, u32::MAX), Vec::new());
+                    let decoded = decode(&jpeg, (u32::MAX, u32::MAX), Vec::new());
                     if let Err(error) = &decoded {
                         tracing::debug!(video = key.0.0, %error, "no thumbnail");
                     }

@@ -35,6 +35,9 @@ pub enum PictureError {
     /// JFIF has grey and colour pictures, nothing else.
     #[error("a picture in {0:?}, neither grey nor RGB")]
     UnusualColours(ColorType),
+    /// The decoder has a fault that this picture triggers.
+    #[error("the JPEG decoder panicked")]
+    DecoderPanicked,
 }
 
 /// Decodes, and keeps what it needs for that between pictures.

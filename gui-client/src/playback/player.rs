@@ -14,10 +14,10 @@ use std::{
 use common::media::{Epoch, PictureHead, SoundHead, StreamId};
 
 use super::{
-    audio_buffer::{duration_of, loudness},
+    audio_buffer::{AudioChunk, loudness},
     audio_output::AudioOutput,
-    decode_worker::{Inner, MOST_THUMBNAILS, POOL_BUFFERS, Shared},
-    picture::Picture,
+    decode_worker::{Decode, Inner, MAX_QUEUED_THUMBNAILS, POOL_BUFFERS, Shared},
+    picture::{Picture, PictureDecoder},
     playout::{Arrival, Device, Playout, Summary},
 };
 use crate::event::{PictureSink, PlaybackStatus, ThumbnailKey};
@@ -35,6 +35,15 @@ impl Player {
     /// Starts the thread. `wake` has the window drawn again; it is called when a picture is ready sooner or later than
     /// the window could know.
     pub fn start(audio: AudioOutput, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        Self::start_with(audio, wake, PictureDecoder::default)
+    }
+
+    /// Starts the thread with decoders from `new_decoder`: one at first, another when one has panicked.
+    fn start_with<D: Decode>(
+        audio: AudioOutput,
+        wake: impl Fn() + Send + Sync + 'static,
+        new_decoder: impl Fn() -> D + Send + 'static,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             audio,
             inner: Mutex::new(Inner {
@@ -49,7 +58,7 @@ impl Player {
             wake: Box::new(wake),
         });
         let worker = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("triptych-decode".into()).spawn(move || worker.run())?;
+        let thread = thread::Builder::new().name("triptych-decode".into()).spawn(move || worker.run(new_decoder))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -115,17 +124,28 @@ impl Player {
         self.shared.lock().playout.source_ended(stream, epoch, now);
     }
 
-    /// Takes in a small picture, to be decoded when nothing else is.
-    pub fn thumbnail(&self, key: ThumbnailKey, jpeg: Vec<u8>) {
+    /// Queues a thumbnail, to be decoded when no picture of the stream waits. The result comes with
+    /// [`Self::take_thumbnails`], in any case: when too many wait, the result is `None`.
+    pub fn decode_thumbnail(&self, key: ThumbnailKey, jpeg: Vec<u8>) {
         let mut inner = self.shared.lock();
-        if inner.thumbnails.len() < MOST_THUMBNAILS {
+        if inner.thumbnails.len() < MAX_QUEUED_THUMBNAILS {
             inner.thumbnails.push_back((key, jpeg));
             drop(inner);
             self.shared.changed.notify_one();
+        } else {
+            inner.decoded_thumbnails.push((key, None));
+            drop(inner);
+            tracing::warn!(video = key.0.0, "thumbnail dropped: {MAX_QUEUED_THUMBNAILS} wait to be decoded");
+            (self.shared.wake)();
         }
     }
 
-    /// Small pictures that were decoded since the last call; none for those that could not be.
+    /// Removes a thumbnail from the queue of those to be decoded.
+    pub fn cancel_thumbnail(&self, key: ThumbnailKey) {
+        self.shared.lock().thumbnails.retain(|(queued, _)| *queued != key);
+    }
+
+    /// Results of [`Self::decode_thumbnail`] since the last call; `None` for those that could not be decoded.
     pub fn take_thumbnails(&self) -> Vec<(ThumbnailKey, Option<Picture>)> {
         std::mem::take(&mut self.shared.lock().decoded_thumbnails)
     }
@@ -220,10 +240,11 @@ impl PictureSink for Sink {
     }
 
     fn sound(&self, head: SoundHead, pcm: Vec<u8>) {
+        let chunk = AudioChunk::new(head.pts_nanos, &pcm);
         let (arrival, is_resumed) = self.0.take_in(|playout, now| {
-            let arrival = playout.arrive_sound(head, duration_of(pcm.len()), now);
+            let arrival = playout.arrive_sound(head, chunk.duration(), now);
             if arrival == Arrival::Queued {
-                self.0.audio.buffer().push(head.pts_nanos, &pcm);
+                self.0.audio.push(chunk);
             }
             arrival
         });
@@ -272,7 +293,69 @@ impl Shared {
 
     /// What waits to be heard belongs to the past.
     fn silence(&self, inner: &Inner, now: Instant) {
-        self.audio.buffer().clear();
+        self.audio.clear();
         self.audio.want(inner.playout.wants_device(), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use common::media::VideoId;
+
+    use super::*;
+    use crate::{event::Hold, playback::picture::PictureError};
+
+    const STREAM: StreamId = StreamId(1);
+
+    /// Panics on some bytes, like a JPEG decoder with a fault; makes a picture of one pixel of all others.
+    struct Fragile;
+
+    impl Decode for Fragile {
+        fn decode(&mut self, jpeg: &[u8], _: (u32, u32), _: Vec<u32>) -> Result<Picture, PictureError> {
+            assert_ne!(jpeg, b"evil", "this panic is part of the test");
+            Ok(Picture { width: 1, height: 1, pixels: vec![0] })
+        }
+    }
+
+    fn head(index: u32) -> PictureHead {
+        let duration_nanos = 20_000_000;
+        let pts_nanos = u64::from(index) * duration_nanos;
+        PictureHead { stream: STREAM, epoch: Epoch(0), index, height: 240, pts_nanos, duration_nanos }
+    }
+
+    #[test]
+    fn a_picture_on_which_the_decoder_panics_is_lost_and_nothing_else() {
+        let (wakes, woken) = mpsc::channel();
+        let player =
+            Player::start_with(AudioOutput::none(), move || wakes.send(()).expect("the test listens"), || Fragile)
+                .expect("a thread can be started");
+        let wait_for = |what: &str, poll: &mut dyn FnMut() -> bool| {
+            while !poll() {
+                woken.recv_timeout(Duration::from_secs(20)).expect(what);
+            }
+        };
+        let sink = player.sink();
+        player.begin(STREAM, false, Instant::now());
+        player.take_credit();
+        for index in 0..4 {
+            sink.picture(head(index), b"evil".to_vec());
+        }
+        let hold = || player.status(Instant::now()).and_then(|status| status.hold);
+        wait_for("the window is told", &mut || hold() == Some(Hold::Unreadable));
+        sink.picture(head(4), b"good".to_vec());
+        wait_for("a picture after them", &mut || player.due(Instant::now()).is_some_and(|(head, _)| head.index == 4));
+        assert_eq!(hold(), None);
+        let key = (VideoId(1), 1);
+        player.decode_thumbnail(key, b"evil".to_vec());
+        player.decode_thumbnail(key, b"good".to_vec());
+        let mut thumbnails = Vec::new();
+        wait_for("both thumbnails", &mut || {
+            thumbnails.extend(player.take_thumbnails().into_iter().map(|(_, picture)| picture.is_some()));
+            thumbnails.len() == 2
+        });
+        assert_eq!(thumbnails, [false, true]);
+        assert_eq!(player.stop().map(|summary| summary.tally.broken), Some(4));
     }
 }

@@ -25,7 +25,7 @@ use common::{
     name::Name,
 };
 
-use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, WireOutcome};
+use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, ThumbnailKey, WireOutcome};
 
 use self::{
     action::{Action, Moment, Peer, SidePanel},
@@ -184,6 +184,12 @@ impl State {
     /// Takes in what the playout says.
     pub fn report(&mut self, status: PlaybackStatus, now: Moment) -> Vec<Effect> {
         self.player.report(status, now.instant)
+    }
+
+    /// Takes in that a thumbnail of [`Effect::ShowThumbnail`] was decoded, or could not be. Returns whether it is still
+    /// wanted: one that was dropped meanwhile must not be kept, because nothing would drop it again.
+    pub fn thumbnail_decoded(&mut self, key: ThumbnailKey, is_readable: bool) -> bool {
+        self.thumbnails.decoded(key, is_readable)
     }
 
     /// These entries of the library are on the screen.

@@ -15,7 +15,11 @@ const MOST_KEPT: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThumbnailState {
+    /// Asked of the server.
     Asked,
+    /// Arrived, and on its way through the decode thread.
+    Decoding,
+    /// The window has it.
     Here,
     /// The server has none; it may have one at the next visit.
     Missing,
@@ -33,11 +37,13 @@ impl Thumbnails {
     /// These entries are on the screen.
     pub(super) fn see(&mut self, videos: &[VideoId], library: &Library) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut outstanding = self.states.values().filter(|&&state| state == ThumbnailState::Asked).count();
+        let is_outstanding =
+            |state: &&ThumbnailState| matches!(state, ThumbnailState::Asked | ThumbnailState::Decoding);
+        let mut outstanding = self.states.values().filter(is_outstanding).count();
         for video in library.videos.iter().filter(|video| videos.contains(&video.id)) {
             let key = key(video);
             match self.states.get(&key) {
-                Some(ThumbnailState::Here) => self.touch(key),
+                Some(ThumbnailState::Here | ThumbnailState::Decoding) => self.touch(key),
                 Some(ThumbnailState::Asked | ThumbnailState::Missing) => {}
                 None if outstanding < MOST_OUTSTANDING => {
                     outstanding += 1;
@@ -59,7 +65,7 @@ impl Thumbnails {
         }
         let mut effects = Vec::new();
         if !jpeg.is_empty() {
-            self.states.insert(key, ThumbnailState::Here);
+            self.states.insert(key, ThumbnailState::Decoding);
             self.touch(key);
             effects.push(Effect::ShowThumbnail { key, jpeg });
         } else if let Some(video) = library.videos.iter().find(|video| video.id == key.0) {
@@ -74,6 +80,23 @@ impl Thumbnails {
         effects
     }
 
+    /// One left the decode thread. Returns whether the window is to keep it: not when it was dropped meanwhile, or cannot be
+    /// decoded.
+    pub(super) fn decoded(&mut self, key: ThumbnailKey, is_readable: bool) -> bool {
+        match self.states.get_mut(&key) {
+            Some(state @ ThumbnailState::Decoding) if is_readable => {
+                *state = ThumbnailState::Here;
+                true
+            }
+            Some(state @ ThumbnailState::Decoding) => {
+                *state = ThumbnailState::Missing;
+                self.kept.retain(|known| *known != key);
+                false
+            }
+            _ => false,
+        }
+    }
+
     /// Pictures of videos that are gone, or are others now, are of no use.
     pub(super) fn keep_only(&mut self, library: &Library) -> Vec<Effect> {
         let is_listed = |known: &ThumbnailKey| library.videos.iter().any(|video| key(video) == *known);
@@ -85,7 +108,7 @@ impl Thumbnails {
 
     /// What was asked for does not come any more.
     pub(super) fn went_offline(&mut self) {
-        self.states.retain(|_, state| *state == ThumbnailState::Here);
+        self.states.retain(|_, state| matches!(state, ThumbnailState::Here | ThumbnailState::Decoding));
     }
 
     fn touch(&mut self, key: ThumbnailKey) {

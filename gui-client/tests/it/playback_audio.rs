@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use triptych_client::{
     event::Hold,
     playback::{
-        audio_buffer::{AudioBuffer, duration_of, loudness},
+        audio_buffer::{AudioBuffer, AudioChunk, SpentChunks, loudness},
         playout::{Arrival, Device, PAUSED_WINDOW_ITEMS, Playout, WINDOW_ITEMS},
     },
 };
@@ -39,7 +39,7 @@ fn fill(queue: &mut AudioBuffer, count: usize, rate_hz: u32, now: Instant) -> Ve
 fn what_goes_in_comes_out_with_its_time() {
     let now = Instant::now();
     let mut queue = AudioBuffer::default();
-    queue.push(1_000_000_000, &pcm(4_800, 16_384));
+    queue.push(AudioChunk::new(1_000_000_000, &pcm(4_800, 16_384)));
     assert!(fill(&mut queue, 480, 48_000, now).iter().all(|&sample| sample == 0.0), "closed");
     queue.open(Duration::from_millis(1_010));
     let out = fill(&mut queue, 960, 48_000, now);
@@ -59,7 +59,7 @@ fn what_goes_in_comes_out_with_its_time() {
 fn a_pause_fades_out_and_loses_nothing() {
     let now = Instant::now();
     let mut queue = AudioBuffer::default();
-    queue.push(0, &pcm(9_600, 16_384));
+    queue.push(AudioChunk::new(0, &pcm(9_600, 16_384)));
     queue.open(Duration::ZERO);
     fill(&mut queue, 4_800, 48_000, now);
     queue.close();
@@ -80,7 +80,7 @@ fn another_rate_keeps_time_and_shape() {
         let mut queue = AudioBuffer::default();
         let tone = |n: usize| (f64::from(n as u32) * 440.0 * std::f64::consts::TAU / 48_000.0).sin() * 16_000.0;
         let bytes = (0..48_000).flat_map(|n| pcm(1, tone(n) as i16)).collect::<Vec<_>>();
-        queue.push(0, &bytes);
+        queue.push(AudioChunk::new(0, &bytes));
         queue.open(Duration::ZERO);
         let out = fill(&mut queue, rate_hz as usize / 2, rate_hz, now);
         let until = queue.heard().expect("it plays").until;
@@ -96,7 +96,7 @@ fn another_rate_keeps_time_and_shape() {
 fn volume_is_smooth_and_perceptual() {
     let now = Instant::now();
     let mut queue = AudioBuffer::default();
-    queue.push(0, &pcm(48_000, 16_384));
+    queue.push(AudioChunk::new(0, &pcm(48_000, 16_384)));
     queue.open(Duration::ZERO);
     fill(&mut queue, 4_800, 48_000, now);
     queue.set_volume(loudness(50));
@@ -110,12 +110,31 @@ fn volume_is_smooth_and_perceptual() {
 #[test]
 fn odd_bytes_and_empty_chunks_do_no_harm() {
     let mut queue = AudioBuffer::default();
-    queue.push(u64::MAX, &[1, 2, 3]);
-    queue.push(u64::MAX, &[]);
-    queue.push(u64::MAX, &pcm(10, 5));
+    queue.push(AudioChunk::new(u64::MAX, &[1, 2, 3]));
+    queue.push(AudioChunk::new(u64::MAX, &[]));
+    queue.push(AudioChunk::new(u64::MAX, &pcm(10, 5)));
     queue.open(Duration::ZERO);
     fill(&mut queue, 100, 0, Instant::now());
-    assert_eq!(duration_of(19_200), Duration::from_millis(100));
+    assert_eq!(AudioChunk::new(0, &[0; 19_203]).duration(), Duration::from_millis(100));
+}
+
+#[test]
+fn chunks_that_are_done_with_come_back_to_be_freed_outside_the_lock() {
+    let mut queue = AudioBuffer::default();
+    let spent = |queue: &mut AudioBuffer| queue.exchange_spent(SpentChunks::with_room()).count();
+    for index in 0..10 {
+        queue.push(AudioChunk::new(index * 10_000_000, &pcm(480, 5)));
+    }
+    assert_eq!(spent(&mut queue), 0);
+    queue.open(Duration::from_millis(20));
+    assert_eq!(spent(&mut queue), 2, "skipped");
+    fill(&mut queue, 3 * 480, 48_000, Instant::now());
+    assert_eq!(spent(&mut queue), 3, "played");
+    queue.discard_before(Duration::from_millis(60));
+    assert_eq!(spent(&mut queue), 1, "discarded");
+    queue.clear();
+    assert_eq!(spent(&mut queue), 4, "cleared");
+    assert_eq!(spent(&mut queue), 0);
 }
 
 // ---- With the playout
@@ -174,7 +193,7 @@ impl Bench {
             self.credit -= 1;
             let arrival = if CHUNK * self.next_chunk < FRAME * self.next_picture {
                 let head = self.sound_head(self.next_chunk);
-                self.queue.push(head.pts_nanos, &pcm(CHUNK_BYTES / 4, 1_000));
+                self.queue.push(AudioChunk::new(head.pts_nanos, &pcm(CHUNK_BYTES / 4, 1_000)));
                 self.next_chunk += 1;
                 self.playout.arrive_sound(head, CHUNK, self.now)
             } else {

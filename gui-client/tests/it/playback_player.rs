@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::media::{Epoch, PictureHead, StreamId};
+use common::media::{Epoch, PictureHead, StreamId, VideoId};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
     event::Hold,
@@ -240,4 +240,21 @@ fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
     sink.picture(head(8), jpeg);
     assert_eq!(wakes.load(Ordering::SeqCst), wakes_before + 1);
     assert_eq!(decoder.due(Instant::now()).map(|(head, _)| head.index), Some(1));
+}
+
+#[test]
+fn no_thumbnail_is_lost_without_an_answer() {
+    let player = Player::start(AudioOutput::none(), || {}).expect("a thread can be started");
+    let jpeg = halves(1280, 720);
+    let keys: Vec<_> = (0..100).map(|id| (VideoId(id), 7)).collect();
+    for &key in &keys {
+        player.decode_thumbnail(key, jpeg.clone());
+    }
+    let mut answered = Vec::new();
+    wait_for("an answer for each", || {
+        answered.extend(player.take_thumbnails().into_iter().map(|(key, _)| key));
+        (answered.len() == keys.len()).then_some(())
+    });
+    answered.sort_unstable();
+    assert_eq!(answered, keys);
 }

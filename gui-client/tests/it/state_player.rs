@@ -308,8 +308,9 @@ fn small_pictures_are_asked_for_once_and_a_few_at_a_time() {
     let shown = state.apply(came(1, b"picture"), moment());
     assert!(shown == [Effect::ShowThumbnail { key: (VideoId(1), 1), jpeg: b"picture".to_vec() }]);
     assert!(state.apply(came(2, b""), moment()).is_empty(), "there is none");
-    assert_eq!(commands(state.see_videos(&ids)).len(), 2);
+    assert_eq!(commands(state.see_videos(&ids)).len(), 1, "the first still waits to be decoded");
     assert!(state.see_videos(&ids[..2]).is_empty(), "neither is asked for again");
+    assert!(state.thumbnail_decoded((VideoId(1), 1), true), "the window keeps it");
     // A video with other files needs another picture.
     let mut changed = state.library.clone();
     changed.videos[0].fingerprint = 99;
@@ -320,4 +321,42 @@ fn small_pictures_are_asked_for_once_and_a_few_at_a_time() {
     assert!(state.see_videos(&ids).is_empty());
     state.apply(scenes::online(Vec::new(), state.library.clone()), moment());
     assert_eq!(commands(state.see_videos(&ids)).len(), 4);
+}
+
+#[test]
+fn thumbnails_that_wait_to_be_decoded_hold_back_further_ones() {
+    let videos: Vec<_> = (1..=60).map(|id| video(id, &format!("Video {id}"), SECOND)).collect();
+    let ids: Vec<_> = videos.iter().map(|video| video.id).collect();
+    let mut state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let answer = |state: &mut State| {
+        let mut decoding = Vec::new();
+        for command in commands(state.see_videos(&ids)) {
+            let NetCommand::AskThumbnail { video } = command else { panic!("nothing else is asked for") };
+            let came = NetEvent::Thumbnail { video, fingerprint: video.0, jpeg: Blob(b"picture".to_vec()) };
+            for effect in state.apply(came, moment()) {
+                let Effect::ShowThumbnail { key, .. } = effect else { panic!("it is shown") };
+                decoding.push(key);
+            }
+        }
+        decoding
+    };
+    let first = answer(&mut state);
+    assert_eq!(first.len(), 4);
+    assert!(answer(&mut state).is_empty(), "the decode thread is busy with them");
+    for key in &first[..2] {
+        assert!(state.thumbnail_decoded(*key, true));
+    }
+    assert!(!state.thumbnail_decoded(first[2], false), "what cannot be decoded is not kept");
+    assert_eq!(answer(&mut state).len(), 3, "and makes room for another");
+}
+
+#[test]
+fn a_thumbnail_that_was_dropped_while_it_was_decoded_is_not_kept() {
+    let mut state = joined();
+    state.see_videos(&[VideoId(1)]);
+    let came = NetEvent::Thumbnail { video: VideoId(1), fingerprint: 1, jpeg: Blob(b"picture".to_vec()) };
+    assert_eq!(state.apply(came, moment()).len(), 1);
+    let effects = state.apply(NetEvent::LibraryChanged(Library::default()), moment());
+    assert!(effects == [Effect::DropThumbnail((VideoId(1), 1))]);
+    assert!(!state.thumbnail_decoded((VideoId(1), 1), true));
 }

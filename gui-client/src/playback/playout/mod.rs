@@ -68,6 +68,9 @@ const RESUME_PICTURES: usize = 8;
 /// … or so much of the stream.
 const RESUME_SPAN: Duration = Duration::from_millis(300);
 
+/// So many pictures in a row that cannot be decoded are more than a hiccup: the window says so.
+const UNREADABLE_PICTURES: u32 = 4;
+
 /// How often to look whether the device has begun to sound.
 const LISTEN_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -304,8 +307,14 @@ impl<E, P> Playout<E, P> {
         self.decoding = None;
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.is_of(&head)) else { return };
         match picture {
-            Some(picture) => self.decoded.push_back((head, picture)),
-            None => stream.tally.broken += 1,
+            Some(picture) => {
+                stream.unreadable_in_a_row = 0;
+                self.decoded.push_back((head, picture));
+            }
+            None => {
+                stream.unreadable_in_a_row += 1;
+                stream.tally.broken += 1;
+            }
         }
         self.go_if_filled(now);
     }
@@ -398,9 +407,14 @@ impl<E, P> Playout<E, P> {
     /// Why the picture stands still although it should not.
     pub fn hold(&self, now: Instant) -> Option<Hold> {
         let stream = self.stream.as_ref()?;
+        if stream.unreadable_in_a_row >= UNREADABLE_PICTURES {
+            return Some(Hold::Unreadable);
+        }
         match stream.clock {
             Clock::Unstarted => {
-                stream.timing.seeking_for(now).filter(|&waited| waited > SEEK_PATIENCE).map(|_| Hold::Source)
+                let is_slow = stream.timing.seeking_for(now).is_some_and(|waited| waited > SEEK_PATIENCE);
+                let hold = if stream.unreadable_in_a_row > 0 { Hold::Unreadable } else { Hold::Source };
+                is_slow.then_some(hold)
             }
             Clock::Standing { .. } => (stream.is_stalled && !stream.is_paused).then_some(Hold::Source),
             Clock::Running { .. } | Clock::Sounding { .. } => {

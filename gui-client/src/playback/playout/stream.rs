@@ -29,6 +29,8 @@ pub(super) struct Stream {
     /// Up to where the stream has arrived.
     pub(super) arrived_until: Duration,
     pub(super) has_sound: bool,
+    /// Pictures that could not be decoded since the last one that could.
+    pub(super) unreadable_in_a_row: u32,
     pub(super) timing: Timing,
     pub(super) tally: Tally,
 }
@@ -47,6 +49,7 @@ impl Stream {
             sound_ends: VecDeque::new(),
             arrived_until: Duration::ZERO,
             has_sound,
+            unreadable_in_a_row: 0,
             timing: Timing::new(now),
             tally: Tally::default(),
         }
@@ -62,6 +65,7 @@ impl Stream {
         self.outstanding_items = 0;
         self.sound_ends.clear();
         self.arrived_until = Duration::ZERO;
+        self.unreadable_in_a_row = 0;
         self.timing.seek(now);
     }
 

@@ -92,6 +92,9 @@ fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
         );
     }
     let text = match (&showing.stage, showing.hold) {
+        (Stage::Opening | Stage::Playing, Some(Hold::Unreadable)) => {
+            Some("This computer cannot decode the pictures of this video.")
+        }
         (Stage::Opening, _) => Some("Opening…"),
         (Stage::Playing, Some(Hold::Source)) => Some("Waiting for the server…"),
         (Stage::Playing, Some(Hold::Decoder)) => Some("This computer cannot keep up with the picture…"),
