@@ -115,8 +115,8 @@ pub enum NetEvent {
         /// For a person.
         reason: String,
     },
-    /// A letter to this client was opened, and its signature is the sender's.
-    Letter(ReceivedLetter),
+    /// A message to this client was opened, and its signature is the sender's.
+    Received(ReceivedMessage),
     /// An envelope passed by on the wire: every one does, this client's own too.
     Envelope(WireEntry),
     /// An epoch of a stream begins; its pictures and sound go to the [`PictureSink`].
@@ -210,9 +210,9 @@ pub enum Offline {
     },
 }
 
-/// A letter as it was opened.
+/// A message as it was opened.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ReceivedLetter {
+pub struct ReceivedMessage {
     /// The sender's name at the time it came.
     pub from: Name,
     /// The key that signed it.
@@ -301,8 +301,8 @@ pub trait PictureSink: Send + Sync {
     fn sound(&self, head: SoundHead, pcm: Vec<u8>);
 }
 
-impl std::fmt::Debug for ReceivedLetter {
+impl std::fmt::Debug for ReceivedMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "letter {:?} from {} with {} bytes of text", self.message_id, self.from, self.text.len())
+        write!(f, "message {:?} from {} with {} bytes of text", self.message_id, self.from, self.text.len())
     }
 }

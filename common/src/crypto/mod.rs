@@ -25,7 +25,7 @@ pub use public_key::{KeyError, KeyId, PublicKey};
 #[cfg(feature = "e2e")]
 pub use identity::{Identity, IdentityError};
 #[cfg(feature = "e2e")]
-pub use seal::{CannotOpen, Letter, SealError, attempt, open, seal};
+pub use seal::{CannotOpen, Message, SealError, attempt, open, seal};
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! Seals a letter into an envelope and opens it again. The notation is that of `docs/PROTOCOL.md`, section 8.
+//! Seals a message into an envelope and opens it again. The notation is that of `docs/PROTOCOL.md`, section 8.
 //!
 //! ```text
 //! s          32 fresh random bytes
@@ -9,7 +9,7 @@
 //! body       ChaCha20-Poly1305(k, n, aad = header, time | text | σ | padding)
 //! ```
 //! The signature covers the recipients (through h) and lies inside the encryption. So a recipient cannot pass the
-//! letter on as if it had been written to another person, and a relay cannot strip the signature.
+//! message on as if it had been written to another person, and a relay cannot strip the signature.
 
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit,
@@ -38,14 +38,14 @@ const MAX_ATTEMPTED_SLOTS: usize = 4;
 
 /// The plaintext of an envelope: a chat message with its time.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct Message {
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
     /// The message, up to [`MAX_TEXT_BYTES`] of UTF-8.
     pub text: String,
 }
 
-/// Why a letter cannot be sealed.
+/// Why a message cannot be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// This number of recipients is 0 or exceeds [`MAX_PEOPLE`].
@@ -62,19 +62,19 @@ pub enum SealError {
 #[error("this key does not open the envelope")]
 pub struct CannotOpen;
 
-/// Seals `letter` for `recipients`; duplicates among them count once. `sequence` must be larger than in the sender's
+/// Seals `message` for `recipients`; duplicates among them count once. `sequence` must be larger than in the sender's
 /// last envelope.
 ///
 /// # Errors
 /// [`SealError`] when the text is too long, or there are no recipients or too many.
 pub fn seal(
-    letter: &Letter,
+    message: &Message,
     sequence: u64,
     sender: &Identity,
     recipients: &[PublicKey],
 ) -> Result<Envelope, SealError> {
-    if letter.text.len() > MAX_TEXT_BYTES {
-        return Err(SealError::LongText(letter.text.len()));
+    if message.text.len() > MAX_TEXT_BYTES {
+        return Err(SealError::LongText(message.text.len()));
     }
     let mut recipients: Vec<_> = recipients.iter().collect();
     recipients.sort_unstable_by_key(|key| key.id());
@@ -87,8 +87,8 @@ pub fn seal(
     let header = Envelope::write_header(MessageId(rng().random()), sequence, sender.public_key().id(), &slots);
     let header_hash = sha256(&header);
 
-    let signature = sender.sign(&to_be_signed(&header_hash, letter));
-    let inside = Zeroizing::new(write_inside(letter, &signature));
+    let signature = sender.sign(&to_be_signed(&header_hash, message));
+    let inside = Zeroizing::new(write_inside(message, &signature));
     let (cipher, nonce) = body_cipher(&secret, &header_hash);
     let mut bytes = [&header[..], &inside].concat();
     let tag = cipher
@@ -102,7 +102,7 @@ pub fn seal(
 ///
 /// # Errors
 /// [`CannotOpen`], for every cause alike.
-pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Result<Letter, CannotOpen> {
+pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Result<Message, CannotOpen> {
     let me = identity.public_key().id();
     let slot = envelope.slots.iter().find(|slot| slot.recipient == me).ok_or(CannotOpen)?;
     if envelope.sender != sender.id() {
@@ -118,8 +118,8 @@ pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Res
     cipher
         .decrypt_inout_detached(&nonce, envelope.header(), inside.as_mut_slice().into(), &tag)
         .map_err(|_| CannotOpen)?;
-    let (letter, signature) = read_inside(&inside).ok_or(CannotOpen)?;
-    if sender.verify(&to_be_signed(&header_hash, &letter), signature) { Ok(letter) } else { Err(CannotOpen) }
+    let (message, signature) = read_inside(&inside).ok_or(CannotOpen)?;
+    if sender.verify(&to_be_signed(&header_hash, &message), signature) { Ok(message) } else { Err(CannotOpen) }
 }
 
 /// Tries to decrypt an envelope for other recipients with the key of `identity`, to demonstrate that it fails.
@@ -158,27 +158,28 @@ fn body_cipher(secret: &[u8; 32], header_hash: &[u8; 32]) -> (ChaCha20Poly1305, 
     (cipher, Nonce::<ChaCha20Poly1305>::try_from(nonce).expect("12 bytes"))
 }
 
-fn to_be_signed(header_hash: &[u8; 32], letter: &Letter) -> Vec<u8> {
+fn to_be_signed(header_hash: &[u8; 32], message: &Message) -> Vec<u8> {
+    // The label keeps an older word for a message; changing it would change the wire.
     Transcript::new("triptych letter v1")
         .with(header_hash)
-        .with(&letter.sent_unix_millis.to_be_bytes())
-        .with(letter.text.as_bytes())
+        .with(&message.sent_unix_millis.to_be_bytes())
+        .with(message.text.as_bytes())
         .into_bytes()
 }
 
 /// `time 8 | text length 4 | text | signature length 2 | signature | zeros`
-fn write_inside(letter: &Letter, signature: &[u8]) -> Vec<u8> {
+fn write_inside(message: &Message, signature: &[u8]) -> Vec<u8> {
     let mut inside = Vec::with_capacity(MAX_TEXT_BYTES + 1024);
-    inside.extend_from_slice(&letter.sent_unix_millis.to_be_bytes());
-    inside.extend_from_slice(&u32::try_from(letter.text.len()).expect("checked by seal").to_be_bytes());
-    inside.extend_from_slice(letter.text.as_bytes());
+    inside.extend_from_slice(&message.sent_unix_millis.to_be_bytes());
+    inside.extend_from_slice(&u32::try_from(message.text.len()).expect("checked by seal").to_be_bytes());
+    inside.extend_from_slice(message.text.as_bytes());
     inside.extend_from_slice(&u16::try_from(signature.len()).expect("at most 512 bytes").to_be_bytes());
     inside.extend_from_slice(signature);
     inside.resize(inside.len().next_multiple_of(PADDING_BYTES), 0);
     inside
 }
 
-fn read_inside(inside: &[u8]) -> Option<(Letter, &[u8])> {
+fn read_inside(inside: &[u8]) -> Option<(Message, &[u8])> {
     let (time, rest) = inside.split_first_chunk::<8>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let (text, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
@@ -188,5 +189,5 @@ fn read_inside(inside: &[u8]) -> Option<(Letter, &[u8])> {
         return None;
     }
     let text = String::from_utf8(text.to_vec()).ok()?;
-    Some((Letter { sent_unix_millis: u64::from_be_bytes(*time), text }, signature))
+    Some((Message { sent_unix_millis: u64::from_be_bytes(*time), text }, signature))
 }

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::{
-    CannotOpen, Envelope, EnvelopeError, Identity, Letter, PublicKey, SealError, attempt, open, seal, test_keys,
+    CannotOpen, Envelope, EnvelopeError, Identity, Message, PublicKey, SealError, attempt, open, seal, test_keys,
 };
 use crate::limits::MAX_TEXT_BYTES;
 
-fn letter(text: &str) -> Letter {
-    Letter { sent_unix_millis: 1_770_000_000_123, text: text.to_owned() }
+fn message(text: &str) -> Message {
+    Message { sent_unix_millis: 1_770_000_000_123, text: text.to_owned() }
 }
 
 fn keys(people: &[&Identity]) -> Vec<PublicKey> {
@@ -25,27 +25,27 @@ fn with_flipped(envelope: &Envelope, position: usize) -> Option<Envelope> {
 #[test]
 fn each_recipient_and_no_other_key_opens_an_envelope() {
     let (ada, bob, eve) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
-    let to_bob = seal(&letter("Hallo, 世界! 🦀\nzweite Zeile"), 1, &ada, &keys(&[&bob])).unwrap();
+    let to_bob = seal(&message("Hallo, 世界! 🦀\nzweite Zeile"), 1, &ada, &keys(&[&bob])).unwrap();
     assert_eq!(open(&to_bob, &bob, ada.public_key()).map(|l| l.text).unwrap(), "Hallo, 世界! 🦀\nzweite Zeile");
     assert_eq!(open(&to_bob, &eve, ada.public_key()).err(), Some(CannotOpen));
     assert_eq!(attempt(&to_bob, &eve), Err(CannotOpen));
     assert_eq!(attempt(&to_bob, &bob), Ok(()), "an attempt is a real one");
 
-    let to_both = seal(&letter("all"), 2, &ada, &keys(&[&bob, &eve, &bob])).unwrap();
+    let to_both = seal(&message("all"), 2, &ada, &keys(&[&bob, &eve, &bob])).unwrap();
     assert_eq!(to_both.slots.len(), 2, "a repeated recipient counts once");
     for reader in [&bob, &eve] {
-        assert!(open(&to_both, reader, ada.public_key()).is_ok_and(|l| l == letter("all")));
+        assert!(open(&to_both, reader, ada.public_key()).is_ok_and(|l| l == message("all")));
     }
 }
 
 #[test]
 fn the_sender_must_be_who_the_header_says() {
     let (ada, bob, eve) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
-    let envelope = seal(&letter("x"), 1, &ada, &keys(&[&bob])).unwrap();
+    let envelope = seal(&message("x"), 1, &ada, &keys(&[&bob])).unwrap();
     assert_eq!(open(&envelope, &bob, eve.public_key()).err(), Some(CannotOpen));
 
-    // Eve puts Ada's key id over her own letter.
-    let mut forged = seal(&letter("x"), 1, &eve, &keys(&[&bob])).unwrap();
+    // Eve puts Ada's key id over her own message.
+    let mut forged = seal(&message("x"), 1, &eve, &keys(&[&bob])).unwrap();
     let sender_at = 1 + 1 + 16 + 8;
     forged.bytes[sender_at..sender_at + 32].copy_from_slice(&ada.public_key().id().0);
     let forged = Envelope::parse(forged.bytes).unwrap();
@@ -53,11 +53,11 @@ fn the_sender_must_be_who_the_header_says() {
 }
 
 #[test]
-fn a_recipient_cannot_pass_the_letter_on_in_the_senders_name() {
+fn a_recipient_cannot_pass_the_message_on_in_the_senders_name() {
     // Bob moves the body he got from Ada under a header for Eve, with the secret wrapped for Eve.
     let (ada, bob, eve) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
-    let to_bob = seal(&letter("for Bob"), 1, &ada, &keys(&[&bob])).unwrap();
-    let to_eve = seal(&letter("for Eve"), 1, &ada, &keys(&[&eve])).unwrap();
+    let to_bob = seal(&message("for Bob"), 1, &ada, &keys(&[&bob])).unwrap();
+    let to_eve = seal(&message("for Eve"), 1, &ada, &keys(&[&eve])).unwrap();
     let spliced = [to_eve.header(), to_bob.body()].concat();
     let spliced = Envelope::parse(spliced).unwrap();
     assert_eq!(open(&spliced, &eve, ada.public_key()).err(), Some(CannotOpen));
@@ -66,7 +66,7 @@ fn a_recipient_cannot_pass_the_letter_on_in_the_senders_name() {
 #[test]
 fn no_changed_byte_goes_unnoticed() {
     let (ada, bob) = (test_keys::ada(), test_keys::bob());
-    let envelope = seal(&letter("short"), 1, &ada, &keys(&[&bob])).unwrap();
+    let envelope = seal(&message("short"), 1, &ada, &keys(&[&bob])).unwrap();
     for position in (0..envelope.as_bytes().len()).step_by(7) {
         if let Some(changed) = with_flipped(&envelope, position) {
             assert_eq!(open(&changed, &bob, ada.public_key()).err(), Some(CannotOpen), "byte {position}");
@@ -77,7 +77,7 @@ fn no_changed_byte_goes_unnoticed() {
 #[test]
 fn every_cut_is_refused() {
     let (ada, bob) = (test_keys::ada(), test_keys::bob());
-    let bytes = seal(&letter("short"), 1, &ada, &keys(&[&bob])).unwrap().as_bytes().to_vec();
+    let bytes = seal(&message("short"), 1, &ada, &keys(&[&bob])).unwrap().as_bytes().to_vec();
     for length in 0..bytes.len() {
         let opened = Envelope::parse(bytes[..length].to_vec()).map(|cut| open(&cut, &bob, ada.public_key()));
         assert!(matches!(opened, Err(EnvelopeError::Short) | Ok(Err(CannotOpen))), "{length} bytes");
@@ -87,7 +87,7 @@ fn every_cut_is_refused() {
 #[test]
 fn layouts_that_lie_are_refused_with_the_reason() {
     let (ada, bob) = (test_keys::ada(), test_keys::bob());
-    let bytes = seal(&letter("x"), 1, &ada, &keys(&[&bob])).unwrap().as_bytes().to_vec();
+    let bytes = seal(&message("x"), 1, &ada, &keys(&[&bob])).unwrap().as_bytes().to_vec();
     let changed = |at: usize, value: &[u8]| {
         let mut bytes = bytes.clone();
         bytes[at..at + value.len()].copy_from_slice(value);
@@ -107,17 +107,17 @@ fn layouts_that_lie_are_refused_with_the_reason() {
 fn texts_up_to_the_limit_fit_and_longer_ones_are_refused_before_sealing() {
     let (ada, bob) = (test_keys::ada(), test_keys::bob());
     let longest = "ž".repeat(MAX_TEXT_BYTES / 2);
-    let envelope = seal(&letter(&longest), 1, &ada, &keys(&[&bob])).unwrap();
+    let envelope = seal(&message(&longest), 1, &ada, &keys(&[&bob])).unwrap();
     assert!(open(&envelope, &bob, ada.public_key()).is_ok_and(|l| l.text == longest));
-    let refused = seal(&letter(&(longest + "x")), 1, &ada, &keys(&[&bob])).err();
+    let refused = seal(&message(&(longest + "x")), 1, &ada, &keys(&[&bob])).err();
     assert_eq!(refused, Some(SealError::LongText(MAX_TEXT_BYTES + 1)));
-    assert_eq!(seal(&letter("x"), 1, &ada, &[]).err(), Some(SealError::BadRecipientCount(0)));
+    assert_eq!(seal(&message("x"), 1, &ada, &[]).err(), Some(SealError::BadRecipientCount(0)));
 }
 
 #[test]
 fn texts_of_similar_length_look_alike_and_equal_texts_do_not() {
     let (ada, bob) = (test_keys::ada(), test_keys::bob());
-    let sealed = |text| seal(&letter(text), 1, &ada, &keys(&[&bob])).unwrap();
+    let sealed = |text| seal(&message(text), 1, &ada, &keys(&[&bob])).unwrap();
     assert_eq!(sealed("yes").as_bytes().len(), sealed("no, never").as_bytes().len());
     assert_ne!(sealed("yes").body(), sealed("yes").body());
 }
@@ -127,11 +127,11 @@ proptest! {
     #[test]
     fn any_text_comes_out_as_it_went_in(text in ".{0,400}", sequence: u64, sent_unix_millis: u64) {
         let (ada, bob) = (test_keys::ada(), test_keys::bob());
-        let letter = Letter { sent_unix_millis, text };
-        let sealed = seal(&letter, sequence, &ada, &keys(&[&bob])).unwrap();
+        let message = Message { sent_unix_millis, text };
+        let sealed = seal(&message, sequence, &ada, &keys(&[&bob])).unwrap();
         let travelled = Envelope::parse(sealed.as_bytes().to_vec()).unwrap();
         prop_assert_eq!(travelled.sequence, sequence);
-        prop_assert!(open(&travelled, &bob, ada.public_key()).is_ok_and(|opened| opened == letter));
+        prop_assert!(open(&travelled, &bob, ada.public_key()).is_ok_and(|opened| opened == message));
     }
 
     #[test]

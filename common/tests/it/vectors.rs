@@ -171,8 +171,8 @@ fn the_protocol_page_has_a_correct_example_of_each_message() {
 #[test]
 fn the_committed_envelope_opens() {
     let envelope = Envelope::parse(from_hex(&document("docs/vectors/envelope.hex"))).unwrap();
-    let letter = open(&envelope, &test_keys::bob(), test_keys::ada().public_key()).unwrap();
-    assert_eq!(letter.text, "Hello, Bob! Grüße, 你好");
-    assert_eq!(letter.sent_unix_millis, 1_780_000_000_000);
+    let message = open(&envelope, &test_keys::bob(), test_keys::ada().public_key()).unwrap();
+    assert_eq!(message.text, "Hello, Bob! Grüße, 你好");
+    assert_eq!(message.sent_unix_millis, 1_780_000_000_000);
     assert_eq!(envelope.sequence, 42);
 }

@@ -11,13 +11,13 @@ use std::{
 use bytes::Bytes;
 use common::{
     codec::encode_client,
-    crypto::{CannotOpen, Envelope, Identity, KeyId, Letter, PublicKey, attempt, open, seal},
+    crypto::{CannotOpen, Envelope, Identity, KeyId, Message, PublicKey, attempt, open, seal},
     message::{Blob, ClientMessage, Person},
     name::Name,
 };
 use tokio::sync::mpsc;
 
-use crate::event::{DraftId, NetEvent, ReceivedLetter, WireEntry, WireOutcome};
+use crate::event::{DraftId, NetEvent, ReceivedMessage, WireEntry, WireOutcome};
 
 /// Jobs that may wait; when more come, the connection is read no further until some are done.
 const QUEUE_LENGTH: usize = 256;
@@ -123,8 +123,8 @@ impl Keyring {
             sequences.own = unix_micros.max(sequences.own + 1);
             sequences.own
         };
-        let letter = Letter { sent_unix_millis: unix_micros / 1000, text };
-        match seal(&letter, sequence, &self.identity, recipients) {
+        let message = Message { sent_unix_millis: unix_micros / 1000, text };
+        match seal(&message, sequence, &self.identity, recipients) {
             Ok(envelope) => {
                 let message_id = envelope.message_id;
                 let say = ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) };
@@ -136,13 +136,13 @@ impl Keyring {
 
     fn receive(&mut self, envelope: &Envelope, now: Instant) -> Vec<KeyOutput> {
         let me = self.identity.public_key().id();
-        let mut letter = None;
+        let mut message = None;
         let outcome = if envelope.sender == me {
             WireOutcome::Own
         } else if envelope.recipients().any(|recipient| recipient == me) {
             match self.open(envelope) {
                 Ok(opened) => {
-                    letter = Some(opened);
+                    message = Some(opened);
                     WireOutcome::Opened
                 }
                 Err(CannotOpen) => WireOutcome::Rejected,
@@ -156,25 +156,25 @@ impl Keyring {
             WireOutcome::NotTried
         };
         let entry = NetEvent::Envelope(wire_entry(envelope, outcome));
-        let letter = letter.map(NetEvent::Letter);
-        [Some(entry), letter].into_iter().flatten().map(KeyOutput::Event).collect()
+        let message = message.map(NetEvent::Received);
+        [Some(entry), message].into_iter().flatten().map(KeyOutput::Event).collect()
     }
 
     /// In the order of the design: addressed to me, sender known, not seen before, then the cryptography.
-    fn open(&mut self, envelope: &Envelope) -> Result<ReceivedLetter, CannotOpen> {
+    fn open(&mut self, envelope: &Envelope) -> Result<ReceivedMessage, CannotOpen> {
         let sender = self.people.get(&envelope.sender).ok_or(CannotOpen)?;
         if self.sequences().opened.get(&envelope.sender).is_some_and(|&highest| envelope.sequence <= highest) {
             return Err(CannotOpen);
         }
-        let letter = open(envelope, &self.identity, &sender.public_key)?;
+        let message = open(envelope, &self.identity, &sender.public_key)?;
         self.sequences().opened.insert(envelope.sender, envelope.sequence);
-        Ok(ReceivedLetter {
+        Ok(ReceivedMessage {
             from: sender.name.clone(),
             sender: envelope.sender,
             recipients: envelope.recipients().collect(),
             message_id: envelope.message_id,
-            sent_unix_millis: letter.sent_unix_millis,
-            text: letter.text,
+            sent_unix_millis: message.sent_unix_millis,
+            text: message.text,
         })
     }
 
@@ -237,9 +237,9 @@ mod tests {
     }
 
     fn sealed(sequence: u64, text: &str) -> Vec<u8> {
-        let letter = Letter { sent_unix_millis: 5, text: text.to_owned() };
+        let message = Message { sent_unix_millis: 5, text: text.to_owned() };
         let to_bob = [test_keys::bob().public_key().clone()];
-        seal(&letter, sequence, &test_keys::ada(), &to_bob).unwrap().as_bytes().to_vec()
+        seal(&message, sequence, &test_keys::ada(), &to_bob).unwrap().as_bytes().to_vec()
     }
 
     fn events(outcomes: Vec<KeyOutput>) -> (Vec<WireOutcome>, Vec<String>) {
@@ -247,8 +247,8 @@ mod tests {
         for outcome in outcomes {
             match outcome {
                 KeyOutput::Event(NetEvent::Envelope(entry)) => wire.push(entry.outcome),
-                KeyOutput::Event(NetEvent::Letter(letter)) => texts.push(letter.text),
-                _ => panic!("neither envelope nor letter"),
+                KeyOutput::Event(NetEvent::Received(message)) => texts.push(message.text),
+                _ => panic!("neither envelope nor message"),
             }
         }
         (wire, texts)
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_from_somebody_who_is_not_in_the_dictionary_is_rejected() {
+    fn a_message_from_somebody_who_is_not_in_the_dictionary_is_rejected() {
         let mut bob = keyring(test_keys::bob());
         bob.work(KeyJob::Left(Name::parse("ada").unwrap()), Instant::now(), 0);
         assert_eq!(events(bob.work(KeyJob::Envelope(sealed(1, "x")), Instant::now(), 0)).0, [WireOutcome::Rejected]);

@@ -8,7 +8,7 @@ use common::{
     name::Name,
 };
 
-use crate::event::{DraftId, ReceivedLetter};
+use crate::event::{DraftId, ReceivedMessage};
 
 use super::action::Peer;
 
@@ -119,16 +119,16 @@ impl Conversations {
         })
     }
 
-    pub(super) fn receive(&mut self, letter: ReceivedLetter, is_on_screen: impl Fn(Peer) -> bool) {
-        // A letter sealed to several people belongs where all of them can answer.
-        let peer = if letter.recipients.len() > 1 { Peer::Everyone } else { Peer::Person(letter.sender) };
+    pub(super) fn receive(&mut self, message: ReceivedMessage, is_on_screen: impl Fn(Peer) -> bool) {
+        // A message sealed to several people belongs where all of them can answer.
+        let peer = if message.recipients.len() > 1 { Peer::Everyone } else { Peer::Person(message.sender) };
         let is_read = is_on_screen(peer);
         let conversation = self.entry(peer);
         conversation.unread_count += u32::from(!is_read);
         conversation.push(Message {
-            author: Author::Other { name: letter.from, key: letter.sender },
-            unix_millis: letter.sent_unix_millis,
-            text: letter.text,
+            author: Author::Other { name: message.from, key: message.sender },
+            unix_millis: message.sent_unix_millis,
+            text: message.text,
             delivery: Delivery::Received,
         });
     }

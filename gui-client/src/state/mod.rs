@@ -159,10 +159,10 @@ impl State {
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
-            NetEvent::Letter(letter) => {
+            NetEvent::Received(message) => {
                 let (selected, side) = (self.selected, self.side);
                 let is_on_screen = |peer| peer == selected && side == SidePanel::Conversation;
-                self.conversations.receive(letter, is_on_screen);
+                self.conversations.receive(message, is_on_screen);
             }
             NetEvent::Envelope(entry) => {
                 if entry.outcome == WireOutcome::Own {
@@ -343,7 +343,7 @@ impl State {
         vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
     }
 
-    /// Whom a message to `peer` is sealed for. What is for everyone is for me too: that keeps it a letter to several
+    /// Whom a message to `peer` is sealed for. What is for everyone is for me too: that keeps it a message to several
     /// people, which its readers file under Everyone, even when only one other person is online.
     fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
         match peer {

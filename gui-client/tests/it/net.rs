@@ -32,16 +32,16 @@ fn one_writes_one_reads_and_one_cannot() {
         NetEvent::Sent { draft: DraftId(1), message_id } => Some(*message_id),
         _ => None,
     });
-    let letter = bob.letter();
-    assert_eq!((letter.text, letter.from.as_str(), letter.message_id), (text, "ada", message_id));
+    let message = bob.message();
+    assert_eq!((message.text, message.from.as_str(), message.message_id), (text, "ada", message_id));
     assert_eq!(ada.envelope(), WireOutcome::Own);
     assert_eq!(eve.envelope(), WireOutcome::Foreign);
 
     let everyone = vec![test_keys::ada().public_key().clone(), test_keys::bob().public_key().clone()];
     eve.net.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
     for reader in [ada, bob] {
-        let letter = reader.letter();
-        assert_eq!((letter.text.as_str(), letter.recipients.len()), ("all", 2));
+        let message = reader.message();
+        assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 2));
     }
 
     // A text that is too long goes nowhere, and is said so.

@@ -15,7 +15,7 @@ use triptych_client::{
 };
 
 use crate::support::scenes::{
-    self, ada, bob, envelope, eve, form, id, joined, joined_with, letter, library, lost, moment, name, name_taken,
+    self, ada, bob, envelope, eve, form, id, joined, joined_with, library, lost, message, moment, name, name_taken,
     online, person, say,
 };
 
@@ -322,7 +322,7 @@ fn after_a_reconnect_conversations_stay_but_another_self_begins_anew() {
 }
 
 #[test]
-fn everyone_is_each_person_online_and_me_so_that_it_stays_a_letter_to_several() {
+fn everyone_is_each_person_online_and_me_so_that_it_stays_a_message_to_several() {
     let mut state = joined_with(vec![person("ada", ada()), person("bob", bob())], library());
     let sent = write(&mut state, Peer::Everyone, "Good morning");
     let [NetCommand::Send { recipients, .. }] = &sent[..] else { panic!("one message is sent") };
@@ -331,10 +331,10 @@ fn everyone_is_each_person_online_and_me_so_that_it_stays_a_letter_to_several() 
 }
 
 #[test]
-fn letters_are_filed_by_whom_they_are_for() {
+fn messages_are_filed_by_whom_they_are_for() {
     let mut state = joined();
-    state.apply(letter("bob", &bob(), &[&ada()], "to you", 0), moment());
-    state.apply(letter("bob", &bob(), &[&ada(), &eve()], "to several", 1), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "to you", 0), moment());
+    state.apply(message("bob", &bob(), &[&ada(), &eve()], "to several", 1), moment());
     assert_eq!(messages(&state, bob_peer())[0].text, "to you");
     assert_eq!(messages(&state, Peer::Everyone)[0].text, "to several");
 }
@@ -380,16 +380,16 @@ fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
 fn unread_messages_are_counted_until_they_are_on_the_screen() {
     let mut state = joined();
     let unread = |state: &State, peer| state.conversations.get(peer).map_or(0, |c| c.unread_count);
-    state.apply(letter("bob", &bob(), &[&ada()], "one", 0), moment());
-    state.apply(letter("bob", &bob(), &[&ada()], "two", 1), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "one", 0), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "two", 1), moment());
     assert_eq!(unread(&state, bob_peer()), 2);
     let effects = state.handle(Action::Select(bob_peer()), moment());
     assert!(effects == [Effect::FocusComposer]);
     assert_eq!(unread(&state, bob_peer()), 0);
-    state.apply(letter("bob", &bob(), &[&ada()], "three", 2), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "three", 2), moment());
     assert_eq!(unread(&state, bob_peer()), 0, "it is on the screen");
     state.handle(Action::ShowSide(SidePanel::Wire), moment());
-    state.apply(letter("bob", &bob(), &[&ada()], "four", 3), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "four", 3), moment());
     assert_eq!(unread(&state, bob_peer()), 1, "the wire hides it");
     state.handle(Action::ShowSide(SidePanel::Conversation), moment());
     assert_eq!(unread(&state, bob_peer()), 0);
@@ -404,7 +404,7 @@ fn the_wire_and_conversations_are_bounded() {
     assert_eq!(state.wire.newest_first().len(), 500);
     assert_eq!(state.wire.total(), 600);
     for minute in 0..2_050 {
-        state.apply(letter("bob", &bob(), &[&ada()], &minute.to_string(), minute), moment());
+        state.apply(message("bob", &bob(), &[&ada()], &minute.to_string(), minute), moment());
     }
     let messages = messages(&state, bob_peer());
     assert_eq!(messages.len(), 2_000);

@@ -208,8 +208,8 @@ async fn rule_breakers_are_refused_and_nobody_else_notices() {
     let eve_key = test_keys::eve();
     let oversize = u32::try_from(MAX_CLIENT_FRAME_BYTES + 1).unwrap().to_be_bytes().to_vec();
     let forged = {
-        let letter = common::crypto::Letter { sent_unix_millis: 0, text: "x".into() };
-        let envelope = common::crypto::seal(&letter, 1, &ada_key, &[bob_key.public_key().clone()]).unwrap();
+        let message = common::crypto::Message { sent_unix_millis: 0, text: "x".into() };
+        let envelope = common::crypto::seal(&message, 1, &ada_key, &[bob_key.public_key().clone()]).unwrap();
         common::codec::encode_client(&ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }).to_vec()
     };
     let garbled = common::codec::encode_client(&ClientMessage::Say { envelope: Blob(vec![9; 100]) }).to_vec();

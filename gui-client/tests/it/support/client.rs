@@ -14,7 +14,7 @@ use common::{
 };
 use tempfile::TempDir;
 use triptych_client::{
-    event::{NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedLetter, WireOutcome},
+    event::{NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedMessage, WireOutcome},
     net::{NetHandle, NetSettings, identity::identity_path},
 };
 
@@ -87,9 +87,9 @@ impl Client {
         })
     }
 
-    pub fn letter(&self) -> ReceivedLetter {
-        self.wait_for("letter", |event| match event {
-            NetEvent::Letter(letter) => Some(letter.clone()),
+    pub fn message(&self) -> ReceivedMessage {
+        self.wait_for("message", |event| match event {
+            NetEvent::Received(message) => Some(message.clone()),
             _ => None,
         })
     }

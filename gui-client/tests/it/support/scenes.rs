@@ -17,7 +17,7 @@ use common::{
     name::Name,
 };
 use triptych_client::{
-    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedLetter, WireEntry, WireOutcome},
+    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, WireEntry, WireOutcome},
     state::{
         State,
         action::{Action, Moment, Peer, SidePanel},
@@ -143,8 +143,8 @@ pub fn joined_with(people: Vec<Person>, library: Library) -> State {
     state
 }
 
-pub fn letter(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: &str, minute: u64) -> NetEvent {
-    NetEvent::Letter(ReceivedLetter {
+pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: &str, minute: u64) -> NetEvent {
+    NetEvent::Received(ReceivedMessage {
         from: name(from),
         sender: sender.id(),
         recipients: recipients.iter().map(|key| key.id()).collect(),
@@ -186,17 +186,17 @@ pub fn say(state: &mut State, peer: Peer, text: &str, number: u8, minute: u64) {
 fn talked() -> State {
     let mut state = joined();
     let bob_peer = Peer::Person(bob().id());
-    state.apply(letter("bob", &bob(), &[&ada()], "Are you there?", 1), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "Are you there?", 1), moment());
     say(&mut state, bob_peer, "Yes. Shall we watch the numbers together?", 100, 2);
     state.apply(
-        letter("bob", &bob(), &[&ada()], "Gladly. It is odd to see the same picture become sharp in the middle.", 3),
+        message("bob", &bob(), &[&ada()], "Gladly. It is odd to see the same picture become sharp in the middle.", 3),
         moment(),
     );
-    state.apply(letter("bob", &bob(), &[&ada()], "I start it now.", 3), moment());
+    state.apply(message("bob", &bob(), &[&ada()], "I start it now.", 3), moment());
     say(&mut state, bob_peer, "Me too.\nThree, two, one …", 101, 4);
     state.apply(envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
     state.apply(envelope(4, eve().id(), vec![bob().id()], WireOutcome::Foreign), moment());
-    state.apply(letter("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
+    state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
     state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], WireOutcome::Opened), moment());
     state
 }
@@ -331,7 +331,7 @@ pub fn scene(which: &str) -> State {
             .into_iter()
             .enumerate()
             {
-                state.apply(letter("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
+                state.apply(message("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
             }
         }
         "wire" => {

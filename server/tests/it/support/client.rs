@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing},
-    crypto::{Identity, JoinTranscript, Letter, seal},
+    crypto::{Identity, JoinTranscript, Message, seal},
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
@@ -91,8 +91,8 @@ impl TestClient {
     /// Says `text` to `recipients`.
     pub async fn say(&mut self, text: &str, sequence: u64, sender: &Identity, recipients: &[&Identity]) -> Vec<u8> {
         let keys: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
-        let letter = Letter { sent_unix_millis: 0, text: text.to_owned() };
-        let envelope = seal(&letter, sequence, sender, &keys).unwrap().as_bytes().to_vec();
+        let message = Message { sent_unix_millis: 0, text: text.to_owned() };
+        let envelope = seal(&message, sequence, sender, &keys).unwrap().as_bytes().to_vec();
         self.send(&ClientMessage::Say { envelope: Blob(envelope.clone()) }).await;
         envelope
     }
