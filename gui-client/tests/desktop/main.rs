@@ -1,34 +1,48 @@
-//! The whole of it as people use it: a real server, two real windows, mouse and keyboard.
+//! End-to-end tests of the built programs: a real server, real windows, mouse and keyboard.
 //!
-//! One connects, writes to the other, plays a video and hears back meanwhile. What is on the screens is read from the
-//! screens. The pictures stay in `target/tmp/desktop/`.
+//! Two users connect, write to each other and watch a video. What the windows show is read from screenshots, which stay
+//! in `target/tmp/desktop/`.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod ocr;
 mod programs;
 mod screen;
 mod sound;
 
-use std::{fs, path::Path, process::Command, sync::Mutex};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use image::RgbImage;
+use ocr::readings;
 use programs::{Program, files_below, server_program, start_client, start_server};
-use screen::{Area, Screen, wait_for};
+use screen::{Area, DEADLINE, Screen, wait_for};
 
-/// One at a time: each takes what the machine has.
+/// Held by the running test: these tests run one at a time, because each uses the whole machine.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// More than a client writes besides its pictures, less than a second of pictures.
-const MOST_WRITTEN_BYTES: u64 = 4 * 1024 * 1024;
+/// More than a client writes apart from video, and less than one second of video.
+const MAX_WRITTEN_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The sun of the sample video.
+/// Colour of the sun in the sample video.
 const SUN: [u8; 3] = [255, 239, 162];
 
-/// What the sample is made of, in the order of showing.
+/// The sample's resolutions, in the order in which they are shown.
 const RESOLUTIONS: [&str; 3] = ["240p", "720p", "1440p"];
 
-/// Where the badge is in a window of the first size: left, top, width, height.
+/// Rectangle of the resolution badge in a window of the initial size: left, top, width, height.
 const BADGE: (u32, u32, u32, u32) = (780, 213, 70, 40);
+
+/// A picture with at least this share of sun-coloured pixels shows the sample.
+const MIN_SUN_SHARE: f64 = 0.002;
+
+/// Time between two screenshots of the playing video: some twenty of each resolution.
+const SCREENSHOT_INTERVAL: Duration = Duration::from_millis(200);
 
 #[test]
 fn two_people_write_and_watch() {
@@ -48,21 +62,21 @@ fn two_people_write_and_watch() {
     let mut ada = start_client(&ada_screen, &address, "Ada", home.path());
     let mut bob = start_client(&bob_screen, &address, "Bob", home.path());
 
-    // The form is filled in; Enter connects. Keys are made on the way.
+    // The form is filled in; Enter connects. Each client makes its key on the way.
     for screen in [&ada_screen, &bob_screen] {
         screen.focus_window("Triptych");
         screen.find("Connect", Area::Anywhere);
-        screen.picture("1-connect");
+        screen.screenshot("1-connect");
         screen.press("Return");
     }
 
-    // Each appears at the other. A click, a message, Enter.
+    // Each sees the other. A click, a message, Enter.
     ada_screen.click(&ada_screen.find("Bob", Area::Left));
     ada_screen.type_text("Marmalade tonight?");
     ada_screen.press("Return");
     bob_screen.click(&bob_screen.find("Ada", Area::Left));
     bob_screen.find("Marmalade", Area::Right);
-    bob_screen.picture("2-message");
+    bob_screen.screenshot("2-message");
 
     // A click on the video, and an answer while it plays.
     let title = ada_screen.find("sample", Area::Left);
@@ -71,26 +85,26 @@ fn two_people_write_and_watch() {
         bob_screen.type_text("Gladly");
         bob_screen.press("Return");
     });
-    assert_eq!(badges(&ada_screen, &playing), RESOLUTIONS, "each resolution was on the screen");
+    assert_eq!(badges(&playing), RESOLUTIONS, "each resolution was on the screen");
     for (number, picture) in playing.iter().enumerate() {
         let share = sun_share(picture);
-        assert!(share > 0.002, "picture {number} shows the sample's sun on {share} of the screen");
+        assert!(share > MIN_SUN_SHARE, "picture {number} shows the sample's sun on {share} of the screen");
     }
-    // A quarter of the video later the sun stands elsewhere.
+    // A quarter of the video later the sun is somewhere else.
     let later = playing.iter().skip(playing.len() / 4);
     let share = playing.iter().zip(later).map(|(before, after)| changed_share(before, after)).fold(1.0, f64::min);
     assert!(share > 0.005, "the picture moves: only {share} of it has changed");
     println!("{}", ada.wait_for_log("frames shown"));
     ada_screen.find("Gladly", Area::Right);
-    ada_screen.picture("4-answered");
+    ada_screen.screenshot("4-answered");
 
     // Again, and stop.
     ada_screen.click(&title);
-    wait_for("the picture again", || (sun_share(&ada_screen.picture("latest")) > 0.002).then_some(()));
+    wait_for("the picture again", || (sun_share(&ada_screen.capture(Area::Anywhere)) > MIN_SUN_SHARE).then_some(()));
     ada_screen.click(&ada_screen.find("Stop", Area::Right));
     ada.wait_for_log("stopped:");
     ada_screen.find("Nothing", Area::Right);
-    ada_screen.picture("5-stopped");
+    ada_screen.screenshot("5-stopped");
 
     assert_nothing_kept(&home.path().join("Ada"), ada.child.id());
 
@@ -99,36 +113,42 @@ fn two_people_write_and_watch() {
     server.wait_for_log("Bob left");
     server.kill();
     ada_screen.find("Reconnect", Area::Anywhere);
-    ada_screen.picture("6-server-gone");
+    ada_screen.screenshot("6-server-gone");
     assert!(ada.child.try_wait().unwrap().is_none(), "the window stays");
     ada.kill();
 }
 
-/// Pictures of the screen from the first of the video to the last; `meanwhile` is done early on.
+/// Screenshots from the first picture of the video to the last; `meanwhile` is done early on.
 fn watch(screen: &Screen, client: &Program, meanwhile: impl FnOnce()) -> Vec<RgbImage> {
-    wait_for("the first picture", || (sun_share(&screen.picture("latest")) > 0.002).then_some(()));
-    let mut playing = vec![screen.picture("3-playing-00")];
+    wait_for("the first picture", || (sun_share(&screen.capture(Area::Anywhere)) > MIN_SUN_SHARE).then_some(()));
+    let mut playing = vec![screen.screenshot("3-playing-00")];
     meanwhile();
+    let begun = Instant::now();
+    let mut due = begun;
     while !client.log().contains("frames shown") {
-        let picture = screen.picture(&format!("3-playing-{:02}", playing.len()));
-        if sun_share(&picture) > 0.002 {
+        assert!(begun.elapsed() < 2 * DEADLINE, "the video ends");
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        due = Instant::now() + SCREENSHOT_INTERVAL;
+        let picture = screen.screenshot(&format!("3-playing-{:02}", playing.len()));
+        if sun_share(&picture) > MIN_SUN_SHARE {
             playing.push(picture);
         }
-        assert!(playing.len() < 200, "the video ends");
     }
     playing
 }
 
-/// The resolutions that the badge named, in the order of their first showing.
-fn badges(screen: &Screen, pictures: &[RgbImage]) -> Vec<String> {
-    let mut names = Vec::new();
-    for picture in pictures {
-        let (left, top, width, height) = BADGE;
-        let badge = image::imageops::crop_imm(picture, left, top, width, height).to_image();
-        // What was misread is left out: the next picture shows the same badge.
-        let name =
-            screen.read(&badge).into_iter().map(|word| word.text).find(|text| RESOLUTIONS.contains(&text.as_str()));
+/// The resolutions that the badge names, in the order of their first appearance.
+fn badges(screenshots: &[RgbImage]) -> Vec<String> {
+    let (left, top, width, height) = BADGE;
+    let mut names: Vec<String> = Vec::new();
+    for screenshot in screenshots {
+        let badge = image::imageops::crop_imm(screenshot, left, top, width, height).to_image();
+        // A misread badge is ignored: the next screenshot shows it again.
+        let name = readings(&badge).flatten().map(|word| word.text).find(|text| RESOLUTIONS.contains(&text.as_str()));
         names.extend(name.filter(|name| !names.contains(name)));
+        if names.len() == RESOLUTIONS.len() {
+            break;
+        }
     }
     names
 }
@@ -146,7 +166,7 @@ fn changed_share(one: &RgbImage, other: &RgbImage) -> f64 {
     changed as f64 / f64::from(one.width() * one.height())
 }
 
-/// Neither files nor traffic to the disk that could hold a video.
+/// The client has written neither files nor enough bytes to hold a video.
 fn assert_nothing_kept(home: &Path, process: u32) {
     let files = files_below(home);
     let is_own = |file: &str| {
@@ -156,5 +176,5 @@ fn assert_nothing_kept(home: &Path, process: u32) {
     assert!(others.is_empty(), "the client wrote {others:?}");
     let io = fs::read_to_string(format!("/proc/{process}/io")).unwrap();
     let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok()).unwrap();
-    assert!(written < MOST_WRITTEN_BYTES, "the client wrote {written} bytes to disk");
+    assert!(written < MAX_WRITTEN_BYTES, "the client wrote {written} bytes to disk");
 }

@@ -1,4 +1,4 @@
-//! The real programs, as a person would start them, each with a home of its own.
+//! The built programs as a user starts them, each with its own home folder.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -28,7 +28,7 @@ impl Program {
         })
     }
 
-    /// As the system does it to a program that hangs.
+    /// Kills the program, without a chance to clean up.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -45,10 +45,20 @@ impl Drop for Program {
     }
 }
 
-/// The server's program: beside the client's, where `cargo build --workspace` puts it.
+/// The server's program, beside the client's. `cargo test --workspace` builds it for the server's own tests before any
+/// test runs; `cargo test -p gui-client` does not, so an outdated one is refused.
 pub fn server_program() -> PathBuf {
+    const REMEDY: &str = "build it with: cargo build --workspace --all-features --bins";
     let path = Path::new(env!("CARGO_BIN_EXE_triptych")).with_file_name("triptych-server");
-    assert!(path.exists(), "{} is missing; build it with: cargo build --workspace --bins", path.display());
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let built = modified(&path).unwrap_or_else(|error| panic!("{}: {error}; {REMEDY}", path.display()));
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for sources in [workspace.join("server/src"), workspace.join("common/src")] {
+        for source in files_below(&sources) {
+            let is_current = modified(&sources.join(&source)).unwrap() <= built;
+            assert!(is_current, "{} is older than {source} in {}; {REMEDY}", path.display(), sources.display());
+        }
+    }
     path
 }
 
@@ -75,13 +85,13 @@ pub fn start_client(screen: &Screen, address: &str, name: &str, home: &Path) -> 
     start_client_with(screen, address, name, home, &[])
 }
 
-/// Likewise, with these environment variables.
+/// Like [`start_client`], with additional environment variables.
 pub fn start_client_with(
     screen: &Screen,
     address: &str,
     name: &str,
     home: &Path,
-    surroundings: &[(&str, String)],
+    environment: &[(&str, String)],
 ) -> Program {
     let home = home.join(name);
     fs::create_dir_all(&home).unwrap();
@@ -93,7 +103,7 @@ pub fn start_client_with(
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
         .env_remove("WAYLAND_DISPLAY")
         .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, &home)))
-        .envs(surroundings.iter().map(|(name, value)| (name, value)))
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stderr(fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();

@@ -1,7 +1,6 @@
-//! A screen of its own for one program: Xvfb shows it, xdotool is its mouse and keyboard, tesseract reads it.
+//! An X display of its own for one program: Xvfb shows it, xdotool is its mouse and keyboard.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -9,41 +8,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use image::{DynamicImage, RgbImage, imageops::FilterType};
+use image::RgbImage;
+use x11rb::{
+    connection::Connection,
+    protocol::xproto::{ConnectionExt, ImageFormat},
+    rust_connection::RustConnection,
+};
+
+use crate::ocr::{Word, readings};
 
 /// Nothing takes longer than this unless it is broken.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-const WIDTH: u32 = 1280;
-const HEIGHT: u32 = 800;
-/// Tesseract was made for print: letters of a screen are too small for it.
-const MAGNIFICATION: u32 = 3;
-/// How tesseract takes the page apart: automatically, as one block, and as scattered text. Each overlooks what another
-/// finds.
-const SEGMENTATIONS: [&str; 3] = ["3", "6", "11"];
+const SCREEN_SIZE: &str = "1280x800x24";
+/// Initial size of the window. The rest of the screen is left out of screenshots.
+const WIDTH: u32 = 1200;
+const HEIGHT: u32 = 760;
+/// Width of the column with people and videos.
+const COLUMN_WIDTH: u32 = 235;
 
 /// An X display. Ends when dropped.
 pub struct Screen {
     xvfb: Child,
     pub display: String,
+    connection: RustConnection,
+    root: u32,
     pictures: PathBuf,
     label: String,
-}
-
-/// A word on the screen.
-#[derive(Debug, Clone)]
-pub struct Word {
-    pub text: String,
-    pub left: u32,
-    pub top: u32,
-    pub width: u32,
-    pub height: u32,
-}
-
-impl Word {
-    fn centre(&self) -> (u32, u32) {
-        (self.left + self.width / 2, self.top + self.height / 2)
-    }
 }
 
 /// Runs a helper program; a missing one is an error that says what to do.
@@ -54,27 +45,26 @@ pub fn run(command: &mut Command) -> std::process::Output {
     output
 }
 
-/// Waits until `condition` gives something.
+/// Polls until `condition` returns something, and panics after [`DEADLINE`].
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = condition() {
             return found;
         }
-        assert!(begun.elapsed() < DEADLINE, "{what} did not come about within {} s", DEADLINE.as_secs());
-        // A breath between two looks leaves the programs room to work.
+        assert!(begun.elapsed() < DEADLINE, "{what} did not happen within {} s", DEADLINE.as_secs());
+        // Leaves the programs under test room to work between two polls.
         sleep(Duration::from_millis(50));
     }
 }
 
 impl Screen {
-    /// Pictures taken of it are kept in `pictures`, with `label` in their names.
+    /// Screenshots are kept in `pictures`, with `label` in their names.
     pub fn start(label: &str, pictures: &Path) -> Self {
-        let size = format!("{WIDTH}x{HEIGHT}x24");
-        // Without -noreset the server begins anew whenever its last client leaves, as xdotool does after each look for the
-        // window, and a program that connects just then is turned away.
+        // Without -noreset the X server resets whenever its last client disconnects, as xdotool does after each search
+        // for the window, and a program that connects at that moment is turned away.
         let mut xvfb = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp", "-noreset"])
+            .args(["-displayfd", "1", "-screen", "0", SCREEN_SIZE, "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -82,7 +72,9 @@ impl Screen {
         let mut number = String::new();
         BufReader::new(xvfb.stdout.take().unwrap()).read_line(&mut number).unwrap();
         let display = format!(":{}", number.trim());
-        Self { xvfb, display, pictures: pictures.to_owned(), label: label.to_owned() }
+        let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
+        let root = connection.setup().roots[screen].root;
+        Self { xvfb, display, connection, root, pictures: pictures.to_owned(), label: label.to_owned() }
     }
 
     /// Waits for the window and gives it the keyboard.
@@ -116,49 +108,41 @@ impl Screen {
         self.xdotool(&["mousemove", &x.to_string(), &y.to_string(), "click", "1"]);
     }
 
-    /// What is on the screen now; also kept as a file named after `name`.
-    pub fn picture(&self, name: &str) -> RgbImage {
-        let path = self.pictures.join(format!("{name}-{}.png", self.label));
-        run(Command::new("import").env("DISPLAY", &self.display).args(["-window", "root"]).arg(&path));
-        image::open(&path).unwrap().to_rgb8()
+    /// The pixels of `area` now.
+    pub fn capture(&self, area: Area) -> RgbImage {
+        let (left, width) = area.columns();
+        let (x, width_16, height_16) = (left as i16, width as u16, HEIGHT as u16);
+        let request =
+            self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, x, 0, width_16, height_16, u32::MAX).unwrap();
+        // 24-bit pixels arrive as blue, green, red, and a filler byte.
+        let bytes = request.reply().unwrap().data;
+        let rgb: Vec<u8> = bytes.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+        RgbImage::from_raw(width, HEIGHT, rgb).unwrap()
     }
 
-    /// The words on the screen.
-    pub fn words(&self) -> Vec<Word> {
-        self.read(&self.picture("latest"))
+    /// The whole window now; also kept as a file named after `name`.
+    pub fn screenshot(&self, name: &str) -> RgbImage {
+        let picture = self.capture(Area::Anywhere);
+        picture.save(self.pictures.join(format!("{name}-{}.png", self.label))).unwrap();
+        picture
     }
 
-    /// The words in a picture, line by line.
-    pub fn read(&self, picture: &RgbImage) -> Vec<Word> {
-        let (width, height) = picture.dimensions();
-        let large = DynamicImage::ImageRgb8(picture.clone()).grayscale().resize_exact(
-            width * MAGNIFICATION,
-            height * MAGNIFICATION,
-            FilterType::CatmullRom,
-        );
-        let path = self.pictures.join(format!("reading-{}.png", self.label));
-        large.save(&path).unwrap();
-        let mut words = Vec::new();
-        for segmentation in SEGMENTATIONS {
-            let output = run(Command::new("tesseract").arg(&path).args(["stdout", "--psm", segmentation, "tsv"]));
-            words.extend(String::from_utf8_lossy(&output.stdout).lines().skip(1).filter_map(word));
-        }
-        fs::remove_file(&path).unwrap();
-        words
-    }
-
-    /// Waits until a word in `area` begins with `text`, and gives it.
+    /// Waits until a word in `area` begins with `text`, and returns it.
     pub fn find(&self, text: &str, area: Area) -> Word {
         let mut seen = Vec::new();
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
-            let words = self.words();
-            if let Some(word) = words.iter().find(|word| word.text.starts_with(text) && area.holds(word)) {
-                return word.clone();
+            let picture = self.capture(area);
+            seen.clear();
+            for words in readings(&picture) {
+                if let Some(word) = words.iter().find(|word| word.text.starts_with(text)) {
+                    return Word { left: word.left + area.columns().0, ..word.clone() };
+                }
+                seen.extend(words.into_iter().map(|word| word.text));
             }
-            seen = words.into_iter().map(|word| word.text).collect();
         }
-        panic!("{text:?} is not on {}'s screen; there is: {seen:?}", self.label);
+        self.screenshot("missing");
+        panic!("{text:?} is not on {}'s screen; it shows: {seen:?}", self.label);
     }
 }
 
@@ -169,17 +153,17 @@ pub enum Area {
     Left,
     /// Beside it: picture and conversation.
     Right,
-    /// All of it.
+    /// The whole window.
     Anywhere,
 }
 
 impl Area {
-    fn holds(self, word: &Word) -> bool {
-        const COLUMN_WIDTH: u32 = 235;
+    /// First column of pixels and number of columns.
+    fn columns(self) -> (u32, u32) {
         match self {
-            Area::Left => word.left < COLUMN_WIDTH,
-            Area::Right => word.left >= COLUMN_WIDTH,
-            Area::Anywhere => true,
+            Area::Left => (0, COLUMN_WIDTH),
+            Area::Right => (COLUMN_WIDTH, WIDTH - COLUMN_WIDTH),
+            Area::Anywhere => (0, WIDTH),
         }
     }
 }
@@ -189,14 +173,4 @@ impl Drop for Screen {
         let _ = self.xvfb.kill();
         let _ = self.xvfb.wait();
     }
-}
-
-/// A line of tesseract's TSV: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
-fn word(line: &str) -> Option<Word> {
-    let fields: Vec<_> = line.split('\t').collect();
-    let [.., left, top, width, height, _, text] = fields.as_slice() else { return None };
-    let place = |number: &str| number.parse::<u32>().ok().map(|pixels| pixels / MAGNIFICATION);
-    let text = text.trim().to_owned();
-    (!text.is_empty()).then_some(())?;
-    Some(Word { text, left: place(left)?, top: place(top)?, width: place(width)?, height: place(height)? })
 }

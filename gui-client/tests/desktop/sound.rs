@@ -1,5 +1,5 @@
-//! Sound as it arrives at the ear: a private PulseAudio whose sink goes nowhere but into a recording, and a clip that
-//! flashes and beeps at the same moments.
+//! Sound and picture as a user hears and sees them: a private PulseAudio server whose sink is recorded, and a clip that
+//! flashes and beeps at the same times.
 
 use std::{
     fs,
@@ -29,20 +29,20 @@ const RATE_HZ: u32 = 48_000;
 const FRAMES_PER_SECOND: u32 = 25;
 const SECONDS: u32 = 12;
 
-/// Louder than this is a beep.
+/// Samples above this amplitude belong to a beep.
 const LOUD: i16 = 1_000;
 
-/// Brighter than this is a flash.
+/// Pixels above this brightness belong to a flash.
 const BRIGHT: u8 = 128;
 
-/// Beep and flash belong together when they are no farther apart.
-const SAME: Duration = Duration::from_millis(300);
+/// A beep and a flash at most this far apart belong together.
+const MAX_PAIR_DISTANCE: Duration = Duration::from_millis(300);
 
-/// A place inside the picture, in a window of the first size.
-const PICTURE: (i16, i16) = (550, 330);
+/// A pixel inside the video, in a window of the initial size.
+const VIDEO_PIXEL: (i16, i16) = (550, 330);
 
-/// PulseAudio for one test, and everything that reaches its sink.
-struct Ears {
+/// A PulseAudio server for one test, and a recording of everything that reaches its sink.
+struct SoundRecorder {
     daemon: Child,
     recorder: Child,
     reader: Option<JoinHandle<()>>,
@@ -54,12 +54,12 @@ struct Ears {
 struct Recorded {
     /// Left channel.
     samples: Vec<i16>,
-    /// When the first sample was heard: the sink gives out each block when its first sample is due, so the earliest
-    /// estimate is the one that was not held up.
+    /// When the first sample was played. The sink hands out each block when its first sample is due, so the earliest
+    /// estimate is the one that nothing delayed.
     begun: Option<Instant>,
 }
 
-impl Ears {
+impl SoundRecorder {
     fn start(folder: &Path) -> Self {
         let home = folder.join("sound");
         fs::create_dir_all(&home).unwrap();
@@ -100,7 +100,7 @@ impl Ears {
         Self { daemon, recorder, reader: Some(reader), recorded, home }
     }
 
-    /// When beeps began.
+    /// Start times of the beeps so far.
     fn beeps(&self) -> Vec<Instant> {
         let recorded = self.recorded.lock().unwrap();
         let Some(begun) = recorded.begun else { return Vec::new() };
@@ -119,18 +119,18 @@ impl Ears {
         beeps
     }
 
-    /// The loudest of the next second and a quarter, after what is on its way has been heard.
+    /// Peak amplitude of the next 1.25 s of recording, after 0.25 s for what is still in the buffers.
     fn loudest_from_now(&self) -> u16 {
         let start = self.recorded.lock().unwrap().samples.len() + RATE_HZ as usize / 4;
         let end = start + RATE_HZ as usize * 5 / 4;
-        wait_for("a stretch of the recording", || {
+        wait_for("the next part of the recording", || {
             let recorded = self.recorded.lock().unwrap();
             recorded.samples.get(start..end).map(|part| part.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0))
         })
     }
 
-    /// What a program needs to be heard here.
-    fn surroundings(&self) -> [(&'static str, String); 2] {
+    /// Environment variables that make a program play to this server.
+    fn environment(&self) -> [(&'static str, String); 2] {
         [
             ("PULSE_SERVER", format!("unix:{}", self.home.join("native").display())),
             ("ALSA_CONFIG_PATH", self.home.join("asound.conf").display().to_string()),
@@ -138,7 +138,7 @@ impl Ears {
     }
 }
 
-impl Drop for Ears {
+impl Drop for SoundRecorder {
     fn drop(&mut self) {
         for child in [&mut self.recorder, &mut self.daemon] {
             let _ = child.kill();
@@ -165,15 +165,15 @@ fn length(samples: usize) -> Duration {
     Duration::from_secs_f64(samples as f64 / f64::from(RATE_HZ))
 }
 
-/// Watches one pixel for moments at which it becomes bright.
-struct Eye {
+/// Watches one pixel and records when it becomes bright.
+struct FlashWatcher {
     flashes: Arc<Mutex<Vec<Instant>>>,
     is_closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Eye {
-    fn open(display: &str) -> Self {
+impl FlashWatcher {
+    fn start(display: &str) -> Self {
         let (connection, screen) = x11rb::connect(Some(display)).unwrap();
         let root = connection.setup().roots[screen].root;
         let (flashes, is_closing) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -181,7 +181,7 @@ impl Eye {
         let thread = thread::spawn(move || {
             let mut was_bright = true;
             while !closing.load(Ordering::Relaxed) {
-                let (x, y) = PICTURE;
+                let (x, y) = VIDEO_PIXEL;
                 let image = connection.get_image(ImageFormat::Z_PIXMAP, root, x, y, 1, 1, u32::MAX).unwrap();
                 let is_bright = image.reply().unwrap().data[1] > BRIGHT;
                 if is_bright && !was_bright {
@@ -204,7 +204,7 @@ impl Eye {
     }
 }
 
-impl Drop for Eye {
+impl Drop for FlashWatcher {
     fn drop(&mut self) {
         self.is_closing.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -213,7 +213,7 @@ impl Drop for Eye {
     }
 }
 
-/// Makes the clip in these resolutions: in the middle of each second two white frames, and a tone as long.
+/// Makes the clip in these resolutions: in the middle of each second two white frames, and a tone of the same length.
 fn make_clip(folder: &Path, heights: &[u32]) {
     let (raw_picture, raw_sound) = (folder.join("picture.gray"), folder.join("sound.pcm"));
     let is_on = |frame: u32| matches!(frame % FRAMES_PER_SECOND, 12 | 13);
@@ -249,14 +249,14 @@ fn make_clip(folder: &Path, heights: &[u32]) {
     }
 }
 
-/// How much later than its flash each beep was heard, in milliseconds; what was cut off by a seek has no partner.
+/// Delay of each beep behind its flash, in milliseconds. Beeps without a flash nearby, cut off by a seek, are left out.
 fn offsets(beeps: &[Instant], flashes: &[Instant]) -> Vec<f64> {
     let signed = |beep: Instant, flash: Instant| {
         if beep >= flash { (beep - flash).as_secs_f64() * 1e3 } else { (flash - beep).as_secs_f64() * -1e3 }
     };
     let nearest = |&beep: &Instant| {
         let offset = flashes.iter().map(|&flash| signed(beep, flash)).min_by(|a, b| a.abs().total_cmp(&b.abs()))?;
-        (offset.abs() < SAME.as_secs_f64() * 1e3).then_some(offset)
+        (offset.abs() < MAX_PAIR_DISTANCE.as_secs_f64() * 1e3).then_some(offset)
     };
     beeps.iter().filter_map(nearest).collect()
 }
@@ -272,26 +272,26 @@ fn flash_and_beep_come_together() {
     fs::create_dir(&videos).unwrap();
     make_clip(&videos, &[240, 720, 1440]);
 
-    let ears = Ears::start(home.path());
+    let sound = SoundRecorder::start(home.path());
     let (_server, address) = start_server(&videos, home.path());
     let screen = Screen::start("cyd", &pictures);
-    let mut client = start_client_with(&screen, &address, "Cyd", home.path(), &ears.surroundings());
+    let mut client = start_client_with(&screen, &address, "Cyd", home.path(), &sound.environment());
     screen.focus_window("Triptych");
     screen.find("Connect", Area::Anywhere);
     screen.press("Return");
-    let eye = Eye::open(&screen.display);
+    let flashes_seen = FlashWatcher::start(&screen.display);
     screen.click(&screen.find("Flashes", Area::Left));
 
-    // Some of it, then ahead, then all of it: over both splices to the end. A slow machine may be seconds late with each
-    // key, and the clip has only twelve.
-    eye.wait_for_more(2);
+    // Play a little, skip ahead, then play all of it: over both splices to the end. Few flashes before each key, because
+    // a slow machine may be seconds late with the key and the clip has only twelve seconds.
+    flashes_seen.wait_for_more(2);
     screen.press("Right");
-    eye.wait_for_more(2);
-    screen.picture("1-playing");
+    flashes_seen.wait_for_more(2);
+    screen.screenshot("1-playing");
     screen.press("Home");
     println!("{}", client.wait_for_log("ended:"));
-    screen.picture("2-ended");
-    let (beeps, flashes) = (ears.beeps(), eye.flashes());
+    screen.screenshot("2-ended");
+    let (beeps, flashes) = (sound.beeps(), flashes_seen.flashes());
     let mut offsets = offsets(&beeps, &flashes);
     assert!(offsets.len() >= 12, "{} beeps, {} flashes, {offsets:.1?}", beeps.len(), flashes.len());
     let all = format!("{offsets:.1?}");
@@ -306,27 +306,27 @@ fn flash_and_beep_come_together() {
 
     // Muted, nothing is heard while the picture goes on; paused, neither goes on.
     screen.press("space");
-    let heard = ears.beeps().len();
-    wait_for("a beep", || (ears.beeps().len() > heard).then_some(()));
+    let heard = sound.beeps().len();
+    wait_for("a beep", || (sound.beeps().len() > heard).then_some(()));
     screen.press("m");
-    let seen = eye.flashes().len();
-    assert!(ears.loudest_from_now() < 50, "mute is silent");
-    assert!(eye.flashes().len() > seen, "the picture goes on");
+    let seen = flashes_seen.flashes().len();
+    assert!(sound.loudest_from_now() < 50, "mute is silent");
+    assert!(flashes_seen.flashes().len() > seen, "the picture goes on");
     screen.press("m");
-    let heard = ears.beeps().len();
-    wait_for("a beep", || (ears.beeps().len() > heard).then_some(()));
+    let heard = sound.beeps().len();
+    wait_for("a beep", || (sound.beeps().len() > heard).then_some(()));
     screen.press("space");
-    assert!(ears.loudest_from_now() < 50, "a pause is silent");
-    let seen = eye.flashes().len();
-    assert!(ears.loudest_from_now() < 50);
-    assert_eq!(eye.flashes().len(), seen, "the picture stands still");
-    screen.picture("3-paused");
+    assert!(sound.loudest_from_now() < 50, "a pause is silent");
+    let seen = flashes_seen.flashes().len();
+    assert!(sound.loudest_from_now() < 50);
+    assert_eq!(flashes_seen.flashes().len(), seen, "the picture does not change");
+    screen.screenshot("3-paused");
     screen.press("space");
-    eye.wait_for_more(1);
+    flashes_seen.wait_for_more(1);
     client.kill();
 }
 
-/// A device that goes away takes the sound with it and nothing else.
+/// Losing the sound device ends the sound only.
 #[test]
 fn a_video_plays_on_when_the_sound_device_goes_away() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -336,18 +336,18 @@ fn a_video_plays_on_when_the_sound_device_goes_away() {
     let videos = home.path().join("videos");
     fs::create_dir(&videos).unwrap();
     make_clip(&videos, &[240]);
-    let mut ears = Ears::start(home.path());
+    let mut sound = SoundRecorder::start(home.path());
     let (_server, address) = start_server(&videos, home.path());
     let screen = Screen::start("dan", &pictures);
-    let mut client = start_client_with(&screen, &address, "Dan", home.path(), &ears.surroundings());
+    let mut client = start_client_with(&screen, &address, "Dan", home.path(), &sound.environment());
     screen.focus_window("Triptych");
     screen.find("Connect", Area::Anywhere);
     screen.press("Return");
-    let eye = Eye::open(&screen.display);
+    let flashes_seen = FlashWatcher::start(&screen.display);
     screen.click(&screen.find("Flashes", Area::Left));
-    wait_for("a beep", || (!ears.beeps().is_empty()).then_some(()));
-    ears.daemon.kill().unwrap();
+    wait_for("a beep", || (!sound.beeps().is_empty()).then_some(()));
+    sound.daemon.kill().unwrap();
     client.wait_for_log("the sound device went away");
-    eye.wait_for_more(2);
+    flashes_seen.wait_for_more(2);
     client.kill();
 }
