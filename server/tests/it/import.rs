@@ -9,11 +9,11 @@ use std::{
 
 use common::media::{Library, Quality};
 use tempfile::tempdir;
-use triptych_server::video;
 
 use crate::support::{
     clips::{Clip, read_barcode, run, wait_until},
     guard,
+    library::scan,
     watch::watch,
 };
 
@@ -44,11 +44,6 @@ fn refusal(output: &Output) -> String {
     let words = words(output);
     assert_eq!(words.lines().count(), 1, "{words}");
     words
-}
-
-fn scan(folder: &Path) -> Library {
-    video::init().unwrap();
-    video::library::Library::scan(folder).unwrap().listing()
 }
 
 /// All names in the folder, those with a dot too.

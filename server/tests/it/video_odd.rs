@@ -2,34 +2,15 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, path::Path};
 
-use common::{
-    media::{Library, Quality},
-    message::EndReason,
-};
+use common::{media::Quality, message::EndReason};
 use tempfile::tempdir;
 use triptych_server::video;
 
 use crate::support::{
-    clips::{Clip, H264_SHORT_GROUPS, read_barcode, run, write_video},
-    guard,
+    clips::{Clip, H264_SHORT_GROUPS, four_seconds, read_barcode, run, write_video},
+    library::{fill_with_noise, scan, skip_reason},
     watch::{watch, watch_import},
 };
-
-fn scan(folder: &Path) -> Library {
-    guard::alive();
-    video::init().unwrap();
-    video::library::Library::scan(folder).unwrap().listing()
-}
-
-fn reason<'a>(library: &'a Library, file_name: &str) -> &'a str {
-    let found = library.skipped.iter().find(|file| file.file_name == file_name);
-    &found.unwrap_or_else(|| panic!("{file_name} is not skipped in {library:#?}")).reason
-}
-
-/// Four seconds of 25 frames.
-fn clip(mux: &str) -> Clip {
-    Clip::new(0, 100, 25).encoder(H264_SHORT_GROUPS, mux)
-}
 
 fn place_of(bytes: &[u8], mark: &[u8]) -> usize {
     bytes.windows(mark.len()).rposition(|window| window == mark).unwrap()
@@ -42,19 +23,10 @@ fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Bytes that mean nothing, the same in every run.
-fn fill_with_noise(bytes: &mut [u8]) {
-    let mut state = 1u32;
-    for byte in bytes {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *byte = (state >> 24) as u8;
-    }
-}
-
 #[tokio::test]
 async fn a_file_that_is_corrupt_from_some_frame_on_plays_to_there() {
     let folder = tempdir().unwrap();
-    let path = &write_video(folder.path(), "Half", &[(240, "mp4", clip("mp4mux"))])[0];
+    let path = &write_video(folder.path(), "Half", &[(240, "mp4", four_seconds(H264_SHORT_GROUPS, "mp4mux"))])[0];
     damage(path, |bytes| {
         let (data, index) = (place_of(bytes, b"mdat") + 4, place_of(bytes, b"moov") - 4);
         let middle = (data + index) / 2;
@@ -72,7 +44,7 @@ async fn a_file_that_is_corrupt_from_some_frame_on_plays_to_there() {
 #[tokio::test]
 async fn a_matroska_file_with_a_wrong_index_plays() {
     let folder = tempdir().unwrap();
-    let path = &write_video(folder.path(), "Lost", &[(240, "mkv", clip("matroskamux"))])[0];
+    let path = &write_video(folder.path(), "Lost", &[(240, "mkv", four_seconds(H264_SHORT_GROUPS, "matroskamux"))])[0];
     damage(path, |bytes| {
         // Each entry says in which place its cluster lies.
         let cues = place_of(bytes, &[0x1C, 0x53, 0xBB, 0x6B]);
@@ -94,20 +66,20 @@ async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
     let place = |name: &str| folder.path().join(name);
     write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 9, 25))]);
     for (name, to) in [("Beyond_240p.mp4", 0x7FFF_FF00u32), ("Elsewhere_240p.mp4", 8)] {
-        clip("mp4mux").write(&place(name));
+        four_seconds(H264_SHORT_GROUPS, "mp4mux").write(&place(name));
         damage(&place(name), |bytes| {
             let table = place_of(bytes, b"stco");
             bytes[table + 12..table + 16].copy_from_slice(&to.to_be_bytes());
         });
     }
-    clip("matroskamux").write(&place("Header_240p.mkv"));
+    four_seconds(H264_SHORT_GROUPS, "matroskamux").write(&place("Header_240p.mkv"));
     damage(&place("Header_240p.mkv"), |bytes| {
         let cluster = bytes.windows(4).position(|window| window == [0x1F, 0x43, 0xB6, 0x75]).unwrap();
         bytes.truncate(cluster);
     });
-    clip("avimux").write(&place("Cut_240p.avi"));
+    four_seconds(H264_SHORT_GROUPS, "avimux").write(&place("Cut_240p.avi"));
     damage(&place("Cut_240p.avi"), |bytes| bytes.truncate(bytes.len() / 3));
-    clip("matroskamux").write(&place("Hole_240p.mkv"));
+    four_seconds(H264_SHORT_GROUPS, "matroskamux").write(&place("Hole_240p.mkv"));
     damage(&place("Hole_240p.mkv"), |bytes| {
         let middle = bytes.len() / 2;
         fill_with_noise(&mut bytes[middle..]);
@@ -117,12 +89,12 @@ async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
     let library = scan(folder.path());
     assert_eq!(library.videos.len(), 1, "{library:#?}");
     for name in ["Beyond_240p.mp4", "Header_240p.mkv", "Hole_240p.mkv"] {
-        let words = reason(&library, name);
+        let words = skip_reason(&library, name);
         assert!(words.starts_with("breaks off after ") && words.ends_with(" of 4.0 s"), "{name}: {words}");
     }
-    assert!(reason(&library, "Elsewhere_240p.mp4").starts_with("cannot be decoded"), "{library:#?}");
-    assert!(reason(&library, "Cut_240p.avi").starts_with("incomplete: "), "{library:#?}");
-    assert!(reason(&library, "Zeros_240p.mp4").starts_with("not a video"), "{library:#?}");
+    assert!(skip_reason(&library, "Elsewhere_240p.mp4").starts_with("cannot be decoded"), "{library:#?}");
+    assert!(skip_reason(&library, "Cut_240p.avi").starts_with("incomplete: "), "{library:#?}");
+    assert!(skip_reason(&library, "Zeros_240p.mp4").starts_with("not a video"), "{library:#?}");
     assert_eq!(watch(folder.path(), "Good", Quality::Triptych).await.pictures.len(), 9);
 }
 
@@ -160,7 +132,7 @@ fn names_that_are_no_text_and_thousands_of_strangers_are_only_named() {
     }
     let library = scan(folder.path());
     assert_eq!((library.videos.len(), library.skipped.len()), (1, common::limits::MAX_LIBRARY_ENTRIES));
-    assert!(reason(&library, "Odd \u{fffd}_240p.mp4").contains("TITLE_HEIGHTp.EXT"));
+    assert!(skip_reason(&library, "Odd \u{fffd}_240p.mp4").contains("TITLE_HEIGHTp.EXT"));
     assert!(library.skipped.last().unwrap().file_name.ends_with("further files"));
 }
 
@@ -172,7 +144,7 @@ async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
     rights(0o000);
     let library = scan(folder.path());
     match fs::File::open(&path) {
-        Err(error) => assert_eq!(reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
+        Err(error) => assert_eq!(skip_reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
         Ok(_) => assert_eq!(library.videos.len(), 1, "the system lets this user read everything"),
     }
     let library = video::library::Library::scan(folder.path()).unwrap();
@@ -185,18 +157,20 @@ async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
 }
 
 #[test]
-fn containers_that_lie_about_the_size_are_found_out() {
+fn pictures_beyond_the_bound_are_refused_with_their_size_even_if_the_container_lies() {
+    const REFUSAL: &str = "9000x16 is larger than 8192x8192";
     let folder = tempdir().unwrap();
-    let path = folder.path().join("Liar_240p.mkv");
+    let path = folder.path().join("Huge_240p.mkv");
     let description = "videotestsrc num-buffers=2 ! video/x-raw,width=9000,height=16,framerate=25/1 ! jpegenc \
         ! matroskamux ! filesink name=sink";
     run(description, &path);
+    assert_eq!(skip_reason(&scan(folder.path()), "Huge_240p.mkv"), REFUSAL);
     damage(&path, |bytes| {
         // PixelWidth, two bytes: 9000 becomes 160.
         let width = bytes.windows(4).position(|window| window == [0xB0, 0x82, 0x23, 0x28]).unwrap();
         bytes[width + 2..width + 4].copy_from_slice(&160u16.to_be_bytes());
     });
-    assert_eq!(reason(&scan(folder.path()), "Liar_240p.mkv"), "9000x16 is larger than 8192x8192");
+    assert_eq!(skip_reason(&scan(folder.path()), "Huge_240p.mkv"), REFUSAL);
 }
 
 #[tokio::test]

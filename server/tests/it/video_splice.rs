@@ -10,10 +10,10 @@ use tempfile::tempdir;
 
 use crate::support::{
     clips::{
-        Clip, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8, VP9, read_barcode, write_video,
-        write_with_hidden_frames,
+        Clip, H264, H264_OPEN_GROUPS, H264_SHORT_GROUPS, H265, MJPEG, MPEG4, VP8, VP9, read_barcode, three,
+        write_video, write_with_hidden_frames,
     },
-    watch::{Watched, watch},
+    watch::{Watched, watch, watch_each},
 };
 
 /// Frame number and file number of every picture.
@@ -33,20 +33,25 @@ fn shares(frame_counts: &[u32]) -> Vec<(u32, u32)> {
     (0..).zip(frame_counts).flat_map(share).collect()
 }
 
-/// Checks everything about a triptych of these files: frames, heights, times and what was announced.
-async fn check_triptych(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) {
-    write_video(folder, title, files);
-    check_written(folder, title, files).await;
+/// Writes these files and checks everything about their triptych: frames, heights, times and the announcement. They get a
+/// folder of their own, because a server probes every file of its folder when it starts.
+async fn check_triptych(title: &str, files: &[(u32, &str, Clip)]) {
+    let folder = tempdir().unwrap();
+    write_video(folder.path(), title, files);
+    check_written(folder.path(), title, files).await;
 }
 
 async fn check_written(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) {
-    let watched = watch(folder, title, Quality::Triptych).await;
+    check(&watch(folder, title, Quality::Triptych).await, title, files);
+}
+
+fn check(watched: &Watched, title: &str, files: &[(u32, &str, Clip)]) {
     assert_eq!(watched.end, EndReason::Finished);
     assert_eq!(watched.library.skipped, []);
     let counts: Vec<_> = files.iter().map(|(_, _, clip)| clip.pts_millis.len() as u32).collect();
-    assert_eq!(barcodes(&watched), shares(&counts), "{title}");
-    check_times(&watched, files);
-    check_segments(&watched);
+    assert_eq!(barcodes(watched), shares(&counts), "{title}");
+    check_times(watched, files);
+    check_segments(watched);
 }
 
 /// Each picture is due when those before it have stood for as long as in their files.
@@ -87,95 +92,71 @@ fn check_segments(watched: &Watched) {
     assert_eq!(watched.frame_count as usize, watched.pictures.len());
 }
 
-/// Three files of the same content.
-fn three(frame_count: u64, encoder: &str, mux: &str, extension: &'static str) -> [(u32, &'static str, Clip); 3] {
-    let heights = [240, 720, 1440];
-    [0, 1, 2].map(|file| (heights[file], extension, Clip::new(file as u32, frame_count, 25).encoder(encoder, mux)))
-}
-
 #[tokio::test]
 async fn frame_counts_that_three_does_not_divide() {
-    let folder = tempdir().unwrap();
     for frame_count in [30, 31, 32] {
-        check_triptych(
-            folder.path(),
-            &format!("n {frame_count}"),
-            &three(frame_count, crate::support::clips::H264, "mp4mux", "mp4"),
-        )
-        .await;
+        check_triptych(&format!("n {frame_count}"), &three(frame_count, H264, "mp4mux", "mp4")).await;
     }
 }
 
 #[tokio::test]
 async fn one_frame_and_two() {
-    let folder = tempdir().unwrap();
     for frame_count in [1, 2] {
-        check_triptych(folder.path(), &format!("n {frame_count}"), &three(frame_count, MJPEG, "matroskamux", "mkv"))
-            .await;
-        check_triptych(
-            folder.path(),
-            &format!("h {frame_count}"),
-            &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4"),
-        )
-        .await;
+        check_triptych(&format!("n {frame_count}"), &three(frame_count, MJPEG, "matroskamux", "mkv")).await;
+        check_triptych(&format!("h {frame_count}"), &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4")).await;
     }
 }
 
 #[tokio::test]
 async fn one_variant_and_five() {
-    let folder = tempdir().unwrap();
-    check_triptych(folder.path(), "one", &[(720, "mp4", Clip::new(0, 20, 25))]).await;
+    check_triptych("one", &[(720, "mp4", Clip::new(0, 20, 25))]).await;
     let five = [144, 240, 480, 720, 1440];
     let files: Vec<_> = (0..).zip(five).map(|(file, height)| (height, "mp4", Clip::new(file, 33, 25))).collect();
-    check_triptych(folder.path(), "five", &files).await;
+    check_triptych("five", &files).await;
 }
 
 #[tokio::test]
 async fn variants_of_different_rate_and_count() {
-    let folder = tempdir().unwrap();
     let files = [
         (240, "mp4", Clip::new(0, 40, 25)),
         (720, "mkv", Clip::new(1, 77, 50).encoder(VP9, "matroskamux")),
         (1440, "mp4", Clip::new(2, 19, 10).encoder(H264_SHORT_GROUPS, "mp4mux")),
     ];
-    check_triptych(folder.path(), "mixed", &files).await;
+    check_triptych("mixed", &files).await;
 }
 
 #[tokio::test]
 async fn groups_of_pictures_closed_and_open() {
-    let folder = tempdir().unwrap();
     for frame_count in [75, 76] {
         let title = format!("closed {frame_count}");
-        check_triptych(folder.path(), &title, &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4")).await;
+        check_triptych(&title, &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4")).await;
     }
     // Every place of the splice within a group, so that key, leading and trailing frames are each once the first one.
     for frame_count in 60..66 {
         let title = format!("open {frame_count}");
-        check_triptych(folder.path(), &title, &three(frame_count, H264_OPEN_GROUPS, "matroskamux", "mkv")).await;
+        check_triptych(&title, &three(frame_count, H264_OPEN_GROUPS, "matroskamux", "mkv")).await;
     }
 }
 
 #[tokio::test]
 async fn variable_frame_rate() {
-    let folder = tempdir().unwrap();
     for (title, steps) in
         [("jumpy", &[10, 200, 20, 20, 500][..]), ("still then quick", &[400, 400, 10, 10, 10, 10, 10])]
     {
         for (name, encoder, mux, extension) in [
             ("open", H264_OPEN_GROUPS, "mp4mux", "mp4"),
-            ("mp4", crate::support::clips::H264, "mp4mux", "mp4"),
+            ("mp4", H264, "mp4mux", "mp4"),
             ("short", H264_SHORT_GROUPS, "mp4mux", "mp4"),
             ("webm", VP9, "webmmux", "webm"),
         ] {
             let files = three(40, encoder, mux, extension).map(|(height, end, clip)| (height, end, clip.timed(steps)));
-            check_triptych(folder.path(), &format!("{title} {name}"), &files).await;
+            check_triptych(&format!("{title} {name}"), &files).await;
         }
     }
 }
 
 #[tokio::test]
 async fn codecs_and_containers() {
-    let folder = tempdir().unwrap();
     for (name, encoder, mux, extension) in [
         ("vp9 webm", VP9, "webmmux", "webm"),
         ("vp8 webm", VP8, "webmmux", "webm"),
@@ -186,7 +167,7 @@ async fn codecs_and_containers() {
         ("mpeg4 mkv", MPEG4, "matroskamux", "mkv"),
         ("h264 ts", "x264enc bframes=2 key-int-max=25 ! h264parse", "mpegtsmux", "ts"),
     ] {
-        check_triptych(folder.path(), name, &three(52, encoder, mux, extension)).await;
+        check_triptych(name, &three(52, encoder, mux, extension)).await;
     }
 }
 
@@ -217,10 +198,14 @@ async fn one_resolution_alone_is_its_whole_file() {
 #[tokio::test]
 async fn titles_of_all_kinds() {
     let folder = tempdir().unwrap();
-    for title in
-        ["two  spaces", "it's \"quoted\" & 100% $HOME; `x`", "Фильм 映画 فيلم 🎬", "dots.and_under_scores", "-dash"]
-    {
-        check_triptych(folder.path(), title, &three(7, MJPEG, "matroskamux", "mkv")).await;
+    let files = three(7, MJPEG, "matroskamux", "mkv");
+    let titles =
+        ["two  spaces", "it's \"quoted\" & 100% $HOME; `x`", "Фильм 映画 فيلم 🎬", "dots.and_under_scores", "-dash"];
+    for title in titles {
+        write_video(folder.path(), title, &files);
+    }
+    for (watched, title) in watch_each(folder.path(), &titles, Quality::Triptych).await.iter().zip(titles) {
+        check(watched, title, &files);
     }
 }
 
@@ -230,7 +215,8 @@ async fn real_sizes() {
     let size = |size, (height, extension, clip): (u32, &'static str, Clip)| (height, extension, Clip { size, ..clip });
     let [small, middle, large] = three(13, H264_SHORT_GROUPS, "mp4mux", "mp4");
     let files = [size((426, 240), small), size((1280, 720), middle), size((2560, 1440), large)];
-    check_triptych(folder.path(), "real", &files).await;
+    write_video(folder.path(), "real", &files);
+    check_written(folder.path(), "real", &files).await;
     let library = triptych_server::video::library::Library::scan(folder.path()).unwrap().listing();
     let sizes: Vec<_> = library.videos[0].variants.iter().map(|v| (v.picture_width, v.picture_height)).collect();
     assert_eq!(sizes, [(426, 240), (1280, 720), (2560, 1440)]);

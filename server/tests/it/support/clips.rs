@@ -190,6 +190,17 @@ pub fn write_video(folder: &Path, title: &str, files: &[(u32, &str, Clip)]) -> V
     files.iter().map(write).collect()
 }
 
+/// Four seconds at 25 frames/s: a file long enough that half of it has frames.
+pub fn four_seconds(encoder: &str, mux: &str) -> Clip {
+    Clip::new(0, 100, 25).encoder(encoder, mux)
+}
+
+/// The three files of a triptych, with the same content at 25 frames/s, for [`write_video`].
+pub fn three(frame_count: u64, encoder: &str, mux: &str, extension: &'static str) -> [(u32, &'static str, Clip); 3] {
+    let clip = |file| Clip::new(file, frame_count, 25).encoder(encoder, mux);
+    [(240, extension, clip(0)), (720, extension, clip(1)), (1440, extension, clip(2))]
+}
+
 /// Black or white where the barcode says so, grey around it.
 fn barcode_luma(number: u32, variant: u32, row: f32, column: f32) -> u8 {
     let inside = |place: f32| (place - MARGIN) / (1.0 - 2.0 * MARGIN);

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod clips;
 pub mod guard;
+pub mod library;
 pub mod pipe;
 pub mod server;
 pub mod watch;

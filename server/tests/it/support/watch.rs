@@ -36,13 +36,25 @@ pub struct Received {
 
 /// Serves `folder` and watches `title` in it to the end.
 pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
+    watch_each(folder, &[title], quality).await.remove(0)
+}
+
+/// Serves `folder` and watches `titles` in it, each to the end, over one connection.
+pub async fn watch_each(folder: &Path, titles: &[&str], quality: Quality) -> Vec<Watched> {
     let server = TestServer::start_with(folder).await;
     let (mut client, welcome) = TestClient::join(server.address, "viewer", &test_keys::ada()).await;
-    let library = welcome.library;
-    let found = library.videos.iter().find(|video| video.title == title);
-    let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
-    let stream = StreamId(1);
-    client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
+    let mut all = Vec::new();
+    for (stream, title) in (1..).map(StreamId).zip(titles) {
+        let found = welcome.library.videos.iter().find(|video| video.title == *title);
+        let video = found.unwrap_or_else(|| panic!("no {title:?} in {:#?}", welcome.library)).id;
+        client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
+        all.push(watch_stream(&mut client, stream, welcome.library.clone()).await);
+    }
+    server.stop().await;
+    all
+}
+
+async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Library) -> Watched {
     client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: CREDIT }).await;
     let mut watched = Watched {
         library,
@@ -78,7 +90,6 @@ pub async fn watch(folder: &Path, title: &str, quality: Quality) -> Watched {
             other => panic!("neither picture nor end but {other:?}"),
         }
     }
-    server.stop().await;
     watched
 }
 
