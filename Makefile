@@ -15,9 +15,6 @@ test:
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
-	# On its own, because in a workspace build the client's features reach the server too.
-	cargo check -p server
-	cargo build --workspace --bins
 	cargo test --workspace --all-features
 
 bench:
