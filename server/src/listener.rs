@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    session::{self, Services, machine::LinkBinding},
+    session::{self, Services, machine::ConnectionBinding},
     tls::Tls,
 };
 
@@ -66,7 +66,7 @@ async fn serve(
         return;
     }
     let Some(tls) = tls else {
-        session::run(stream, peer, join_deadline, LinkBinding::default(), &services, &stop).await;
+        session::run(stream, peer, join_deadline, ConnectionBinding::default(), &services, &stop).await;
         return;
     };
     let handshake = timeout_at(join_deadline, TlsAcceptor::from(tls.config.clone()).accept(stream));
@@ -91,8 +91,8 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn binding(stream: &TlsStream<TcpStream>, tls: &Tls) -> Result<LinkBinding, rustls::Error> {
+fn binding(stream: &TlsStream<TcpStream>, tls: &Tls) -> Result<ConnectionBinding, rustls::Error> {
     let (_, connection) = stream.get_ref();
     let channel_binding = connection.export_keying_material([0; 32], JoinTranscript::EXPORTER_LABEL, None)?;
-    Ok(LinkBinding { channel_binding, certificate_hash: tls.certificate_hash })
+    Ok(ConnectionBinding { channel_binding, certificate_hash: tls.certificate_hash })
 }

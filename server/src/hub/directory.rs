@@ -1,37 +1,34 @@
-//! The dictionary name → public key of who is online. Plain data.
+//! The dictionary of clients online, name → public key. Plain data.
 
 use std::collections::BTreeMap;
 
 use common::{crypto::PublicKey, limits::MAX_PEOPLE, message::Person, name::Name};
 
-/// Who is online, and a number that counts the changes.
+/// The clients online, and a revision that counts the changes.
 #[derive(Debug, Default)]
 pub struct Directory {
     revision: u64,
     people: BTreeMap<Name, PublicKey>,
 }
 
-/// Why somebody cannot be entered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a person cannot be entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnterError {
     /// The name, or one that looks like it, is taken.
-    #[error("{name} is taken by somebody who is online; {suggestion} is free")]
     NameInUse {
-        /// The name that is taken.
+        /// The requested name.
         name: Name,
-        /// One that is not.
+        /// A similar name that is free.
         suggestion: Name,
     },
-    /// The same key would have two names.
-    #[error("this key is online already, as {0}")]
+    /// The key is online under this other name.
     KeyInUse(Name),
-    /// No room.
-    #[error("{MAX_PEOPLE} people are online, and that is all this server takes")]
+    /// [`MAX_PEOPLE`] are online.
     Full,
 }
 
 impl Directory {
-    /// Enters a person and counts on.
+    /// Enters a person and raises the revision.
     pub fn enter(&mut self, person: Person) -> Result<(), EnterError> {
         let has_other_name = |(name, key): &(&Name, &PublicKey)| **key == person.public_key && **name != person.name;
         if let Some((name, _)) = self.people.iter().find(has_other_name) {
@@ -49,19 +46,19 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes a person and counts on. `false` when there was none of that name.
+    /// Removes a person and raises the revision. Returns whether there was one of that name.
     pub fn remove(&mut self, name: &Name) -> bool {
         let was_online = self.people.remove(name).is_some();
         self.revision += u64::from(was_online);
         was_online
     }
 
-    /// Number of the current state.
+    /// How many changes there were so far.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Everybody, by name.
+    /// All people, sorted by name.
     pub fn people(&self) -> Vec<Person> {
         let person = |(name, key): (&Name, &PublicKey)| Person { name: name.clone(), public_key: key.clone() };
         self.people.iter().map(person).collect()

@@ -1,32 +1,36 @@
-//! What a client may say when, and what follows from it. Does no I/O and knows no clock.
+//! Which messages are legal in which state, and what the server does about each. Pure: no I/O, no clock.
 //!
 //! ```text
 //! Hello ──► Challenge ──► Join ──► Welcome ──► Say, AskDirectory, Watch, Grant, Stop, Pong … ──► Quit
 //!                          ▲  │ name bad or taken
 //!                          └──┘
 //! ```
-//! Everything else is refused once, with the reason, and the connection ends.
+//! Any other message is refused with the reason, and the connection ends.
+
+use std::fmt::Display;
 
 use common::{
     crypto::{Envelope, JoinTranscript, PublicKey},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
-    message::{ClientMessage, MAGIC, Person, RefusalCode},
+    message::{ClientMessage, MAGIC, Person},
     name::Name,
 };
 
-/// What ties a proof to one connection; all zero on a plaintext link.
+use super::notices::Refusal;
+
+/// What ties a proof to one connection; all zero on a plaintext connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LinkBinding {
-    /// TLS exporter of the connection.
+pub struct ConnectionBinding {
+    /// TLS exporter of the connection (RFC 8446 §7.5).
     pub channel_binding: [u8; 32],
-    /// SHA-256 of the server's certificate.
+    /// SHA-256 of the server's certificate in DER.
     pub certificate_hash: [u8; 32],
 }
 
 /// The state of one session.
 pub struct Machine {
-    binding: LinkBinding,
+    binding: ConnectionBinding,
     server_nonce: [u8; 32],
     state: State,
 }
@@ -37,76 +41,58 @@ enum State {
     Online { person: Person, last_stream: Option<(StreamId, Epoch)> },
 }
 
-/// What is to be done about a message.
+/// What the session does about a message.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// Nothing but to note the sign of life.
+    /// Nothing; any message also shows that the client is alive.
     Nothing,
     /// Ask for name, key and proof.
     Challenge,
-    /// The proof holds: try to enter this person, then call [`Machine::entered`].
+    /// The proof holds: try to enter this person in the dictionary, then call [`Machine::entered`].
     Enter(Person),
-    /// Give this envelope to everybody.
+    /// Send this envelope to every client.
     Relay(Envelope),
     /// Send the whole dictionary.
     SendDirectory,
-    /// Start a stream in place of any other.
+    /// Start a stream; a running one ends.
     Watch(WatchRequest),
-    /// Add to the credit of a stretch of a stream, if it is the current one.
+    /// Add to the credit, if stream and epoch are the current ones.
     Grant {
-        /// Number of the stream.
+        /// The stream that the credit is for.
         stream: StreamId,
-        /// Number of the stretch.
+        /// The epoch that the credit is for.
         epoch: Epoch,
-        /// At most [`MAX_CREDIT`].
+        /// Pictures and sound chunks, at most [`MAX_CREDIT`].
         items: u32,
     },
     /// Continue a stream at another position, if it is the current one.
     Seek(SeekRequest),
     /// Continue a stream with other frames, if it is the current one.
     SetQuality(SetQualityRequest),
-    /// Send a small picture of a video.
+    /// Send the thumbnail of a video.
     SendThumbnail(VideoId),
-    /// Say how the video engine does.
+    /// Send the counters of the frame store.
     SendStatistics,
     /// End a stream, if it is the current one.
     Stop(StreamId),
     /// The client leaves of its own accord.
     Leave,
-    /// Refuse; close unless [`RefusalCode::may_retry`].
+    /// Refuse; close unless [`common::message::RefusalCode::may_retry`].
     Refuse(Refusal),
 }
 
-/// A refusal, for `ServerMessage::Refused` and the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// For programs.
-    pub code: RefusalCode,
-    /// For people.
-    pub message: String,
-    /// A name that is free.
-    pub suggestion: Option<Name>,
-}
-
-impl Refusal {
-    /// Without a suggestion.
-    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), suggestion: None }
-    }
-}
-
 impl Machine {
-    /// A session that has heard nothing yet. `server_nonce` is random and used once.
-    pub fn new(binding: LinkBinding, server_nonce: [u8; 32]) -> Self {
+    /// The state before the first message. `server_nonce` must be random and used for one session only.
+    pub fn new(binding: ConnectionBinding, server_nonce: [u8; 32]) -> Self {
         Self { binding, server_nonce, state: State::AwaitingHello }
     }
 
-    /// The person was entered in the dictionary.
+    /// Notes that the person was entered in the dictionary.
     pub fn entered(&mut self, person: Person) {
         self.state = State::Online { person, last_stream: None };
     }
 
-    /// Who this is, once entered.
+    /// The client's name, once it was entered.
     pub fn name(&self) -> Option<&Name> {
         match &self.state {
             State::Online { person, .. } => Some(&person.name),
@@ -114,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// Decides what a message means now.
+    /// Decides what to do about a message in the current state.
     pub fn on_message(&mut self, message: ClientMessage) -> Action {
         match &mut self.state {
             State::AwaitingHello => match message {
@@ -137,8 +123,7 @@ impl Machine {
                 ClientMessage::AskDirectory => Action::SendDirectory,
                 ClientMessage::Watch(request) => {
                     if last_stream.is_some_and(|(last, _)| request.stream <= last) {
-                        let message = format!("stream numbers grow; {} was used already", request.stream.0);
-                        return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
+                        return refuse_fault(format!("stream numbers must grow, and {} is not new", request.stream.0));
                     }
                     *last_stream = Some((request.stream, Epoch::default()));
                     Action::Watch(request)
@@ -158,7 +143,7 @@ impl Machine {
                 ClientMessage::Pong { .. } => Action::Nothing,
                 ClientMessage::Quit => Action::Leave,
                 other @ (ClientMessage::Hello { .. } | ClientMessage::Join { .. }) => {
-                    out_of_place(&other, "a message of somebody who has joined")
+                    out_of_place(&other, "a message of a client that has joined")
                 }
             },
         }
@@ -166,25 +151,17 @@ impl Machine {
 
     fn on_hello(&mut self, magic: [u8; 8], protocol_version: u16, client_nonce: [u8; 32]) -> Action {
         if magic != MAGIC {
-            return Action::Refuse(Refusal::new(
-                RefusalCode::Malformed,
-                "this is a Triptych server, and that was no Triptych client",
-            ));
+            return Action::Refuse(Refusal::not_a_client());
         }
         if protocol_version != PROTOCOL_VERSION {
-            let message = format!(
-                "the client speaks protocol version {protocol_version}, this server {PROTOCOL_VERSION}; \
-                 use a client and a server of the same release"
-            );
-            return Action::Refuse(Refusal::new(RefusalCode::VersionMismatch, message));
+            return Action::Refuse(Refusal::version_mismatch(protocol_version));
         }
         self.state = State::AwaitingJoin { client_nonce };
         Action::Challenge
     }
 
     fn on_join(&self, client_nonce: [u8; 32], name: &str, public_key: &[u8], proof: &[u8]) -> Result<Person, Refusal> {
-        let refuse = |code, error: &dyn std::fmt::Display| Refusal::new(code, error.to_string());
-        let key = PublicKey::from_der(public_key).map_err(|e| refuse(RefusalCode::BadKey, &e))?;
+        let key = PublicKey::from_der(public_key).map_err(|error| Refusal::bad_key(&error))?;
         let transcript = JoinTranscript {
             channel_binding: self.binding.channel_binding,
             certificate_hash: self.binding.certificate_hash,
@@ -194,9 +171,9 @@ impl Machine {
             public_key_der: public_key,
         };
         if !key.verify(&transcript.to_bytes(), proof) {
-            return Err(refuse(RefusalCode::BadProof, &"the proof does not belong to this key, name and connection"));
+            return Err(Refusal::bad_proof());
         }
-        let name = Name::try_from(name.to_owned()).map_err(|e| refuse(RefusalCode::BadName, &e))?;
+        let name = Name::try_from(name.to_owned()).map_err(|error| Refusal::bad_name(&error))?;
         Ok(Person { name, public_key: key })
     }
 }
@@ -204,8 +181,8 @@ impl Machine {
 fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
     match Envelope::parse(envelope) {
         Ok(envelope) if envelope.sender == sender.public_key.id() => Action::Relay(envelope),
-        Ok(_) => Action::Refuse(Refusal::new(RefusalCode::Malformed, "the envelope names somebody else as its sender")),
-        Err(error) => Action::Refuse(Refusal::new(RefusalCode::Malformed, error.to_string())),
+        Ok(_) => refuse_fault("the envelope names another client as its sender"),
+        Err(error) => refuse_fault(error),
     }
 }
 
@@ -213,8 +190,7 @@ fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
 fn on_reposition(last: &mut Option<(StreamId, Epoch)>, stream: StreamId, epoch: Epoch, action: Action) -> Action {
     let Some((_, last_epoch)) = last.as_mut().filter(|(last, _)| *last == stream) else { return Action::Nothing };
     if epoch <= *last_epoch {
-        let message = format!("epochs grow; {} was used already in stream {}", epoch.0, stream.0);
-        return Action::Refuse(Refusal::new(RefusalCode::Malformed, message));
+        return refuse_fault(format!("epochs must grow, and {} is not new in stream {}", epoch.0, stream.0));
     }
     *last_epoch = epoch;
     action
@@ -236,5 +212,9 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::AskThumbnail { .. } => "AskThumbnail",
         ClientMessage::AskStatistics => "AskStatistics",
     };
-    Action::Refuse(Refusal::new(RefusalCode::Malformed, format!("{kind} came where {expected} was expected")))
+    refuse_fault(format!("{kind} came where {expected} was expected"))
+}
+
+fn refuse_fault(fault: impl Display) -> Action {
+    Action::Refuse(Refusal::protocol_fault(fault))
 }

@@ -1,17 +1,22 @@
-//! One client from its first byte to its last: reads, asks the [`machine`] what it means, and does it.
+//! The session of one client: reads its messages, asks the [`machine`] what to do about each, and does it.
 
+mod end;
 pub mod machine;
+#[cfg(test)]
+mod machine_tests;
+pub mod notices;
+mod rate_limiter;
 mod reader;
 mod thumbnails;
 mod writer;
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use common::{
     codec::encode_server,
-    limits::{JOIN_DEADLINE, PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
+    limits::{PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, WatchRequest},
-    message::{ClientMessage, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{ClientMessage, EndReason, Person, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
@@ -22,13 +27,16 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
 
 use self::{
-    machine::{Action, LinkBinding, Machine, Refusal},
+    end::End,
+    machine::{Action, ConnectionBinding, Machine},
+    notices::Refusal,
+    rate_limiter::{REQUEST_COST, RateLimiter, relay_cost},
     reader::{ReadError, Reader},
     thumbnails::Thumbnails,
 };
 use crate::{
     SOFTWARE,
-    hub::{Hub, Membership, directory::EnterError},
+    hub::{Hub, Membership},
     outbox::{CloseReason, Outbox},
     video::{
         VideoService,
@@ -36,33 +44,13 @@ use crate::{
     },
 };
 
-/// What one client may have relayed on average. Its messages are multiplied by the number of people online, so without
-/// this one client that floods would have all others cut off for not reading fast enough.
-const RELAY_BYTES_PER_SECOND: u64 = 512 * 1024;
-
-/// What each message costs that starts a decoder or has the whole dictionary written: thirty in a second are as many as
-/// anybody moves a slider.
-const TURN_COST: Duration = Duration::from_millis(33);
-
-/// So much of what a client may ask can be saved up.
-const BURST: Duration = Duration::from_secs(2);
-
-/// What sessions share.
+/// What all sessions share. Cheap to clone.
 #[derive(Clone)]
 pub struct Services {
-    /// Who is online.
+    /// The clients that are online.
     pub hub: Hub,
-    /// What can be watched.
+    /// The videos that can be watched.
     pub videos: VideoService,
-}
-
-/// Why a session ended.
-enum End {
-    Quit,
-    Refused(Refusal),
-    Read(ReadError),
-    TooSlow,
-    WriterStopped,
 }
 
 struct Session<'a> {
@@ -73,19 +61,19 @@ struct Session<'a> {
     /// The entry in the dictionary, once joined.
     membership: Option<Membership>,
     viewer: Option<Viewer>,
-    /// Made with the first question.
+    /// Started with the first request.
     thumbnails: Option<Thumbnails>,
-    /// When what was asked so far is paid for.
-    paid_until: Instant,
+    rate_limiter: RateLimiter,
     peer: SocketAddr,
 }
 
-/// Serves one client until it leaves, breaks the rules, dies, or `stop` is called; then removes every trace of it.
+/// Serves one client until it leaves, breaks the protocol, is lost, or `stop` is cancelled. Whatever the session holds (its
+/// entry in the dictionary, its viewer, its tasks) ends with the returned future, also when that panics or is dropped.
 pub async fn run(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     peer: SocketAddr,
     join_deadline: Instant,
-    binding: LinkBinding,
+    binding: ConnectionBinding,
     services: &Services,
     stop: &CancellationToken,
 ) {
@@ -104,7 +92,7 @@ pub async fn run(
         membership: None,
         viewer: None,
         thumbnails: None,
-        paid_until: Instant::now(),
+        rate_limiter: RateLimiter::new(Instant::now().into_std()),
         peer,
     };
 
@@ -114,15 +102,15 @@ pub async fn run(
         written = &mut writer => {
             let is_stuck = matches!(&written, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
             let is_too_slow = is_stuck || outbox.close_reason() == Some(CloseReason::TooSlow);
-            session.finish(if is_too_slow { &End::TooSlow } else { &End::WriterStopped });
+            session.finish(if is_too_slow { &End::TooSlow } else { &End::WriteFailed });
             return;
         }
     };
     session.finish(&end);
-    // What was said last, such as the reason of a refusal, still goes out.
+    // The last message, such as the reason of a refusal, still goes out.
     let _ = timeout(PING_INTERVAL, writer).await;
-    if matches!(end, End::Refused(_) | End::Read(ReadError::TooLong(_) | ReadError::Decode(_))) {
-        // Closing a socket with unread input resets the connection, and the reason would be lost with it.
+    if end.may_leave_input() {
+        // Closing a socket with unread input resets the connection, and the refusal would be lost with it.
         let _ = timeout(PING_INTERVAL, reader.drain()).await;
     }
 }
@@ -138,14 +126,11 @@ impl Session<'_> {
             let action = match reader.next(join_deadline, stop).await {
                 Ok(message) => {
                     if let ClientMessage::Hello { software, protocol_version, .. } = &message {
-                        debug!("{} is {software:?} with protocol {protocol_version}", self.peer);
+                        debug!("The client at {} is {software:?} with protocol version {protocol_version}.", self.peer);
                     }
                     self.machine.on_message(message)
                 }
-                Err(ReadError::Silent) => {
-                    let message = format!("nobody joined within {} s of connecting", JOIN_DEADLINE.as_secs());
-                    return End::Refused(Refusal::new(RefusalCode::TooLate, message));
-                }
+                Err(ReadError::Silent) => return End::Refused(Refusal::too_late()),
                 Err(error) => return End::Read(error),
             };
             if let Some(end) = self.act(action).await {
@@ -175,7 +160,7 @@ impl Session<'_> {
             if let Some(end) = end {
                 return end;
             }
-            // Counted from here: while it was made to wait, the client could not be heard.
+            // Counted from here, because messages are not read while the rate limiter makes the client wait.
             silence_deadline = Instant::now() + SILENCE_LIMIT;
         }
     }
@@ -195,32 +180,31 @@ impl Session<'_> {
             }),
             Action::Enter(person) => return self.enter(person),
             Action::Relay(envelope) => {
-                let reader_count = self.services.hub.relay(&envelope);
-                debug!("{envelope:?} relayed to {reader_count}");
-                let bytes = envelope.as_bytes().len() as u64;
-                self.slow_down(Duration::from_micros(bytes * 1_000_000 / RELAY_BYTES_PER_SECOND)).await;
+                let client_count = self.services.hub.relay(&envelope);
+                debug!("Relayed {envelope:?} to {client_count} clients.");
+                self.slow_down(relay_cost(envelope.as_bytes().len())).await;
             }
             Action::SendDirectory => {
                 self.services.hub.send_directory(&self.outbox);
-                self.slow_down(TURN_COST).await;
+                self.slow_down(REQUEST_COST).await;
             }
             Action::Watch(request) => {
                 self.watch(request).await;
-                self.slow_down(TURN_COST).await;
+                self.slow_down(REQUEST_COST).await;
             }
             Action::Grant { stream, epoch, items } => {
-                let is_meant = |viewer: &&Viewer| viewer.stream() == stream && viewer.epoch() == epoch;
-                if let Some(viewer) = self.viewer.as_ref().filter(is_meant) {
+                let is_current = |viewer: &&Viewer| viewer.stream() == stream && viewer.epoch() == epoch;
+                if let Some(viewer) = self.viewer.as_ref().filter(is_current) {
                     viewer.grant(items);
                 }
             }
             Action::Seek(request) => {
                 self.seek(request).await;
-                self.slow_down(TURN_COST).await;
+                self.slow_down(REQUEST_COST).await;
             }
             Action::SetQuality(request) => {
                 self.set_quality(request).await;
-                self.slow_down(TURN_COST).await;
+                self.slow_down(REQUEST_COST).await;
             }
             Action::SendThumbnail(video) => {
                 let start = || Thumbnails::start(self.services.videos.library.clone(), self.outbox.clone());
@@ -233,7 +217,7 @@ impl Session<'_> {
                 }
             }
             Action::Leave => return Some(End::Quit),
-            Action::Refuse(refusal) if refusal.code.may_retry() => self.say_refused(&refusal),
+            Action::Refuse(refusal) if refusal.code.may_retry() => self.say(&refusal.into()),
             Action::Refuse(refusal) => return Some(End::Refused(refusal)),
         }
         None
@@ -243,20 +227,14 @@ impl Session<'_> {
         match self.services.hub.join(person.clone(), self.outbox.clone()) {
             Ok(membership) => {
                 self.membership = Some(membership);
-                info!("{} joined with {:?}", person.name, person.public_key);
+                info!("{} joined with {:?}.", person.name, person.public_key);
                 self.machine.entered(person);
                 None
             }
             Err(error) => {
-                let message = error.to_string();
-                let (code, suggestion) = match error {
-                    EnterError::NameInUse { suggestion, .. } => (RefusalCode::NameInUse, Some(suggestion)),
-                    EnterError::KeyInUse(_) => (RefusalCode::KeyInUse, None),
-                    EnterError::Full => (RefusalCode::Full, None),
-                };
-                let refusal = Refusal { code, message, suggestion };
-                if code.may_retry() {
-                    self.say_refused(&refusal);
+                let refusal = Refusal::from(error);
+                if refusal.code.may_retry() {
+                    self.say(&refusal.into());
                     return None;
                 }
                 Some(End::Refused(refusal))
@@ -264,11 +242,10 @@ impl Session<'_> {
         }
     }
 
-    /// Makes a client that asks too much wait, by not reading on; TCP does the rest.
+    /// Makes a client that asks for too much wait by not reading on; TCP does the rest.
     async fn slow_down(&mut self, cost: Duration) {
-        self.paid_until = self.paid_until.max(Instant::now()) + cost;
-        if let Some(pause_end) = self.paid_until.checked_sub(BURST) {
-            sleep_until(pause_end).await;
+        if let Some(resume_at) = self.rate_limiter.charge(cost, Instant::now().into_std()) {
+            sleep_until(resume_at.into()).await;
         }
     }
 
@@ -276,7 +253,7 @@ impl Session<'_> {
         self.stop_viewer().await;
         let stream = request.stream;
         let Some(video) = self.services.videos.library.video(request.video) else {
-            let reason = EndReason::Failed("the server has no such video any more".to_owned());
+            let reason = EndReason::Failed(notices::NO_SUCH_VIDEO.to_owned());
             return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
         match Viewer::start(request, video, self.services.videos.clone(), self.outbox.clone()) {
@@ -315,61 +292,18 @@ impl Session<'_> {
         self.outbox.push_control(encode_server(message));
     }
 
-    fn say_refused(&self, refusal: &Refusal) {
-        let Refusal { code, message, suggestion } = refusal.clone();
-        self.say(&ServerMessage::Refused { code, message, suggestion });
-    }
-
     fn finish(mut self, end: &End) {
         drop(self.viewer.take());
-        match end {
-            End::Refused(refusal) => self.say_refused(refusal),
-            End::Read(ReadError::Stopping) => {
-                self.say(&ServerMessage::Goodbye { reason: "the server was stopped".to_owned() });
-            }
-            End::Read(error @ (ReadError::TooLong(_) | ReadError::Decode(_))) => {
-                self.say_refused(&Refusal::new(RefusalCode::Malformed, error.to_string()));
-            }
-            End::Read(error @ ReadError::Silent) => {
-                self.say(&ServerMessage::Goodbye { reason: error.to_string() });
-            }
-            End::Quit | End::Read(_) | End::TooSlow | End::WriterStopped => {}
+        if let Some(message) = end.last_message() {
+            self.say(&message);
         }
         self.outbox.close(CloseReason::Finished);
-        match self.machine.name() {
-            Some(name) => info!("{name} left: {end}"),
-            None => info!("connection from {} ended before joining: {end}", self.peer),
-        }
+        info!("{}", end.log_line(self.machine.name(), self.peer));
         if let Some(membership) = self.membership.take() {
-            match end {
-                // Every client hears `Goodbye` itself.
-                End::Read(ReadError::Stopping) => membership.leave_quietly(),
-                _ => membership.leave(end.leave_reason()),
+            match end.leave_reason() {
+                Some(reason) => membership.leave(reason),
+                None => membership.leave_quietly(),
             }
-        }
-    }
-}
-
-impl End {
-    fn leave_reason(&self) -> LeaveReason {
-        match self {
-            End::Quit => LeaveReason::Quit,
-            End::Refused(_) | End::TooSlow | End::Read(ReadError::TooLong(_) | ReadError::Decode(_)) => {
-                LeaveReason::Expelled
-            }
-            End::Read(_) | End::WriterStopped => LeaveReason::Lost,
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Quit => f.write_str("quit"),
-            End::Refused(refusal) => write!(f, "refused ({:?}): {}", refusal.code, refusal.message),
-            End::Read(error) => error.fmt(f),
-            End::TooSlow => f.write_str("it does not read what is sent to it"),
-            End::WriterStopped => f.write_str("the connection broke while writing"),
         }
     }
 }

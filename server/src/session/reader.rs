@@ -1,4 +1,4 @@
-//! Bytes from one client to messages, one at a time, with a deadline on silence.
+//! Decodes the byte stream of one client into messages, one at a time, each with a deadline.
 
 use std::io;
 
@@ -23,45 +23,45 @@ pub struct Reader<R> {
     has_joined: bool,
 }
 
-/// Why no message came.
+/// Why there is no next message. Displays as a clause for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The client closed the connection between two messages.
-    #[error("the connection was closed")]
+    #[error("the client closed the connection")]
     Closed,
     /// The client closed the connection within a message.
-    #[error("the connection was closed in the middle of a message")]
-    HalfMessage,
-    /// The system lost the connection.
-    #[error("the connection broke: {0}")]
+    #[error("the client closed the connection in the middle of a message")]
+    ClosedWithinMessage,
+    /// The operating system reports the connection as lost.
+    #[error("the connection broke ({0})")]
     Broken(io::Error),
-    /// The length in front of a message is over the cap.
-    #[error("a message of more than {0} bytes was announced; a Triptych client does not do that")]
+    /// The length prefix exceeds the limit, which is given in bytes.
+    #[error("a message is longer than {0} bytes")]
     TooLong(usize),
-    /// Not a message.
+    /// The frame does not hold a message of the protocol.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Nothing came in time.
-    #[error("nothing came for {} s", SILENCE_LIMIT.as_secs())]
+    /// The deadline passed.
+    #[error("nothing arrived for {} s", SILENCE_LIMIT.as_secs())]
     Silent,
-    /// The server goes down.
-    #[error("the server stops")]
+    /// The server stops.
+    #[error("the server is stopping")]
     Stopping,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// Reads greetings only, until [`Self::joined`].
+    /// Accepts only messages up to the size of a greeting until [`Self::joined`].
     pub fn new(stream: R) -> Self {
         Self { frames: FramedRead::new(stream, framing(MAX_GREETING_BYTES)), has_joined: false }
     }
 
-    /// From here on longer messages are taken.
+    /// Accepts longer messages from here on.
     pub fn joined(&mut self) {
         self.has_joined = true;
         self.frames.decoder_mut().set_max_frame_length(MAX_CLIENT_FRAME_BYTES);
     }
 
-    /// The next message, if it is whole by `deadline` and the server does not stop before.
+    /// The next message. It must be complete by `deadline`; cancelling `stop` ends the wait.
     pub async fn next(&mut self, deadline: Instant, stop: &CancellationToken) -> Result<ClientMessage, ReadError> {
         let frame = tokio::select! {
             biased;
@@ -73,19 +73,19 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(if self.has_joined { decode_client(&frame) } else { decode_greeting(&frame) }?)
     }
 
-    /// Reads and forgets until the other end closes.
+    /// Reads and discards until the client closes the connection.
     pub async fn drain(&mut self) {
-        let mut forgotten = [0; 4096];
-        while matches!(self.frames.get_mut().read(&mut forgotten).await, Ok(1..)) {}
+        let mut discarded = [0; 4096];
+        while matches!(self.frames.get_mut().read(&mut discarded).await, Ok(1..)) {}
     }
 
     fn read_error(&self, error: io::Error) -> ReadError {
         let is_too_long = error.get_ref().is_some_and(|inner| inner.is::<LengthDelimitedCodecError>());
         match error.kind() {
             _ if is_too_long => ReadError::TooLong(self.frames.decoder().max_frame_length()),
-            // What tokio-util says when bytes are left over at the end.
-            io::ErrorKind::Other => ReadError::HalfMessage,
-            // What rustls says when the other end was killed before it could take its leave.
+            // What tokio-util reports when the stream ends with an incomplete frame.
+            io::ErrorKind::Other => ReadError::ClosedWithinMessage,
+            // What rustls reports when the client was killed before it could send `close_notify`.
             io::ErrorKind::UnexpectedEof => ReadError::Closed,
             _ => ReadError::Broken(error),
         }

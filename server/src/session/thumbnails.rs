@@ -1,4 +1,4 @@
-//! Sends one client the thumbnails that it asks for, one after the other and behind everything else.
+//! Sends one client the thumbnails that it asks for, one at a time and only while little else waits for it.
 
 use common::{
     codec::encode_server,
@@ -11,28 +11,28 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{outbox::Outbox, video::library::Library};
 
-/// Answers in the order of the questions until it is dropped.
+/// Answers requests in their order, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Thumbnails {
-    asked: mpsc::Sender<VideoId>,
+    requests: mpsc::Sender<VideoId>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Thumbnails {
     pub(super) fn start(library: Library, outbox: Outbox) -> Self {
-        let (asked, mut questions) = mpsc::channel(MAX_LIBRARY_ENTRIES);
+        let (requests, mut received) = mpsc::channel(MAX_LIBRARY_ENTRIES);
         let task = tokio::spawn(async move {
-            while let Some(video) = questions.recv().await {
+            while let Some(video) = received.recv().await {
                 let (fingerprint, jpeg) = library.thumbnail(video).await;
                 let answer = ServerMessage::Thumbnail { video, fingerprint, jpeg: Blob(jpeg.to_vec()) };
                 outbox.push_when_calm(encode_server(&answer)).await;
             }
         });
-        Self { asked, _task: AbortOnDropHandle::new(task) }
+        Self { requests, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// A question too many is not answered: there are not so many videos.
+    /// Queues a request. Excess requests are dropped: the queue already has room for one per possible video.
     pub(super) fn ask(&self, video: VideoId) {
-        let _ = self.asked.try_send(video);
+        let _ = self.requests.try_send(video);
     }
 }

@@ -1,4 +1,4 @@
-//! The one task that writes to a client's socket: takes from the outbox, writes, flushes.
+//! The only task that writes to a client's socket: takes frames from the outbox, writes and flushes them.
 
 use std::{io, time::Duration};
 
@@ -9,10 +9,10 @@ use tokio::{
 
 use crate::outbox::{Frame, Outbox};
 
-/// A frame must be on its way this soon; else the client has stopped reading.
+/// Time limit for writing one frame; a client that takes longer has stopped reading.
 const WRITE_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Writes until the outbox is closed and empty, then says at the socket that nothing more comes.
+/// Writes until the outbox is closed and empty, then shuts the write half of the socket down.
 pub async fn write_all(outbox: &Outbox, mut stream: impl AsyncWrite + Unpin) -> io::Result<()> {
     while let Some(frame) = outbox.next().await {
         timeout(WRITE_DEADLINE, write_frame(&mut stream, &frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;

@@ -252,7 +252,7 @@ async fn epochs_grow_or_the_client_is_refused() {
         _ => None,
     });
     let (code, message) = refused.await;
-    assert!(code == RefusalCode::Malformed && message.contains("epochs grow"), "{message}");
+    assert!(code == RefusalCode::Malformed && message.contains("epochs must grow"), "{message}");
     // A turn of a stream that is not there is no offence.
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     watcher

@@ -1,7 +1,5 @@
 //! Joining, the dictionary, the broadcast, leaving; and what comes of clients that break the rules.
 
-use std::time::Instant;
-
 use common::{
     crypto::{CannotOpen, Envelope, attempt, open, test_keys},
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
@@ -10,10 +8,11 @@ use common::{
     name::Name,
 };
 use tokio::io::AsyncWriteExt;
+use triptych_server::session::notices::{NO_SUCH_VIDEO, Refusal, SERVER_STOPPED};
 
 use crate::support::{
     client::{TestClient, hello, join_message},
-    server::{DEADLINE, TestServer},
+    server::TestServer,
 };
 
 fn name(text: &str) -> Name {
@@ -100,17 +99,6 @@ async fn whoever_leaves_disappears_and_the_name_is_free_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_silent_is_removed_within_ten_seconds() {
-    let server = TestServer::start().await;
-    let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
-    let joined_at = Instant::now();
-    // Connected, but nobody answers its pings.
-    let (_bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
-    assert_eq!(leaving(&mut ada).await.1, LeaveReason::Lost);
-    assert!(joined_at.elapsed().as_secs() < 10, "{:?}", joined_at.elapsed());
-}
-
-#[tokio::test]
 async fn a_name_in_use_is_refused_with_a_free_one_and_the_connection_stays() {
     let server = TestServer::start().await;
     let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
@@ -168,11 +156,9 @@ async fn another_version_is_told_both_numbers() {
     client.send(&hello(MAGIC, PROTOCOL_VERSION + 8)).await;
     let (code, message) = client.expect_refusal().await;
     assert_eq!(code, RefusalCode::VersionMismatch);
-    assert!(
-        message.contains(&format!("version {}", PROTOCOL_VERSION + 8))
-            && message.contains(&format!("server {PROTOCOL_VERSION}")),
-        "{message}"
-    );
+    assert_eq!(message, Refusal::version_mismatch(PROTOCOL_VERSION + 8).message);
+    let has = |version| message.contains(&format!("version {version}"));
+    assert!(has(PROTOCOL_VERSION + 8) && has(PROTOCOL_VERSION), "{message}");
 }
 
 #[tokio::test]
@@ -242,7 +228,7 @@ async fn a_video_that_is_not_there_is_said_so() {
     else {
         panic!("no end")
     };
-    assert!(reason.contains("no such video"), "{reason}");
+    assert_eq!(reason, NO_SUCH_VIDEO);
     ada.send(&watch(1)).await;
     assert_eq!(ada.expect_refusal().await.0, RefusalCode::Malformed);
 }
@@ -251,11 +237,9 @@ async fn a_video_that_is_not_there_is_said_so() {
 async fn a_server_that_stops_says_goodbye() {
     let server = TestServer::start().await;
     let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
-    // Somebody who has connected and says nothing must not hold it up.
+    // A client that has connected and sends nothing must not hold it up.
     let _silent = TestClient::connect(server.address).await;
-    let asked_at = Instant::now();
     server.stop().await;
-    assert!(asked_at.elapsed() < DEADLINE / 4);
-    assert!(matches!(ada.next().await, ServerMessage::Goodbye { .. }));
+    assert_eq!(ada.next().await, ServerMessage::Goodbye { reason: SERVER_STOPPED.to_owned() });
     assert_eq!(ada.try_next().await, None);
 }

@@ -8,17 +8,29 @@ use std::{
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use common::{
-    crypto::test_keys,
-    message::{ClientMessage, LeaveReason, ServerMessage},
+    codec::encode_client,
+    crypto::{PublicKey, test_keys},
+    limits::{JOIN_DEADLINE, MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
+    media::{Library, SkippedFile},
+    message::{ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
 };
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    time::{Instant, sleep},
+};
+use triptych_server::{
+    hub::directory::EnterError,
+    outbox::Outbox,
+    session::notices::{self, Refusal},
+};
 
 use crate::support::{
-    client::TestClient,
+    client::{TestClient, join_message},
     pipe::{PIPE_BYTES, Sessions},
 };
 
@@ -63,8 +75,7 @@ impl AsyncWrite for Panicking {
 #[tokio::test]
 async fn a_session_that_panics_leaves_nothing_behind() {
     let sessions = Sessions::start();
-    let mut ada = sessions.connect();
-    ada.join_as("ada", &test_keys::ada()).await;
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
     let is_armed = Arc::new(AtomicBool::new(false));
     let wrap = |stream| Panicking { stream, is_armed: is_armed.clone() };
     let (mut bob, session) = sessions.connect_through(PIPE_BYTES, wrap);
@@ -79,4 +90,201 @@ async fn a_session_that_panics_leaves_nothing_behind() {
     // Name and key are free again.
     let welcome = sessions.connect().join_as("bob", &test_keys::bob()).await;
     assert_eq!(welcome.people.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_falls_silent_is_removed_within_ten_seconds() {
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
+    let joined_at = Instant::now();
+    // Does not answer its pings while only ada reads.
+    let mut bob = sessions.join("bob", &test_keys::bob()).await;
+    assert_eq!(left(&mut ada).await, (Name::parse("bob").unwrap(), LeaveReason::Lost));
+    assert_eq!(joined_at.elapsed().as_secs(), SILENCE_LIMIT.as_secs());
+    assert!(SILENCE_LIMIT + PING_INTERVAL < Duration::from_secs(10));
+    assert_eq!(bob.try_next().await, Some(ServerMessage::Goodbye { reason: notices::client_silent() }));
+    assert_eq!(bob.try_next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_tells_every_client_and_waits_for_none() {
+    let sessions = Sessions::start();
+    let (mut ada, of_ada) = sessions.connect_through(PIPE_BYTES, |stream| stream);
+    ada.join_as("ada", &test_keys::ada()).await;
+    let (_silent, of_silent) = sessions.connect_through(PIPE_BYTES, |stream| stream);
+    let (mut greeted, of_greeted) = sessions.connect_through(PIPE_BYTES, |stream| stream);
+    greeted.greet().await;
+    let mut bob = sessions.join("bob", &test_keys::bob()).await;
+    assert!(matches!(ada.next().await, ServerMessage::Joined { .. }));
+
+    let asked_at = Instant::now();
+    sessions.stop.cancel();
+    for session in [of_ada, of_silent, of_greeted] {
+        session.await.unwrap();
+    }
+    let goodbye = Some(ServerMessage::Goodbye { reason: notices::SERVER_STOPPED.to_owned() });
+    for client in [&mut ada, &mut bob, &mut greeted] {
+        assert_eq!(client.try_next().await, goodbye, "the first message after the stop, without any `Left` before it");
+        assert_eq!(client.try_next().await, None);
+    }
+    assert_eq!(asked_at.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_join_in_time_is_refused() {
+    let sessions = Sessions::start();
+    for has_greeted in [false, true] {
+        let connected_at = Instant::now();
+        let mut client = sessions.connect();
+        if has_greeted {
+            // A refused name does not give it more time.
+            let nonce = client.greet().await;
+            sleep(JOIN_DEADLINE / 2).await;
+            client.send(&join_message("a  b", &test_keys::ada(), nonce)).await;
+            let answer = client.next().await;
+            assert!(matches!(answer, ServerMessage::Refused { code: RefusalCode::BadName, .. }), "{answer:?}");
+        }
+        sleep(JOIN_DEADLINE.saturating_sub(connected_at.elapsed() + Duration::from_millis(1))).await;
+        let refused = client.expect_refusal().await;
+        assert_eq!(refused, (RefusalCode::TooLate, Refusal::too_late().message));
+        assert_eq!(connected_at.elapsed().as_secs(), JOIN_DEADLINE.as_secs());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_send_queue_overflows_is_expelled() {
+    // Less than the 4096 messages that may wait; the pipe takes a few as well.
+    const FITTING: usize = 4_000;
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
+    let (mut bob, _) = sessions.connect_through(1024, |stream| stream);
+    bob.join_as("bob", &test_keys::bob()).await;
+    let begun = Instant::now();
+    for number in 0..FITTING + 500 {
+        sessions.services.hub.offer(Library::default());
+        ada.next_that(|message| matches!(message, ServerMessage::LibraryChanged { .. }).then_some(())).await;
+        if number == FITTING {
+            // Two pings without a disconnection: this much may wait.
+            sleep(2 * PING_INTERVAL).await;
+            bob.send(&ClientMessage::Pong { number: 0 }).await;
+        }
+    }
+    assert_eq!(left(&mut ada).await, (Name::parse("bob").unwrap(), LeaveReason::Expelled));
+    assert!(begun.elapsed() <= 3 * PING_INTERVAL, "long before a write that takes too long");
+    while let Some(message) = bob.try_next().await {
+        assert!(matches!(message, ServerMessage::LibraryChanged { .. }), "no {message:?} after the overflow");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_eight_seconds_for_one_message_is_expelled() {
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
+    let (mut bob, _) = sessions.connect_through(1024, |stream| stream);
+    bob.join_as("bob", &test_keys::bob()).await;
+    let begun = Instant::now();
+    let large = SkippedFile { file_name: "large".to_owned(), reason: "x".repeat(10_000) };
+    sessions.services.hub.offer(Library { videos: Vec::new(), skipped: vec![large] });
+    // Alive, but not reading.
+    let pongs = async {
+        loop {
+            sleep(PING_INTERVAL).await;
+            bob.send(&ClientMessage::Pong { number: 0 }).await;
+        }
+    };
+    let left = tokio::select! {
+        left = left(&mut ada) => left,
+        () = pongs => unreachable!("pongs never end"),
+    };
+    assert_eq!(left, (Name::parse("bob").unwrap(), LeaveReason::Expelled));
+    assert_eq!(begun.elapsed().as_secs(), 8);
+}
+
+/// Enters `count` people who never read, with keys that nobody can have: ada's with another modulus.
+fn crowd(sessions: &Sessions, count: usize) -> Vec<triptych_server::hub::Membership> {
+    let der = test_keys::ada().public_key().der().to_vec();
+    let member = |number: usize| {
+        let mut der = der.clone();
+        der[100..102].copy_from_slice(&u16::try_from(number).unwrap().to_be_bytes());
+        let (name, public_key) = (Name::parse(&format!("p{number}")).unwrap(), PublicKey::from_der(&der).unwrap());
+        sessions.services.hub.join(Person { name, public_key }, Outbox::default()).unwrap()
+    };
+    (0..count).map(member).collect()
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_until_someone_leaves() {
+    let sessions = Sessions::start();
+    let mut members = crowd(&sessions, MAX_PEOPLE);
+    let mut ada = sessions.connect();
+    let nonce = ada.greet().await;
+    ada.send(&join_message("ada", &test_keys::ada(), nonce)).await;
+    assert_eq!(ada.expect_refusal().await, (RefusalCode::Full, Refusal::from(EnterError::Full).message));
+
+    members.pop();
+    let welcome = sessions.connect().join_as("ada", &test_keys::ada()).await;
+    assert_eq!(welcome.people.len(), MAX_PEOPLE);
+}
+
+/// How long the `number`th request has to wait when each costs `cost` and two seconds of work are free.
+fn expected_wait(number: u32, cost: Duration) -> Duration {
+    (cost * (number - 1)).saturating_sub(Duration::from_secs(2))
+}
+
+/// Asserts that a wait is as expected; the runtime's timers round up to milliseconds.
+fn assert_wait(waited: Duration, expected: Duration, number: u32) {
+    let tolerance = Duration::from_millis(2);
+    assert!(expected <= waited && waited <= expected + tolerance, "request {number}: {waited:?}, not {expected:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_too_much_waits_and_no_other_client_does() {
+    const REQUESTS: u32 = 200;
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
+    let mut bob = sessions.join("bob", &test_keys::bob()).await;
+    let directory = |message| matches!(message, ServerMessage::Directory { .. }).then_some(());
+    for _ in 0..2 {
+        let asked_at = Instant::now();
+        ada.send_bytes(&encode_client(&ClientMessage::AskDirectory).repeat(REQUESTS as usize)).await;
+        for number in 1..=REQUESTS {
+            ada.next_that(directory).await;
+            assert_wait(asked_at.elapsed(), expected_wait(number, Duration::from_millis(33)), number);
+            if number % 50 == 0 {
+                let asked_at = Instant::now();
+                bob.send(&ClientMessage::AskDirectory).await;
+                bob.next_that(directory).await;
+                assert_eq!(asked_at.elapsed(), Duration::ZERO);
+            }
+        }
+        // Two seconds after the last answer the burst is there again.
+        sleep(Duration::from_secs(2) + Duration::from_millis(40)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_floods_with_envelopes_is_relayed_at_half_a_mebibyte_per_second() {
+    const ENVELOPES: u32 = 200;
+    let (ada_key, bob_key) = (test_keys::ada(), test_keys::bob());
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &ada_key).await;
+    let mut bob = sessions.join("bob", &bob_key).await;
+    // The server does not look at the sequence, so one envelope can be sent again and again.
+    let envelope = ada.say(&"x".repeat(8 * 1024), 1, &ada_key, &[&bob_key]).await;
+    let flood = encode_client(&ClientMessage::Say { envelope: common::message::Blob(envelope.clone()) });
+    let cost = Duration::from_micros(envelope.len() as u64 * 1_000_000 / (512 * 1024));
+    assert!(expected_wait(ENVELOPES, cost) > Duration::from_secs(1), "enough to make it wait");
+    let begun = Instant::now();
+    let sending = async {
+        for _ in 1..ENVELOPES {
+            ada.send_bytes(&flood).await;
+        }
+    };
+    let receiving = async {
+        for number in 1..=ENVELOPES {
+            bob.next_that(|message| matches!(message, ServerMessage::Relayed { .. }).then_some(())).await;
+            assert_wait(begun.elapsed(), expected_wait(number, cost), number);
+        }
+    };
+    tokio::join!(sending, receiving);
 }

@@ -1,26 +1,35 @@
 //! Flow control: pictures come as they are granted, stop when they are stopped, and let messages pass.
 
 use common::{
-    codec::{decode_server, encode_client},
     crypto::test_keys,
-    media::{Epoch, PictureHead, Position, Quality, StreamId, StreamStart, VideoId, WatchRequest},
+    media::{Epoch, PictureHead, Position, Quality, Statistics, StreamId, StreamStart, VideoId, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::support::{
     client::TestClient,
     clips::{Clip, write_video},
-    server::TestServer,
+    pipe::Sessions,
+    server::{DEADLINE, TestServer},
 };
 
 const FRAME_COUNT: u32 = 90;
+/// Pictures that the store decodes ahead of a viewer.
+const DECODED_AHEAD: u64 = 16;
 
-/// A server with one video of three files, and somebody to watch it.
-async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
+/// A folder with one video of three files.
+fn folder_with_video() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let clip = |variant| Clip::new(variant, FRAME_COUNT.into(), 30);
     write_video(folder.path(), "Clip", &[(240, "mkv", clip(0)), (720, "mkv", clip(1)), (1440, "mkv", clip(2))]);
+    folder
+}
+
+/// A server with that video, and a client to watch it.
+async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
+    let folder = folder_with_video();
     let server = TestServer::start_with(folder.path()).await;
     let (client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let video = welcome.library.videos[0].id;
@@ -53,19 +62,32 @@ async fn pictures(client: &mut TestClient, count: usize) -> Vec<PictureHead> {
     heads
 }
 
-/// Expects nothing but pings for long enough that anything under way would have come.
-async fn expect_quiet(client: &mut TestClient) {
-    let mut ping_count = 0;
-    while ping_count < 2 {
-        let frame = client.next_frame().await.expect("the connection is open");
-        match decode_server(&frame).unwrap() {
-            ServerMessage::Ping { number } => {
-                ping_count += 1;
-                client.send_bytes(&encode_client(&ClientMessage::Pong { number })).await;
-            }
-            ServerMessage::StreamStarted(_) => {}
+/// Asks for the counters. Nothing else may come before the answer but the start of a stream.
+async fn statistics(client: &mut TestClient) -> Statistics {
+    client.send(&ClientMessage::AskStatistics).await;
+    client
+        .next_that(|message| match message {
+            ServerMessage::Statistics(statistics) => Some(statistics),
+            ServerMessage::StreamStarted(_) => None,
             other => panic!("{other:?} came although nothing was granted"),
+        })
+        .await
+}
+
+/// Waits until the viewer has come for the picture after the `sent` first ones and the store has decoded it, so that only
+/// the missing credit holds it back, and expects that it does not come.
+async fn expect_held_back(client: &mut TestClient, sent: u64) {
+    let ready = async {
+        loop {
+            let statistics = statistics(client).await;
+            if statistics.hits + statistics.misses > sent && statistics.decoded >= DECODED_AHEAD {
+                break;
+            }
         }
+    };
+    timeout(DEADLINE, ready).await.expect("the next picture is decoded");
+    for _ in 0..3 {
+        statistics(client).await;
     }
 }
 
@@ -73,12 +95,12 @@ async fn expect_quiet(client: &mut TestClient) {
 async fn pictures_come_as_granted_and_no_more() {
     let (_folder, _server, mut client, video) = viewer().await;
     client.send(&watch(1, video)).await;
-    expect_quiet(&mut client).await;
+    expect_held_back(&mut client, 0).await;
     client.send(&grant(1, 3)).await;
     client.send(&grant(2, 50)).await; // of a stream that is not there
     let heads = pictures(&mut client, 3).await;
     assert_eq!(heads.iter().map(|head| head.index).collect::<Vec<_>>(), [0, 1, 2]);
-    expect_quiet(&mut client).await;
+    expect_held_back(&mut client, 3).await;
     client.send(&grant(1, FRAME_COUNT)).await;
     pictures(&mut client, FRAME_COUNT as usize - 3).await;
     assert_eq!(
@@ -102,7 +124,8 @@ async fn stop_is_the_end_of_it() {
         ended.await,
         ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: EndReason::Stopped }
     );
-    expect_quiet(&mut client).await;
+    // The server ends the task that sends before it says so; nothing of the stream can come behind that.
+    assert_eq!(statistics(&mut client).await.viewers, 0);
 }
 
 #[tokio::test]
@@ -154,6 +177,46 @@ async fn messages_pass_while_pictures_flow() {
     let rest = pictures(&mut ada, FRAME_COUNT as usize - 4 - indices.len()).await;
     indices.extend(rest.iter().map(|head| head.index));
     assert_eq!(indices, (4..FRAME_COUNT).collect::<Vec<_>>(), "the message spoilt no picture");
+}
+
+#[tokio::test]
+async fn a_message_overtakes_the_pictures_that_wait() {
+    let folder = folder_with_video();
+    let sessions = Sessions::start_with(folder.path());
+    let video = sessions.services.videos.library.listing().videos[0].id;
+    let (bob_key, ada_key) = (test_keys::bob(), test_keys::ada());
+    // A pipe smaller than a picture: when nothing is read, one picture is being written, and the others wait.
+    let (mut ada, _) = sessions.connect_through(256, |stream| stream);
+    ada.join_as("ada", &ada_key).await;
+    let mut bob = sessions.join("bob", &bob_key).await;
+    ada.next_that(|message| matches!(message, ServerMessage::Joined { .. }).then_some(())).await;
+    ada.send(&watch(1, video)).await;
+    ada.send(&grant(1, FRAME_COUNT)).await;
+    pictures(&mut ada, 5).await;
+    // Picture 5 is being written, 6 and 7 wait in the lane, and the viewer, which has 8 and no room for it, asks for no
+    // more: it has come for nine pictures.
+    let all_wait = async {
+        while {
+            let statistics = statistics(&mut bob).await;
+            statistics.hits + statistics.misses < 9
+        } {}
+    };
+    timeout(DEADLINE, all_wait).await.expect("the picture lane fills");
+    let sent = bob.say("now", 1, &bob_key, &[&ada_key]).await;
+    bob.next_that(|message| matches!(message, ServerMessage::Relayed { .. }).then_some(())).await;
+
+    let mut indices = Vec::new();
+    let received = loop {
+        match ada.next().await {
+            ServerMessage::Picture { head, .. } => indices.push(head.index),
+            ServerMessage::Relayed { envelope } => break envelope.0,
+            other => panic!("{other:?} before the message"),
+        }
+    };
+    assert_eq!(received, sent);
+    assert_eq!(indices, [5], "the message waits for the picture that is being written and for no other");
+    let rest = pictures(&mut ada, FRAME_COUNT as usize - 6).await;
+    assert_eq!(rest.iter().map(|head| head.index).collect::<Vec<_>>(), (6..FRAME_COUNT).collect::<Vec<_>>());
 }
 
 #[tokio::test]

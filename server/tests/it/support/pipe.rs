@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use common::{crypto::Identity, limits::JOIN_DEADLINE};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
     task::JoinHandle,
@@ -9,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use triptych_server::{
-    session::{self, Services, machine::LinkBinding},
+    session::{self, Services, machine::ConnectionBinding},
     video::{VideoService, library::Library, store::Store},
 };
 
@@ -39,6 +40,13 @@ impl Sessions {
         Self { services, stop: CancellationToken::new() }
     }
 
+    /// Connects and joins.
+    pub async fn join(&self, name: &str, identity: &Identity) -> TestClient {
+        let mut client = self.connect();
+        client.join_as(name, identity).await;
+        client
+    }
+
     /// Connects and says nothing.
     pub fn connect(&self) -> TestClient {
         self.connect_through(PIPE_BYTES, |far_end| far_end).0
@@ -55,10 +63,10 @@ impl Sessions {
     {
         let (near_end, far_end) = duplex(pipe_bytes);
         let (stream, services, stop) = (wrap(far_end), self.services.clone(), self.stop.clone());
-        let join_deadline = Instant::now() + common::limits::JOIN_DEADLINE;
+        let join_deadline = Instant::now() + JOIN_DEADLINE;
         let session = tokio::spawn(async move {
             let peer = ([127, 0, 0, 1], 9).into();
-            session::run(stream, peer, join_deadline, LinkBinding::default(), &services, &stop).await;
+            session::run(stream, peer, join_deadline, ConnectionBinding::default(), &services, &stop).await;
         });
         (TestClient::over(near_end), session)
     }

@@ -1,0 +1,266 @@
+//! Tests of the session machine: every message in every state, and the checks behind each.
+
+use common::{
+    crypto::{Identity, JoinTranscript, Message, seal, test_keys},
+    limits::{MAX_CREDIT, PROTOCOL_VERSION},
+    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
+    name::Name,
+};
+
+use super::machine::{Action, ConnectionBinding, Machine};
+
+const BINDING: ConnectionBinding = ConnectionBinding { channel_binding: [1; 32], certificate_hash: [2; 32] };
+const CLIENT_NONCE: [u8; 32] = [3; 32];
+const SERVER_NONCE: [u8; 32] = [4; 32];
+const STREAM: StreamId = StreamId(5);
+
+fn hello(magic: [u8; 8], protocol_version: u16) -> ClientMessage {
+    ClientMessage::Hello { magic, protocol_version, software: "test".to_owned(), nonce: CLIENT_NONCE }
+}
+
+/// What `identity` signs to join as `name` in this test's session.
+fn transcript<'a>(name: &'a str, identity: &'a Identity) -> JoinTranscript<'a> {
+    JoinTranscript {
+        channel_binding: BINDING.channel_binding,
+        certificate_hash: BINDING.certificate_hash,
+        client_nonce: CLIENT_NONCE,
+        server_nonce: SERVER_NONCE,
+        name,
+        public_key_der: identity.public_key().der(),
+    }
+}
+
+fn join(name: &str, identity: &Identity, signed: &JoinTranscript<'_>) -> ClientMessage {
+    ClientMessage::Join {
+        name: name.to_owned(),
+        public_key: Blob(identity.public_key().der().to_vec()),
+        proof: Blob(identity.sign(&signed.to_bytes())),
+    }
+}
+
+fn valid_join(name: &str) -> ClientMessage {
+    let ada = test_keys::ada();
+    join(name, &ada, &transcript(name, &ada))
+}
+
+fn say(sender: &Identity) -> ClientMessage {
+    let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
+    let envelope = seal(&message, 1, sender, &[test_keys::bob().public_key().clone()]).unwrap();
+    ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }
+}
+
+fn watch(stream: StreamId) -> ClientMessage {
+    let (video, quality, from) = (VideoId(1), Quality::Triptych, Position::START);
+    ClientMessage::Watch(WatchRequest { stream, video, quality, from })
+}
+
+fn seek(stream: StreamId, epoch: u32) -> ClientMessage {
+    ClientMessage::Seek(SeekRequest { stream, epoch: Epoch(epoch), to: Position::START })
+}
+
+fn set_quality(stream: StreamId, epoch: u32) -> ClientMessage {
+    let (epoch, quality, at) = (Epoch(epoch), Quality::Only(240), Position::START);
+    ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at })
+}
+
+fn awaiting_hello() -> Machine {
+    Machine::new(BINDING, SERVER_NONCE)
+}
+
+fn awaiting_join() -> Machine {
+    let mut machine = awaiting_hello();
+    assert_eq!(machine.on_message(hello(MAGIC, PROTOCOL_VERSION)), Action::Challenge);
+    machine
+}
+
+/// Ada is online and has asked for [`STREAM`].
+fn watching() -> Machine {
+    let mut machine = awaiting_join();
+    let Action::Enter(person) = machine.on_message(valid_join("ada")) else { panic!("ada does not join") };
+    machine.entered(person);
+    assert!(matches!(machine.on_message(watch(STREAM)), Action::Watch(_)));
+    machine
+}
+
+/// The name of an action, with its code if it is a refusal.
+fn outline(action: &Action) -> String {
+    match action {
+        Action::Refuse(refusal) => format!("Refuse {:?}", refusal.code),
+        other => {
+            let text = format!("{other:?}");
+            text.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()
+        }
+    }
+}
+
+fn refusal(action: Action) -> (RefusalCode, String) {
+    match action {
+        Action::Refuse(refusal) => (refusal.code, refusal.message),
+        other => panic!("no refusal but {other:?}"),
+    }
+}
+
+#[test]
+fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
+    const NO: &str = "Refuse Malformed";
+    let grant = ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items: 1 };
+    let thumbnail = ClientMessage::AskThumbnail { video: VideoId(1) };
+    let table = [
+        // Message, and what follows in AwaitingHello, AwaitingJoin and Online.
+        (hello(MAGIC, PROTOCOL_VERSION), ["Challenge", NO, NO]),
+        (valid_join("ada"), [NO, "Enter", NO]),
+        (say(&test_keys::ada()), [NO, NO, "Relay"]),
+        (ClientMessage::AskDirectory, [NO, NO, "SendDirectory"]),
+        (watch(StreamId(6)), [NO, NO, "Watch"]),
+        (grant, [NO, NO, "Grant"]),
+        (ClientMessage::Stop { stream: STREAM }, [NO, NO, "Stop"]),
+        (ClientMessage::Pong { number: 1 }, [NO, NO, "Nothing"]),
+        (ClientMessage::Quit, [NO, "Leave", "Leave"]),
+        (seek(STREAM, 1), [NO, NO, "Seek"]),
+        (set_quality(STREAM, 1), [NO, NO, "SetQuality"]),
+        (thumbnail, [NO, NO, "SendThumbnail"]),
+        (ClientMessage::AskStatistics, [NO, NO, "SendStatistics"]),
+    ];
+    for (message, expected) in table {
+        for (mut machine, expected) in [awaiting_hello(), awaiting_join(), watching()].into_iter().zip(expected) {
+            assert_eq!(outline(&machine.on_message(message.clone())), expected, "{message:?}");
+        }
+    }
+}
+
+#[test]
+fn a_greeting_needs_the_magic_and_this_version() {
+    let (code, message) = refusal(awaiting_hello().on_message(hello(*b"HTTP/1.1", PROTOCOL_VERSION)));
+    assert_eq!(code, RefusalCode::Malformed);
+    assert_eq!(message, "This is a Triptych server, and the program that connected is not a Triptych client.");
+    // The magic is looked at first: the version of another program means nothing.
+    assert_eq!(refusal(awaiting_hello().on_message(hello([0; 8], 99))).0, RefusalCode::Malformed);
+
+    for version in [0, PROTOCOL_VERSION - 1, PROTOCOL_VERSION + 1, u16::MAX] {
+        let (code, message) = refusal(awaiting_hello().on_message(hello(MAGIC, version)));
+        assert_eq!(code, RefusalCode::VersionMismatch);
+        let expected = format!(
+            "The client speaks protocol version {version}, the server version {PROTOCOL_VERSION}. \
+             Install the same release of Triptych on both computers."
+        );
+        assert_eq!(message, expected);
+    }
+}
+
+#[test]
+fn a_proof_holds_for_one_connection_one_name_and_one_key() {
+    let (ada, eve) = (test_keys::ada(), test_keys::eve());
+    let sound = || transcript("ada", &ada);
+    let table = [
+        ("another channel", JoinTranscript { channel_binding: [9; 32], ..sound() }),
+        ("another certificate", JoinTranscript { certificate_hash: [9; 32], ..sound() }),
+        ("another client nonce", JoinTranscript { client_nonce: [9; 32], ..sound() }),
+        ("another server nonce", JoinTranscript { server_nonce: [9; 32], ..sound() }),
+        ("another name", JoinTranscript { name: "Ada", ..sound() }),
+        ("another key", JoinTranscript { public_key_der: eve.public_key().der(), ..sound() }),
+    ];
+    for (what, signed) in table {
+        let (code, _) = refusal(awaiting_join().on_message(join("ada", &ada, &signed)));
+        assert_eq!(code, RefusalCode::BadProof, "{what}");
+    }
+    let ClientMessage::Join { name, public_key, .. } = valid_join("ada") else { unreachable!() };
+    let proof = Blob(eve.sign(&sound().to_bytes()));
+    let (code, _) = refusal(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof }));
+    assert_eq!(code, RefusalCode::BadProof, "signed by another key");
+
+    let person = Person { name: Name::parse("ada").unwrap(), public_key: ada.public_key().clone() };
+    assert_eq!(awaiting_join().on_message(valid_join("ada")), Action::Enter(person));
+}
+
+#[test]
+fn key_and_proof_are_checked_before_the_name() {
+    let bad_name = "a\u{202e}b";
+    let keyless = |name: &str| ClientMessage::Join {
+        name: name.to_owned(),
+        public_key: Blob(vec![1; 300]),
+        proof: Blob(vec![1; 256]),
+    };
+    assert_eq!(refusal(awaiting_join().on_message(keyless(bad_name))).0, RefusalCode::BadKey);
+    let ada = test_keys::ada();
+    let unproven = join(bad_name, &ada, &transcript("ada", &ada));
+    assert_eq!(refusal(awaiting_join().on_message(unproven)).0, RefusalCode::BadProof);
+    assert_eq!(refusal(awaiting_join().on_message(valid_join(bad_name))).0, RefusalCode::BadName);
+}
+
+#[test]
+fn a_client_may_try_names_until_it_was_entered() {
+    let mut machine = awaiting_join();
+    for name in ["", " ", "a  b", "a\u{202e}b"] {
+        assert_eq!(refusal(machine.on_message(valid_join(name))).0, RefusalCode::BadName, "{name:?}");
+    }
+    // The hub may refuse the first as taken, so it does not count before `entered`.
+    for name in ["ada", "ada-2"] {
+        assert!(matches!(machine.on_message(valid_join(name)), Action::Enter(person) if person.name.as_str() == name));
+        assert_eq!(machine.name(), None);
+    }
+    machine.entered(Person { name: Name::parse("ada-2").unwrap(), public_key: test_keys::ada().public_key().clone() });
+    assert_eq!(machine.name().map(Name::as_str), Some("ada-2"));
+}
+
+#[test]
+fn stream_numbers_must_grow() {
+    let table: [(&[u32], &str); 5] = [
+        (&[6], "Watch"),
+        (&[5], "Refuse Malformed"),
+        (&[4], "Refuse Malformed"),
+        (&[7, 100, u32::MAX], "Watch"),
+        (&[u32::MAX, u32::MAX], "Refuse Malformed"),
+    ];
+    for (numbers, last) in table {
+        let mut machine = watching();
+        let actions = numbers.iter().map(|&number| machine.on_message(watch(StreamId(number))));
+        assert_eq!(outline(&actions.last().unwrap()), last, "{numbers:?} after 5");
+    }
+}
+
+#[test]
+fn epochs_must_grow_within_a_stream() {
+    for reposition in [seek, set_quality] {
+        let mut machine = watching();
+        let mut code = |stream, epoch| outline(&machine.on_message(reposition(stream, epoch)));
+        assert_eq!(code(STREAM, 0), "Refuse Malformed", "0 is the epoch that Watch begins");
+        assert_ne!(code(STREAM, 1), "Refuse Malformed");
+        assert_eq!(code(STREAM, 1), "Refuse Malformed");
+        assert_ne!(code(STREAM, 7), "Refuse Malformed", "gaps are allowed");
+        assert_eq!(code(STREAM, 6), "Refuse Malformed");
+        assert_eq!(code(StreamId(4), 0), "Nothing", "a stream that ended in the meantime is ignored");
+        assert_eq!(code(StreamId(6), 0), "Nothing", "and so is one that never began");
+    }
+    // Both kinds count in one sequence, and each stream begins its own.
+    let mut machine = watching();
+    assert_eq!(outline(&machine.on_message(seek(STREAM, 2))), "Seek");
+    let (_, message) = refusal(machine.on_message(set_quality(STREAM, 2)));
+    assert_eq!(message, "The client broke the protocol: epochs must grow, and 2 is not new in stream 5.");
+    machine.on_message(watch(StreamId(6)));
+    assert_eq!(outline(&machine.on_message(set_quality(StreamId(6), 1))), "SetQuality");
+}
+
+#[test]
+fn credit_is_capped() {
+    for (granted, items) in
+        [(0, 0), (1, 1), (MAX_CREDIT, MAX_CREDIT), (MAX_CREDIT + 1, MAX_CREDIT), (u32::MAX, MAX_CREDIT)]
+    {
+        let (stream, epoch) = (STREAM, Epoch(3));
+        let action = watching().on_message(ClientMessage::Grant { stream, epoch, items: granted });
+        assert_eq!(action, Action::Grant { stream, epoch, items });
+    }
+}
+
+#[test]
+fn an_envelope_must_be_whole_and_the_client_its_sender() {
+    for (envelope, fault) in [
+        (say(&test_keys::eve()), "another client as its sender"),
+        (ClientMessage::Say { envelope: Blob(vec![9; 100]) }, "is not supported"),
+        (ClientMessage::Say { envelope: Blob::default() }, "truncated"),
+    ] {
+        let (code, message) = refusal(watching().on_message(envelope));
+        assert_eq!(code, RefusalCode::Malformed);
+        assert!(message.starts_with("The client broke the protocol: ") && message.contains(fault), "{message}");
+    }
+}
