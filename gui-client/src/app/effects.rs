@@ -55,7 +55,7 @@ impl App {
         self.next_picture = None;
     }
 
-    pub(super) fn grant(&self) {
+    pub(super) fn grant(&mut self) {
         if let Some((stream, epoch, items)) = self.player.take_credit() {
             self.net.send(NetCommand::Grant { stream, epoch, items });
         }

@@ -65,7 +65,7 @@ impl App {
         })?;
         let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
         let waker = ctx.clone();
-        let net = NetHandle::start(settings, player.sink(), Arc::new(move || waker.request_repaint()));
+        let net = NetHandle::start(settings, player.sink(), Arc::new(move || waker.request_repaint()))?;
         Ok(Self {
             state: State::new(config.address(), config.wished_name()),
             net,

@@ -1,5 +1,5 @@
-//! TLS 1.3 without authorities: any certificate whose key the server really holds will do here, and
-//! [`super::handshake`] compares it with the one of the first visit before anything is said.
+//! TLS 1.3 without certificate authorities: any certificate is accepted here if the server proves that it holds its key.
+//! [`super::handshake`] then compares the certificate with the one of the first visit before it sends anything.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// The settings of every connection.
+/// TLS settings of every connection: TLS 1.3 only, [`PossessionOnly`] as the verifier, no client certificate.
 pub(super) fn client_config() -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider.clone())
@@ -21,7 +21,8 @@ pub(super) fn client_config() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// Checks that the server holds the certificate's key, which is what a pin stands on; not who issued it.
+/// Verifies that the server holds the key of its certificate, without which remembering certificates would be worthless;
+/// not who issued it.
 #[derive(Debug)]
 struct PossessionOnly(Arc<CryptoProvider>);
 
@@ -43,7 +44,7 @@ impl ServerCertVerifier for PossessionOnly {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
+        Err(Error::General("only TLS 1.3 is supported".to_owned()))
     }
 
     fn verify_tls13_signature(

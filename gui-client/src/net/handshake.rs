@@ -1,4 +1,5 @@
-//! From an address and a name to a session: TCP, TLS, greeting.
+//! From an address and a name to a session: TCP, TLS, the comparison with the known certificate, and the handshake of
+//! docs/PROTOCOL.md. All sentences about a server that cannot be reached or joined are written here.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,39 +24,40 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 use super::{cert_verifier, known_servers::KnownServers};
 use crate::event::{Offline, Online};
 
-/// What this program calls itself on the wire.
+/// Name and version of this program, sent in `Hello`.
 const SOFTWARE: &str = concat!("triptych ", env!("CARGO_PKG_VERSION"));
-/// How long one step of the way may take.
+/// Time limit of each step: resolving the name, TCP, TLS, and each message of the handshake.
 const STEP_DEADLINE: Duration = Duration::from_secs(8);
 
-/// TCP or TLS.
+/// A TCP or TLS stream.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 pub(super) type Frames = FramedRead<ReadHalf<Box<dyn Stream>>, LengthDelimitedCodec>;
 
-/// A session that has begun.
+/// A connection on which the server has sent `Welcome`.
 pub(super) struct Session {
     pub(super) frames: Frames,
     pub(super) writer: WriteHalf<Box<dyn Stream>>,
     pub(super) online: Online,
 }
 
-/// A connection whose far end has not been greeted.
+/// A connection before the handshake.
 pub(super) struct Transport {
     stream: Box<dyn Stream>,
     address: String,
     channel_binding: [u8; 32],
-    /// `None` on a plaintext link.
+    /// SHA-256 of the certificate; `None` without TLS.
     certificate_hash: Option<[u8; 32]>,
 }
 
-/// An error worth another try.
+/// An error that another attempt may mend, as two sentences: what happened and what to do.
 pub(super) fn unreachable(what: impl Into<String>, remedy: impl Into<String>) -> Offline {
     Offline::Unreachable { what: what.into(), remedy: remedy.into() }
 }
 
-/// Reaches the server; with TLS also checks that it is the one of the first visit.
+/// Connects to `address`. With TLS it also checks that the certificate is the one of the first visit, before anything is
+/// sent to the server.
 pub(super) async fn connect(
     address: &str,
     is_plaintext: bool,
@@ -64,8 +66,9 @@ pub(super) async fn connect(
     let (host, port) = split_address(address)?;
     let address = format!("{host}:{port}");
     let stream = reach(&host, port, &address).await?;
-    // Small messages go out at once. Failing that they are only slower.
-    let _ = stream.set_nodelay(true);
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("small messages to {address} are delayed: {error}");
+    }
     if is_plaintext {
         return Ok(Transport { stream: Box::new(stream), address, channel_binding: [0; 32], certificate_hash: None });
     }
@@ -74,23 +77,26 @@ pub(super) async fn connect(
     let handshake = TlsConnector::from(Arc::new(cert_verifier::client_config())).connect(server_name, stream);
     let stream = timeout(STEP_DEADLINE, handshake).await.map_err(|_| no_answer(&address))?.map_err(|error| {
         unreachable(
-            format!("{address} answers, but not as a Triptych server with TLS does ({error})."),
+            format!("{address} is not a Triptych server that uses TLS ({error})."),
             "Check the port. If the server was started with --plaintext, start this client with --plaintext too.",
         )
     })?;
     let (_, tls) = stream.get_ref();
-    let no_certificate = || unreachable(format!("{address} showed no certificate."), "Check the address.");
+    let no_certificate = || unreachable(format!("{address} sent no certificate."), "Check the address.");
     let certificate = tls.peer_certificates().and_then(|chain| chain.first()).ok_or_else(no_certificate)?;
     let certificate_hash = sha256(certificate);
-    let channel_binding = tls
-        .export_keying_material([0; 32], JoinTranscript::EXPORTER_LABEL, None)
-        .map_err(|error| unreachable(format!("TLS with {address} gives no key to bind to ({error})."), "Try again."))?;
-    match known_servers.certificate_hash(&address).map_err(|error| known_servers_failed(known_servers, &error))? {
-        Some(expected) if expected != certificate_hash => Err(Offline::CertificateChanged {
-            expected: short_fingerprint(&expected),
-            found: short_fingerprint(&certificate_hash),
-            known_servers_file: known_servers.path().display().to_string(),
-        }),
+    let channel_binding =
+        tls.export_keying_material([0; 32], JoinTranscript::EXPORTER_LABEL, None).map_err(|error| {
+            unreachable(format!("TLS with {address} gives no keying material to sign ({error})."), "Try again.")
+        })?;
+    let remembered = with_known_servers(known_servers, {
+        let address = address.clone();
+        move |known_servers| known_servers.certificate_hash(&address)
+    });
+    match remembered.await? {
+        Some(expected) if expected != certificate_hash => {
+            Err(certificate_changed(known_servers, &expected, &certificate_hash))
+        }
         _ => Ok(Transport {
             stream: Box::new(stream),
             address,
@@ -101,7 +107,8 @@ pub(super) async fn connect(
 }
 
 impl Transport {
-    /// Greets, proves to hold the key, and joins under `name`. Remembers the server when that went well.
+    /// Performs the handshake: proves possession of the key and joins under `name`. Remembers the certificate once the
+    /// server has sent `Welcome`.
     pub(super) async fn join(
         self,
         name: &Name,
@@ -118,8 +125,8 @@ impl Transport {
             software: SOFTWARE.to_owned(),
             nonce: client_nonce,
         };
-        say(&mut writer, &hello, &address).await?;
-        let server_nonce = match hear(&mut frames, &address).await? {
+        send(&mut writer, &hello, &address).await?;
+        let server_nonce = match receive(&mut frames, &address).await? {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
@@ -135,7 +142,7 @@ impl Transport {
             public_key_der: public_key.der(),
         }
         .to_bytes();
-        // Signing takes milliseconds, which on this thread is long.
+        // Signing takes milliseconds of CPU time, which would hold up the other work of this thread.
         let proof =
             tokio::task::spawn_blocking(move || identity.sign(&transcript)).await.expect("signing does not panic");
         let join = ClientMessage::Join {
@@ -143,13 +150,19 @@ impl Transport {
             public_key: Blob(public_key.der().to_vec()),
             proof: Blob(proof),
         };
-        say(&mut writer, &join, &address).await?;
-        let (name, revision, people, library) = match hear(&mut frames, &address).await? {
+        send(&mut writer, &join, &address).await?;
+        let (name, revision, people, library) = match receive(&mut frames, &address).await? {
             ServerMessage::Welcome { name, revision, people, library } => (name, revision, people, library),
             other => return Err(not_understood(&address, &other)),
         };
-        if let Some(hash) = &certificate_hash {
-            known_servers.remember(&address, hash).map_err(|error| known_servers_failed(known_servers, &error))?;
+        if let Some(hash) = certificate_hash {
+            let remember = move |known_servers: &KnownServers| known_servers.remember(&address, &hash);
+            let remembered = with_known_servers(known_servers, remember).await?;
+            // Another client on this computer may have visited the same address since the comparison, and have been shown
+            // another certificate.
+            if remembered != hash {
+                return Err(certificate_changed(known_servers, &remembered, &hash));
+            }
         }
         let server_fingerprint = certificate_hash.as_ref().map(short_fingerprint);
         let online = Online { name, public_key, revision, people, library, server_fingerprint };
@@ -163,7 +176,7 @@ pub(super) async fn next_message(frames: &mut Frames) -> io::Result<Option<Serve
     decode_server(&frame).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-async fn say(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, address: &str) -> Result<(), Offline> {
+async fn send(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, address: &str) -> Result<(), Offline> {
     let frame = encode_client(message);
     let written = async {
         writer.write_all(&frame).await?;
@@ -176,8 +189,8 @@ async fn say(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, a
     }
 }
 
-/// The next message of the greeting; refusals and goodbyes end it here.
-async fn hear(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offline> {
+/// The next message of the handshake; a refusal or goodbye ends it.
+async fn receive(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offline> {
     match timeout(STEP_DEADLINE, next_message(frames)).await {
         Ok(Ok(Some(ServerMessage::Refused { code, message, suggestion }))) => {
             Err(Offline::Refused { code, message, suggestion })
@@ -185,12 +198,12 @@ async fn hear(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offli
         Ok(Ok(Some(ServerMessage::Goodbye { reason }))) => Err(Offline::Goodbye(reason)),
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Ok(None)) => Err(unreachable(
-            format!("{address} closed the connection without a word."),
-            "Check the port, and that the server and this client are of the same release.",
+            format!("{address} closed the connection without an answer."),
+            "Check the port, and update server and client to the same release.",
         )),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(unreachable(
-            format!("{address} does not answer as a Triptych server does ({error})."),
-            "Check the port. A server with TLS needs a client without --plaintext.",
+            format!("{address} does not answer like a Triptych server ({error})."),
+            "Check the port. If this client was started with --plaintext, the server must be, too.",
         )),
         Ok(Err(error)) => Err(broken(address, &error)),
         Err(_) => Err(no_answer(address)),
@@ -198,36 +211,60 @@ async fn hear(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offli
 }
 
 fn not_understood(address: &str, message: &ServerMessage) -> Offline {
-    tracing::warn!("unexpected in the greeting: {message:?}");
+    tracing::warn!("unexpected message during the handshake: {message:?}");
     unreachable(
-        format!("{address} said something that does not belong into a greeting."),
-        "Use a client and a server of the same release.",
+        format!("{address} sent an unexpected message during the handshake."),
+        "Update server and client to the same release.",
     )
 }
 
 fn no_answer(address: &str) -> Offline {
     unreachable(
         format!("{address} does not answer."),
-        "Check the address, that the server runs, and that no firewall stands between.",
+        "Check the address, that the server is running, and that no firewall blocks the connection.",
     )
 }
 
-/// What to say when an established connection breaks.
+/// The error for an established connection that breaks.
 pub(super) fn broken(address: &str, error: &io::Error) -> Offline {
-    unreachable(format!("The connection to {address} broke ({error})."), "See whether the server still runs.")
+    unreachable(
+        format!("The connection to {address} was lost ({error})."),
+        "Check whether the server is still running.",
+    )
+}
+
+/// Runs `work` on a thread that may wait for files and locks.
+async fn with_known_servers<T: Send + 'static>(
+    known_servers: &KnownServers,
+    work: impl FnOnce(&KnownServers) -> io::Result<T> + Send + 'static,
+) -> Result<T, Offline> {
+    let moved = known_servers.clone();
+    let done = tokio::task::spawn_blocking(move || work(&moved)).await.expect("the file is handled without panics");
+    done.map_err(|error| known_servers_failed(known_servers, &error))
+}
+
+fn certificate_changed(known_servers: &KnownServers, expected: &[u8; 32], found: &[u8; 32]) -> Offline {
+    Offline::CertificateChanged {
+        expected: short_fingerprint(expected),
+        found: short_fingerprint(found),
+        known_servers_file: known_servers.path().display().to_string(),
+    }
 }
 
 fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offline {
     Offline::Identity {
         what: format!("The file of known servers, {}, cannot be used: {error}.", known_servers.path().display()),
-        remedy: "Mend it or move it away, or name another folder with --data-dir.".to_owned(),
+        remedy: "Fix or remove it, or choose another folder with --data-dir.".to_owned(),
     }
 }
 
 async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offline> {
     let found = timeout(STEP_DEADLINE, lookup_host((host, port))).await.map_err(|_| no_answer(address))?;
     let addresses: Vec<_> = found
-        .map_err(|error| unreachable(format!("No computer is called {host:?} here ({error})."), "Check the spelling."))?
+        .map_err(|error| {
+            tracing::debug!("name lookup of {host:?}: {error}");
+            unreachable(format!("Cannot find a computer named {host:?}."), "Check the spelling.")
+        })?
         .collect();
     let mut last_error = no_answer(address);
     for candidate in addresses {
@@ -235,8 +272,8 @@ async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offlin
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 last_error = unreachable(
-                    format!("No server listens at {address}."),
-                    "Start it there with triptych-server, or correct the address.",
+                    format!("No Triptych server is running at {address}."),
+                    "Check the address, or ask the person who runs the server to start it.",
                 );
             }
             Ok(Err(error)) => {
@@ -248,13 +285,13 @@ async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offlin
     Err(last_error)
 }
 
-/// `host`, `host:port`, `[v6]:port` or a bare IPv6 address.
+/// Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address into host and port.
 fn split_address(address: &str) -> Result<(String, u16), Offline> {
     let address = address.trim();
     let bad = || {
         unreachable(
-            format!("{address:?} is no server address."),
-            format!("Write a name or number, if need be with a port: 192.168.1.5 or 192.168.1.5:{DEFAULT_PORT}."),
+            format!("{address:?} is not a valid address."),
+            format!("Use a name or IP address, optionally with a port: 192.168.1.5 or 192.168.1.5:{DEFAULT_PORT}."),
         )
     };
     let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

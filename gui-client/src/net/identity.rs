@@ -1,34 +1,36 @@
-//! The key pairs on this computer: one for each name, in a file that only its owner can read.
+//! The key pairs of this client: one for each name, each in a file that only its owner can read.
+//!
+//! The functions here block; call them on a thread that may.
 
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use common::{crypto::Identity, name::Name};
 
-/// Why there is no identity to work with.
+/// Why there is no key pair to work with. The text is a sentence for the window.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFileError {
-    /// The system will not read or write it.
+    /// Reading or writing it failed.
     #[error("The key file {path} cannot be used: {source}.")]
     File {
-        /// Which.
+        /// The file that failed.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Others may read it, so it is no secret any more.
+    /// Its mode lets other users read it, so the key may no longer be secret.
     #[error("Other users of this computer can read the key file {0}.")]
     Exposed(PathBuf),
-    /// It holds something else.
+    /// It holds no RSA key in PKCS#8 PEM, or one of a size that is not accepted.
     #[error("The key file {path} holds no usable key: {reason}.")]
     Unusable {
-        /// Which.
+        /// The file that was read.
         path: PathBuf,
-        /// What is wrong.
+        /// Why the key was not accepted.
         reason: String,
     },
 }
@@ -44,25 +46,26 @@ impl IdentityFileError {
                     path.display()
                 )
             }
-            Self::Unusable { .. } => "Move the file away, and a new key is made.".to_owned(),
+            Self::Unusable { .. } => "Move the file away to have a new key made.".to_owned(),
         }
     }
 }
 
-/// The file of `name`'s key pair. Letters outside ASCII are written as numbers, so that every file system takes them.
+/// Path of the key pair for `name`. Characters outside ASCII are written as their code points, so that every file system
+/// accepts them.
 pub fn identity_path(data_dir: &Path, name: &Name) -> PathBuf {
     let mut file_name = String::new();
     for c in name.as_str().chars() {
         match c {
             'a'..='z' | '0'..='9' | '-' | '.' => file_name.push(c),
-            // Capitals too: some file systems take "Ada" and "ada" for the same.
+            // Capitals too: some file systems treat "Ada" and "ada" as the same name.
             other => file_name.push_str(&format!("_{:x}_", u32::from(other))),
         }
     }
     data_dir.join("identities").join(file_name + ".pem")
 }
 
-/// Reads the key pair of `name`; `None` when there is none yet.
+/// Reads the key pair for `name`; `None` when there is none yet.
 pub fn load(data_dir: &Path, name: &Name) -> Result<Option<Identity>, IdentityFileError> {
     let path = identity_path(data_dir, name);
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
@@ -79,35 +82,50 @@ pub fn load(data_dir: &Path, name: &Name) -> Result<Option<Identity>, IdentityFi
     Ok(Some(identity))
 }
 
-/// Makes a key pair for `name` and keeps it. Takes seconds. When another window made one meanwhile, that one counts.
-pub fn make(data_dir: &Path, name: &Name) -> Result<Identity, IdentityFileError> {
+/// Returns the key pair for `name`, and generates and stores one of [`Identity::DEFAULT_BITS`] when there is none, which
+/// takes seconds. When another client stores one meanwhile, that one is returned.
+pub fn load_or_make(data_dir: &Path, name: &Name) -> Result<Identity, IdentityFileError> {
+    load_or_make_with(data_dir, name, || Identity::generate(Identity::DEFAULT_BITS))
+}
+
+fn load_or_make_with(
+    data_dir: &Path,
+    name: &Name,
+    generate: impl FnOnce() -> Identity,
+) -> Result<Identity, IdentityFileError> {
+    if let Some(identity) = load(data_dir, name)? {
+        return Ok(identity);
+    }
     let path = identity_path(data_dir, name);
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
     let folder = path.parent().expect("identity_path names a file in a folder");
     fs::create_dir_all(folder).map_err(failed)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
 
-    let identity = Identity::generate(Identity::DEFAULT_BITS);
-    // Written whole beside its place, then linked there: nobody ever sees half a key, and none is overwritten.
-    let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|mut file| file.write_all(identity.to_pem().as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::hard_link(&unfinished, &path));
-    // Best effort: a leftover is private too, and overwritten next time.
-    let _ = fs::remove_file(&unfinished);
-    match written {
+    let identity = generate();
+    match store(&identity, folder, &path) {
+        // Another client was faster, and its key may be in use by now.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(load(data_dir, name)?.unwrap_or(identity)),
-        written => written.map(|()| identity).map_err(failed),
+        stored => stored.map(|()| identity).map_err(failed),
     }
+}
+
+/// Writes the whole key beside its place and then moves it there, so that no other client ever reads half a key. Fails
+/// with [`io::ErrorKind::AlreadyExists`] rather than replace one.
+fn store(identity: &Identity, folder: &Path, path: &Path) -> io::Result<()> {
+    // Temporary files are created with mode 0600.
+    let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;
+    unfinished.write_all(identity.to_pem().as_bytes())?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist_noclobber(path).map_err(|error| error.error)?;
+    // The new name is on the disk only when its folder is.
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use common::crypto::test_keys;
+
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -118,13 +136,27 @@ mod tests {
     fn a_key_is_kept_for_its_name_and_for_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         assert!(load(dir.path(), &name("ada")).unwrap().is_none());
-        let made = make(dir.path(), &name("ada")).unwrap();
+        let made = load_or_make(dir.path(), &name("ada")).unwrap();
         assert_eq!(made.public_key().bits(), 3072);
-        let again = make(dir.path(), &name("ada")).unwrap();
+        let again =
+            load_or_make_with(dir.path(), &name("ada"), || panic!("seconds for a key that is not needed")).unwrap();
         assert_eq!(again.public_key(), made.public_key(), "an existing key is never replaced");
         let mode = fs::metadata(identity_path(dir.path(), &name("ada"))).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path().join("identities")).unwrap().count(), 1, "nothing is left lying about");
+        assert_eq!(fs::read_dir(dir.path().join("identities")).unwrap().count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn of_two_clients_that_make_a_key_at_once_one_makes_it_for_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let slow = load_or_make_with(dir.path(), &name("ada"), || {
+            load_or_make_with(dir.path(), &name("ada"), test_keys::bob).unwrap();
+            test_keys::ada()
+        });
+        let kept = load(dir.path(), &name("ada")).unwrap().unwrap();
+        assert_eq!(kept.public_key(), test_keys::bob().public_key());
+        assert_eq!(slow.unwrap().public_key(), kept.public_key());
+        assert_eq!(fs::read_dir(dir.path().join("identities")).unwrap().count(), 1, "no unfinished file is left");
     }
 
     #[test]

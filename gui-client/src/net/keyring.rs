@@ -1,8 +1,11 @@
-//! The private key at work, on a thread of its own: seals what goes out, opens what is for us, and really tries the
-//! key on what is for others, as far as a budget allows.
+//! The thread that works with the private key: it seals outgoing messages, opens those addressed to this client, and also
+//! tries the key on those addressed to others, within a budget, so that the wire view shows what really happened.
+//!
+//! An RSA operation with 3072 bits takes milliseconds, too long for the network thread.
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -12,6 +15,7 @@ use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::{CannotOpen, Envelope, Identity, KeyId, Message, PublicKey, attempt, open, seal},
+    limits::MAX_PEOPLE,
     message::{Blob, ClientMessage, Person},
     name::Name,
 };
@@ -19,29 +23,31 @@ use tokio::sync::mpsc;
 
 use crate::event::{DraftId, NetEvent, ReceivedMessage, WireEntry, WireOutcome};
 
-/// Jobs that may wait; when more come, the connection is read no further until some are done.
+/// Jobs that may wait. When the queue is full, the network task stops reading from the connection until there is room.
 const QUEUE_LENGTH: usize = 256;
-/// Attempts on other people's envelopes: this many at once, and this many more each second.
+/// Attempts to open envelopes addressed to others: the burst, and the rate at which the allowance is refilled.
 const ATTEMPTS_BURST: f64 = 8.0;
 const ATTEMPTS_PER_SECOND: f64 = 4.0;
-/// How much of a ciphertext the wire view shows.
+/// How much of a ciphertext is kept for the wire view.
 const SHOWN_CIPHERTEXT_BYTES: usize = 24;
+/// Senders whose last sequence number is remembered. All people online fit several times over.
+const MAX_REMEMBERED_SENDERS: usize = 4 * MAX_PEOPLE;
 
-/// What the thread is asked to do, in order.
+/// A request to the thread. Requests are handled in order.
 pub(super) enum KeyJob {
-    /// The dictionary is this.
+    /// Replaces the dictionary.
     Dictionary(Vec<Person>),
-    /// Somebody came.
+    /// Adds a person to the dictionary.
     Joined(Person),
-    /// Somebody went.
+    /// Removes a person from the dictionary.
     Left(Name),
-    /// Seal a text and hand over the frame.
+    /// Seals a text and outputs the frame to be sent.
     Seal { draft: DraftId, recipients: Vec<PublicKey>, text: String },
-    /// An envelope came by.
+    /// Opens an envelope that the server relayed, or tries to.
     Envelope(Vec<u8>),
 }
 
-/// What comes of it.
+/// The result of a job.
 pub(super) enum KeyOutput {
     /// For the window.
     Event(NetEvent),
@@ -49,37 +55,63 @@ pub(super) enum KeyOutput {
     Frame(Bytes),
 }
 
-/// Sequence numbers, for as long as the program runs: an envelope that was opened once is not opened again on the next
-/// connection.
+/// Sequence numbers of opened and sent messages. They outlive a connection, so that an envelope that was opened once is not
+/// opened again on the next one.
 #[derive(Debug, Default)]
 pub(super) struct Sequences {
-    /// The highest opened, by sender: whatever is not above it was seen before.
-    opened: HashMap<KeyId, u64>,
+    opened: HashMap<KeyId, LastOpened>,
+    /// Messages opened in all.
+    opened_count: u64,
+    /// Sequence number of the last message that this client sealed.
     own: u64,
 }
 
-/// Starts the thread; it ends when the job sender is dropped. `deliver` is called on it.
+/// The message with the highest sequence number that a sender's key opened.
+#[derive(Debug)]
+struct LastOpened {
+    /// A message with this number or a lower one is a replay.
+    sequence: u64,
+    /// Its place among all messages opened.
+    opened_as: u64,
+}
+
+impl Sequences {
+    fn is_replay(&self, sender: &KeyId, sequence: u64) -> bool {
+        self.opened.get(sender).is_some_and(|last| sequence <= last.sequence)
+    }
+
+    /// Remembers an opened message. Beyond [`MAX_REMEMBERED_SENDERS`], the sender whose last message is oldest is forgotten,
+    /// but none that is online: a server could otherwise fill the memory with keys, or replay a message of someone present.
+    fn note_opened(&mut self, sender: KeyId, sequence: u64, is_online: impl Fn(&KeyId) -> bool) {
+        self.opened_count += 1;
+        self.opened.insert(sender, LastOpened { sequence, opened_as: self.opened_count });
+        if self.opened.len() > MAX_REMEMBERED_SENDERS {
+            let offline = self.opened.iter().filter(|(key, _)| !is_online(key));
+            let oldest = offline.min_by_key(|(_, last)| last.opened_as).map(|(key, _)| *key);
+            oldest.and_then(|key| self.opened.remove(&key));
+        }
+    }
+}
+
+/// Starts the thread; it ends when the returned sender is dropped. `deliver` is called on it.
 pub(super) fn start(
     identity: Arc<Identity>,
     sequences: Arc<Mutex<Sequences>>,
     deliver: impl Fn(KeyOutput) + Send + 'static,
-) -> mpsc::Sender<KeyJob> {
+) -> io::Result<mpsc::Sender<KeyJob>> {
     let (job_sender, mut jobs) = mpsc::channel(QUEUE_LENGTH);
     let mut keyring = Keyring::new(identity, sequences);
-    thread::Builder::new()
-        .name("triptych-keys".to_owned())
-        .spawn(move || {
-            while let Some(job) = jobs.blocking_recv() {
-                keyring.work(job, Instant::now(), unix_micros()).into_iter().for_each(&deliver);
-            }
-        })
-        .expect("the system can start a thread");
-    job_sender
+    thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
+        while let Some(job) = jobs.blocking_recv() {
+            keyring.work(job, Instant::now(), unix_micros()).into_iter().for_each(&deliver);
+        }
+    })?;
+    Ok(job_sender)
 }
 
 struct Keyring {
     identity: Arc<Identity>,
-    /// Who is online, by key.
+    /// The dictionary, by key.
     people: HashMap<KeyId, Person>,
     sequences: Arc<Mutex<Sequences>>,
     attempts_left: f64,
@@ -109,7 +141,7 @@ impl Keyring {
             KeyJob::Envelope(bytes) => match Envelope::parse(bytes) {
                 Ok(envelope) => self.receive(&envelope, now),
                 Err(error) => {
-                    tracing::warn!("the server relayed something that is no envelope: {error}");
+                    tracing::warn!("the server relayed bytes that are not an envelope: {error}");
                     Vec::new()
                 }
             },
@@ -117,7 +149,7 @@ impl Keyring {
     }
 
     fn seal(&mut self, draft: DraftId, recipients: &[PublicKey], text: String, unix_micros: u64) -> Vec<KeyOutput> {
-        // The clock keeps numbers growing across restarts, the comparison keeps them growing within one.
+        // Taken from the clock so that numbers grow across restarts; the comparison makes them grow within one run.
         let sequence = {
             let mut sequences = self.sequences();
             sequences.own = unix_micros.max(sequences.own + 1);
@@ -160,14 +192,15 @@ impl Keyring {
         [Some(entry), message].into_iter().flatten().map(KeyOutput::Event).collect()
     }
 
-    /// In the order of the design: addressed to me, sender known, not seen before, then the cryptography.
+    /// Checks cheap things before expensive ones, in the order of docs/PROTOCOL.md: the sender is in the dictionary, the
+    /// sequence number is new, then the cryptography.
     fn open(&mut self, envelope: &Envelope) -> Result<ReceivedMessage, CannotOpen> {
         let sender = self.people.get(&envelope.sender).ok_or(CannotOpen)?;
-        if self.sequences().opened.get(&envelope.sender).is_some_and(|&highest| envelope.sequence <= highest) {
+        if self.sequences().is_replay(&envelope.sender, envelope.sequence) {
             return Err(CannotOpen);
         }
         let message = open(envelope, &self.identity, &sender.public_key)?;
-        self.sequences().opened.insert(envelope.sender, envelope.sequence);
+        self.sequences().note_opened(envelope.sender, envelope.sequence, |key| self.people.contains_key(key));
         Ok(ReceivedMessage {
             from: sender.name.clone(),
             sender: envelope.sender,
@@ -179,7 +212,7 @@ impl Keyring {
     }
 
     fn sequences(&self) -> MutexGuard<'_, Sequences> {
-        // Each change is a single step, so a panic elsewhere leaves nothing half done.
+        // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
         self.sequences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -278,7 +311,26 @@ mod tests {
     }
 
     #[test]
-    fn a_message_from_somebody_who_is_not_in_the_dictionary_is_rejected() {
+    fn senders_are_forgotten_oldest_first_and_never_while_they_are_online() {
+        let key = |number: usize| {
+            let mut key = KeyId([0; 32]);
+            key.0[..8].copy_from_slice(&number.to_be_bytes());
+            key
+        };
+        let mut sequences = Sequences::default();
+        let is_online = |online: &KeyId| *online == key(0);
+        for number in 0..3 * MAX_REMEMBERED_SENDERS {
+            sequences.note_opened(key(number), 7, is_online);
+        }
+        assert_eq!(sequences.opened.len(), MAX_REMEMBERED_SENDERS);
+        assert!(sequences.is_replay(&key(0), 7), "online");
+        assert!(sequences.is_replay(&key(3 * MAX_REMEMBERED_SENDERS - 1), 7), "recent");
+        assert!(!sequences.is_replay(&key(1), 7), "left long ago");
+        assert!(!sequences.is_replay(&key(0), 8), "a later message");
+    }
+
+    #[test]
+    fn a_message_from_a_key_that_is_not_in_the_dictionary_is_rejected() {
         let mut bob = keyring(test_keys::bob());
         bob.work(KeyJob::Left(Name::parse("ada").unwrap()), Instant::now(), 0);
         assert_eq!(events(bob.work(KeyJob::Envelope(sealed(1, "x")), Instant::now(), 0)).0, [WireOutcome::Rejected]);

@@ -1,20 +1,27 @@
-//! What this client remembers of servers: their certificates, from the first visit on.
+//! The certificates of known servers. Each is remembered at the first visit and compared at every later one: trust on
+//! first use.
+//!
+//! Several clients may run at once and share the file, so every change is made under a lock, to the file as it is then,
+//! and replaces it as a whole. The functions here block; call them on a thread that may.
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-/// The file, `known-servers.toml` in the data folder.
+/// The file `known-servers.toml` in the data folder.
+#[derive(Debug, Clone)]
 pub(super) struct KnownServers {
     path: PathBuf,
 }
 
 #[derive(Default, Serialize, Deserialize)]
 struct Contents {
+    /// By `host:port`, as typed.
     #[serde(default)]
     servers: BTreeMap<String, KnownServer>,
 }
@@ -34,26 +41,53 @@ impl KnownServers {
         &self.path
     }
 
-    /// The certificate that `address` showed before.
+    /// SHA-256 of the certificate that is remembered for `address`; `None` before the first visit. A file that cannot be
+    /// understood is an error and never a first visit.
     pub(super) fn certificate_hash(&self, address: &str) -> io::Result<Option<[u8; 32]>> {
-        let contents = self.read()?;
+        self.hash_in(&self.read()?, address)
+    }
+
+    /// Remembers the certificate of `address` and returns the hash that is remembered from now on: another one when another
+    /// client was faster, because an entry is never replaced.
+    pub(super) fn remember(&self, address: &str, certificate_hash: &[u8; 32]) -> io::Result<[u8; 32]> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let _lock = self.lock()?;
+        let mut contents = self.read()?;
+        if let Some(remembered) = self.hash_in(&contents, address)? {
+            return Ok(remembered);
+        }
+        contents.servers.insert(address.to_owned(), KnownServer { certificate: to_hex(certificate_hash) });
+        let text = toml::to_string(&contents).map_err(io::Error::other)?;
+        let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;
+        unfinished.write_all(text.as_bytes())?;
+        unfinished.as_file().sync_all()?;
+        unfinished.persist(&self.path).map_err(|error| error.error)?;
+        // The new name is on the disk only when its folder is.
+        File::open(folder)?.sync_all()?;
+        Ok(*certificate_hash)
+    }
+
+    /// Waits until no other client changes the file, and keeps them from it until the result is dropped. The lock is on a
+    /// file of its own, because the file itself is replaced.
+    fn lock(&self) -> io::Result<File> {
+        let lock = File::create(self.path.with_extension("lock"))?;
+        match lock.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                tracing::debug!("{} is on a file system without locks", self.path.display());
+            }
+            locked => locked?,
+        }
+        Ok(lock)
+    }
+
+    fn hash_in(&self, contents: &Contents, address: &str) -> io::Result<Option<[u8; 32]>> {
         let Some(server) = contents.servers.get(address) else { return Ok(None) };
         from_hex(&server.certificate).map(Some).ok_or_else(|| {
             let message =
                 format!("the certificate of {address} in {} is not 64 hexadecimal digits", self.path.display());
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
-    }
-
-    /// Remembers the certificate of `address`.
-    pub(super) fn remember(&self, address: &str, certificate_hash: &[u8; 32]) -> io::Result<()> {
-        let mut contents = self.read()?;
-        contents.servers.insert(address.to_owned(), KnownServer { certificate: to_hex(certificate_hash) });
-        let text = toml::to_string(&contents).map_err(io::Error::other)?;
-        fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
-        let unfinished = self.path.with_extension(format!("unfinished-{}", std::process::id()));
-        fs::write(&unfinished, text)?;
-        fs::rename(&unfinished, &self.path)
     }
 
     fn read(&self) -> io::Result<Contents> {
@@ -77,6 +111,8 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Barrier, thread};
+
     use super::*;
 
     #[test]
@@ -91,12 +127,48 @@ mod tests {
     }
 
     #[test]
+    fn a_remembered_certificate_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let known_servers = KnownServers::new(dir.path());
+        assert_eq!(known_servers.remember("a:1", &[1; 32]).unwrap(), [1; 32]);
+        assert_eq!(known_servers.remember("a:1", &[2; 32]).unwrap(), [1; 32]);
+        assert_eq!(known_servers.certificate_hash("a:1").unwrap(), Some([1; 32]));
+    }
+
+    #[test]
     fn a_spoilt_file_is_an_error_and_no_first_visit() {
         let dir = tempfile::tempdir().unwrap();
         let known_servers = KnownServers::new(dir.path());
         for text in ["not toml [", "[servers.\"a:1\"]\ncertificate = \"xyz\""] {
             fs::write(known_servers.path(), text).unwrap();
             assert!(known_servers.certificate_hash("a:1").is_err(), "{text}");
+            assert!(known_servers.remember("a:1", &[1; 32]).is_err(), "{text}");
+            assert_eq!(fs::read_to_string(known_servers.path()).unwrap(), text, "it is not overwritten");
         }
+    }
+
+    #[test]
+    fn clients_that_write_at_once_lose_nothing() {
+        const WRITERS: usize = 4;
+        const ENTRIES: usize = 25;
+        let dir = tempfile::tempdir().unwrap();
+        let start = Barrier::new(WRITERS);
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let (dir, start) = (dir.path(), &start);
+                scope.spawn(move || {
+                    let known_servers = KnownServers::new(dir);
+                    start.wait();
+                    for entry in 0..ENTRIES {
+                        known_servers.remember(&format!("{writer}:{entry}"), &[writer as u8; 32]).unwrap();
+                    }
+                });
+            }
+        });
+        let contents = KnownServers::new(dir.path()).read().unwrap();
+        assert_eq!(contents.servers.len(), WRITERS * ENTRIES);
+        let mut files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["known-servers.lock", "known-servers.toml"], "no unfinished file is left");
     }
 }

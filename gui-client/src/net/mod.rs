@@ -1,21 +1,21 @@
 //! The network side of the client: one thread with the connection, one with the private key.
 //!
-//! The window gives [`NetCommand`]s and takes [`NetEvent`]s, both plain data; pictures go straight to the
-//! [`PictureSink`]. Nothing here waits for the window and the window never waits for anything here.
+//! The window sends [`NetCommand`]s and receives [`NetEvent`]s, both plain data; pictures and sound go straight to the
+//! [`PictureSink`]. The window never waits for the network. The network waits for the window only when
+//! [`EVENT_QUEUE_LENGTH`] events are unread.
 
 mod cert_verifier;
 mod handshake;
 pub mod identity;
 mod keyring;
 mod known_servers;
+mod outgoing;
 mod task;
 
 use std::{
+    io,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -24,72 +24,73 @@ use tokio::sync::mpsc;
 
 use crate::event::{NetCommand, NetEvent, PictureSink};
 
-/// Commands that may wait for the network thread. It takes each at once, so this is never reached in practice.
+/// Commands that may wait for the network thread. It takes each at once, so the queue stays almost empty.
 const COMMAND_QUEUE_LENGTH: usize = 1024;
-/// Events that may wait for the window; when more come, the connection is read no further until it wakes up.
+/// Events that may wait for the window. When the queue is full, the network thread stops reading from the connection until
+/// there is room.
 const EVENT_QUEUE_LENGTH: usize = 4096;
-/// How long the goodbye to the server may take.
+/// Time limit for telling the server that this client leaves.
 const GOODBYE_TIME: Duration = Duration::from_millis(500);
 
-/// What the network thread needs to know.
+/// Settings of the network thread.
 #[derive(Debug, Clone)]
 pub struct NetSettings {
-    /// Where keys and known servers are kept.
+    /// Folder of the key pairs and of `known-servers.toml`.
     pub data_dir: PathBuf,
-    /// TLS off, to look at the traffic.
+    /// Whether to connect without TLS, so that the traffic can be inspected.
     pub is_plaintext: bool,
 }
 
-/// A command or an event with the number of the visit it belongs to: each `Connect` and each `Disconnect` begins a new
-/// one, so that what is left over of an old connection is not taken for news of the new one.
+/// A command or an event with the number of the visit it belongs to. Each `Connect` and each `Disconnect` begins a new
+/// visit, and events of an earlier one are dropped: they would be mistaken for news of the new connection.
 type Numbered<T> = (u64, T);
 
-/// The window's end of the network thread. Dropping it says goodbye to the server.
+/// The window's handle of the network thread. Dropping it tells the server that this client leaves, and waits for that up to
+/// half a second.
 pub struct NetHandle {
     commands: Option<mpsc::Sender<Numbered<NetCommand>>>,
-    events: Mutex<mpsc::Receiver<Numbered<NetEvent>>>,
-    visit: AtomicU64,
+    events: mpsc::Receiver<Numbered<NetEvent>>,
+    visit: u64,
     thread: Option<JoinHandle<()>>,
 }
 
 impl NetHandle {
-    /// Starts the thread. `wake` is called after each event, so that the window looks for it.
-    pub fn start(settings: NetSettings, sink: Arc<dyn PictureSink>, wake: Arc<dyn Fn() + Send + Sync>) -> Self {
+    /// Starts the thread. `wake` is called after each event, so that the window looks for it. Fails when the system has no
+    /// thread, timer or socket left.
+    pub fn start(
+        settings: NetSettings,
+        sink: Arc<dyn PictureSink>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<Self> {
         let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE_LENGTH);
         let (event_sender, events) = mpsc::channel(EVENT_QUEUE_LENGTH);
-        let thread = thread::Builder::new()
-            .name("triptych-net".to_owned())
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .thread_name("triptych-net-help")
-                    .build()
-                    .expect("the system gives timers and sockets");
-                let task = task::Task::new(settings, sink, wake, command_receiver, event_sender);
-                runtime.block_on(task.run());
-                // A key that is still being made is not waited for.
-                runtime.shutdown_background();
-            })
-            .expect("the system can start a thread");
-        Self { commands: Some(commands), events: Mutex::new(events), visit: AtomicU64::new(0), thread: Some(thread) }
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().thread_name("triptych-net-help").build()?;
+        let task = task::Task::new(settings, sink, wake, command_receiver, event_sender);
+        let thread = thread::Builder::new().name("triptych-net".to_owned()).spawn(move || {
+            runtime.block_on(task.run());
+            // A key that is still being generated is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { commands: Some(commands), events, visit: 0, thread: Some(thread) })
     }
 
-    /// Gives a command. Never blocks.
-    pub fn send(&self, command: NetCommand) {
-        let begins_visit = matches!(command, NetCommand::Connect { .. } | NetCommand::Disconnect);
-        let visit = self.visit.fetch_add(u64::from(begins_visit), Relaxed) + u64::from(begins_visit);
-        let sent = self.commands.as_ref().map(|commands| commands.try_send((visit, command)));
+    /// Sends a command. Never blocks.
+    pub fn send(&mut self, command: NetCommand) {
+        if matches!(command, NetCommand::Connect { .. } | NetCommand::Disconnect) {
+            self.visit += 1;
+        }
+        let sent = self.commands.as_ref().map(|commands| commands.try_send((self.visit, command)));
         if let Some(Err(error)) = sent {
-            tracing::error!("the network thread took no command: {error}");
+            tracing::error!("a command was not taken by the network thread: {error}");
         }
     }
 
     /// The next event of the current visit, if there is one. Never blocks.
-    pub fn next_event(&self) -> Option<NetEvent> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn next_event(&mut self) -> Option<NetEvent> {
         loop {
-            let (visit, event) = events.try_recv().ok()?;
-            if visit == self.visit.load(Relaxed) {
+            let (visit, event) = self.events.try_recv().ok()?;
+            if visit == self.visit {
                 return Some(event);
             }
         }
@@ -98,12 +99,13 @@ impl NetHandle {
 
 impl Drop for NetHandle {
     fn drop(&mut self) {
-        // Closing the channel is the signal to say goodbye.
+        // The closed channel is the signal to leave. It takes GOODBYE_TIME at most.
         self.commands = None;
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).close();
-        if let Some(thread) = self.thread.take() {
-            // The thread itself keeps to GOODBYE_TIME.
-            let _ = thread.join();
+        self.events.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the network thread panicked");
         }
     }
 }

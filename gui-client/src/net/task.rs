@@ -1,8 +1,8 @@
-//! The network thread's task: offline, on its way, online, and back.
+//! The state machine of the network thread: offline, attempting, online, and back.
 //!
 //! ```text
 //!            Connect              Welcome
-//! offline ───────────► on its way ───────► online
+//! offline ───────────► attempting ───────► online
 //!    ▲                     │ refused,        │ Disconnect, connection lost,
 //!    └─────────────────────┴ unreachable ────┴ goodbye
 //! ```
@@ -11,10 +11,9 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::Identity,
@@ -23,22 +22,19 @@ use common::{
     name::Name,
 };
 use tokio::{
-    io::{AsyncWriteExt, WriteHalf},
     sync::mpsc,
     time::{timeout, timeout_at},
 };
 
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
-    handshake::{self, Session, Stream, broken, next_message, unreachable},
+    handshake::{self, Session, broken, next_message, unreachable},
     identity,
     keyring::{self, KeyJob, KeyOutput, Sequences},
     known_servers::KnownServers,
+    outgoing::{FrameSender, Outgoing, write_frames},
 };
 use crate::event::{NetCommand, NetEvent, Offline, PictureSink, Progress};
-
-/// Frames that may wait to be written; a server that reads never lets it come to that.
-const WRITE_QUEUE_LENGTH: usize = 256;
 
 pub(super) struct Task {
     settings: NetSettings,
@@ -46,18 +42,18 @@ pub(super) struct Task {
     wake: Arc<dyn Fn() + Send + Sync>,
     commands: mpsc::Receiver<Numbered<NetCommand>>,
     events: mpsc::Sender<Numbered<NetEvent>>,
-    /// Of the command that was taken last; goes out with every event.
+    /// Number of the visit that the last command belongs to; sent with every event.
     visit: u64,
     sequences: Arc<Mutex<Sequences>>,
 }
 
-/// What comes after a connection or an attempt.
+/// What to do after a connection or an attempt has ended.
 enum Next {
-    /// The window is gone.
+    /// End the thread: the window is gone.
     Exit,
-    /// Nothing.
+    /// Wait for the next command.
     Rest(Offline),
-    /// Another attempt.
+    /// Begin another attempt.
     Connect { address: String, name: String },
 }
 
@@ -115,25 +111,30 @@ impl Task {
         self.stay(session, identity, address).await
     }
 
-    /// Online, until something ends it.
+    /// Serves an established session until something ends it.
     async fn stay(&mut self, session: Session, identity: Arc<Identity>, address: &str) -> Next {
         let Session { mut frames, writer, online } = session;
-        let (frame_sender, frames_to_write) = mpsc::channel(WRITE_QUEUE_LENGTH);
-        let mut writer = tokio::spawn(write_frames(frames_to_write, writer));
-        let jobs = keyring::start(identity, self.sequences.clone(), {
-            let (events, wake, frames) = (self.events.clone(), self.wake.clone(), frame_sender.clone());
+        let (frames_out, queued, mut failures) = FrameSender::new();
+        let mut writer = tokio::spawn(write_frames(queued, writer));
+        let started = keyring::start(identity, self.sequences.clone(), {
+            let (events, wake, frames_out) = (self.events.clone(), self.wake.clone(), frames_out.clone());
             let visit = self.visit;
-            // Straight to the window and the writer: waiting for this task, which may be waiting for the key thread,
-            // could be for ever.
-            move |outcome| match outcome {
-                KeyOutput::Event(event) => {
-                    let _ = events.blocking_send((visit, event));
-                    wake();
-                }
-                KeyOutput::Frame(frame) => write(&frames, frame),
+            // Straight to the window and the writer: this task may be waiting for the key thread, and waiting for each other
+            // would be a deadlock.
+            move |output| match output {
+                KeyOutput::Event(event) => deliver(events.blocking_send((visit, event)).is_ok(), &wake),
+                KeyOutput::Frame(frame) => frames_out.write(frame),
             }
         });
-        let outgoing = Outgoing { jobs, frames: frame_sender };
+        let jobs = match started {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                let what = format!("The thread for the private key cannot be started ({error}).");
+                let remedy = "Close other programs and try again.".to_owned();
+                return Next::Rest(Offline::Identity { what, remedy });
+            }
+        };
+        let outgoing = Outgoing { jobs, frames: frames_out };
 
         outgoing.ask(KeyJob::Dictionary(online.people.clone())).await;
         self.tell(NetEvent::Online(online)).await;
@@ -146,6 +147,7 @@ impl Task {
                     step
                 }
                 command = next_command(&mut self.commands, &mut self.visit) => on_command(command, &outgoing).await,
+                Some(failure) = failures.recv() => Some(Next::Rest(failure.offline(address))),
                 written = &mut writer => Some(Next::Rest(match written {
                     Ok(Err(error)) => broken(address, &error),
                     _ => unreachable(format!("The connection to {address} ended."), "Connect again."),
@@ -157,8 +159,8 @@ impl Task {
         };
         outgoing.write(encode_client(&ClientMessage::Quit));
         drop(outgoing);
-        if !writer.is_finished() {
-            let _ = timeout(GOODBYE_TIME, &mut writer).await;
+        if !writer.is_finished() && timeout(GOODBYE_TIME, &mut writer).await.is_err() {
+            tracing::debug!("{address} did not take the goodbye in time");
             writer.abort();
         }
         next
@@ -174,12 +176,15 @@ impl Task {
             Ok(Ok(Some(message))) => message,
             Ok(Ok(None)) => {
                 let what = format!("The server at {address} closed the connection.");
-                return Some(Next::Rest(unreachable(what, "See whether it still runs.")));
+                return Some(Next::Rest(unreachable(what, "Check whether it is still running.")));
             }
             Ok(Err(error)) => return Some(Next::Rest(broken(address, &error))),
             Err(_) => {
-                let what = format!("The server at {address} has been silent for {} s.", SILENCE_LIMIT.as_secs());
-                return Some(Next::Rest(unreachable(what, "Check the network, and whether it still runs.")));
+                let what = format!("The server at {address} has not answered for {} s.", SILENCE_LIMIT.as_secs());
+                return Some(Next::Rest(unreachable(
+                    what,
+                    "Check the network, and whether the server is still running.",
+                )));
             }
         };
         let event = match message {
@@ -221,7 +226,7 @@ impl Task {
             }
             other
             @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_)) => {
-                tracing::warn!("out of place: {other:?}");
+                tracing::warn!("unexpected message while online: {other:?}");
                 return None;
             }
         };
@@ -232,14 +237,12 @@ impl Task {
     /// Answers a command that needs a connection when there is none.
     async fn refuse(&self, command: NetCommand) {
         if let NetCommand::Send { draft, .. } = command {
-            self.tell(NetEvent::SendFailed { draft, reason: "not connected".to_owned() }).await;
+            self.tell(NetEvent::SendFailed { draft, reason: "Not sent: there is no connection.".to_owned() }).await;
         }
     }
 
     async fn tell(&self, event: NetEvent) {
-        // Without a window nobody listens, and the next command says so.
-        let _ = self.events.send((self.visit, event)).await;
-        (self.wake)();
+        deliver(self.events.send((self.visit, event)).await.is_ok(), &self.wake);
     }
 
     async fn next_command(&mut self) -> Option<NetCommand> {
@@ -247,34 +250,17 @@ impl Task {
     }
 }
 
-/// Takes the next command, and notes which visit it belongs to.
+/// Takes the next command and sets `visit` to the number it carries.
 async fn next_command(commands: &mut mpsc::Receiver<Numbered<NetCommand>>, visit: &mut u64) -> Option<NetCommand> {
     let (number, command) = commands.recv().await?;
     *visit = number;
     Some(command)
 }
 
-/// Where frames and jobs go while online.
-struct Outgoing {
-    jobs: mpsc::Sender<KeyJob>,
-    frames: mpsc::Sender<Bytes>,
-}
-
-impl Outgoing {
-    async fn ask(&self, job: KeyJob) {
-        if self.jobs.send(job).await.is_err() {
-            tracing::error!("the key thread is gone");
-        }
-    }
-
-    fn write(&self, frame: Bytes) {
-        write(&self.frames, frame);
-    }
-}
-
-fn write(frames: &mpsc::Sender<Bytes>, frame: Bytes) {
-    if frames.try_send(frame).is_err() {
-        tracing::warn!("the server does not read; a message to it is lost");
+/// Wakes the window after an event; without a window, the next command ends the thread.
+fn deliver(is_sent: bool, wake: &Arc<dyn Fn() + Send + Sync>) {
+    if is_sent {
+        wake();
     }
 }
 
@@ -306,15 +292,14 @@ async fn attempt(
     progress: mpsc::Sender<Progress>,
 ) -> Result<(Session, Arc<Identity>), Offline> {
     let step = |step| {
-        // At most three steps are told, and four fit.
-        let _ = progress.try_send(step);
+        progress.try_send(step).expect("four steps fit and at most four are told, while the receiver lives");
     };
     let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
         code: common::message::RefusalCode::BadName,
         message: error.to_string(),
         suggestion: None,
     })?;
-    // The server first: nobody waits seconds for a key only to learn that the address was wrong.
+    // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
     let mut connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
@@ -325,7 +310,7 @@ async fn attempt(
             let begun = Instant::now();
             let made = make_identity(&settings.data_dir, &name).await?;
             if begun.elapsed() > JOIN_DEADLINE / 2 {
-                // The server has waited too long for its greeting, or nearly so.
+                // By now the server has closed the connection, or is about to: it waits only so long for the handshake.
                 step(Progress::Connecting);
                 connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
             }
@@ -345,7 +330,7 @@ async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>,
 
 async fn make_identity(data_dir: &Path, name: &Name) -> Result<Identity, Offline> {
     let (data_dir, name) = (data_dir.to_owned(), name.clone());
-    on_helper_thread(move || identity::make(&data_dir, &name)).await
+    on_helper_thread(move || identity::load_or_make(&data_dir, &name)).await
 }
 
 async fn on_helper_thread<T: Send + 'static>(
@@ -355,15 +340,77 @@ async fn on_helper_thread<T: Send + 'static>(
     done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy() })
 }
 
-/// The one writer of the socket; ends when nobody can give it frames any more.
-async fn write_frames(mut frames: mpsc::Receiver<Bytes>, mut writer: WriteHalf<Box<dyn Stream>>) -> io::Result<()> {
-    const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-    while let Some(frame) = frames.recv().await {
-        let written = async {
-            writer.write_all(&frame).await?;
-            writer.flush().await
-        };
-        timeout(WRITE_DEADLINE, written).await.map_err(|_| io::ErrorKind::TimedOut)??;
+#[cfg(test)]
+mod tests {
+    use common::{
+        codec::{decode_client, framing},
+        crypto::test_keys,
+        limits::MAX_SERVER_FRAME_BYTES,
+        media::{Library, PictureHead, SoundHead},
+    };
+    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio_util::codec::FramedRead;
+
+    use super::*;
+    use crate::{event::Online, net::handshake::Stream};
+
+    struct NoPictures;
+
+    impl PictureSink for NoPictures {
+        fn picture(&self, _: PictureHead, _: Vec<u8>) {}
+
+        fn sound(&self, _: SoundHead, _: Vec<u8>) {}
     }
-    writer.shutdown().await
+
+    /// A session with a server that holds the other end of the pipe, through which `pipe_bytes` fit unread.
+    fn session(pipe_bytes: usize) -> (Session, DuplexStream) {
+        let (near, far) = tokio::io::duplex(pipe_bytes);
+        let stream: Box<dyn Stream> = Box::new(near);
+        let (read_half, writer) = tokio::io::split(stream);
+        let online = Online {
+            name: Name::parse("ada").unwrap(),
+            public_key: test_keys::ada().public_key().clone(),
+            revision: 1,
+            people: Vec::new(),
+            library: Library::default(),
+            server_fingerprint: None,
+        };
+        (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online }, far)
+    }
+
+    fn task() -> (Task, mpsc::Sender<Numbered<NetCommand>>, mpsc::Receiver<Numbered<NetEvent>>) {
+        let (commands, command_receiver) = mpsc::channel(1024);
+        let (event_sender, events) = mpsc::channel(1024);
+        let settings = NetSettings { data_dir: "unused".into(), is_plaintext: true };
+        (Task::new(settings, Arc::new(NoPictures), Arc::new(|| {}), command_receiver, event_sender), commands, events)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_read_ends_the_session_with_a_reason() {
+        let (mut task, commands, _events) = task();
+        let (session, far) = session(64);
+        for _ in 0..1000 {
+            commands.try_send((0, NetCommand::AskDirectory)).expect("there is room for all");
+        }
+        let next = task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await;
+        let Next::Rest(Offline::Unreachable { what, .. }) = next else { panic!("the session goes on") };
+        assert_eq!(what, "The server at lab:7878 does not read what is sent to it.");
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_reads_gets_everything_in_order() {
+        let (mut task, commands, _events) = task();
+        let (session, mut far) = session(64);
+        let stay = tokio::spawn(async move { task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await });
+        for _ in 0..1000 {
+            commands.send((0, NetCommand::AskDirectory)).await.expect("the session goes on");
+            let length = far.read_u32().await.unwrap();
+            let mut frame = vec![0; length as usize];
+            far.read_exact(&mut frame).await.unwrap();
+            assert_eq!(decode_client(&frame).unwrap(), ClientMessage::AskDirectory);
+        }
+        commands.send((1, NetCommand::Disconnect)).await.expect("the session goes on");
+        assert!(matches!(stay.await.unwrap(), Next::Rest(Offline::Left)));
+    }
 }

@@ -27,7 +27,7 @@ fn one_writes_one_reads_and_one_cannot() {
     let [(_, ada), (_, bob), (_, eve)] = &clients;
     let recipients = vec![test_keys::bob().public_key().clone()];
     let text = "Žluťoučký kůň\n很好 🦀".to_owned();
-    ada.net.send(NetCommand::Send { draft: DraftId(1), recipients, text: text.clone() });
+    ada.send(NetCommand::Send { draft: DraftId(1), recipients, text: text.clone() });
     let message_id = ada.wait_for("sent", |event| match event {
         NetEvent::Sent { draft: DraftId(1), message_id } => Some(*message_id),
         _ => None,
@@ -38,7 +38,7 @@ fn one_writes_one_reads_and_one_cannot() {
     assert_eq!(eve.envelope(), WireOutcome::Foreign);
 
     let everyone = vec![test_keys::ada().public_key().clone(), test_keys::bob().public_key().clone()];
-    eve.net.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
+    eve.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
     for reader in [ada, bob] {
         let message = reader.message();
         assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 2));
@@ -46,14 +46,14 @@ fn one_writes_one_reads_and_one_cannot() {
 
     // A text that is too long goes nowhere, and is said so.
     let recipients = vec![test_keys::bob().public_key().clone()];
-    ada.net.send(NetCommand::Send { draft: DraftId(2), recipients, text: "x".repeat(9000) });
+    ada.send(NetCommand::Send { draft: DraftId(2), recipients, text: "x".repeat(9000) });
     let reason = ada.wait_for("failure", |event| match event {
         NetEvent::SendFailed { draft: DraftId(2), reason } => Some(reason.clone()),
         _ => None,
     });
     assert!(reason.contains("8192"), "{reason}");
 
-    ada.net.send(NetCommand::Disconnect);
+    ada.send(NetCommand::Disconnect);
     assert_eq!(ada.offline(), Offline::Left);
     bob.wait_for("leave", |event| matches!(event, NetEvent::Left { name, .. } if name.as_str() == "ada").then_some(()));
     host.stop.cancel();
@@ -67,10 +67,10 @@ fn what_is_left_of_an_old_visit_is_not_news_of_the_new_one() {
     keep(data_dir.path(), "ada", &test_keys::ada());
     let client = Client::with(data_dir, true);
     client.connect(&host.address, "ada");
-    client.net.send(NetCommand::Disconnect);
+    client.send(NetCommand::Disconnect);
     client.connect(&host.address, "ada");
     client.online();
-    let passed = client.passed.lock().unwrap();
+    let passed = client.passed.borrow();
     assert!(!passed.iter().any(|event| matches!(event, NetEvent::Offline(Offline::Left))), "{passed:#?}");
 }
 
@@ -135,19 +135,19 @@ fn what_cannot_be_reached_is_explained() {
     let client = Client::new("ada", &test_keys::ada());
     // Taken and given back, so nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    assert!(explained(&client, &free).contains("No server listens"));
-    assert!(explained(&client, "two words").contains("no server address"));
+    assert!(explained(&client, &free).contains("No Triptych server is running"));
+    assert!(explained(&client, "two words").contains("not a valid address"));
 
     // One end with TLS, the other without.
     let plain_host = Host::start(None, "127.0.0.1:0");
-    assert!(explained(&client, &plain_host.address).contains("not as a Triptych server with TLS"));
+    assert!(explained(&client, &plain_host.address).contains("not a Triptych server that uses TLS"));
     let certificates = tempfile::tempdir().unwrap();
     let tls_host = Host::start(Some(certificates.path()), "127.0.0.1:0");
     let data_dir = tempfile::tempdir().unwrap();
     keep(data_dir.path(), "ada", &test_keys::ada());
     let plain_client = Client::with(data_dir, true);
     let what = explained(&plain_client, &tls_host.address);
-    assert!(what.contains("does not answer as") || what.contains("closed the connection"), "{what}");
+    assert!(what.contains("does not answer like") || what.contains("closed the connection"), "{what}");
     plain_client.connect(&plain_host.address, "ada");
     assert_eq!(plain_client.online().server_fingerprint, None);
 }

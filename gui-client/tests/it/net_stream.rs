@@ -1,11 +1,6 @@
 //! Watching from the real server, without a window: network, playout and player as the program has them.
 
-use std::{
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, process::Command, time::Instant};
 
 use common::{
     crypto::test_keys,
@@ -22,9 +17,9 @@ use triptych_client::{
 use crate::support::{
     client::{Client, keep},
     host::Host,
+    wake::WakeSignal,
 };
 
-const DEADLINE: Duration = Duration::from_secs(30);
 const STREAM: StreamId = StreamId(1);
 
 /// Two seconds with sound, in two resolutions.
@@ -45,26 +40,22 @@ fn make_clip(folder: &Path) {
 struct Watcher {
     client: Client,
     player: Player,
+    wake: WakeSignal,
 }
 
 impl Watcher {
     fn grant(&self) {
         if let Some((stream, epoch, items)) = self.player.take_credit() {
-            self.client.net.send(NetCommand::Grant { stream, epoch, items });
+            self.client.send(NetCommand::Grant { stream, epoch, items });
         }
     }
 
     fn next(&self) -> PictureHead {
-        let begun = Instant::now();
-        while begun.elapsed() < DEADLINE {
+        self.wake.wait_for_or("a picture", || {
             let due = self.player.due(Instant::now());
             self.grant();
-            if let Some((head, _)) = due {
-                return head;
-            }
-            thread::yield_now();
-        }
-        panic!("no picture; {:?}", self.player.status(Instant::now()));
+            due.map(|(head, _)| head).ok_or_else(|| self.player.next_due(Instant::now()))
+        })
     }
 
     fn started(&self, expected: Epoch) -> (u32, bool, usize) {
@@ -84,15 +75,16 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     let videos = tempfile::tempdir().unwrap();
     make_clip(videos.path());
     let host = Host::start_with(None, "127.0.0.1:0", videos.path());
-    let player = Player::start(AudioOutput::none(), || {}).expect("a thread can be started");
+    let wake = WakeSignal::default();
+    let player = Player::start(AudioOutput::none(), wake.callback()).expect("a thread can be started");
     let data_dir = tempfile::tempdir().unwrap();
     keep(data_dir.path(), "ada", &test_keys::ada());
     let client = Client::with_sink(data_dir, true, player.sink());
     client.connect(&host.address, "ada");
     let video = client.online().library.videos[0].clone();
     assert!(video.has_sound);
-    let watcher = Watcher { client, player };
-    let send = |command| watcher.client.net.send(command);
+    let watcher = Watcher { client, player, wake };
+    let send = |command| watcher.client.send(command);
 
     watcher.player.begin(STREAM, video.has_sound, Instant::now());
     let watch = NetCommand::Watch(WatchRequest {

@@ -1,13 +1,6 @@
 //! The decoding thread on real JPEGs.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use common::media::{Epoch, PictureHead, StreamId, VideoId};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
@@ -20,6 +13,8 @@ use triptych_client::{
         playout::WINDOW_ITEMS,
     },
 };
+
+use crate::support::wake::WakeSignal;
 
 const STREAM: StreamId = StreamId(1);
 
@@ -60,16 +55,18 @@ fn head(index: u32) -> PictureHead {
     }
 }
 
-/// Polls until `poll` gives something.
-fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = poll() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come");
-        thread::yield_now();
-    }
+/// A player without sound, and what it calls to wake the window.
+fn start() -> (Player, WakeSignal) {
+    let wake = WakeSignal::default();
+    (Player::start(AudioOutput::none(), wake.callback()).expect("a thread can be started"), wake)
+}
+
+/// The next picture that is due.
+fn next_due(player: &Player, wake: &WakeSignal) -> PictureHead {
+    wake.wait_for_or("a picture", || {
+        let due = player.due(Instant::now());
+        due.map(|(head, _)| head).ok_or_else(|| player.next_due(Instant::now()))
+    })
 }
 
 #[test]
@@ -153,15 +150,10 @@ fn a_picture_with_more_pixels_than_allowed_is_refused_before_it_takes_memory() {
 
 #[test]
 fn pictures_go_in_as_jpeg_and_come_out_in_order_and_the_window_is_woken() {
-    let wakes = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&wakes);
-    let decoder = Player::start(AudioOutput::none(), move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-    })
-    .expect("a thread can be started");
-    let sink = decoder.sink();
-    assert_eq!(decoder.begin(STREAM, false, Instant::now()), None);
-    assert_eq!(decoder.take_credit(), Some((STREAM, Epoch(0), WINDOW_ITEMS)));
+    let (player, wake) = start();
+    let sink = player.sink();
+    assert_eq!(player.begin(STREAM, false, Instant::now()), None);
+    assert_eq!(player.take_credit(), Some((STREAM, Epoch(0), WINDOW_ITEMS)));
     let jpeg = halves(160, 90);
     for index in 0..10 {
         // One of them cannot be read.
@@ -169,89 +161,89 @@ fn pictures_go_in_as_jpeg_and_come_out_in_order_and_the_window_is_woken() {
         sink.picture(head(index), bytes);
     }
     sink.picture(PictureHead { stream: StreamId(9), ..head(0) }, jpeg.clone());
-    decoder.source_ended(STREAM, Epoch(0), Instant::now());
-    wait_for("a wake", || (wakes.load(Ordering::SeqCst) > 0).then_some(()));
+    player.source_ended(STREAM, Epoch(0), Instant::now());
+    wake.wait_for("a wake", || (wake.count() > 0).then_some(()));
 
     let mut shown = Vec::new();
-    wait_for("the end", || {
+    wake.wait_for_or("the end", || {
         let now = Instant::now();
-        if let Some((head, picture)) = decoder.due(now) {
+        if let Some((head, picture)) = player.due(now) {
             assert_eq!((picture.width, picture.height), (160, 90));
             shown.push(head.index);
-            decoder.recycle(picture.pixels);
+            player.recycle(picture.pixels);
         }
-        decoder.status(now).filter(|status| status.is_finished)
+        player.status(now).filter(|status| status.is_finished).ok_or_else(|| player.next_due(now))
     });
-    let summary = decoder.stop().expect("a stream was under way");
+    let summary = player.stop().expect("a stream was under way");
     assert_eq!((summary.tally.broken, summary.tally.stale), (1, 1));
     assert_eq!(summary.tally.shown + summary.tally.dropped(), 10);
     assert!(shown.is_sorted() && !shown.contains(&4), "{shown:?}");
     assert!(summary.first_picture_after.is_some());
-    assert_eq!(decoder.status(Instant::now()), None, "nothing plays any more");
+    assert_eq!(player.status(Instant::now()), None, "nothing plays any more");
 }
 
 #[test]
 fn stopping_while_pictures_wait_is_at_once() {
-    let decoder = Player::start(AudioOutput::none(), || {}).expect("a thread can be started");
-    let sink = decoder.sink();
-    decoder.begin(STREAM, false, Instant::now());
-    decoder.take_credit();
+    let (player, wake) = start();
+    let sink = player.sink();
+    player.begin(STREAM, false, Instant::now());
+    player.take_credit();
     let jpeg = halves(1280, 720);
     for index in 0..24 {
         sink.picture(head(index), jpeg.clone());
     }
-    let summary = decoder.stop().expect("a stream was under way");
+    let summary = player.stop().expect("a stream was under way");
     assert_eq!(summary.tally.unshown_at_stop, 24);
-    assert!(decoder.due(Instant::now()).is_none());
-    decoder.begin(StreamId(2), false, Instant::now());
-    decoder.take_credit();
+    assert!(player.due(Instant::now()).is_none());
+    player.begin(StreamId(2), false, Instant::now());
+    player.take_credit();
     sink.picture(PictureHead { stream: StreamId(2), ..head(0) }, jpeg);
-    let (head, _) = wait_for("the next stream's picture", || decoder.due(Instant::now()));
-    assert_eq!(head.stream, StreamId(2));
+    assert_eq!(next_due(&player, &wake).stream, StreamId(2));
 }
 
 #[test]
 fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
-    let wakes = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&wakes);
-    let decoder = Player::start(AudioOutput::none(), move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-    })
-    .expect("a thread can be started");
-    let sink = decoder.sink();
-    decoder.begin(STREAM, false, Instant::now());
-    decoder.take_credit();
+    let (player, wake) = start();
+    let sink = player.sink();
+    player.begin(STREAM, false, Instant::now());
+    player.take_credit();
     let jpeg = halves(64, 36);
     sink.picture(head(0), jpeg.clone());
-    wait_for("the first picture", || decoder.due(Instant::now()));
-    wait_for("the stall", || {
-        assert!(decoder.due(Instant::now()).is_none());
-        decoder.status(Instant::now()).filter(|status| status.hold == Some(Hold::Source))
+    next_due(&player, &wake);
+    wake.wait_for_or("the stall", || {
+        let now = Instant::now();
+        assert!(player.due(now).is_none());
+        let stall = player.status(now).filter(|status| status.hold == Some(Hold::Source));
+        stall.ok_or_else(|| player.next_due(now))
     });
     // All that may be decoded ahead is decoded, and still too little to go on with: the thread is at rest.
     for index in 1..=4 {
         sink.picture(head(index), jpeg.clone());
     }
-    wait_for("decoding", || (decoder.decoded_count() == 4).then_some(()));
+    wake.wait_for_or("decoding", || match player.decoded_count() {
+        4 => Ok(()),
+        // Decoding ahead wakes nobody.
+        _ => Err(Some(Instant::now() + Duration::from_millis(5))),
+    });
     for index in 5..=7 {
         sink.picture(head(index), jpeg.clone());
     }
-    let wakes_before = wakes.load(Ordering::SeqCst);
+    let wakes_before = wake.count();
     sink.picture(head(8), jpeg);
-    assert_eq!(wakes.load(Ordering::SeqCst), wakes_before + 1);
-    assert_eq!(decoder.due(Instant::now()).map(|(head, _)| head.index), Some(1));
+    assert_eq!(wake.count(), wakes_before + 1);
+    assert_eq!(player.due(Instant::now()).map(|(head, _)| head.index), Some(1));
 }
 
 #[test]
 fn no_thumbnail_is_lost_without_an_answer() {
-    let player = Player::start(AudioOutput::none(), || {}).expect("a thread can be started");
+    let (player, wake) = start();
     let jpeg = halves(1280, 720);
     let keys: Vec<_> = (0..100).map(|id| (VideoId(id), 7)).collect();
     for &key in &keys {
         player.decode_thumbnail(key, jpeg.clone());
     }
     let mut answered = Vec::new();
-    wait_for("an answer for each", || {
+    wake.wait_for("an answer for each", || {
         answered.extend(player.take_thumbnails().into_iter().map(|(key, _)| key));
         (answered.len() == keys.len()).then_some(())
     });

@@ -1,11 +1,6 @@
 //! A client without a window: its network side, and waiting for its events.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 use common::{
     crypto::Identity,
@@ -18,7 +13,7 @@ use triptych_client::{
     net::{NetHandle, NetSettings, identity::identity_path},
 };
 
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::wake::WakeSignal;
 
 struct NoPictures;
 
@@ -30,10 +25,11 @@ impl PictureSink for NoPictures {
 
 /// A client without a window, with a key that did not have to be made.
 pub struct Client {
-    pub net: NetHandle,
+    net: RefCell<NetHandle>,
+    wake: WakeSignal,
     pub data_dir: TempDir,
     /// Events that were passed over, for messages of failed tests.
-    pub passed: Mutex<Vec<NetEvent>>,
+    pub passed: RefCell<Vec<NetEvent>>,
 }
 
 impl Client {
@@ -50,27 +46,31 @@ impl Client {
     /// What streams bring goes to `sink`.
     pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
         let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
-        let net = NetHandle::start(settings, sink, Arc::new(|| {}));
-        Self { net, data_dir, passed: Mutex::default() }
+        let wake = WakeSignal::default();
+        let net = NetHandle::start(settings, sink, Arc::new(wake.callback())).expect("threads can be started");
+        Self { net: RefCell::new(net), wake, data_dir, passed: RefCell::default() }
     }
 
     pub fn connect(&self, address: &str, name: &str) {
-        self.net.send(NetCommand::Connect { address: address.to_owned(), name: name.to_owned() });
+        self.send(NetCommand::Connect { address: address.to_owned(), name: name.to_owned() });
+    }
+
+    pub fn send(&self, command: NetCommand) {
+        self.net.borrow_mut().send(command);
     }
 
     /// Waits for an event that `pick` takes.
     pub fn wait_for<T>(&self, what: &str, mut pick: impl FnMut(&NetEvent) -> Option<T>) -> T {
-        let begun = Instant::now();
-        while begun.elapsed() < DEADLINE {
-            match self.net.next_event() {
-                Some(event) => match pick(&event) {
-                    Some(picked) => return picked,
-                    None => self.passed.lock().unwrap().push(event),
-                },
-                None => thread::yield_now(),
+        let picked = self.wake.wait_for_up_to_deadline(|| {
+            while let Some(event) = self.net.borrow_mut().next_event() {
+                if let Some(picked) = pick(&event) {
+                    return Ok(picked);
+                }
+                self.passed.borrow_mut().push(event);
             }
-        }
-        panic!("no {what}; there were {:#?}", self.passed.lock().unwrap());
+            Err(None)
+        });
+        picked.unwrap_or_else(|| panic!("no {what}; there were {:#?}", self.passed.borrow()))
     }
 
     pub fn online(&self) -> Online {

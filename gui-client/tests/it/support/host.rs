@@ -1,15 +1,12 @@
 //! The real server, for the tests of the network side.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use triptych_server::{Server, Settings};
 
-const DEADLINE: Duration = Duration::from_secs(30);
+use super::wake::DEADLINE;
 
 /// A server on a runtime of its own.
 pub struct Host {
@@ -33,22 +30,15 @@ impl Host {
             certificate_dir: certificate_dir.map(Path::to_owned),
             cache_bytes: 1 << 20,
         };
-        // The port of a server that was just killed may be taken for a moment yet.
-        let begun = Instant::now();
-        let server = loop {
-            match runtime.block_on(Server::bind(&settings)) {
-                Err(error) => assert!(begun.elapsed() < DEADLINE, "{error}"),
-                Ok(server) => break server,
-            }
-        };
+        let server = runtime.block_on(Server::bind(&settings)).unwrap();
         let address = server.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
         runtime.spawn(server.run(stop.clone()));
         Self { address, stop, runtime }
     }
 
-    /// Ends at once, as if the machine had been switched off.
+    /// Ends without a goodbye, as if the process had been killed. Afterwards its port is free.
     pub fn kill(self) {
-        self.runtime.shutdown_background();
+        self.runtime.shutdown_timeout(DEADLINE);
     }
 }

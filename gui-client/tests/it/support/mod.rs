@@ -3,4 +3,5 @@
 pub mod client;
 pub mod host;
 pub mod scenes;
+pub mod wake;
 pub mod window;

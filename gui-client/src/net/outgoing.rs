@@ -1,0 +1,108 @@
+//! The way out of a session: frames to the writer of the socket, jobs to the thread with the private key. Nothing is lost
+//! silently on it; what finds no room ends the session.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncWriteExt, WriteHalf},
+    sync::mpsc::{self, error::TrySendError},
+    time::timeout,
+};
+
+use super::{
+    handshake::{Stream, unreachable},
+    keyring::KeyJob,
+};
+use crate::event::Offline;
+
+/// Frames that may wait to be written. A server that reads keeps this queue almost empty; when it is full, the connection
+/// ends, because dropping a frame would stall a stream (a lost `Grant`) or leave a message unsent (a lost `Say`).
+const WRITE_QUEUE_LENGTH: usize = 256;
+
+/// Why a session cannot go on, as noticed by one of its senders.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failure {
+    /// The queue of frames is full.
+    WriteQueueFull,
+    /// The thread with the private key has ended.
+    KeyThreadEnded,
+}
+
+impl Failure {
+    pub(super) fn offline(self, address: &str) -> Offline {
+        match self {
+            Self::WriteQueueFull => unreachable(
+                format!("The server at {address} does not read what is sent to it."),
+                "The network or the server is overloaded. Try again.",
+            ),
+            Self::KeyThreadEnded => unreachable(
+                "The part of this client that works with your key has failed.",
+                "Try again. If it happens again, start the client anew.",
+            ),
+        }
+    }
+}
+
+/// Queues frames for the writer. A frame that finds no room ends the session.
+#[derive(Clone)]
+pub(super) struct FrameSender {
+    frames: mpsc::Sender<Bytes>,
+    failures: mpsc::Sender<Failure>,
+}
+
+impl FrameSender {
+    /// The sender, the frames for [`write_frames`], and the failures that end the session.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Bytes>, mpsc::Receiver<Failure>) {
+        let (frames, queued) = mpsc::channel(WRITE_QUEUE_LENGTH);
+        let (failures, failed) = mpsc::channel(1);
+        (Self { frames, failures }, queued, failed)
+    }
+
+    pub(super) fn write(&self, frame: Bytes) {
+        // A closed queue means that the writer has ended, which the session notices by itself.
+        if let Err(TrySendError::Full(_)) = self.frames.try_send(frame) {
+            self.fail(Failure::WriteQueueFull);
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        if let Err(error) = self.failures.try_send(failure) {
+            tracing::debug!("the session is ending already: {error}");
+        }
+    }
+}
+
+/// Where frames and key jobs go while online.
+pub(super) struct Outgoing {
+    pub(super) jobs: mpsc::Sender<KeyJob>,
+    pub(super) frames: FrameSender,
+}
+
+impl Outgoing {
+    pub(super) async fn ask(&self, job: KeyJob) {
+        if self.jobs.send(job).await.is_err() {
+            self.frames.fail(Failure::KeyThreadEnded);
+        }
+    }
+
+    pub(super) fn write(&self, frame: Bytes) {
+        self.frames.write(frame);
+    }
+}
+
+/// The only writer of the socket; ends when every [`FrameSender`] is gone.
+pub(super) async fn write_frames(
+    mut frames: mpsc::Receiver<Bytes>,
+    mut writer: WriteHalf<Box<dyn Stream>>,
+) -> io::Result<()> {
+    const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+    while let Some(frame) = frames.recv().await {
+        let written = async {
+            writer.write_all(&frame).await?;
+            writer.flush().await
+        };
+        timeout(WRITE_DEADLINE, written).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+    writer.shutdown().await
+}
