@@ -30,7 +30,7 @@ use crate::{
     tls::{Tls, TlsError},
     video::{
         VideoService,
-        library::{Library, LibraryError},
+        library::{FolderWatcher, Library, LibraryError, ProbeRecords},
         store::{Store, prewarm::prewarm},
     },
 };
@@ -46,6 +46,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     library: Library,
+    records: ProbeRecords,
     store: Store,
 }
 
@@ -88,9 +89,9 @@ impl Server {
         socket.set_reuseaddr(true).map_err(bind_error)?;
         socket.bind(settings.listen).map_err(bind_error)?;
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
-        let library = scan(&settings.videos).await?;
+        let (library, records) = scan(&settings.videos).await?;
         let listener = socket.listen(WAITING_CONNECTIONS).map_err(bind_error)?;
-        Ok(Self { listener, tls, library, store: Store::new(settings.cache_bytes) })
+        Ok(Self { listener, tls, library, records, store: Store::new(settings.cache_bytes) })
     }
 
     /// Where it listens.
@@ -115,7 +116,8 @@ impl Server {
         let telling = tell_of_changes(library.changes(), library.clone(), hub.clone());
         let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
-        let _watching = library.watch().inspect_err(|error| warn!("the video folder is not watched: {error}"));
+        let _watcher = FolderWatcher::start(library.clone(), self.records)
+            .inspect_err(|error| warn!("changes of the video folder will not be noticed: {error}"));
         listener::run(self.listener, self.tls, Services { hub, videos: VideoService { library, store } }, stop).await;
     }
 }
@@ -138,10 +140,10 @@ async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: S
     }
 }
 
-/// Reads the folder on a thread where waiting disturbs nobody.
-async fn scan(folder: &Path) -> Result<Library, LibraryError> {
+/// Reads the folder on a thread that may block.
+async fn scan(folder: &Path) -> Result<(Library, ProbeRecords), LibraryError> {
     let folder = folder.to_owned();
-    tokio::task::spawn_blocking(move || Library::scan(&folder)).await.expect("scanning does not panic")
+    tokio::task::spawn_blocking(move || Library::scan_with_records(&folder)).await.expect("scanning does not panic")
 }
 
 fn bind_advice(address: &SocketAddr, error: &io::Error) -> String {

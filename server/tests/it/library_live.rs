@@ -25,15 +25,15 @@ fn titles(library: &Library) -> Vec<&str> {
 struct Watched {
     library: video::library::Library,
     changes: tokio::sync::watch::Receiver<u64>,
-    _watching: video::library::FolderWatcher,
+    _watcher: video::library::FolderWatcher,
 }
 
 impl Watched {
     fn new(folder: &Path) -> Self {
         video::init().unwrap();
-        let library = video::library::Library::scan(folder).unwrap();
-        let (changes, watching) = (library.changes(), library.watch().unwrap());
-        Self { library, changes, _watching: watching }
+        let (library, records) = video::library::Library::scan_with_records(folder).unwrap();
+        let watcher = video::library::FolderWatcher::start(library.clone(), records).unwrap();
+        Self { changes: library.changes(), library, _watcher: watcher }
     }
 
     /// Waits until the listing is as wanted.

@@ -147,8 +147,9 @@ async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
         Err(error) => assert_eq!(skip_reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
         Ok(_) => assert_eq!(library.videos.len(), 1, "the system lets this user read everything"),
     }
-    let library = video::library::Library::scan(folder.path()).unwrap();
-    let (mut changes, _watching) = (library.changes(), library.watch().unwrap());
+    let (library, records) = video::library::Library::scan_with_records(folder.path()).unwrap();
+    let mut changes = library.changes();
+    let _watcher = video::library::FolderWatcher::start(library.clone(), records).unwrap();
     rights(0o600);
     while library.listing().videos.is_empty() {
         let change = tokio::time::timeout(crate::support::server::DEADLINE, changes.changed()).await;

@@ -56,7 +56,7 @@ const MISSING_TOLERANCE_FRAMES: u64 = 4;
 pub(crate) struct Probed {
     pub(crate) index: FrameIndex,
     /// `None`: the times are the decoder's guesses and only hold when it reads from the start.
-    pub(crate) entries: Option<KeyFrames>,
+    pub(crate) key_frames: Option<KeyFrames>,
     /// Which of the file's tracks, see [`track_of`].
     pub(crate) track: String,
     pub(crate) decoder: String,
@@ -71,12 +71,12 @@ pub(crate) struct Probed {
     /// What people call the coding of the pictures.
     pub(crate) coding: String,
     /// The first sound track that this machine can decode.
-    pub(crate) sound: Option<SoundFound>,
+    pub(crate) sound: Option<ProbedSound>,
 }
 
 /// A sound track.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SoundFound {
+pub(crate) struct ProbedSound {
     /// Which of the file's tracks, see [`track_of`].
     pub(crate) track: String,
     /// Name of the decoder element.
@@ -173,10 +173,10 @@ struct Track {
     track: Option<String>,
     caps: Option<gst::Caps>,
     /// The sound tracks by number, because they come in any order; none for one that cannot be decoded.
-    sounds: BTreeMap<String, Option<SoundFound>>,
+    sounds: BTreeMap<String, Option<ProbedSound>>,
     is_rotated: bool,
     pts_nanos: Vec<u64>,
-    entries: KeyFrames,
+    key_frames: KeyFrames,
     /// Frames without a usable time.
     untimed: usize,
     /// When the frame that is shown last comes and goes.
@@ -199,7 +199,7 @@ impl Track {
         match shown(pad, buffer) {
             Some((start, end)) => {
                 self.pts_nanos.push(start);
-                self.entries.note(start, !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+                self.key_frames.note(start, !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
                 if start >= self.last_start_nanos {
                     (self.last_start_nanos, self.end_nanos) = (start, end);
                 }
@@ -213,7 +213,7 @@ impl Track {
     fn note_sound(&mut self, pad: &gst::Pad, caps: &gst::Caps) {
         let found = |track: &String| {
             let (track, decoder) = (track.clone(), sound_decoder(caps)?);
-            Some(SoundFound { track, decoder, coding: coding(caps) })
+            Some(ProbedSound { track, decoder, coding: coding(caps) })
         };
         self.sounds.entry(track_of(pad)).or_insert_with_key(found);
     }
@@ -252,10 +252,10 @@ impl Track {
         // somebody cut away.
         let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
         let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
-        let entries = is_timed.then_some(self.entries);
+        let key_frames = is_timed.then_some(self.key_frames);
         Ok(Probed {
             index,
-            entries,
+            key_frames,
             track: self.track.unwrap_or_default(),
             decoder: decoder.to_owned(),
             picture_width,

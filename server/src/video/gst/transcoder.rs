@@ -22,7 +22,7 @@ use super::{
     pipeline::{
         DecodeError, Heartbeat, LOOK_AROUND, Pipeline, PipelineError, Watchdog, add_source, element, error_text,
     },
-    probe::{Probed, SoundFound},
+    probe::{Probed, ProbedSound},
     tracks::{is_sound_track, is_video_track, link_track},
 };
 
@@ -156,7 +156,7 @@ fn only_forward(decoder: &gst::Element, heartbeat: &Heartbeat) {
 fn add_sound(
     pipeline: &gst::Pipeline,
     parse: &gst::Element,
-    sound: &SoundFound,
+    sound: &ProbedSound,
 ) -> Result<gst::Element, PipelineError> {
     let (queue, decoder) = (coded_queue()?, element(&sound.decoder)?);
     let stereo = gst::Caps::builder("audio/x-raw").field("rate", 48_000).field("channels", gst::IntRange::new(1, 2));

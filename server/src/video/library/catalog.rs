@@ -1,149 +1,30 @@
-//! Which videos the files of a folder make, from what is known of each file. Plain data: reads nothing, waits for nothing.
+//! An immutable snapshot of everything that is offered, and the probe results that it is built from. Pure: reads
+//! nothing and waits for nothing.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::UNIX_EPOCH,
 };
 
-use common::{
-    crypto::sha256,
-    media::{SkippedFile, VariantInfo, VideoId, VideoInfo},
-    splice::{FrameIndex, Plan},
+use common::media::{SkippedFile, VideoId};
+
+use super::{
+    folder::{FolderListing, Stamp, VariantFile},
+    video::{ProbedFile, Video, file_name},
 };
 
-use super::folder::{FolderListing, Stamp, VariantFile};
-use crate::video::gst::{pipeline::PipelineError, probe::Probed};
-
-/// One title in all its resolutions.
-pub struct Video {
-    /// What viewers are told.
-    pub info: VideoInfo,
-    /// Frame times of each variant, in the order of `info.variants`.
-    pub(crate) indices: Vec<FrameIndex>,
-    /// The file of each variant, in the same order.
-    pub(crate) sources: Vec<Arc<ProbedFile>>,
-    /// Where the sound comes from; none when no file has any.
-    pub(crate) sound: Option<SoundTrack>,
-}
-
-/// The sound of a video: that of one file, for all of its streams.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SoundTrack {
-    /// Index of the file in `Video::sources`.
-    pub(crate) source: usize,
-    /// Which of the file's tracks, see [`crate::video::gst::probe::Probed::track`].
-    pub(crate) track: String,
-    /// Name of the decoder element.
-    pub(crate) decoder: String,
-}
-
-/// The file of one variant.
-#[derive(Debug)]
-pub(crate) struct ProbedFile {
-    pub(crate) path: PathBuf,
-    pub(crate) file_name: String,
-    pub(crate) stamp: Stamp,
-    /// Identifies this state of the file: equal for the same name, size and modification time, also after a restart.
-    pub(crate) fingerprint: u64,
-    pub(crate) probed: Probed,
-}
-
-impl ProbedFile {
-    /// Describes the file at `path` as it was probed while it had this stamp.
-    pub(crate) fn new(path: PathBuf, stamp: Stamp, probed: Probed) -> Self {
-        let file_name = file_name(&path);
-        let fingerprint = fingerprint_of_file(&file_name, &stamp);
-        Self { path, file_name, stamp, fingerprint, probed }
-    }
-
-    /// Whether the file is still the one that was read: what is known of it holds for no other.
-    pub(crate) fn check_same(&self) -> Result<(), PipelineError> {
-        let is_same = |now: Stamp| (now.size_bytes, now.modified) == (self.stamp.size_bytes, self.stamp.modified);
-        match fs::symlink_metadata(&self.path) {
-            Ok(metadata) if is_same(Stamp::of(&metadata)) => Ok(()),
-            Ok(_) => Err(PipelineError("it was replaced or changed".into())),
-            Err(error) => Err(PipelineError(format!("it cannot be read any more: {error}"))),
-        }
-    }
-}
-
-impl fmt::Debug for Video {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Video").field("info", &self.info).finish_non_exhaustive()
-    }
-}
-
-impl Video {
-    fn new(title: String, mut files: Vec<(u32, Arc<ProbedFile>)>) -> Self {
-        files.sort_by_key(|(height, _)| *height);
-        let variants = files.iter().map(|(height, source)| variant_info(*height, &source.probed)).collect();
-        let sources: Vec<_> = files.into_iter().map(|(_, source)| source).collect();
-        let indices: Vec<_> = sources.iter().map(|source| source.probed.index.clone()).collect();
-        let duration_nanos = Plan::triptych(&indices).duration_nanos();
-        let sound = sound_of(&sources);
-        let (id, fingerprint, has_sound) = (id_of(&title), fingerprint_of(&sources), sound.is_some());
-        let info = VideoInfo { id, fingerprint, title, duration_nanos, has_sound, variants };
-        Self { info, indices, sources, sound }
-    }
-}
-
-fn variant_info(height: u32, probed: &Probed) -> VariantInfo {
-    VariantInfo {
-        height,
-        picture_width: probed.picture_width,
-        picture_height: probed.picture_height,
-        frame_count: u32::try_from(probed.index.len()).expect("the probe refuses files with that many frames"),
-    }
-}
-
-/// That of the largest picture, because whoever made the files spared least there.
-fn sound_of(sources: &[Arc<ProbedFile>]) -> Option<SoundTrack> {
-    let track = |(source, file): (usize, &Arc<ProbedFile>)| {
-        let found = file.probed.sound.as_ref()?;
-        Some(SoundTrack { source, track: found.track.clone(), decoder: found.decoder.clone() })
-    };
-    sources.iter().enumerate().rev().find_map(track)
-}
-
-/// The same title has the same id after a restart, and the id says nothing about where the files lie.
-fn id_of(title: &str) -> VideoId {
-    VideoId(first_eight(&sha256(title.as_bytes())))
-}
-
-/// Identifies the state of all files of a video: the same for the same files, also after a restart.
-fn fingerprint_of(sources: &[Arc<ProbedFile>]) -> u64 {
-    let fingerprints: Vec<u8> = sources.iter().flat_map(|source| source.fingerprint.to_be_bytes()).collect();
-    first_eight(&sha256(&fingerprints))
-}
-
-fn fingerprint_of_file(file_name: &str, stamp: &Stamp) -> u64 {
-    let age = stamp.modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
-    let mut text = file_name.as_bytes().to_vec();
-    // No file name contains a zero byte, so it marks where the name ends.
-    text.push(0);
-    text.extend_from_slice(&stamp.size_bytes.to_be_bytes());
-    text.extend_from_slice(&age.map_or(0, |age| age.as_nanos()).to_be_bytes());
-    first_eight(&sha256(&text))
-}
-
-fn first_eight(digest: &[u8; 32]) -> u64 {
-    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
-}
-
-/// What reading a file brought: what it holds, or what is wrong with it in words for a person.
+/// What probing a file showed: its contents, or the reason why it cannot be played, in words for people.
 pub(crate) type ProbeOutcome = Result<Arc<ProbedFile>, String>;
 
-/// What is known of the files in the folder.
+/// The results of all probes of files that are in the folder.
 #[derive(Debug, Default)]
-pub(crate) struct ProbeRecords(HashMap<PathBuf, (Stamp, ProbeOutcome)>);
+pub struct ProbeRecords(HashMap<PathBuf, (Stamp, ProbeOutcome)>);
 
 impl ProbeRecords {
     /// Keeps what was found in the file while it had this stamp. A file of which only the rights or the owner changed
     /// is read again, because it may be readable only now, but remains the same [`ProbedFile`].
-    pub(crate) fn keep(&mut self, file: VariantFile, outcome: ProbeOutcome) {
+    pub(crate) fn insert(&mut self, file: VariantFile, outcome: ProbeOutcome) {
         let outcome = match (self.0.remove(&file.path), outcome) {
             (Some((_, Ok(old))), Ok(new)) if (old.fingerprint, &old.probed) == (new.fingerprint, &new.probed) => {
                 Ok(old)
@@ -153,45 +34,57 @@ impl ProbeRecords {
         self.0.insert(file.path, (file.stamp, outcome));
     }
 
-    /// Forgets files that are not there any more.
-    pub(crate) fn forget_all_but(&mut self, listing: &FolderListing) {
+    /// Forgets files that are no longer in the folder.
+    pub(crate) fn retain_listed(&mut self, listing: &FolderListing) {
         let present: HashSet<_> = listing.files.values().flatten().map(|file| &file.path).collect();
         self.0.retain(|path, _| present.contains(path));
     }
 
-    /// Whether the file was read as it is now.
-    pub(crate) fn knows(&self, file: &VariantFile) -> bool {
-        matches!(self.of(file), Knowledge::Now(_))
+    /// Whether the file was probed in its present state.
+    pub(crate) fn is_current(&self, file: &VariantFile) -> bool {
+        matches!(self.of(file), Record::Current(_))
     }
 
-    fn of(&self, file: &VariantFile) -> Knowledge<'_> {
+    fn of(&self, file: &VariantFile) -> Record<'_> {
         match self.0.get(&file.path) {
-            Some((stamp, outcome)) if *stamp == file.stamp => Knowledge::Now(outcome),
-            Some((_, Ok(source))) => Knowledge::Before(source),
-            Some((_, Err(_))) | None => Knowledge::Nothing,
+            Some((stamp, outcome)) if *stamp == file.stamp => Record::Current(outcome),
+            Some((_, Ok(probed))) => Record::Outdated(probed),
+            Some((_, Err(_))) | None => Record::Missing,
         }
     }
 }
 
-enum Knowledge<'a> {
-    Now(&'a ProbeOutcome),
-    /// What lay there before it was replaced.
-    Before(&'a Arc<ProbedFile>),
-    Nothing,
+/// What is known of a file in its present state.
+enum Record<'a> {
+    Current(&'a ProbeOutcome),
+    /// Only the file that had this name before is known.
+    Outdated(&'a Arc<ProbedFile>),
+    Missing,
 }
 
-/// Everything that can be watched at one moment, and what cannot.
+/// Everything that can be watched at one time, and the files that cannot.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) videos: BTreeMap<VideoId, Arc<Video>>,
     pub(crate) skipped: Vec<SkippedFile>,
+    /// Every file in the folder whose name is that of a variant, offered or not.
+    present: HashMap<PathBuf, Stamp>,
+}
+
+/// What happened to a file after it was probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileChange {
+    /// The folder has no file of this name, or cannot be read.
+    Removed,
+    /// The file of this name has another size or modification time.
+    Replaced,
 }
 
 impl Catalog {
-    /// Puts together what is known, and names the files that are to be read. `is_growing` says which of those are
-    /// being written to; one that is not, but was replaced, is offered as it was until it has been read again. Videos
-    /// of which nothing changed are taken over from `old`.
-    pub(crate) fn arrange(
+    /// Combines the known files into videos, and names the files that have to be probed. `is_growing` says which of
+    /// those are being written to; one that is not, but was replaced, is offered as it was until it has been probed
+    /// again. Videos of which nothing changed are taken over from `old`, so that all holders share one value.
+    pub(crate) fn build(
         listing: &FolderListing,
         records: &ProbeRecords,
         old: &Catalog,
@@ -199,59 +92,69 @@ impl Catalog {
     ) -> (Self, Vec<VariantFile>) {
         let mut titles = BTreeMap::<&str, Vec<(u32, Arc<ProbedFile>)>>::new();
         let (mut skipped, mut unread) = (listing.skipped.clone(), Vec::new());
-        for (slot, files) in &listing.files {
-            let mut taken: Option<&Arc<ProbedFile>> = None;
+        for (name, files) in &listing.files {
+            let mut chosen: Option<&Arc<ProbedFile>> = None;
             for file in files {
                 let file_name = file_name(&file.path);
-                if let Some(taken) = taken {
+                if let Some(chosen) = chosen {
                     let reason =
-                        format!("there is {:?} already for {}p of {:?}", taken.file_name, slot.height, slot.title);
+                        format!("{:?} already provides {}p of {:?}", chosen.file_name, name.height, name.title);
                     skipped.add(&file_name, reason);
                     continue;
                 }
                 match records.of(file) {
-                    Knowledge::Now(Ok(source)) => taken = Some(source),
-                    Knowledge::Now(Err(reason)) => skipped.add(&file_name, reason.clone()),
-                    known => {
+                    Record::Current(Ok(probed)) => chosen = Some(probed),
+                    Record::Current(Err(reason)) => skipped.add(&file_name, reason.clone()),
+                    record => {
                         unread.push(file.clone());
-                        match known {
+                        match record {
                             _ if is_growing(&file.path) => skipped.add(&file_name, "still being copied"),
-                            Knowledge::Before(source) => taken = Some(source),
+                            Record::Outdated(probed) => chosen = Some(probed),
                             _ => {}
                         }
-                        // The others wait until it is known whether they are needed.
+                        // Whether the remaining files are needed is known only after this one has been probed.
                         break;
                     }
                 }
             }
-            if let Some(source) = taken {
-                titles.entry(&slot.title).or_default().push((slot.height, source.clone()));
+            if let Some(chosen) = chosen {
+                titles.entry(&name.title).or_default().push((name.height, chosen.clone()));
             }
         }
-        let videos = titles.into_iter().map(|(title, files)| video(title, files, old));
+        let videos = titles.into_iter().map(|(title, files)| reuse_or_make(title, files, old));
         let videos = videos.map(|video| (video.info.id, video)).collect();
-        (Self { videos, skipped: skipped.listing() }, unread)
+        let present = listing.files.values().flatten().map(|file| (file.path.clone(), file.stamp)).collect();
+        (Self { videos, skipped: skipped.listing(), present }, unread)
     }
 
-    /// What is different from `old`, one line for each video or file.
+    /// What happened to a file that is in use; `None` while the folder has it as it was probed. A file that is only
+    /// no longer offered, because another one took its place, has not changed.
+    pub(crate) fn change_of(&self, file: &ProbedFile) -> Option<FileChange> {
+        match self.present.get(&file.path) {
+            Some(stamp) if stamp.has_same_contents(&file.stamp) => None,
+            Some(_) => Some(FileChange::Replaced),
+            None => Some(FileChange::Removed),
+        }
+    }
+
+    /// The differences from `old`, one line for each video or file.
     pub(crate) fn changes_since(&self, old: &Catalog) -> Vec<Change> {
         let mut changes = Vec::new();
         for (id, video) in &self.videos {
-            let title = video.info.title.clone();
+            let title = &video.info.title;
             match old.videos.get(id) {
-                None => changes.push(Change::Added(format!("{title:?} is offered{}", resolutions(video)))),
+                None => changes.push(Change::Added(format!("video {title:?} added: {}", contents(video)))),
                 Some(before) if before.info.fingerprint != video.info.fingerprint => {
-                    changes.push(Change::Replaced(format!("{title:?} changed{}", resolutions(video))));
+                    changes.push(Change::Replaced(format!("video {title:?} changed: {}", contents(video))));
                 }
                 Some(_) => {}
             }
         }
-        let gone = old.videos.iter().filter(|(id, _)| !self.videos.contains_key(id));
-        changes
-            .extend(gone.map(|(_, video)| Change::Removed(format!("{:?} is not offered any more", video.info.title))));
+        let removed = old.videos.iter().filter(|(id, _)| !self.videos.contains_key(id));
+        changes.extend(removed.map(|(_, video)| Change::Removed(format!("video {:?} removed", video.info.title))));
         let known: HashSet<_> = old.skipped.iter().map(|file| (&file.file_name, &file.reason)).collect();
-        let fresh = self.skipped.iter().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
-        changes.extend(fresh.map(|file| Change::Skipped(format!("{:?} skipped: {}", file.file_name, file.reason))));
+        let new = self.skipped.iter().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
+        changes.extend(new.map(|file| Change::Skipped(format!("file {:?} skipped: {}", file.file_name, file.reason))));
         changes
     }
 }
@@ -265,27 +168,27 @@ pub(crate) enum Change {
     Skipped(String),
 }
 
-fn resolutions(video: &Video) -> String {
+fn contents(video: &Video) -> String {
     let heights: Vec<_> = video.info.variants.iter().map(|variant| format!("{}p", variant.height)).collect();
     let sound = if video.sound.is_some() { "with sound" } else { "without sound" };
-    format!(": {}, {sound}", heights.join(", "))
+    format!("{}, {sound}", heights.join(", "))
 }
 
-fn video(title: &str, files: Vec<(u32, Arc<ProbedFile>)>, old: &Catalog) -> Arc<Video> {
-    let fresh = Video::new(title.to_owned(), files);
-    // Those who hold the old one and those who ask now are to have the same.
-    let same = old.videos.get(&fresh.info.id).filter(|old| old.info == fresh.info);
-    same.cloned().unwrap_or_else(|| Arc::new(fresh))
-}
-
-/// As a person sees it.
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+fn reuse_or_make(title: &str, files: Vec<(u32, Arc<ProbedFile>)>, old: &Catalog) -> Arc<Video> {
+    let new = Video::new(title.to_owned(), files);
+    let same = old.videos.get(&new.info.id).filter(|old| old.info == new.info);
+    same.cloned().unwrap_or_else(|| Arc::new(new))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::folder::VariantName, *};
+    use common::splice::FrameIndex;
+
+    use super::{
+        super::{folder::VariantName, video::id_of},
+        *,
+    };
+    use crate::video::gst::probe::Probed;
 
     fn file(name: &str, size_bytes: u64) -> VariantFile {
         let mut stamp = Stamp::default();
@@ -294,37 +197,37 @@ mod tests {
     }
 
     fn listing(files: Vec<VariantFile>) -> FolderListing {
-        let slot = VariantName { title: "A".into(), height: 240 };
-        FolderListing { files: BTreeMap::from([(slot, files)]), ..FolderListing::default() }
+        let name = VariantName { title: "A".into(), height: 240 };
+        FolderListing { files: BTreeMap::from([(name, files)]), ..FolderListing::default() }
     }
 
     #[test]
     fn a_file_is_read_once_and_again_when_it_is_another_one() {
         let mut records = ProbeRecords::default();
         let unread = |listing: &FolderListing, records: &ProbeRecords| {
-            Catalog::arrange(listing, records, &Catalog::default(), |_| false).1
+            Catalog::build(listing, records, &Catalog::default(), |_| false).1
         };
         let (first, second) = (file("A_240p.mp4", 5), file("A_240p.mp4", 6));
         assert_eq!(unread(&listing(vec![first.clone()]), &records).len(), 1);
-        records.keep(first.clone(), Err("empty".into()));
+        records.insert(first.clone(), Err("empty".into()));
         assert_eq!(unread(&listing(vec![first.clone()]), &records), []);
         assert_eq!(unread(&listing(vec![second.clone()]), &records), [second]);
-        records.forget_all_but(&listing(vec![]));
+        records.retain_listed(&listing(vec![]));
         assert_eq!(unread(&listing(vec![first.clone()]), &records), [first]);
     }
 
     #[test]
     fn a_file_that_grows_is_named_as_such() {
         let growing = listing(vec![file("A_240p.mp4", 5)]);
-        let (shelf, unread) = Catalog::arrange(&growing, &ProbeRecords::default(), &Catalog::default(), |_| true);
-        assert_eq!((shelf.skipped[0].reason.as_str(), unread.len()), ("still being copied", 1));
+        let (catalog, unread) = Catalog::build(&growing, &ProbeRecords::default(), &Catalog::default(), |_| true);
+        assert_eq!((catalog.skipped[0].reason.as_str(), unread.len()), ("still being copied", 1));
     }
 
     /// A probed file with this number of frames.
     fn probed(file: &VariantFile, frame_count: u64) -> Arc<ProbedFile> {
         let probed = Probed {
             index: FrameIndex::new((0..frame_count).collect(), None),
-            entries: None,
+            key_frames: None,
             track: "1".into(),
             decoder: "identity".into(),
             picture_width: 320,
@@ -342,58 +245,61 @@ mod tests {
         let variants =
             files.iter().map(|file| (VariantName::parse(&file_name(&file.path)).unwrap(), vec![(*file).clone()]));
         let listing = FolderListing { files: variants.collect(), ..FolderListing::default() };
-        Catalog::arrange(&listing, records, old, |_| false).0
+        Catalog::build(&listing, records, old, |_| false).0
     }
 
     #[test]
     fn an_unchanged_file_stays_the_same_when_a_resolution_is_added() {
         let (small, large) = (file("A_240p.mp4", 5), file("A_720p.mp4", 6));
         let mut records = ProbeRecords::default();
-        records.keep(small.clone(), Ok(probed(&small, 9)));
+        records.insert(small.clone(), Ok(probed(&small, 9)));
         let before = built(&[&small], &records, &Catalog::default());
-        records.keep(large.clone(), Ok(probed(&large, 9)));
+        records.insert(large.clone(), Ok(probed(&large, 9)));
         let after = built(&[&small, &large], &records, &before);
         let id = id_of("A");
         let (before, after) = (&before.videos[&id], &after.videos[&id]);
         assert_ne!(before.info.fingerprint, after.info.fingerprint);
-        assert!(Arc::ptr_eq(&before.sources[0], &after.sources[0]));
+        assert!(Arc::ptr_eq(&before.files[0], &after.files[0]));
+    }
+
+    #[test]
+    fn a_file_counts_as_changed_only_when_its_own_contents_changed() {
+        let (small, large) = (file("A_240p.mp4", 5), file("A_720p.mp4", 6));
+        let in_use = probed(&small, 9);
+        let mut records = ProbeRecords::default();
+        records.insert(small.clone(), Ok(in_use.clone()));
+        records.insert(large.clone(), Ok(probed(&large, 9)));
+        let with = |files: &[&VariantFile]| built(files, &records, &Catalog::default()).change_of(&in_use);
+        assert_eq!(with(&[&small]), None);
+        assert_eq!(with(&[&small, &large]), None, "another resolution was added");
+        assert_eq!(with(&[&large]), Some(FileChange::Removed));
+        assert_eq!(with(&[&file("A_240p.mp4", 7)]), Some(FileChange::Replaced));
+    }
+
+    #[test]
+    fn a_file_in_use_that_is_no_longer_offered_has_not_changed() {
+        let (used, preferred) = (file("A_240p.mp4", 5), file("A_240p.mkv", 5));
+        let in_use = probed(&used, 9);
+        let mut records = ProbeRecords::default();
+        records.insert(preferred.clone(), Ok(probed(&preferred, 9)));
+        let listing = listing(vec![preferred, used]);
+        let (catalog, _) = Catalog::build(&listing, &records, &Catalog::default(), |_| false);
+        assert_eq!(catalog.videos[&id_of("A")].files[0].file_name, "A_240p.mkv");
+        assert_eq!(catalog.change_of(&in_use), None);
     }
 
     #[test]
     fn a_file_that_is_read_again_stays_the_same_unless_its_contents_changed() {
         let first = file("A_240p.mp4", 5);
         let mut records = ProbeRecords::default();
-        records.keep(first.clone(), Ok(probed(&first, 9)));
+        records.insert(first.clone(), Ok(probed(&first, 9)));
         let held = |records: &ProbeRecords| {
-            built(&[&first], records, &Catalog::default()).videos[&id_of("A")].sources[0].clone()
+            built(&[&first], records, &Catalog::default()).videos[&id_of("A")].files[0].clone()
         };
         let before = held(&records);
-        records.keep(first.clone(), Ok(probed(&first, 9)));
+        records.insert(first.clone(), Ok(probed(&first, 9)));
         assert!(Arc::ptr_eq(&before, &held(&records)));
-        records.keep(first.clone(), Ok(probed(&first, 8)));
+        records.insert(first.clone(), Ok(probed(&first, 8)));
         assert_eq!(held(&records).probed.index.len(), 8);
-    }
-
-    #[test]
-    fn a_fingerprint_tells_name_size_and_modification_time_apart() {
-        let fingerprint = |name: &str, size_bytes, seconds| {
-            let mut stamp = Stamp::default();
-            (stamp.size_bytes, stamp.modified) =
-                (size_bytes, Some(UNIX_EPOCH + std::time::Duration::from_secs(seconds)));
-            fingerprint_of_file(name, &stamp)
-        };
-        let same = fingerprint("A_240p.mp4", 5, 7);
-        assert_eq!(same, fingerprint("A_240p.mp4", 5, 7));
-        for other in [fingerprint("B_240p.mp4", 5, 7), fingerprint("A_240p.mp4", 6, 7), fingerprint("A_240p.mp4", 5, 8)]
-        {
-            assert_ne!(same, other);
-        }
-    }
-
-    #[test]
-    fn the_id_of_a_title_is_the_same_in_every_release() {
-        // The first eight bytes of SHA-256("Triptych sample"), as `sha256sum` prints them.
-        assert_eq!(id_of("Triptych sample"), VideoId(0x733a_6827_236e_ab4b));
-        assert_ne!(id_of("Triptych sample"), id_of("Triptych sample "));
     }
 }

@@ -1,4 +1,5 @@
-//! The video folder by its names: which files may be variants of which video, and what the others are. Opens nothing.
+//! The names in the video folder: which files may be variants of which video, and why the others are skipped. Reads
+//! names and metadata, and opens no file.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,10 @@ use common::{
     media::SkippedFile,
 };
 
-/// Which variant of which video a file is, by its name.
+/// Why a file is skipped whose name is not that of a variant.
+const BAD_NAME: &str = "not named TITLE_HEIGHTp.EXT (such as Holiday_720p.mp4); rename it, or make all resolutions of it with: triptych-server import FILE";
+
+/// The variant that a file name stands for: a resolution of a title.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VariantName {
     pub(crate) title: String,
@@ -20,7 +24,7 @@ pub(crate) struct VariantName {
 }
 
 impl VariantName {
-    /// Reads `TITLE_HEIGHTp.EXT`.
+    /// Parses `TITLE_HEIGHTp.EXT`.
     pub(crate) fn parse(file_name: &str) -> Option<Self> {
         let (stem, extension) = file_name.rsplit_once('.')?;
         let (title, height) = stem.strip_suffix('p')?.rsplit_once('_')?;
@@ -31,12 +35,13 @@ impl VariantName {
     }
 }
 
-/// What tells one state of a file from another without reading it.
+/// Metadata that tells two states of a file apart without reading it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) size_bytes: u64,
     pub(crate) modified: Option<SystemTime>,
-    /// When its rights, its owner or its name changed last. A file that could not be read may be readable now.
+    /// Time of the last change of rights, owner or name, in seconds and nanoseconds. After such a change a file that
+    /// could not be read may be readable.
     changed: (i64, i64),
 }
 
@@ -51,6 +56,12 @@ impl Stamp {
         let changed = (0, 0);
         Self { size_bytes: metadata.len(), modified: metadata.modified().ok(), changed }
     }
+
+    /// Whether the contents are the same as far as size and modification time tell. A change of rights or owner leaves
+    /// them as they are.
+    pub(crate) fn has_same_contents(&self, other: &Self) -> bool {
+        (self.size_bytes, self.modified) == (other.size_bytes, other.modified)
+    }
 }
 
 /// A file whose name is that of a variant.
@@ -60,61 +71,64 @@ pub(crate) struct VariantFile {
     pub(crate) stamp: Stamp,
 }
 
-/// What lies in the folder.
+/// The contents of the folder by name.
 #[derive(Debug, Default)]
 pub(crate) struct FolderListing {
-    /// The files for each slot, by name.
+    /// The candidates for each variant, sorted by file name; the first one that can be played is offered.
     pub(crate) files: BTreeMap<VariantName, Vec<VariantFile>>,
-    /// Everything else, with what is wrong with it, by name. Bounded: the last entry may speak for many.
-    pub(crate) skipped: Strangers,
+    /// Everything else, with the reason why it cannot be offered.
+    pub(crate) skipped: SkippedFiles,
 }
 
-/// Files that cannot be offered and why: those with the first names, and the number of the rest.
+/// Files that cannot be offered, with the reasons. Bounded: the first ones by name, and the number of the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Strangers {
+pub(crate) struct SkippedFiles {
     reasons: BTreeMap<String, String>,
-    unnamed: usize,
+    unlisted: usize,
 }
 
-impl Strangers {
-    /// Adds one; a folder of millions is not kept in memory.
+impl SkippedFiles {
+    /// Adds a file. Only a limited number is kept, so that a folder of millions of files does not fill the memory.
     pub(crate) fn add(&mut self, file_name: &str, reason: impl Into<String>) {
         self.reasons.insert(file_name.replace(char::is_control, "\u{fffd}"), reason.into());
         if self.reasons.len() >= MAX_LIBRARY_ENTRIES {
             self.reasons.pop_last();
-            self.unnamed += 1;
+            self.unlisted += 1;
         }
     }
 
-    /// As clients are told.
+    /// The list that clients receive.
     pub(crate) fn listing(&self) -> Vec<SkippedFile> {
         let entry = |(file_name, reason): (&String, &String)| SkippedFile {
             file_name: file_name.clone(),
             reason: reason.clone(),
         };
-        let rest = (self.unnamed > 0).then(|| SkippedFile {
-            file_name: format!("{} further files", self.unnamed),
-            reason: format!("skipped and not named, because there are more than {}", MAX_LIBRARY_ENTRIES - 1),
+        let rest = (self.unlisted > 0).then(|| SkippedFile {
+            file_name: format!("{} further files", self.unlisted),
+            reason: format!("skipped; only the first {} are listed by name", MAX_LIBRARY_ENTRIES - 1),
         });
         self.reasons.iter().map(entry).chain(rest).collect()
     }
 }
 
-/// Reads the names in the folder. Links are not followed, and what is not a regular file is not touched.
-pub(crate) fn look(folder: &Path) -> io::Result<FolderListing> {
-    let (mut found, mut skipped) = (BTreeMap::<(VariantName, String), VariantFile>::new(), Strangers::default());
+/// Lists the folder. Symbolic links are not followed, and nothing but regular files is examined.
+///
+/// # Errors
+/// When the folder cannot be read to its end.
+pub(crate) fn list_folder(folder: &Path) -> io::Result<FolderListing> {
+    let (mut found, mut skipped) = (BTreeMap::<(VariantName, String), VariantFile>::new(), SkippedFiles::default());
     for entry in fs::read_dir(folder)? {
-        // Else a share that breaks off in the middle would look like a folder from which files were removed.
+        // Skipping the error would make a network share that fails half-way look like a folder with fewer files.
         let entry = entry?;
         let name = entry.file_name();
         let shown_name = name.to_string_lossy();
         if shown_name.starts_with('.') || shown_name == "README.md" {
             continue;
         }
-        match sort_in(&entry, name.to_str()) {
-            Ok((slot, file)) => {
-                found.insert((slot, shown_name.into_owned()), file);
-                // The last by name, so that it is the same one each time.
+        match classify(&entry, name.to_str()) {
+            Ok((variant, file)) => {
+                found.insert((variant, shown_name.into_owned()), file);
+                // The last one by name, so that every scan drops the same file.
                 if found.len() > MAX_LIBRARY_ENTRIES
                     && let Some(((_, file_name), _)) = found.pop_last()
                 {
@@ -126,17 +140,17 @@ pub(crate) fn look(folder: &Path) -> io::Result<FolderListing> {
         }
     }
     let mut listing = FolderListing { skipped, ..FolderListing::default() };
-    for ((slot, _), file) in found {
-        listing.files.entry(slot).or_default().push(file);
+    for ((variant, _), file) in found {
+        listing.files.entry(variant).or_default().push(file);
     }
     Ok(listing)
 }
 
-/// What an entry is, or why it is nothing; without a reason when it has just gone.
-fn sort_in(entry: &fs::DirEntry, name: Option<&str>) -> Result<(VariantName, VariantFile), Option<String>> {
+/// Tells which variant an entry of the folder is, or the reason why it is none; no reason when it has just been removed.
+fn classify(entry: &fs::DirEntry, name: Option<&str>) -> Result<(VariantName, VariantFile), Option<String>> {
     let kind = entry.file_type().map_err(reason_of)?;
     if kind.is_symlink() {
-        return Err(Some("a link; only files that lie in the folder themselves are offered".into()));
+        return Err(Some("a symbolic link; only regular files in the folder itself are offered".into()));
     }
     if kind.is_dir() {
         return Err(Some("a folder; only files are offered".into()));
@@ -144,10 +158,10 @@ fn sort_in(entry: &fs::DirEntry, name: Option<&str>) -> Result<(VariantName, Var
     if !kind.is_file() {
         return Err(Some("not a regular file".into()));
     }
-    let slot = name.and_then(VariantName::parse);
-    let slot = slot.ok_or_else(|| Some("not named like TITLE_HEIGHTp.EXT, for example Holiday_720p.mp4".to_owned()))?;
+    let variant = name.and_then(VariantName::parse);
+    let variant = variant.ok_or_else(|| Some(BAD_NAME.to_owned()))?;
     let metadata = entry.metadata().map_err(reason_of)?;
-    Ok((slot, VariantFile { path: entry.path(), stamp: Stamp::of(&metadata) }))
+    Ok((variant, VariantFile { path: entry.path(), stamp: Stamp::of(&metadata) }))
 }
 
 fn reason_of(error: io::Error) -> Option<String> {
@@ -160,17 +174,17 @@ mod tests {
 
     #[test]
     fn a_file_name_is_title_and_height() {
-        let slot = |title: &str, height| Some(VariantName { title: title.into(), height });
-        assert_eq!(VariantName::parse("Holiday_720p.mp4"), slot("Holiday", 720));
-        assert_eq!(VariantName::parse("a_b_c_1440p.webm"), slot("a_b_c", 1440));
+        let variant = |title: &str, height| Some(VariantName { title: title.into(), height });
+        assert_eq!(VariantName::parse("Holiday_720p.mp4"), variant("Holiday", 720));
+        assert_eq!(VariantName::parse("a_b_c_1440p.webm"), variant("a_b_c", 1440));
         assert_eq!(
             VariantName::parse("Ünïcode “quoted” 'тест' 日本 v1.2_240p.mkv"),
-            slot("Ünïcode “quoted” 'тест' 日本 v1.2", 240)
+            variant("Ünïcode “quoted” 'тест' 日本 v1.2", 240)
         );
     }
 
     #[test]
-    fn other_names_are_strangers() {
+    fn other_names_are_no_variants() {
         for name in [
             "Holiday.mp4",
             "Holiday_720.mp4",
@@ -190,12 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_strangers_are_counted_and_the_first_ones_named() {
+    fn thousands_of_skipped_files_are_counted_and_the_first_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..MAX_LIBRARY_ENTRIES + 500 {
             fs::write(folder.path().join(format!("note {number:05}.txt")), "").unwrap();
         }
-        let listing = look(folder.path()).unwrap().skipped.listing();
+        let listing = list_folder(folder.path()).unwrap().skipped.listing();
         assert_eq!(listing.len(), MAX_LIBRARY_ENTRIES);
         assert_eq!(listing[0].file_name, "note 00000.txt");
         assert_eq!(listing.last().unwrap().file_name, "501 further files");

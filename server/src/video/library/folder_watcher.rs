@@ -1,15 +1,16 @@
 //! Follows the video folder while the server runs.
 //!
 //! ```text
-//! notify (the system's news) ─┐              ┌► settled files ─► thread video-read, four at most ─ ─┐
-//! every 0.8 s at least ───────┴► look ─► arrange                                                     │
-//!                                 ▲          └► Library::replace, twice in a second at most          │
-//!                                 └──────────────────── records ◄────────────────────────────────────┘
+//! file-system events (notify) ─┐                  ┌► settled files ─► threads video-probe, four at most ─┐
+//! every 0.8 s at least ────────┴► list ─► build ──┤                                                      │
+//!                                           ▲     └► Library::replace, twice in a second at most         │
+//!                                           └─────────────── ProbeRecords ◄──────────────────────────────┘
 //! ```
 //!
-//! The system's news only make it faster: network shares bring none, so the names, sizes and times in the folder are
-//! compared every [`QUIET_INTERVAL`] in any case. A file is read when its size and times have stood still for [`SETTLED_AFTER`],
-//! and never again as long as they stay. Reading goes on elsewhere, so that a file that hangs holds up nobody else.
+//! File-system events are only a shortcut; network shares send none. So the names, sizes and times in the folder are
+//! compared every [`QUIET_INTERVAL`] in any case. A file is probed when its size and times have not changed for
+//! [`SETTLED_AFTER`], and not again until they change. Probes run on threads of their own, so that a file that hangs
+//! delays no other.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,35 +31,33 @@ use notify::{
 };
 
 use super::{
-    Library,
     catalog::{Catalog, ProbeOutcome, ProbeRecords},
-    folder::{FolderListing, Stamp, VariantFile, look},
-    read,
+    folder::{FolderListing, Stamp, VariantFile, list_folder},
+    scan::{MAX_PROBES, probe_file},
+    shared_library::Library,
 };
 
 /// A file that has not changed for this long is complete.
 const SETTLED_AFTER: Duration = Duration::from_millis(600);
 
-/// A file that has gone on changing for this long is named as being copied. Most copies are done sooner.
+/// A file that has kept changing for this long is listed as being copied. Most copies finish sooner.
 const GROWING_AFTER: Duration = Duration::from_secs(1);
 
-/// How often the folder is looked at when the system has no news.
+/// Time between two looks at the folder when no event arrives.
 const QUIET_INTERVAL: Duration = Duration::from_millis(800);
 
-/// How often while something is going on.
+/// Time between two looks while files are settling or being probed.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Clients hear of changes this often at most; what happens in between they hear together.
+/// Clients are told of changes this often at most; changes in between are reported together.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// While files are being read, this long is waited for the rest of them: those of one video mostly come together.
+/// While files are being probed, publishing waits this long for the rest of them: the files of one video mostly arrive
+/// together.
 const GATHERED_AFTER: Duration = Duration::from_millis(500);
 
-/// A folder that takes long to look at is left alone for this many times as long.
-const LOOKING_SHARE: u32 = 5;
-
-/// Files read at a time.
-const MAX_PROBES: usize = 4;
+/// A folder that takes long to list is left alone for this many times as long.
+const REST_FACTOR: u32 = 5;
 
 /// Follows the folder until it is dropped.
 #[derive(Debug)]
@@ -70,38 +69,43 @@ pub struct FolderWatcher {
 impl Drop for FolderWatcher {
     fn drop(&mut self) {
         self.is_over.store(true, Relaxed);
-        // When the channel is full, the thread is about to look anyway.
+        // A full channel means that the thread is about to wake up anyway.
         let _ = self.wake.try_send(());
     }
 }
 
 impl FolderWatcher {
-    pub(crate) fn start(library: Library) -> io::Result<Self> {
+    /// Starts to update the library. `records` are the results of the scan that the library was made from.
+    ///
+    /// # Errors
+    /// When the operating system provides no further thread.
+    pub fn start(library: Library, records: ProbeRecords) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let is_over = Arc::new(AtomicBool::new(false));
-        let keeper = WatchLoop {
+        let watch_loop = WatchLoop {
             library,
+            records,
             wake: wake.clone(),
             seen: HashMap::new(),
-            readers: Arc::default(),
-            news: None,
-            is_reachable: true,
-            published: None,
+            probes: Arc::default(),
+            events: None,
+            is_readable: true,
+            published_at: None,
         };
         thread::Builder::new().name("video-watch".into()).spawn({
             let is_over = is_over.clone();
-            move || keeper.run(&woken, &is_over)
+            move || watch_loop.run(&woken, &is_over)
         })?;
         Ok(Self { is_over, wake })
     }
 }
 
-/// A file as it was when looked at last.
+/// A file as the last look found it.
 struct FileState {
     stamp: Stamp,
-    /// When it was first seen like this. `None`: always.
+    /// When this state was first seen. `None`: it is older than the watcher, so it has settled.
     since: Option<Instant>,
-    /// When the unrest began that has not settled yet, or had not when it was last seen to change.
+    /// Start of the current burst of changes, or of the last one.
     changing_since: Option<Instant>,
 }
 
@@ -110,18 +114,18 @@ impl FileState {
         self.since.is_none_or(|since| since.elapsed() >= SETTLED_AFTER)
     }
 
-    /// Whether it went on changing for so long that people should hear of it.
+    /// Whether it has kept changing for long enough to be listed as being copied.
     fn is_growing(&self) -> bool {
-        let unrest = self.since.zip(self.changing_since).map(|(since, begun)| since.duration_since(begun));
-        unrest.is_some_and(|unrest| unrest >= GROWING_AFTER)
+        let burst = self.since.zip(self.changing_since).map(|(since, begun)| since.duration_since(begun));
+        burst.is_some_and(|burst| burst >= GROWING_AFTER)
     }
 }
 
-/// The files being read, and what came of those that were.
+/// The files being probed, and the results that have not been taken yet.
 #[derive(Default)]
 struct Probes {
-    busy: HashSet<PathBuf>,
-    /// Since when there has been one at any moment.
+    running: HashSet<PathBuf>,
+    /// Since when at least one probe has been running without a break.
     busy_since: Option<Instant>,
     done: Vec<(VariantFile, ProbeOutcome)>,
 }
@@ -130,67 +134,68 @@ type SharedProbes = Arc<Mutex<Probes>>;
 
 struct WatchLoop {
     library: Library,
+    records: ProbeRecords,
     wake: SyncSender<()>,
     seen: HashMap<PathBuf, FileState>,
-    readers: SharedProbes,
-    news: Option<notify::RecommendedWatcher>,
+    probes: SharedProbes,
+    /// The subscription to file-system events, where there is one.
+    events: Option<notify::RecommendedWatcher>,
     /// Whether the folder could be read last time.
-    is_reachable: bool,
-    published: Option<Instant>,
+    is_readable: bool,
+    published_at: Option<Instant>,
 }
 
 impl WatchLoop {
     fn run(mut self, woken: &Receiver<()>, is_over: &AtomicBool) {
-        self.listen();
+        self.subscribe();
         while !is_over.load(Relaxed) {
             let begun = Instant::now();
             let interval = if self.look() { BUSY_INTERVAL } else { QUIET_INTERVAL };
             let took = begun.elapsed();
-            // Whatever brings news, more of it follows at once: while a file is copied, with each piece of it.
-            thread::sleep(BUSY_INTERVAL.max(took * LOOKING_SHARE));
-            // Its own end of the channel is in `self`, so the only error is that nothing came.
+            // Events arrive in bursts while a file is copied, so debounce.
+            thread::sleep(BUSY_INTERVAL.max(took * REST_FACTOR));
+            // `self` holds a sender, so the only possible error is the timeout.
             let _ = woken.recv_timeout(interval.saturating_sub(BUSY_INTERVAL));
         }
     }
 
-    /// Compares the folder with what is known of it. Whether something is going on that needs another look soon.
+    /// Compares the folder with what is known of it. Returns whether another look is needed soon.
     fn look(&mut self) -> bool {
-        let listing = match look(self.library.folder()) {
+        let listing = match list_folder(self.library.folder()) {
             Ok(listing) => listing,
             Err(error) => {
-                self.lose(&error);
+                self.on_unreadable(&error);
                 return false;
             }
         };
-        self.find();
-        let library = self.library.clone();
-        let mut records = library.records();
-        self.note(&listing, &records);
-        for (file, outcome) in std::mem::take(&mut lock(&self.readers).done) {
-            // Else it was replaced while it was read.
+        self.on_readable();
+        self.note_changes(&listing);
+        for (file, outcome) in std::mem::take(&mut lock(&self.probes).done) {
+            // A file that was replaced while it was probed has to be probed again.
             if self.seen.get(&file.path).is_some_and(|seen| seen.stamp == file.stamp) {
-                records.keep(file, outcome);
+                self.records.insert(file, outcome);
             }
         }
-        records.forget_all_but(&listing);
+        self.records.retain_listed(&listing);
         let is_growing = |path: &Path| self.seen.get(path).is_some_and(FileState::is_growing);
-        let (shelf, unread) = Catalog::arrange(&listing, &records, &library.shelf(), is_growing);
-        drop(records);
+        let (catalog, unread) = Catalog::build(&listing, &self.records, &self.library.catalog(), is_growing);
         for file in &unread {
-            self.read_when_settled(file);
+            self.probe_when_settled(file);
         }
-        let is_published = self.publish(shelf);
+        let is_published = self.publish(catalog);
         !is_published || !unread.is_empty()
     }
 
-    /// Compares each file with what it was before.
-    fn note(&mut self, listing: &FolderListing, records: &ProbeRecords) {
+    /// Compares each file with its state at the last look.
+    fn note_changes(&mut self, listing: &FolderListing) {
         let mut before = std::mem::take(&mut self.seen);
         for file in listing.files.values().flatten() {
             let seen = match before.remove(&file.path) {
                 Some(seen) if seen.stamp == file.stamp => seen,
-                // What was read before the watch began has settled already.
-                _ if records.knows(file) => FileState { stamp: file.stamp, since: None, changing_since: None },
+                // Files that were probed before the watcher started have settled already.
+                _ if self.records.is_current(file) => {
+                    FileState { stamp: file.stamp, since: None, changing_since: None }
+                }
                 seen => {
                     let now = Instant::now();
                     let begun = seen.filter(|seen| !seen.is_settled()).and_then(|seen| seen.changing_since);
@@ -201,104 +206,104 @@ impl WatchLoop {
         }
     }
 
-    fn read_when_settled(&self, file: &VariantFile) {
+    fn probe_when_settled(&self, file: &VariantFile) {
         let is_settled = self.seen.get(&file.path).is_some_and(FileState::is_settled);
-        let mut readers = lock(&self.readers);
-        if !is_settled || readers.busy.len() >= MAX_PROBES || readers.busy.contains(&file.path) {
+        let mut probes = lock(&self.probes);
+        if !is_settled || probes.running.len() >= MAX_PROBES || probes.running.contains(&file.path) {
             return;
         }
-        let seat = ProbeSlot { file: file.clone(), readers: self.readers.clone(), wake: self.wake.clone() };
-        let started = thread::Builder::new().name("video-read".into()).spawn(move || seat.read());
+        let slot = ProbeSlot { file: file.clone(), probes: self.probes.clone(), wake: self.wake.clone() };
+        let started = thread::Builder::new().name("video-probe".into()).spawn(move || slot.run());
         match started {
             Ok(_) => {
-                readers.busy.insert(file.path.clone());
-                readers.busy_since.get_or_insert_with(Instant::now);
+                probes.running.insert(file.path.clone());
+                probes.busy_since.get_or_insert_with(Instant::now);
             }
-            // Tried again at the next look.
-            Err(error) => tracing::warn!("{:?} is not read yet: {error}", file.path),
+            // The next look tries again.
+            Err(error) => tracing::warn!("cannot start a thread to read {:?} ({error}); trying again", file.path),
         }
     }
 
-    /// Whether what was found is what everybody knows now.
-    fn publish(&mut self, shelf: Catalog) -> bool {
-        let is_gathering = lock(&self.readers).busy_since.is_some_and(|since| since.elapsed() < GATHERED_AFTER);
-        if is_gathering || self.published.is_some_and(|published| published.elapsed() < PUBLISH_INTERVAL) {
+    /// Makes the catalog the current one unless it is too early for that. Returns whether it did.
+    fn publish(&mut self, catalog: Catalog) -> bool {
+        let is_gathering = lock(&self.probes).busy_since.is_some_and(|since| since.elapsed() < GATHERED_AFTER);
+        if is_gathering || self.published_at.is_some_and(|published_at| published_at.elapsed() < PUBLISH_INTERVAL) {
             return false;
         }
-        if self.library.replace(shelf) {
-            self.published = Some(Instant::now());
+        if self.library.replace(catalog) {
+            self.published_at = Some(Instant::now());
         }
         true
     }
 
-    fn lose(&mut self, error: &io::Error) {
-        if std::mem::replace(&mut self.is_reachable, false) {
+    fn on_unreadable(&mut self, error: &io::Error) {
+        if std::mem::replace(&mut self.is_readable, false) {
             let folder = self.library.folder();
-            tracing::error!("the video folder {folder:?} cannot be read: {error}; nothing is offered until it is back");
-            self.news = None;
+            tracing::error!("cannot read the video folder {folder:?}: {error}; no videos are offered until it is back");
+            self.events = None;
             self.library.replace(Catalog::default());
         }
     }
 
-    fn find(&mut self) {
-        if !std::mem::replace(&mut self.is_reachable, true) {
-            tracing::info!("the video folder {:?} is back", self.library.folder());
-            self.listen();
+    fn on_readable(&mut self) {
+        if !std::mem::replace(&mut self.is_readable, true) {
+            tracing::info!("the video folder {:?} can be read again", self.library.folder());
+            self.subscribe();
         }
     }
 
-    /// Has the system tell when something happens in the folder.
-    fn listen(&mut self) {
+    /// Asks the operating system for file-system events of the folder.
+    fn subscribe(&mut self) {
         let wake = self.wake.clone();
-        let told = move |event: notify::Result<notify::Event>| {
-            // Everybody who watches a video opens and reads files.
+        let on_event = move |event: notify::Result<notify::Event>| {
+            // Streaming a video opens and reads its files, which changes nothing.
             let is_reading = event.is_ok_and(|event| {
                 matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(AccessMode::Write)))
             });
             if !is_reading {
-                // A full channel says the same already.
+                // A full channel already holds the same news.
                 let _ = wake.try_send(());
             }
         };
         let folder = self.library.folder();
-        let listening = notify::recommended_watcher(told)
+        let watching = notify::recommended_watcher(on_event)
             .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::NonRecursive).map(|()| watcher));
-        self.news = listening
-            .inspect_err(|error| tracing::debug!("no news of {folder:?} from the system, it is looked at: {error}"))
+        self.events = watching
+            .inspect_err(|error| tracing::debug!("no file-system events for {folder:?} ({error}); polling it instead"))
             .ok();
     }
 }
 
-fn lock(readers: &SharedProbes) -> MutexGuard<'_, Probes> {
-    readers.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(probes: &SharedProbes) -> MutexGuard<'_, Probes> {
+    probes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The place of one file among those being read. Whatever becomes of the reading, it is given back.
+/// One of the probes that may run at a time. Dropping it, also by a panic, makes room for another one.
 struct ProbeSlot {
     file: VariantFile,
-    readers: SharedProbes,
+    probes: SharedProbes,
     wake: SyncSender<()>,
 }
 
 impl ProbeSlot {
-    fn read(self) {
-        let outcome = read(&self.file);
-        lock(&self.readers).done.push((self.file.clone(), outcome));
+    fn run(self) {
+        let outcome = probe_file(&self.file);
+        lock(&self.probes).done.push((self.file.clone(), outcome));
     }
 }
 
 impl Drop for ProbeSlot {
     fn drop(&mut self) {
         if thread::panicking() {
-            let outcome = Err("it cannot be read: the reader failed, which is a mistake in Triptych".to_owned());
-            lock(&self.readers).done.push((self.file.clone(), outcome));
+            let outcome = Err("cannot be read: the reader crashed, which is a bug in Triptych".to_owned());
+            lock(&self.probes).done.push((self.file.clone(), outcome));
         }
-        let mut readers = lock(&self.readers);
-        readers.busy.remove(&self.file.path);
-        if readers.busy.is_empty() {
-            readers.busy_since = None;
+        let mut probes = lock(&self.probes);
+        probes.running.remove(&self.file.path);
+        if probes.running.is_empty() {
+            probes.busy_since = None;
         }
-        drop(readers);
+        drop(probes);
         let _ = self.wake.try_send(());
     }
 }

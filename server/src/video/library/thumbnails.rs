@@ -1,7 +1,7 @@
-//! Small pictures of the videos, made when somebody first asks and kept as long as the video stays the same.
+//! Thumbnails of the videos, made on the first request and kept for as long as the video stays the same.
 //!
-//! A frame is taken from the smallest variant, at a key frame so that nothing else has to be decoded. How much a small
-//! JPEG takes says how much there is to see in it: an empty or black frame is little more than its header.
+//! The frame comes from the smallest variant, at a key frame, so that no other frame has to be decoded. The size of the
+//! JPEG tells how much there is to see: an empty or black frame is little more than the JPEG header.
 
 use std::{
     collections::HashMap,
@@ -16,55 +16,61 @@ use common::{
 };
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::catalog::{Catalog, ProbedFile, Video};
+use super::{
+    catalog::Catalog,
+    video::{ProbedFile, Video},
+};
 use crate::video::gst::{
     picture_decoder::{DecodeRequest, PictureDecoder},
     pipeline::{DecodeError, Heartbeat},
 };
 
-/// Widest thumbnail, in pixels. A wider video gets a lower one.
+/// Widest thumbnail, in pixels. A video with a wider shape gets a lower one.
 const MAX_WIDTH: u32 = 4 * THUMBNAIL_HEIGHT;
 
-/// Where in the video a frame is looked for, in hundredths of it. The first that shows something is taken.
-const PLACES: [usize; 4] = [10, 30, 50, 0];
+/// Candidate positions, in percent of the frames. The first frame that shows something is taken.
+const POSITIONS_PERCENT: [usize; 4] = [10, 30, 50, 0];
 
-/// A picture has more than its header and this many bits for each pixel. Measured: black 0.10, a gradient 0.4, scenes 1 to 3.
+/// A frame shows something if its JPEG has more bits for each pixel than this, header not counted. Measured: black 0.10,
+/// a gradient 0.4, scenes 1 to 3.
 const SPARSE_BITS_PER_PIXEL: usize = 1;
 const JPEG_HEADER_BYTES: usize = 620;
 
-/// Frames that are decoded at most where the times only hold from the start of the file.
+/// Limit of the frames decoded for a file whose times are valid only when it is read from its start.
 const MAX_FRAMES_FROM_START: usize = 250;
 
 /// Thumbnails made at a time.
 const MAX_AT_ONCE: usize = 2;
 
-/// A thumbnail that takes longer is not worth it.
+/// Making a thumbnail is given up after this time.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// One picture for each state of each video; whoever comes while it is being made waits for the same one.
+/// The thumbnail for the latest fingerprint of each video. Requests that arrive while it is being made wait for the same
+/// one.
 type Kept = HashMap<VideoId, (u64, Arc<OnceCell<Bytes>>)>;
 
 /// All thumbnails of a library.
 #[derive(Debug)]
 pub(crate) struct Thumbnails {
     kept: Mutex<Kept>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Thumbnails {
     fn default() -> Self {
-        Self { kept: Mutex::default(), places: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+        Self { kept: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 }
 
 impl Thumbnails {
-    /// The picture of a video on the shelf; empty when none can be made.
-    pub(crate) async fn of(&self, video: Arc<Video>, shelf: &Catalog) -> Bytes {
-        let cell = self.cell(&video, shelf);
+    /// The thumbnail of a video of this catalog; empty when none can be made. Thumbnails of videos that the catalog does
+    /// not contain are dropped.
+    pub(crate) async fn of(&self, video: Arc<Video>, catalog: &Catalog) -> Bytes {
+        let cell = self.cell(&video, catalog);
         let made = cell.get_or_try_init(|| async {
-            let place = self.places.clone().acquire_owned().await.expect("nobody closes this semaphore");
+            let permit = self.permits.clone().acquire_owned().await.expect("this semaphore is never closed");
             let made = tokio::task::spawn_blocking(move || {
-                let _place = place;
+                let _permit = permit;
                 make(&video)
             });
             made.await.unwrap_or(None).ok_or(())
@@ -72,9 +78,9 @@ impl Thumbnails {
         made.await.cloned().unwrap_or_default()
     }
 
-    fn cell(&self, video: &Video, shelf: &Catalog) -> Arc<OnceCell<Bytes>> {
+    fn cell(&self, video: &Video, catalog: &Catalog) -> Arc<OnceCell<Bytes>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|id, _| shelf.videos.contains_key(id));
+        kept.retain(|id, _| catalog.videos.contains_key(id));
         let fresh = || (video.info.fingerprint, Arc::default());
         let entry = kept.entry(video.info.id).or_insert_with(fresh);
         if entry.0 != video.info.fingerprint {
@@ -84,41 +90,41 @@ impl Thumbnails {
     }
 }
 
-/// Blocks while frames are decoded. `None` when there was no time, so that it is worth trying again.
+/// Blocks while frames are decoded. `None` when the time ran out, so that a later request tries again.
 fn make(video: &Video) -> Option<Bytes> {
-    let source = video.sources.first()?;
-    let size = size_of(source.probed.picture_width, source.probed.picture_height);
+    let file = video.files.first()?;
+    let size = size_of(file.probed.picture_width, file.probed.picture_height);
     let (begun, mut best) = (Instant::now(), Bytes::new());
     let is_wanted = || begun.elapsed() < DEADLINE;
-    for place in PLACES {
-        match frame_at(source, place, size, &is_wanted) {
+    for percent in POSITIONS_PERCENT {
+        match frame_at(file, percent, size, &is_wanted) {
             Ok(jpeg) if shows_something(&jpeg, size) => return Some(jpeg),
             Ok(jpeg) if jpeg.len() > best.len() => best = jpeg,
             Ok(_) => {}
-            Err(error) => tracing::debug!("{:?} has no thumbnail at {place} %: {error}", source.file_name),
+            Err(error) => tracing::debug!("no thumbnail of {:?} at {percent} %: {error}", file.file_name),
         }
     }
     (is_wanted() || !best.is_empty()).then_some(best)
 }
 
 fn frame_at(
-    source: &ProbedFile,
-    place: usize,
+    file: &ProbedFile,
+    percent: usize,
     size: (u32, u32),
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Bytes, DecodeError> {
-    let probed = &source.probed;
-    let wanted = probed.index.len() * place / 100;
-    let (frame, seek_nanos) = match &probed.entries {
-        Some(entries) => {
-            let key = entries.before(probed.index.pts_nanos(wanted)).and_then(|nanos| probed.index.nearest(nanos));
+    let probed = &file.probed;
+    let wanted = probed.index.len() * percent / 100;
+    let (frame, seek_nanos) = match &probed.key_frames {
+        Some(key_frames) => {
+            let key = key_frames.before(probed.index.pts_nanos(wanted)).and_then(|nanos| probed.index.nearest(nanos));
             let frame = key.unwrap_or(0);
-            (frame, entries.before(probed.index.pts_nanos(frame)))
+            (frame, key_frames.before(probed.index.pts_nanos(frame)))
         }
         None => (wanted.min(MAX_FRAMES_FROM_START), None),
     };
-    let order = DecodeRequest {
-        path: &source.path,
+    let request = DecodeRequest {
+        path: &file.path,
         track: &probed.track,
         decoder: &probed.decoder,
         index: &probed.index,
@@ -127,16 +133,16 @@ fn frame_at(
         size: Some(size),
         needs_rgb: probed.needs_rgb,
         is_interlaced: probed.is_interlaced,
-        // It is made smaller.
+        // The frame has to be scaled down.
         is_jpeg_ready: false,
         branches: 1,
     };
-    let jpeg = PictureDecoder::open(&order, Heartbeat::default(), is_wanted)?.next(frame, is_wanted)?.jpeg;
+    let jpeg = PictureDecoder::open(&request, Heartbeat::default(), is_wanted)?.next(frame, is_wanted)?.jpeg;
     let jpeg = jpeg.map_readable().map(|map| Bytes::copy_from_slice(&map)).unwrap_or_default();
     Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg })
 }
 
-/// Width and height of the thumbnail of a picture.
+/// Width and height of the thumbnail of a picture, in pixels.
 fn size_of(width: u32, height: u32) -> (u32, u32) {
     let (width, height) = (width.max(1), height.max(1));
     let shrink =

@@ -7,7 +7,7 @@ use common::media::SkippedFile;
 
 use crate::video::{
     gst::elements::{self, Element, SetupError},
-    library::{Library, LibraryError, Video, catalog::ProbedFile, folder::VariantName},
+    library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
 };
 
 /// Frame counts of the variants of one video may differ by so much: encoders drop one at the end.
@@ -53,11 +53,11 @@ impl Check {
         look(elements::PLAYBACK, "playing");
         look(elements::IMPORT, "importing");
         look(elements::SAMPLE, "making the sample");
-        let shelf = Library::scan(folder)?.shelf();
-        let mut videos: Vec<_> = shelf.videos.values().map(|video| Report::of(video)).collect();
+        let catalog = Library::scan(folder)?.catalog();
+        let mut videos: Vec<_> = catalog.videos.values().map(|video| Report::of(video)).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =
-            shelf.skipped.iter().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
+            catalog.skipped.iter().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
         Ok(Self { missing, videos, broken, skipped })
     }
 
@@ -81,8 +81,8 @@ pub enum CheckError {
 impl Report {
     fn of(video: &Video) -> Self {
         let info = &video.info;
-        let source_of_sound = video.sound.as_ref().map(|sound| sound.source);
-        let variants = video.sources.iter().zip(&info.variants).enumerate().map(|(number, (source, variant))| {
+        let source_of_sound = video.sound.as_ref().map(|sound| sound.file);
+        let variants = video.files.iter().zip(&info.variants).enumerate().map(|(number, (source, variant))| {
             [
                 format!("{}p", variant.height),
                 format!("{}x{}", variant.picture_width, variant.picture_height),
@@ -124,7 +124,7 @@ fn sound(source: &ProbedFile, is_heard: bool) -> String {
 
 fn work(source: &ProbedFile) -> &'static str {
     let probed = &source.probed;
-    match (probed.is_jpeg_ready, probed.is_interlaced, probed.entries.is_some()) {
+    match (probed.is_jpeg_ready, probed.is_interlaced, probed.key_frames.is_some()) {
         (_, _, false) => "read from its start for each seek",
         (_, true, _) => "deinterlaced while playing",
         (true, ..) => "no conversion",

@@ -22,8 +22,8 @@ use crate::video::{
         transcoder::{Target, transcode},
     },
     library::{
-        catalog::file_name,
-        folder::{VariantFile, VariantName, look},
+        file_name,
+        folder::{VariantFile, VariantName, list_folder},
     },
 };
 
@@ -202,8 +202,8 @@ fn is_taken(path: &Path) -> bool {
 fn title_of(order: &ImportOrder) -> Result<String, ImportError> {
     let stem = || order.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let title = order.title.clone().unwrap_or_else(stem);
-    let slot = VariantName { title: title.clone(), height: 240 };
-    let is_name = VariantName::parse(&format!("{title}_240p.mkv")) == Some(slot);
+    let variant = VariantName { title: title.clone(), height: 240 };
+    let is_name = VariantName::parse(&format!("{title}_240p.mkv")) == Some(variant);
     let is_sound = is_name && !title.contains(['/', '\\']) && !title.starts_with('.') && title.len() <= 200;
     if is_sound { Ok(title) } else { Err(ImportError::BadTitle(title)) }
 }
@@ -211,8 +211,8 @@ fn title_of(order: &ImportOrder) -> Result<String, ImportError> {
 /// Files in the folder that are variants of this title.
 fn files_of(folder: &Path, title: &str) -> Vec<PathBuf> {
     // A folder that does not exist yet has none; one that cannot be read cannot be written to either.
-    let files = look(folder).map(|listing| listing.files).unwrap_or_default();
-    let files = files.into_iter().filter(|(slot, _)| slot.title == title).flat_map(|(_, files)| files);
+    let files = list_folder(folder).map(|listing| listing.files).unwrap_or_default();
+    let files = files.into_iter().filter(|(variant, _)| variant.title == title).flat_map(|(_, files)| files);
     files.map(|VariantFile { path, .. }| path).collect()
 }
 

@@ -52,9 +52,9 @@ impl Opener for PictureOpener {
         heartbeat: Heartbeat,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Box<dyn Source>, DecodeError> {
-        let (source, index) = (&self.video.sources[self.variant], &self.video.indices[self.variant]);
+        let (source, index) = (&self.video.files[self.variant], &self.video.indices[self.variant]);
         source.check_same()?;
-        let entry = source.probed.entries.as_ref().and_then(|entries| entries.before(index.pts_nanos(frame)));
+        let entry = source.probed.key_frames.as_ref().and_then(|key_frames| key_frames.before(index.pts_nanos(frame)));
         let mut order = DecodeRequest {
             path: &source.path,
             track: &source.probed.track,
@@ -95,7 +95,7 @@ impl Opener for PictureOpener {
     }
 
     fn pixels(&self) -> u64 {
-        let probed = &self.video.sources[self.variant].probed;
+        let probed = &self.video.files[self.variant].probed;
         u64::from(probed.picture_width) * u64::from(probed.picture_height)
     }
 }

@@ -63,11 +63,11 @@ impl Opener for SoundOpener {
     ) -> Result<Box<dyn Source>, DecodeError> {
         let at = chunk as u64 * CHUNK_AUDIO_FRAMES;
         let track = self.video.sound.as_ref().ok_or(DecodeError::Missing)?;
-        self.video.sources[track.source].check_same()?;
-        let file_name = self.video.sources[track.source].file_name.clone();
-        let origin_nanos = self.video.indices[track.source].pts_nanos(0);
+        self.video.files[track.file].check_same()?;
+        let file_name = self.video.files[track.file].file_name.clone();
+        let origin_nanos = self.video.indices[track.file].pts_nanos(0);
         let start_nanos = origin_nanos + audio_frames_to_nanos(at);
-        let path = &self.video.sources[track.source].path;
+        let path = &self.video.files[track.file].path;
         let decoder =
             SoundDecoder::open(path, &track.track, &track.decoder, origin_nanos, start_nanos, heartbeat, is_wanted);
         let decoder = match decoder {

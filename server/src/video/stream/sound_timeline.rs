@@ -47,7 +47,7 @@ impl SoundTimeline {
     /// Begins with the picture `first_index`, and wants nothing yet. `None` when the video has no sound.
     pub(crate) fn new(store: &Store, program: &StreamPlan, first_index: usize) -> Option<Self> {
         let (video, plan) = (&program.video, &program.plan);
-        let file = &video.indices[video.sound.as_ref()?.source];
+        let file = &video.indices[video.sound.as_ref()?.file];
         let last = file.len().checked_sub(1)?;
         let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = plan.frame(first_index, &video.indices)?;

@@ -183,7 +183,7 @@ impl StreamReader {
     }
 
     fn broken(&self, planned: &PlannedFrame, failure: Failure) -> StreamError {
-        let file_name = self.program.video.sources[planned.variant].file_name.clone();
+        let file_name = self.program.video.files[planned.variant].file_name.clone();
         StreamError::Broken { file_name, frame: planned.frame, cause: failure.cause }
     }
 }

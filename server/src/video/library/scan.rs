@@ -1,0 +1,102 @@
+//! Reads a whole folder: lists it, and probes every file that may be part of a video.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use super::{
+    catalog::{Catalog, ProbeOutcome, ProbeRecords},
+    folder::{VariantFile, list_folder},
+    video::ProbedFile,
+};
+use crate::video::gst::probe::probe;
+
+/// More probes at a time would only wait for the disk.
+pub(crate) const MAX_PROBES: usize = 4;
+
+/// Why there is no library: one line with cause and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The video folder, and the error of the operating system.
+    #[error("cannot read the video folder {0:?}: {1}; create it, or choose another one with --videos")]
+    Unreadable(PathBuf, io::Error),
+}
+
+/// Reads every video in the folder. Blocks for as long as the disk takes.
+///
+/// # Errors
+/// When the folder cannot be read; a file that cannot is only skipped.
+pub(crate) fn scan(folder: &Path) -> Result<(Catalog, ProbeRecords), LibraryError> {
+    let listing = list_folder(folder).map_err(|error| LibraryError::Unreadable(folder.to_owned(), error))?;
+    let mut records = ProbeRecords::default();
+    loop {
+        let (catalog, unread) = Catalog::build(&listing, &records, &Catalog::default(), |_| false);
+        if unread.is_empty() {
+            return Ok((catalog, records));
+        }
+        for (file, outcome) in probe_all(unread) {
+            records.insert(file, outcome);
+        }
+    }
+}
+
+/// Probes files on a few threads.
+fn probe_all(files: Vec<VariantFile>) -> Vec<(VariantFile, ProbeOutcome)> {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_PROBES);
+    let (jobs, done) = (Mutex::new(files.into_iter()), Mutex::new(Vec::new()));
+    let work = || {
+        // Not `while let`, which would hold the lock while the file is probed.
+        loop {
+            let Some(file) = jobs.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
+            let outcome = probe_file(&file);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((file, outcome));
+        }
+    };
+    thread::scope(|scope| {
+        for number in 1..workers {
+            let started = thread::Builder::new().name(format!("video-probe-{number}")).spawn_scoped(scope, work);
+            if let Err(error) = started {
+                tracing::warn!("cannot start another thread ({error}); scanning the folder with {number}");
+                break;
+            }
+        }
+        // This thread works too, so the scan finishes even when no other could be started.
+        work();
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Probes one file. Blocks until it has been read, or the probe gives up.
+pub(crate) fn probe_file(file: &VariantFile) -> ProbeOutcome {
+    let probed = probe(&file.path).map_err(|error| error.to_string())?;
+    let file = ProbedFile::new(file.path.clone(), file.stamp, probed);
+    let sound = file.probed.sound.as_ref().map_or("no", |sound| &sound.coding);
+    tracing::debug!(
+        "{:?}: {} frames of {}, {sound} sound",
+        file.file_name,
+        file.probed.index.len(),
+        file.probed.coding
+    );
+    Ok(Arc::new(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_when_it_is_to_be_read_is_named_and_nothing_more() {
+        crate::video::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Gone_240p.mp4");
+        std::fs::write(&path, "x").unwrap();
+        let listing = list_folder(folder.path()).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let file = listing.files.values().flatten().next().unwrap();
+        let reason = probe_file(file).unwrap_err();
+        assert!(reason.starts_with("cannot be read: "), "{reason}");
+    }
+}

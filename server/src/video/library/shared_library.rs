@@ -1,0 +1,123 @@
+//! The library handle: the current [`Catalog`], replaced as a whole, and a revision number that tells of each change.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use common::media::{self, VideoId};
+use tokio::sync::watch;
+
+use super::{
+    catalog::{Catalog, Change, ProbeRecords},
+    scan::{self, LibraryError},
+    thumbnails::Thumbnails,
+    video::Video,
+};
+
+/// Lines in the log about one change of the folder; further ones are counted.
+const MAX_CHANGE_LINES: usize = 20;
+
+/// Everything that can be watched. Cheap to clone; all clones are the same library.
+#[derive(Debug, Clone)]
+pub struct Library {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    catalog: Mutex<Arc<Catalog>>,
+    revision: watch::Sender<u64>,
+    thumbnails: Thumbnails,
+}
+
+impl Library {
+    /// Reads every video in the folder. Blocks for as long as the disk takes; [`crate::video::init`] must have
+    /// succeeded. The library stays as it is unless a [`super::FolderWatcher`] updates it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn scan(folder: &Path) -> Result<Self, LibraryError> {
+        Self::scan_with_records(folder).map(|(library, _)| library)
+    }
+
+    /// The same, together with the results of the probes, with which a [`super::FolderWatcher`] continues.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn scan_with_records(folder: &Path) -> Result<(Self, ProbeRecords), LibraryError> {
+        let (catalog, records) = scan::scan(folder)?;
+        let shared = Shared {
+            folder: folder.to_owned(),
+            catalog: Mutex::new(Arc::new(catalog)),
+            revision: watch::Sender::new(0),
+            thumbnails: Thumbnails::default(),
+        };
+        Ok((Self { shared: Arc::new(shared) }, records))
+    }
+
+    /// A number that grows with each change of what [`Library::listing`] returns.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.revision.subscribe()
+    }
+
+    /// The list that clients receive: videos by title, and skipped files with the reason.
+    pub fn listing(&self) -> media::Library {
+        let catalog = self.catalog();
+        let mut videos: Vec<_> = catalog.videos.values().map(|video| video.info.clone()).collect();
+        videos.sort_by(|a, b| a.title.cmp(&b.title));
+        media::Library { videos, skipped: catalog.skipped.clone() }
+    }
+
+    /// The current version of the video with this id. Holders of an older version can continue with it for as long as
+    /// its files exist.
+    pub fn video(&self, id: VideoId) -> Option<Arc<Video>> {
+        self.catalog().videos.get(&id).cloned()
+    }
+
+    /// The thumbnail of a video (JFIF) and the fingerprint of the version of the video that it shows. Empty when there
+    /// is no such video, or no thumbnail can be made.
+    pub async fn thumbnail(&self, id: VideoId) -> (u64, Bytes) {
+        let catalog = self.catalog();
+        match catalog.videos.get(&id) {
+            Some(video) => (video.info.fingerprint, self.shared.thumbnails.of(video.clone(), &catalog).await),
+            None => (0, Bytes::new()),
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// The current snapshot.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another catalog in place and, if that changes what is offered, logs the differences and increments the
+    /// revision. Returns whether it did.
+    pub(crate) fn replace(&self, catalog: Catalog) -> bool {
+        let catalog = Arc::new(catalog);
+        let old = std::mem::replace(
+            &mut *self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner),
+            catalog.clone(),
+        );
+        let changes = catalog.changes_since(&old);
+        if changes.is_empty() && catalog.skipped == old.skipped {
+            return false;
+        }
+        for change in changes.iter().take(MAX_CHANGE_LINES) {
+            match change {
+                Change::Added(line) | Change::Replaced(line) | Change::Removed(line) => tracing::info!("{line}"),
+                Change::Skipped(line) => tracing::warn!("{line}"),
+            }
+        }
+        if changes.len() > MAX_CHANGE_LINES {
+            tracing::info!("and {} further changes in the video folder", changes.len() - MAX_CHANGE_LINES);
+        }
+        self.shared.revision.send_modify(|revision| *revision += 1);
+        true
+    }
+}
