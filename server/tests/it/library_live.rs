@@ -4,8 +4,8 @@ use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
 
 use common::{
     crypto::test_keys,
-    media::{Library, VideoInfo},
-    message::ServerMessage,
+    media::{Epoch, Library, Position, Quality, StreamId, VideoInfo, WatchRequest},
+    message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::{TempDir, tempdir};
 use tokio::time::timeout;
@@ -16,6 +16,9 @@ use crate::support::{
     clips::Clip,
     server::{DEADLINE, TestServer},
 };
+
+const STREAM: StreamId = StreamId(1);
+const FRAMES: u32 = 60;
 
 fn titles(library: &Library) -> Vec<&str> {
     library.videos.iter().map(|video| video.title.as_str()).collect()
@@ -200,4 +203,108 @@ async fn a_broken_file_is_named_and_forgotten_with_it() {
     assert!(named.skipped[0].reason.starts_with("not a video"), "{named:#?}");
     fs::remove_file(folder.path().join("Broken_240p.mp4")).unwrap();
     watched.until("it is forgotten", |listing| listing.skipped.is_empty()).await;
+}
+
+/// A server that offers "Film" in 240p and 720p, and a client that has received the first pictures of a stream of it.
+struct Playing {
+    folder: TempDir,
+    client: TestClient,
+    _server: TestServer,
+}
+
+impl Playing {
+    async fn start(quality: Quality) -> Self {
+        let folder = tempdir().unwrap();
+        place(&film(0), folder.path(), "Film_240p.mp4");
+        place(&film(1), folder.path(), "Film_720p.mp4");
+        let server = TestServer::start_with(folder.path()).await;
+        let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+        let video = only(&welcome.library).id;
+        let request = WatchRequest { stream: STREAM, video, quality, from: Position::START };
+        client.send(&ClientMessage::Watch(request)).await;
+        let mut playing = Self { folder, client, _server: server };
+        playing.grant(4).await;
+        for index in 0..4 {
+            assert_eq!(playing.next_picture().await, Ok(index));
+        }
+        playing
+    }
+
+    async fn grant(&mut self, items: u32) {
+        self.client.send(&ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items }).await;
+    }
+
+    /// Index of the next picture, or the reason for the end of the stream.
+    async fn next_picture(&mut self) -> Result<u32, EndReason> {
+        self.client
+            .next_that(|message| match message {
+                ServerMessage::Picture { head, .. } => Some(Ok(head.index)),
+                ServerMessage::StreamEnded { reason, .. } => Some(Err(reason)),
+                _ => None,
+            })
+            .await
+    }
+
+    /// Waits until clients know of a change of the film's files.
+    async fn changed(&mut self) -> VideoInfo {
+        only(&next_library(&mut self.client).await)
+    }
+
+    /// Waits for the end of the stream and returns the reason for a failure.
+    async fn failure(&mut self) -> String {
+        loop {
+            match self.next_picture().await {
+                Ok(_) => {}
+                Err(EndReason::Failed(reason)) => return reason,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Plays from the fifth picture to the end of the stream.
+    async fn expect_the_rest(&mut self) {
+        for index in 4..FRAMES {
+            self.grant(1).await;
+            assert_eq!(self.next_picture().await, Ok(index));
+        }
+        assert_eq!(self.next_picture().await, Err(EndReason::Finished));
+    }
+}
+
+fn film(variant: u32) -> Clip {
+    Clip::new(variant, FRAMES.into(), 25)
+}
+
+#[tokio::test]
+async fn a_stream_continues_when_a_resolution_is_added_to_its_video() {
+    let mut playing = Playing::start(Quality::Triptych).await;
+    place(&film(2), playing.folder.path(), "Film_1440p.mp4");
+    assert_eq!(playing.changed().await.variants.len(), 3);
+    playing.expect_the_rest().await;
+}
+
+#[tokio::test]
+async fn a_stream_continues_when_a_file_that_it_does_not_use_is_replaced_or_removed() {
+    let mut playing = Playing::start(Quality::Only(720)).await;
+    let small = "Film_240p.mp4";
+    place(&Clip::new(2, 9, 25), playing.folder.path(), small);
+    assert_eq!(playing.changed().await.variants[0].frame_count, 9);
+    fs::remove_file(playing.folder.path().join(small)).unwrap();
+    assert_eq!(playing.changed().await.variants.len(), 1);
+    playing.expect_the_rest().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_name_of_the_file_that_was_replaced() {
+    let mut playing = Playing::start(Quality::Triptych).await;
+    place(&Clip::new(2, 9, 25), playing.folder.path(), "Film_720p.mp4");
+    let expected = "\"Film_720p.mp4\" was replaced in the server's video folder; play the video again.";
+    assert_eq!(playing.failure().await, expected);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_name_of_the_file_that_was_removed() {
+    let mut playing = Playing::start(Quality::Triptych).await;
+    fs::remove_file(playing.folder.path().join("Film_720p.mp4")).unwrap();
+    assert_eq!(playing.failure().await, "\"Film_720p.mp4\" was removed from the server's video folder.");
 }

@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 use common::{
     crypto::test_keys,
     limits::{SOUND_CHUNK_NANOS, SOUND_RATE_HZ},
-    media::{Epoch, Position, Quality, SeekRequest, StreamId, StreamStart, VideoInfo, WatchRequest},
+    media::{
+        Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, VideoInfo,
+        WatchRequest,
+    },
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::tempdir;
@@ -202,4 +205,67 @@ async fn sound_shorter_than_the_pictures_ends_in_silence() {
     let moments: usize = heard.sound.iter().map(|(_, pcm)| pcm.len() / MOMENT_BYTES).sum();
     assert!(moments.abs_diff(4 * 48_000) < 2_400, "{moments}");
     assert_eq!(heard.beeps().len(), 2);
+}
+
+/// A client with credit for one item in each epoch.
+struct OneCredit {
+    client: TestClient,
+    epoch: Epoch,
+}
+
+impl OneCredit {
+    async fn watch(mut client: TestClient, video: VideoId, from: u32) -> Self {
+        let (quality, from) = (Quality::Triptych, Position::Picture(from));
+        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        Self { client, epoch: Epoch(0) }
+    }
+
+    async fn seek(&mut self, picture: u32) {
+        self.epoch.0 += 1;
+        let to = Position::Picture(picture);
+        self.client.send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: self.epoch, to })).await;
+    }
+
+    async fn set_quality(&mut self, quality: Quality, at: u32) {
+        self.epoch.0 += 1;
+        let (epoch, at) = (self.epoch, Position::Picture(at));
+        self.client.send(&ClientMessage::SetQuality(SetQualityRequest { stream: STREAM, epoch, quality, at })).await;
+    }
+
+    /// Spends the credit and expects the picture with this index.
+    async fn expect_picture(&mut self, index: u32) {
+        self.client.send(&ClientMessage::Grant { stream: STREAM, epoch: self.epoch, items: 1 }).await;
+        let epoch = self.epoch;
+        let first = self.client.next_that(|message| match message {
+            ServerMessage::Picture { head, .. } => Some((head.epoch, Ok(head.index))),
+            ServerMessage::Sound { head, .. } => Some((head.epoch, Err(head.pts_nanos))),
+            ServerMessage::StreamStarted(_) => None,
+            other => panic!("no item but {other:?}"),
+        });
+        assert_eq!(first.await, (epoch, Ok(index)), "sound came before picture {index}");
+    }
+}
+
+#[tokio::test]
+async fn with_one_credit_the_picture_comes_first() {
+    let folder = tempdir().unwrap();
+    // At 30 frames/s most pictures fall between two audio frames, some of them just behind one.
+    let description = "videotestsrc num-buffers=36 ! video/x-raw,width=160,height=96,framerate=30/1 \
+        ! x264enc key-int-max=10 ! queue ! mp4mux name=mux ! filesink name=sink \
+        audiotestsrc num-buffers=57 ! audio/x-raw,rate=48000 ! avenc_aac ! queue max-size-time=0 ! mux.";
+    for height in [240, 720] {
+        run(description, &folder.path().join(format!("clip_{height}p.mp4")));
+    }
+    let (_server, client, video) = start(folder.path()).await;
+    assert!(video.has_sound);
+    let mut viewer = OneCredit::watch(client, video.id, 16).await;
+    viewer.expect_picture(16).await;
+    for picture in (0..36).rev() {
+        viewer.seek(picture).await;
+        viewer.expect_picture(picture).await;
+    }
+    for (quality, picture) in [(Quality::Only(720), 16), (Quality::Triptych, 13), (Quality::Only(240), 16)] {
+        viewer.set_quality(quality, picture).await;
+        viewer.expect_picture(picture).await;
+    }
 }

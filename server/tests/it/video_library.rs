@@ -69,8 +69,8 @@ fn only_regular_files_of_the_folder_itself_are_offered() {
     assert!(Command::new("mkfifo").arg(place("Fifo_240p.mp4")).status().unwrap().success());
 
     let library = scan(folder.path());
-    assert!(skip_reason(&library, "Out_240p.mp4").contains("a link"));
-    assert!(skip_reason(&library, "In_240p.mp4").contains("a link"));
+    assert!(skip_reason(&library, "Out_240p.mp4").contains("a symbolic link"));
+    assert!(skip_reason(&library, "In_240p.mp4").contains("a symbolic link"));
     assert!(skip_reason(&library, "Folder_240p.mp4").contains("a folder"));
     assert!(skip_reason(&library, "Fifo_240p.mp4").contains("not a regular file"));
     let titles: Vec<_> = library.videos.iter().map(|video| video.title.as_str()).collect();

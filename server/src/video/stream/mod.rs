@@ -6,13 +6,15 @@
 //!                  └ one cursor of the store for each open segment, one for the sound
 //! ```
 
+mod error;
 mod plan;
 mod sound_timeline;
 mod stream_reader;
 mod viewer;
 
 pub use self::{
+    error::StreamError,
     plan::StreamPlan,
-    stream_reader::{EncodedPicture, Item, SoundChunk, StreamError, StreamReader},
+    stream_reader::{EncodedPicture, Item, SoundChunk, StreamReader},
     viewer::Viewer,
 };

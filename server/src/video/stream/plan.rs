@@ -1,4 +1,4 @@
-//! What a viewer watches: a video, and the plan of the frames of it that are shown. Pure.
+//! The plan of a stream: a video, and which of its frames are shown when. Pure.
 
 use std::sync::Arc;
 
@@ -7,20 +7,23 @@ use common::{
     splice::{Plan, Segment},
 };
 
-use super::StreamError;
-use crate::video::library::Video;
+use super::error::StreamError;
+use crate::video::library::{ProbedFile, Video};
 
-/// A video and the frames of it that a viewer wants.
+/// A video and the frames of it that a viewer receives. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StreamPlan {
     pub(crate) video: Arc<Video>,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) splice: Arc<Plan>,
 }
 
 impl StreamPlan {
-    /// Plans the stream.
+    /// Plans a stream of `video`.
+    ///
+    /// # Errors
+    /// [`StreamError::NoSuchResolution`].
     pub fn new(video: Arc<Video>, quality: Quality) -> Result<Self, StreamError> {
-        let plan = match quality {
+        let splice = match quality {
             Quality::Triptych => Plan::triptych(&video.indices),
             Quality::Only(height) => {
                 let found = video.info.variants.iter().position(|variant| variant.height == height);
@@ -28,10 +31,10 @@ impl StreamPlan {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        Ok(Self { video, plan: Arc::new(plan) })
+        Ok(Self { video, splice: Arc::new(splice) })
     }
 
-    /// What it shows.
+    /// The video that the stream shows.
     pub fn video(&self) -> &Arc<Video> {
         &self.video
     }
@@ -40,38 +43,46 @@ impl StreamPlan {
     pub fn segments(&self) -> Vec<SegmentInfo> {
         let info = |segment: &Segment| SegmentInfo {
             height: self.video.info.variants[segment.variant].height,
-            first_index: small(segment.first_index),
-            frame_count: small(segment.frames.len()),
+            first_index: to_u32(segment.first_index),
+            frame_count: to_u32(segment.frames.len()),
             start_nanos: segment.start_nanos,
         };
-        self.plan.segments().iter().map(info).collect()
+        self.splice.segments().iter().map(info).collect()
     }
 
     /// Number of pictures, at least one.
     pub fn frame_count(&self) -> u32 {
-        small(self.plan.frame_count())
+        to_u32(self.splice.frame_count())
     }
 
     /// Length of the stream.
     pub fn duration_nanos(&self) -> u64 {
-        self.plan.duration_nanos()
+        self.splice.duration_nanos()
     }
 
-    /// Index of the picture at a place.
+    /// The files that the stream uses: those of its pictures, and the one that its sound comes from.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Arc<ProbedFile>> {
+        let pictures = self.splice.segments().iter().map(|segment| segment.variant);
+        let sound = self.video.sound.iter().map(|sound| sound.file);
+        pictures.chain(sound).map(|file| &self.video.files[file])
+    }
+
+    /// Index of the picture at a position; beyond the end, the last one.
     pub fn index_at(&self, position: Position) -> usize {
         match position {
-            Position::Time(nanos) => self.plan.index_at(nanos, &self.video.indices),
-            Position::Picture(index) => (index as usize).min(self.plan.frame_count() - 1),
+            Position::Time(nanos) => self.splice.index_at(nanos, &self.video.indices),
+            Position::Picture(index) => (index as usize).min(self.splice.frame_count() - 1),
         }
     }
 
-    /// Index of the picture that shows what `index` of another program of the same video shows.
+    /// Index of the picture that shows the same frame as picture `index` of another plan of the same video, or the nearest
+    /// one.
     pub fn matching_index(&self, other: &Self, index: usize) -> usize {
-        self.plan.matching_index(&other.plan, index, &self.video.indices)
+        self.splice.matching_index(&other.splice, index, &self.video.indices)
     }
 }
 
-/// Indices in a stream fit: no file has more frames than the probe allows.
-pub(crate) fn small(count: usize) -> u32 {
+/// Converts an index or a count of pictures, which always fits: the probe limits the frames of a file.
+pub(crate) fn to_u32(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -1,14 +1,15 @@
-//! The way of a stream through the sound of its video. Everything is counted in moments: samples of one channel.
+//! Maps the time of a stream onto the soundtrack of its video. Positions are counted in audio frames, one sample for each
+//! channel, at [`common::limits::SOUND_RATE_HZ`].
 //!
-//! Sound follows the pictures: where the plan goes on in a file that shows the same frame at another time, the sound is
-//! cut, and goes on at that time.
+//! Sound follows the pictures: where the plan continues in a file that shows the same frame at another time, the sound is
+//! cut, and continues at that time.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::splice::{FrameIndex, Plan};
 
-use super::StreamPlan;
+use super::plan::StreamPlan;
 use crate::video::{
     gst::sound_decoder::{audio_frames_to_nanos, nanos_to_audio_frame},
     store::{
@@ -20,100 +21,117 @@ use crate::video::{
 /// Sound chunks that are made ahead of a viewer.
 const CHUNKS_AHEAD: usize = 8;
 
-/// Two files may differ by so much in when they show the same frame without the sound being cut at the splice.
+/// Two files may differ by this much in when they show the same frame without the sound being cut at the splice: 5 ms.
 const CUT_TOLERANCE_AUDIO_FRAMES: u64 = 240;
 
-/// Where a stream is in the sound.
+/// The sound of one stream, from its first picture on.
 pub(crate) struct SoundTimeline {
     cursor: Cursor,
     spans: Vec<Span>,
-    /// Where in the stream the next sample is heard, and where the stream ends.
-    at: u64,
+    /// Position in the stream of the next audio frame.
+    next: u64,
+    /// Position in the stream at which it ends.
     end: u64,
-    /// Chunks that the sound has; behind them there is silence.
+    /// Number of chunks of the soundtrack; silence follows them.
     chunk_count: usize,
 }
 
-/// A part of a stream in which sound and pictures come from the same places of their files.
+/// A part of a stream in which sound and pictures come from the same positions of their files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
-    /// Where in the stream it begins.
+    /// Position in the stream at which it begins.
     start: u64,
-    /// What to add to a place in the stream for the place in the sound.
+    /// To be added to a position in the stream to get the position in the soundtrack.
     offset: i64,
 }
 
+/// What comes next in a stream.
+struct Piece {
+    /// The chunk of the soundtrack, and the audio frame in it at which the piece begins; `None` is silence.
+    source: Option<(usize, usize)>,
+    /// Length in audio frames, at least one.
+    length: usize,
+}
+
 impl SoundTimeline {
-    /// Begins with the picture `first_index`, and wants nothing yet. `None` when the video has no sound.
-    pub(crate) fn new(store: &Store, program: &StreamPlan, first_index: usize) -> Option<Self> {
-        let (video, plan) = (&program.video, &program.plan);
+    /// Begins with the picture `first_index`; requests nothing yet. `None` when the video has no sound.
+    pub(crate) fn new(store: &Store, plan: &StreamPlan, first_index: usize) -> Option<Self> {
+        let (video, splice) = (&plan.video, &plan.splice);
         let file = &video.indices[video.sound.as_ref()?.file];
         let last = file.len().checked_sub(1)?;
         let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
-        let first = plan.frame(first_index, &video.indices)?;
+        let first = splice.frame(first_index, &video.indices)?;
         let track = SoundOpener { video: video.clone() };
         Some(Self {
             cursor: store.cursor(track.key(), || Arc::new(track)),
-            spans: spans(plan, &video.indices),
-            at: to_audio_frame(first.pts_nanos),
-            end: to_audio_frame(plan.duration_nanos()),
+            spans: spans(splice, &video.indices),
+            next: first_audio_frame(first.pts_nanos),
+            end: to_audio_frame(splice.duration_nanos()),
             chunk_count: usize::try_from(length.div_ceil(CHUNK_AUDIO_FRAMES)).ok()?,
         })
     }
 
-    /// When the next chunk is heard; none at the end.
+    /// Time in the stream of the next chunk; `None` at the end.
     pub(crate) fn next_pts_nanos(&self) -> Option<u64> {
-        (self.at < self.end).then(|| audio_frames_to_nanos(self.at))
+        (self.next < self.end).then(|| audio_frames_to_nanos(self.next))
     }
 
-    /// The next chunk, which ends where the span or the chunk in the store does.
+    /// The next chunk, which ends where the span or the chunk of the store ends.
     pub(crate) async fn next(&mut self) -> Bytes {
         self.want();
-        let (place, length) = self.piece();
+        let Piece { source, length } = self.piece();
         let silence = || Bytes::from(vec![0; length * AUDIO_FRAME_BYTES]);
-        let pcm = match place {
+        let pcm = match source {
             None => silence(),
             Some((chunk, from)) => match self.cursor.get(chunk).await {
                 Ok(bytes) => bytes.slice(from * AUDIO_FRAME_BYTES..(from + length) * AUDIO_FRAME_BYTES),
-                // Somebody's decoder hung or there was no thread for it; the pictures go on.
+                // The decoder hung or could not be started; the pictures continue without sound.
                 Err(_) => silence(),
             },
         };
-        self.at += length as u64;
+        self.next += length as u64;
         self.want();
         pcm
     }
 
-    /// The chunk in the store and the moment in it where the next piece begins (none is silence), and how long it is.
-    fn piece(&self) -> (Option<(usize, usize)>, usize) {
-        let next = self.spans.partition_point(|span| span.start <= self.at);
-        let span = self.spans[next.saturating_sub(1)];
-        let span_end = self.spans.get(next).map_or(self.end, |span| span.start.min(self.end));
-        let left = span_end.saturating_sub(self.at).clamp(1, CHUNK_AUDIO_FRAMES);
-        let place = self.at.saturating_add_signed(span.offset);
-        let (chunk, from) = (place / CHUNK_AUDIO_FRAMES, place % CHUNK_AUDIO_FRAMES);
+    fn piece(&self) -> Piece {
+        let next_span = self.spans.partition_point(|span| span.start <= self.next);
+        let span = self.spans[next_span.saturating_sub(1)];
+        let span_end = self.spans.get(next_span).map_or(self.end, |span| span.start.min(self.end));
+        let left = span_end.saturating_sub(self.next).clamp(1, CHUNK_AUDIO_FRAMES);
+        let position = self.next.saturating_add_signed(span.offset);
+        let (chunk, from) = (position / CHUNK_AUDIO_FRAMES, position % CHUNK_AUDIO_FRAMES);
         let length = left.min(CHUNK_AUDIO_FRAMES - from) as usize;
-        ((chunk < self.chunk_count as u64).then_some((chunk as usize, from as usize)), length)
+        Piece { source: (chunk < self.chunk_count as u64).then_some((chunk as usize, from as usize)), length }
     }
 
-    /// Has the next chunks made.
+    /// Requests the next chunks from the store.
     pub(crate) fn want(&self) {
-        let frames = match self.piece().0 {
-            Some((chunk, _)) if self.at < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
+        let chunks = match self.piece().source {
+            Some((chunk, _)) if self.next < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
             _ => 0..0,
         };
-        self.cursor.want(frames);
+        self.cursor.want(chunks);
     }
 }
 
+/// The audio frame nearest to a time in the stream.
 fn to_audio_frame(nanos: u64) -> u64 {
     nanos_to_audio_frame(i128::from(nanos)).unsigned_abs()
 }
 
-/// Where sound is cut. When the files agree on the time of each frame it is never cut.
-fn spans(plan: &Plan, indices: &[FrameIndex]) -> Vec<Span> {
+/// The first audio frame that is not heard before a picture of this time. The nearest one would often be heard some
+/// microseconds before the picture; in the order of times it would then come first, although an epoch begins with its
+/// first picture.
+fn first_audio_frame(picture_pts_nanos: u64) -> u64 {
+    let nearest = to_audio_frame(picture_pts_nanos);
+    if audio_frames_to_nanos(nearest) < picture_pts_nanos { nearest + 1 } else { nearest }
+}
+
+/// The spans of a stream: where the sound is cut. When the files agree on the time of each frame there is only one.
+fn spans(splice: &Plan, indices: &[FrameIndex]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    for segment in plan.segments() {
+    for segment in splice.segments() {
         let content_nanos = indices[segment.variant].content_nanos(segment.frames.start);
         let offset = nanos_to_audio_frame(i128::from(content_nanos) - i128::from(segment.start_nanos));
         if spans.last().is_none_or(|last| last.offset.abs_diff(offset) > CUT_TOLERANCE_AUDIO_FRAMES) {
@@ -129,6 +147,43 @@ mod tests {
 
     fn steady(frame_count: u64, period_nanos: u64) -> FrameIndex {
         FrameIndex::new((0..frame_count).map(|frame| frame * period_nanos).collect(), None)
+    }
+
+    #[test]
+    fn the_sound_of_an_epoch_never_begins_before_its_first_picture() {
+        // Frames in a number of seconds; each time rounded down, up, and to whole milliseconds as in Matroska.
+        for (frames, seconds) in [
+            (24_000u64, 1_001u64),
+            (24, 1),
+            (25, 1),
+            (30_000, 1_001),
+            (30, 1),
+            (48, 1),
+            (50, 1),
+            (60_000, 1_001),
+            (60, 1),
+            (90, 1),
+            (120, 1),
+            (144, 1),
+            (240, 1),
+            (1, 3),
+            (7, 1),
+            (44_100, 1),
+            (90_000, 1),
+        ] {
+            for frame in 0..2_000 {
+                let exact_nanos = u128::from(frame * seconds) * 1_000_000_000;
+                let (down, up) = (exact_nanos / u128::from(frames), exact_nanos.div_ceil(u128::from(frames)));
+                for picture_nanos in [down, up, up.div_ceil(1_000_000) * 1_000_000].map(|nanos| nanos as u64) {
+                    let sound_nanos = audio_frames_to_nanos(first_audio_frame(picture_nanos));
+                    let late_nanos = sound_nanos.checked_sub(picture_nanos);
+                    let late_nanos = late_nanos.unwrap_or_else(|| panic!("{sound_nanos} before {picture_nanos} ns"));
+                    assert!(late_nanos <= 20_834, "more than an audio frame after {picture_nanos} ns: {late_nanos} ns");
+                }
+            }
+        }
+        // 30 frames/s, picture 16: the nearest audio frame is heard one nanosecond too early.
+        assert_eq!((to_audio_frame(533_333_334), first_audio_frame(533_333_334)), (25_600, 25_601));
     }
 
     #[test]

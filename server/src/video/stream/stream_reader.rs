@@ -1,12 +1,12 @@
-//! What one viewer gets, item by item: the pictures of a plan and the sound between them, out of the frame store.
+//! The items of a stream one after the other: the pictures of a plan and the sound between them, from the frame store.
 //!
 //! ```text
-//! plan ─► cursor on the segment that plays ──┐
-//!         cursors on the next ones, in time ─┼─► next(): by time, a picture before sound of the same time
-//! spans ► cursor on the sound ───────────────┘
+//! plan ──► cursor on the current segment ─────────────┐
+//!          cursors on the next segments, prefetching ─┼─► next(): by time, a picture before sound of the same time
+//! sound ─► cursor on the soundtrack ──────────────────┘
 //! ```
 //!
-//! The next segments are wanted some seconds before they come, so that a splice costs nothing.
+//! The next segments are prefetched some seconds before they begin, so that a splice causes no delay.
 
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
@@ -14,42 +14,44 @@ use bytes::Bytes;
 use common::splice::{PlannedFrame, Segment};
 
 use super::{
-    plan::{StreamPlan, small},
+    error::StreamError,
+    plan::{StreamPlan, to_u32},
     sound_timeline::SoundTimeline,
 };
 use crate::video::store::{Cursor, Failure, PictureOpener, Store};
 
-/// Pictures that are made ahead of a viewer: half a second, and about 8 MB at 1440p.
+/// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
 
-/// How long before a segment comes it is wanted. A far seek into a file with few key frames may take seconds.
-const HEAD_START_NANOS: u64 = 10_000_000_000;
+/// How far ahead a segment is prefetched. A seek far into a file with few key frames may take seconds.
+const PREFETCH_NANOS: u64 = 10_000_000_000;
 
 /// One picture of a stream.
 #[derive(Clone)]
 pub struct EncodedPicture {
-    /// Its place in the stream, from 0.
+    /// Its number in the stream, from 0.
     pub index: u32,
     /// The `VariantInfo::height` it comes from.
     pub height: u32,
-    /// When it is due, counted from the start of the stream.
+    /// When it is shown, counted from the start of the stream.
     pub pts_nanos: u64,
-    /// How long it stands.
+    /// How long it is shown.
     pub duration_nanos: u64,
     /// The JPEG file: full-range BT.601, upright, square pixels.
     pub jpeg: Bytes,
 }
 
-/// Some sound of a stream.
+/// A piece of the sound of a stream.
 #[derive(Clone)]
 pub struct SoundChunk {
-    /// When its first sample is heard, counted from the start of the stream.
+    /// When its first audio frame is heard, counted from the start of the stream.
     pub pts_nanos: u64,
-    /// See `common::limits::SOUND_RATE_HZ`.
+    /// Interleaved 16-bit little-endian samples, see [`common::limits::SOUND_RATE_HZ`] and
+    /// [`common::limits::SOUND_CHANNELS`].
     pub pcm: Bytes,
 }
 
-/// What a viewer gets for one unit of credit.
+/// What a viewer receives for one unit of credit.
 #[derive(Debug, Clone)]
 pub enum Item {
     /// A picture.
@@ -58,61 +60,42 @@ pub enum Item {
     Sound(SoundChunk),
 }
 
-/// Why a stream does not start or does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    /// The viewer asked for a resolution that the video does not have.
-    #[error("{title:?} has no {height}p")]
-    NoSuchResolution {
-        /// Title of the video.
-        title: String,
-        /// What was asked for.
-        height: u32,
-    },
-    /// A planned frame does not come.
-    #[error("{file_name:?} stops at frame {frame}: {cause}")]
-    Broken {
-        /// Name of the file.
-        file_name: String,
-        /// The frame that did not come, counted from 0.
-        frame: usize,
-        /// What is wrong, in words for a person.
-        cause: String,
-    },
-}
-
-/// A stream from some picture on.
+/// Reads a stream from a given picture on.
 pub struct StreamReader {
     store: Store,
-    program: StreamPlan,
+    plan: StreamPlan,
     first_index: usize,
     next_index: usize,
-    /// The segment that plays, and behind it those that have a head start.
-    parts: VecDeque<Part>,
+    /// The current segment, followed by those that are prefetched.
+    open_segments: VecDeque<OpenSegment>,
     sound: Option<SoundTimeline>,
 }
 
-/// A cursor on a segment of the plan.
-struct Part {
-    segment: usize,
+/// A cursor of the store on a segment of the plan.
+struct OpenSegment {
+    /// Index in the plan.
+    number: usize,
     cursor: Cursor,
 }
 
 impl StreamReader {
-    /// Begins with the picture `first_index`, which is wanted from now on.
-    pub fn open(store: &Store, program: StreamPlan, first_index: usize) -> Self {
+    /// Begins with the picture `first_index`, which is requested from the store at once.
+    pub fn open(store: &Store, plan: StreamPlan, first_index: usize) -> Self {
         store.count_viewer(true);
-        let sound = SoundTimeline::new(store, &program, first_index);
-        let store = store.clone();
-        let mut reel = Self { store, program, first_index, next_index: first_index, parts: VecDeque::new(), sound };
-        if let Some(planned) = reel.planned() {
-            reel.want(&planned);
+        let sound = SoundTimeline::new(store, &plan, first_index);
+        let (store, open_segments) = (store.clone(), VecDeque::new());
+        let mut reader = Self { store, plan, first_index, next_index: first_index, open_segments, sound };
+        if let Some(planned) = reader.planned() {
+            reader.want(&planned);
         }
-        reel
+        reader
     }
 
-    /// The next item; `None` at the end. After an error the same frame is tried again. May be cancelled and called
-    /// again without losing anything.
+    /// The next item; `None` at the end. The first one is the picture that the stream was opened at. After an error the
+    /// same frame is tried again. The future may be dropped and called again without losing an item.
+    ///
+    /// # Errors
+    /// [`StreamError::BrokenFile`].
     pub async fn next(&mut self) -> Option<Result<Item, StreamError>> {
         let planned = self.planned();
         if let Some(sound) = &mut self.sound
@@ -126,19 +109,19 @@ impl StreamReader {
 
     async fn picture(&mut self, planned: &PlannedFrame) -> Result<EncodedPicture, StreamError> {
         self.want(planned);
-        let part = self.parts.front().expect("wanting a frame opens its segment");
-        let jpeg = part.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
+        let current = self.open_segments.front().expect("requesting a frame opens its segment");
+        let jpeg = current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.index + 1;
         if let Some(sound) = &self.sound {
             sound.want();
         }
-        // What was taken may be given up, and what comes next be made, while the viewer has no credit.
+        // While the viewer has no credit, the frame that was taken may be evicted, and the next one be made.
         if let Some(next) = self.planned() {
             self.want(&next);
         }
         Ok(EncodedPicture {
-            index: small(planned.index),
-            height: self.program.video.info.variants[planned.variant].height,
+            index: to_u32(planned.index),
+            height: self.plan.video.info.variants[planned.variant].height,
             pts_nanos: planned.pts_nanos,
             duration_nanos: planned.duration_nanos,
             jpeg,
@@ -146,45 +129,47 @@ impl StreamReader {
     }
 
     fn planned(&self) -> Option<PlannedFrame> {
-        self.program.plan.frame(self.next_index, &self.program.video.indices)
+        self.plan.splice.frame(self.next_index, &self.plan.video.indices)
     }
 
-    /// Says what is wanted when `planned` comes next.
+    /// Requests the frames from `planned` on from the store, and those of the segments that begin soon.
     fn want(&mut self, planned: &PlannedFrame) {
-        let place = self.program.plan.segment_of(planned.index);
-        while self.parts.front().is_some_and(|part| part.segment != place) {
-            self.parts.pop_front();
+        let current = self.plan.splice.segment_of(planned.index);
+        while self.open_segments.front().is_some_and(|open| open.number != current) {
+            self.open_segments.pop_front();
         }
-        let plan = self.program.plan.clone();
-        // Nothing competes with the first picture.
+        let splice = self.plan.splice.clone();
+        // Nothing is prefetched before the first picture, because it would compete with it.
         let is_first = planned.index == self.first_index;
-        let soon_nanos = if is_first { 0 } else { planned.pts_nanos + HEAD_START_NANOS };
-        for (number, segment) in plan.segments().iter().enumerate().skip(place + self.parts.len()) {
-            // One after the other: nothing competes with what comes sooner.
-            let is_turn =
-                self.parts.back().is_none_or(|part| part.cursor.has(plan.segments()[part.segment].frames.start));
-            if number > place && (segment.start_nanos > soon_nanos || (number > place + 1 && !is_turn)) {
+        let soon_nanos = if is_first { 0 } else { planned.pts_nanos + PREFETCH_NANOS };
+        for (number, segment) in splice.segments().iter().enumerate().skip(current + self.open_segments.len()) {
+            // One segment after the other, so that a later one does not compete with an earlier one.
+            let is_next = self
+                .open_segments
+                .back()
+                .is_none_or(|open| open.cursor.has(splice.segments()[open.number].frames.start));
+            if number > current && (segment.start_nanos > soon_nanos || (number > current + 1 && !is_next)) {
                 break;
             }
-            self.parts.push_back(self.part(number));
-            if number > place {
-                self.parts[number - place].cursor.want(ahead(segment.frames.start, segment));
+            self.open_segments.push_back(self.open_segment(number));
+            if number > current {
+                self.open_segments[number - current].cursor.want(ahead(segment.frames.start, segment));
             }
         }
-        if let Some(part) = self.parts.front() {
-            part.cursor.want(ahead(planned.frame, &plan.segments()[place]));
+        if let Some(open) = self.open_segments.front() {
+            open.cursor.want(ahead(planned.frame, &splice.segments()[current]));
         }
     }
 
-    fn part(&self, segment: usize) -> Part {
-        let variant = self.program.plan.segments()[segment].variant;
-        let track = PictureOpener { video: self.program.video.clone(), variant };
-        Part { segment, cursor: self.store.cursor(track.key(), || Arc::new(track)) }
+    fn open_segment(&self, number: usize) -> OpenSegment {
+        let variant = self.plan.splice.segments()[number].variant;
+        let opener = PictureOpener { video: self.plan.video.clone(), variant };
+        OpenSegment { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
     }
 
     fn broken(&self, planned: &PlannedFrame, failure: Failure) -> StreamError {
-        let file_name = self.program.video.files[planned.variant].file_name.clone();
-        StreamError::Broken { file_name, frame: planned.frame, cause: failure.cause }
+        let file_name = self.plan.video.files[planned.variant].file_name.clone();
+        StreamError::BrokenFile { file_name, frame: planned.frame, cause: failure.cause }
     }
 }
 
@@ -194,6 +179,7 @@ impl Drop for StreamReader {
     }
 }
 
+/// The frames of a segment that are made ahead when `frame` comes next.
 fn ahead(frame: usize, segment: &Segment) -> Range<usize> {
     frame..(frame + PICTURES_AHEAD).min(segment.frames.end)
 }

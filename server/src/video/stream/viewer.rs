@@ -1,4 +1,6 @@
-//! One viewer of one stream: carries items from a [`StreamReader`] to the outbox, as far as the viewer's credit goes.
+//! One viewer of one stream: sends items from a [`StreamReader`] to the outbox, one for each unit of the viewer's credit.
+//!
+//! Every seek and every change of quality begins a new epoch: it ends the task that sends and starts another one.
 
 use std::sync::Arc;
 
@@ -11,31 +13,35 @@ use common::{
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::{EncodedPicture, Item, SoundChunk, StreamError, StreamPlan, StreamReader};
+use super::{
+    error::StreamError,
+    plan::{StreamPlan, to_u32},
+    stream_reader::{EncodedPicture, Item, SoundChunk, StreamReader},
+};
 use crate::{
     outbox::Outbox,
     video::{
         VideoService,
-        library::{Library, Video},
+        library::{FileChange, Library, Video},
     },
 };
 
-/// A running stream. Dropping it ends the stream without a word.
+/// A running stream. Dropping it ends the stream without notifying the client.
 pub struct Viewer {
     stream: StreamId,
     epoch: Epoch,
-    program: StreamPlan,
-    sources: VideoService,
+    plan: StreamPlan,
+    videos: VideoService,
     outbox: Outbox,
     credit: Arc<Semaphore>,
     /// Sends the current epoch; `None` once it was halted and nothing was started in its place.
     task: Option<AbortOnDropHandle<()>>,
 }
 
-/// What the task of a viewer works with.
-struct Sending {
+/// The state of the task that sends one epoch.
+struct EpochSender {
     stream: StreamId,
     epoch: Epoch,
     outbox: Outbox,
@@ -43,72 +49,78 @@ struct Sending {
 }
 
 impl Viewer {
-    /// Starts to send; nothing but `StreamStarted` goes out before the first grant.
+    /// Starts to send. Only `StreamStarted` is sent before the first grant.
+    ///
+    /// # Errors
+    /// [`StreamError::NoSuchResolution`].
     pub fn start(
         WatchRequest { stream, quality, from, .. }: WatchRequest,
         video: Arc<Video>,
-        sources: VideoService,
+        videos: VideoService,
         outbox: Outbox,
     ) -> Result<Self, StreamError> {
         let epoch = Epoch::default();
-        let program = StreamPlan::new(video, quality)?;
-        let first_index = program.index_at(from);
-        info!("stream {} of {:?} started", stream.0, program.video().info.title);
-        let (credit, task) = send(stream, epoch, &program, first_index, &sources, &outbox);
-        Ok(Self { stream, epoch, program, sources, outbox, credit, task: Some(task) })
+        let plan = StreamPlan::new(video, quality)?;
+        let first_index = plan.index_at(from);
+        info!("stream {} of {:?} started", stream.0, plan.video().info.title);
+        let (credit, task) = send_epoch(stream, epoch, &plan, first_index, &videos, &outbox);
+        Ok(Self { stream, epoch, plan, videos, outbox, credit, task: Some(task) })
     }
 
-    /// The number that the viewer gave it.
+    /// The number that the client gave the stream.
     pub fn stream(&self) -> StreamId {
         self.stream
     }
 
-    /// The number of its present stretch.
+    /// The current epoch.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Lets more items go, up to [`MAX_CREDIT`] outstanding.
+    /// Adds to the viewer's credit, up to [`MAX_CREDIT`] items.
     pub fn grant(&self, items: u32) {
         let room = (MAX_CREDIT as usize).saturating_sub(self.credit.available_permits());
         self.credit.add_permits(room.min(items as usize));
     }
 
-    /// Goes on elsewhere. When this returns, nothing more of the stretch before is said.
+    /// Continues at another position. When this returns, nothing more of the epoch before is sent.
     pub async fn seek(&mut self, epoch: Epoch, to: Position) {
-        let index = self.program.index_at(to);
-        self.go_on(epoch, index).await;
+        let index = self.plan.index_at(to);
+        self.begin_epoch(epoch, index).await;
     }
 
-    /// Goes on with other frames at the same moment of the video. On error the stream stands still in the new stretch.
+    /// Continues in another quality with the frame at `at`.
+    ///
+    /// # Errors
+    /// [`StreamError::NoSuchResolution`]; the new epoch has begun, and nothing is sent in it.
     pub async fn set_quality(&mut self, epoch: Epoch, quality: Quality, at: Position) -> Result<(), StreamError> {
-        let program = match StreamPlan::new(self.program.video().clone(), quality) {
-            Ok(program) => program,
+        let plan = match StreamPlan::new(self.plan.video().clone(), quality) {
+            Ok(plan) => plan,
             Err(error) => {
                 self.halt().await;
                 self.epoch = epoch;
                 return Err(error);
             }
         };
-        let index = program.matching_index(&self.program, self.program.index_at(at));
-        self.program = program;
-        self.go_on(epoch, index).await;
+        let index = plan.matching_index(&self.plan, self.plan.index_at(at));
+        self.plan = plan;
+        self.begin_epoch(epoch, index).await;
         Ok(())
     }
 
-    async fn go_on(&mut self, epoch: Epoch, index: usize) {
+    async fn begin_epoch(&mut self, epoch: Epoch, first_index: usize) {
         self.halt().await;
         self.epoch = epoch;
-        let (credit, task) = send(self.stream, epoch, &self.program, index, &self.sources, &self.outbox);
+        let (credit, task) = send_epoch(self.stream, epoch, &self.plan, first_index, &self.videos, &self.outbox);
         (self.credit, self.task) = (credit, Some(task));
     }
 
-    /// Ends the stream at once; when this returns, nothing more of it is said. `false` when it had run to its end
-    /// already.
+    /// Ends the stream at once; when this returns, nothing more of it is sent. Returns `false` when the client has
+    /// already been sent its end.
     pub async fn stop(mut self) -> bool {
         let was_running = self.halt().await;
-        let statistics = self.sources.store.statistics();
-        info!("stream {} ended; frame store: {statistics}", self.stream.0);
+        info!("stream {} of {:?} stopped", self.stream.0, self.plan.video().info.title);
+        debug!("frame store: {}", self.videos.store.statistics());
         was_running
     }
 
@@ -117,69 +129,85 @@ impl Viewer {
         let Some(task) = self.task.take() else { return false };
         task.abort();
         let was_running = task.await.is_err();
-        // Its end is the last thing in the lane, so as long as something waits there, it was not said.
+        // `StreamEnded` is the last item in the lane; while anything waits there, it has not been sent.
         let had_waiting = self.outbox.clear_pictures();
         was_running || had_waiting
     }
 }
 
-/// Starts the task that sends a stretch of a stream.
-fn send(
+/// Starts the task that sends one epoch of a stream.
+fn send_epoch(
     stream: StreamId,
     epoch: Epoch,
-    program: &StreamPlan,
+    plan: &StreamPlan,
     first_index: usize,
-    sources: &VideoService,
+    videos: &VideoService,
     outbox: &Outbox,
 ) -> (Arc<Semaphore>, AbortOnDropHandle<()>) {
     let started = ServerMessage::StreamStarted(StreamStart {
         stream,
         epoch,
-        video: program.video().info.id,
-        duration_nanos: program.duration_nanos(),
-        frame_count: program.frame_count(),
-        segments: program.segments(),
-        first_index: u32::try_from(first_index).unwrap_or(u32::MAX),
-        has_sound: program.video().info.has_sound,
+        video: plan.video().info.id,
+        duration_nanos: plan.duration_nanos(),
+        frame_count: plan.frame_count(),
+        segments: plan.segments(),
+        first_index: to_u32(first_index),
+        has_sound: plan.video().info.has_sound,
     });
     outbox.push_control(encode_server(&started));
-    let reel = StreamReader::open(&sources.store, program.clone(), first_index);
+    let reader = StreamReader::open(&videos.store, plan.clone(), first_index);
     let credit = Arc::new(Semaphore::new(0));
-    let sending = Sending { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
-    let (sources, video) = (sources.clone(), program.video().clone());
+    let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
+    let (videos, plan) = (videos.clone(), plan.clone());
     let task = tokio::spawn(async move {
-        let reason = tokio::select! {
+        let result = tokio::select! {
             biased;
-            () = gone(&sources.library, &video) => {
-                EndReason::Failed(format!("{:?} was removed from the server's folder, or replaced there", video.info.title))
-            }
-            sent = sending.send_all(reel) => match sent {
-                Ok(()) => EndReason::Finished,
-                Err(error) => EndReason::Failed(error.to_string()),
-            },
+            lost = lost_file(&videos.library, &plan) => Err(lost),
+            sent = sender.send_all(reader) => sent,
         };
-        match &reason {
-            EndReason::Failed(why) => warn!("stream {} ended: {why}", stream.0),
-            _ => info!("stream {} was sent to its end; frame store: {}", stream.0, sources.store.statistics()),
-        }
-        // In the picture lane, so that it comes after the last item.
+        let title = &plan.video().info.title;
+        let reason = match result {
+            Ok(()) => {
+                info!("stream {} of {title:?} finished", stream.0);
+                EndReason::Finished
+            }
+            Err(error) => {
+                warn!("stream {} of {title:?} ended early: {error}", stream.0);
+                EndReason::Failed(error.to_string())
+            }
+        };
+        debug!("frame store: {}", videos.store.statistics());
+        // In the lane of the pictures, so that it arrives after the last item.
         let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
-        sending.outbox.push_picture([ended, Bytes::new()]).await;
+        sender.outbox.push_picture([ended, Bytes::new()]).await;
     });
     (credit, AbortOnDropHandle::new(task))
 }
 
-/// Returns when the library has the video no more as it was.
-async fn gone(library: &Library, video: &Video) {
+/// Returns when a file that the plan uses was removed or replaced; other changes of the video do not matter to a stream
+/// that runs. Pending when the library changes no more.
+async fn lost_file(library: &Library, plan: &StreamPlan) -> StreamError {
     let mut changes = library.changes();
-    let is_there = || library.video(video.info.id).is_some_and(|now| now.info.fingerprint == video.info.fingerprint);
-    while is_there() && changes.changed().await.is_ok() {}
+    loop {
+        let catalog = library.catalog();
+        let lost = plan.files().find_map(|file| Some((file, catalog.change_of(file)?)));
+        if let Some((file, change)) = lost {
+            let file_name = file.file_name.clone();
+            return match change {
+                FileChange::Removed => StreamError::FileRemoved { file_name },
+                FileChange::Replaced => StreamError::FileReplaced { file_name },
+            };
+        }
+        if changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
-impl Sending {
-    async fn send_all(&self, mut reel: StreamReader) -> Result<(), StreamError> {
-        // The end is said even to a viewer that grants nothing more, so the item comes before its permit.
-        while let Some(item) = reel.next().await {
+impl EpochSender {
+    async fn send_all(&self, mut reader: StreamReader) -> Result<(), StreamError> {
+        // The item comes before its permit, so that the end is sent even to a viewer that grants no more credit.
+        while let Some(item) = reader.next().await {
             let frame = self.frame(item?);
             let Ok(permit) = self.credit.acquire().await else { break };
             permit.forget();
