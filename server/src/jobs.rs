@@ -103,6 +103,7 @@ fn until_interrupted() -> Result<impl Fn() -> bool> {
             }
             is_interrupted.store(true, Relaxed);
             interrupt.recv().await;
+            #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C asks for an end without cleaning up")]
             std::process::exit(INTERRUPTED.into());
         }
     });

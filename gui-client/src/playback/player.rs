@@ -327,10 +327,10 @@ mod tests {
 
     #[test]
     fn a_picture_on_which_the_decoder_panics_is_lost_and_nothing_else() {
-        let (wakes, woken) = mpsc::channel();
-        let player =
-            Player::start_with(AudioOutput::none(), move || wakes.send(()).expect("the test listens"), || Fragile)
-                .expect("a thread can be started");
+        // One slot: a wake that waits there covers those that come meanwhile.
+        let (wakes, woken) = mpsc::sync_channel(1);
+        let wake = move || _ = wakes.try_send(());
+        let player = Player::start_with(AudioOutput::none(), wake, || Fragile).expect("a thread can be started");
         let wait_for = |what: &str, poll: &mut dyn FnMut() -> bool| {
             while !poll() {
                 woken.recv_timeout(Duration::from_secs(20)).expect(what);

@@ -16,13 +16,7 @@ pub mod offline;
 pub mod store;
 pub mod stream;
 
-pub use gst::elements::{SetupError, init};
-
-/// The videos that a server offers, and the store that their frames are kept in. Cheap to clone.
-#[derive(Clone)]
-pub struct VideoService {
-    /// Which videos there are.
-    pub library: library::Library,
-    /// Their frames.
-    pub store: store::Store,
-}
+pub use self::{
+    gst::elements::{SetupError, init},
+    stream::VideoService,
+};

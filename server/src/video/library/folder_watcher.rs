@@ -153,6 +153,7 @@ impl WatchLoop {
             let interval = if self.look() { BUSY_INTERVAL } else { QUIET_INTERVAL };
             let took = begun.elapsed();
             // Events arrive in bursts while a file is copied, so debounce.
+            #[expect(clippy::disallowed_methods, reason = "nothing waits for this thread to end")]
             thread::sleep(BUSY_INTERVAL.max(took * REST_FACTOR));
             // `self` holds a sender, so the only possible error is the timeout.
             let _ = woken.recv_timeout(interval.saturating_sub(BUSY_INTERVAL));

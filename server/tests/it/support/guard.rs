@@ -45,6 +45,7 @@ pub fn alive() {
 
 fn watch() {
     loop {
+        #[expect(clippy::disallowed_methods, reason = "this thread watches the others until the program ends")]
         thread::sleep(LOOK_AGAIN);
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let hung: Vec<_> = running.iter().filter(|(_, since)| since.elapsed() > LIMIT).map(|(name, _)| name).collect();
