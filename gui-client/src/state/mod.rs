@@ -154,8 +154,15 @@ impl State {
             NetEvent::Online(online) => return self.came_online(online),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Joined { revision, person } => return follow_up(self.people.joined(revision, person)),
-            NetEvent::Left { revision, name } => return follow_up(self.people.left(revision, &name)),
-            NetEvent::Directory { revision, people } => self.people.directory(revision, people),
+            NetEvent::Left { revision, name } => {
+                let followup = self.people.left(revision, &name);
+                self.forget_departed();
+                return follow_up(followup);
+            }
+            NetEvent::Directory { revision, people } => {
+                self.people.directory(revision, people);
+                self.forget_departed();
+            }
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
@@ -268,7 +275,13 @@ impl State {
         self.connection.name = online.name.as_str().to_owned();
         self.connection.came_online(online.server_fingerprint);
         self.people.came_online(online.public_key.id(), online.revision, online.people);
+        self.forget_departed();
         self.change_library(online.library)
+    }
+
+    /// People who left are forgotten at some time, but not while a conversation shows their name.
+    fn forget_departed(&mut self) {
+        self.people.forget_departed(|key| self.conversations.get(Peer::Person(*key)).is_some());
     }
 
     /// What plays goes on: the server ends it if it must.

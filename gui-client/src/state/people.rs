@@ -1,12 +1,16 @@
 //! The dictionary (who is online, with which key) and what is known of those who left.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use common::{
     crypto::{KeyId, PublicKey},
+    limits::MAX_PEOPLE,
     message::Person,
     name::Name,
 };
+
+/// Keys of people who have left whose names are remembered, besides those with a conversation.
+const MAX_DEPARTED: usize = 4 * MAX_PEOPLE;
 
 /// Who is online and who was.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +20,11 @@ pub struct People {
     /// The dictionary; while the link is gone, as it was last.
     dictionary: BTreeMap<Name, PublicKey>,
     is_current: bool,
-    /// Every key that was ever in the dictionary, with the last name it had: for the wire and for greyed contacts.
+    /// The keys of the dictionary and of those who left, with the last name of each: for the wire and for greyed contacts.
     known: HashMap<KeyId, Name>,
+    /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
+    /// come back.
+    departed: VecDeque<KeyId>,
     is_directory_asked: bool,
 }
 
@@ -85,7 +92,9 @@ impl People {
             return Followup::None;
         }
         self.known.insert(person.public_key.id(), person.name.clone());
-        self.dictionary.insert(person.name, person.public_key);
+        if let Some(replaced) = self.dictionary.insert(person.name, person.public_key) {
+            self.depart(replaced.id());
+        }
         self.advance(revision)
     }
 
@@ -93,7 +102,9 @@ impl People {
         if revision <= self.revision {
             return Followup::None;
         }
-        self.dictionary.remove(name);
+        if let Some(key) = self.dictionary.remove(name) {
+            self.depart(key.id());
+        }
         self.advance(revision)
     }
 
@@ -107,11 +118,39 @@ impl People {
         self.revision = revision;
         self.is_directory_asked = false;
         self.is_current = true;
-        self.dictionary.clear();
+        for key in std::mem::take(&mut self.dictionary).into_values() {
+            self.depart(key.id());
+        }
         for person in people {
             self.known.insert(person.public_key.id(), person.name.clone());
             self.dictionary.insert(person.name, person.public_key);
         }
+    }
+
+    fn depart(&mut self, key: KeyId) {
+        self.departed.retain(|departed| *departed != key);
+        self.departed.push_back(key);
+    }
+
+    /// Bounds the memory that people who left take up: a server can present any number of keys. Forgets those who left
+    /// first, but none for which `is_needed` holds.
+    pub(super) fn forget_departed(&mut self, is_needed: impl Fn(&KeyId) -> bool) {
+        if self.departed.len() <= MAX_DEPARTED {
+            return;
+        }
+        let present: HashSet<KeyId> = self.dictionary.values().map(PublicKey::id).collect();
+        let (mut kept, mut excess) = (VecDeque::new(), self.departed.len() - MAX_DEPARTED / 2);
+        for key in std::mem::take(&mut self.departed) {
+            if present.contains(&key) {
+                excess = excess.saturating_sub(1);
+            } else if excess == 0 || is_needed(&key) {
+                kept.push_back(key);
+            } else {
+                excess -= 1;
+                self.known.remove(&key);
+            }
+        }
+        self.departed = kept;
     }
 
     fn advance(&mut self, revision: u64) -> Followup {
@@ -122,5 +161,48 @@ impl People {
         }
         self.is_directory_asked = true;
         Followup::AskDirectory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::crypto::test_keys;
+
+    use super::*;
+
+    /// A key that nobody has the other half of: two bytes in the middle of another one are changed.
+    fn person(number: u16) -> Person {
+        let mut der = test_keys::bob().public_key().der().to_vec();
+        for (byte, change) in der[120..].iter_mut().zip(number.to_be_bytes()) {
+            *byte ^= change;
+        }
+        let public_key = PublicKey::from_der(&der).expect("any odd number of this length passes for a modulus");
+        Person { name: Name::parse(&format!("guest-{number}")).unwrap(), public_key }
+    }
+
+    #[test]
+    fn the_first_to_leave_are_forgotten_first_unless_they_are_needed() {
+        let mut people = People::default();
+        people.came_online(person(0).public_key.id(), 0, vec![person(0)]);
+        let needed = person(2).public_key.id();
+        let mut revision = 0;
+        let visitors = 3 * MAX_DEPARTED as u16;
+        for number in 1..visitors {
+            let visitor = person(number);
+            let name = visitor.name.clone();
+            for _ in 0..2 {
+                people.joined(revision + 1, visitor.clone());
+                people.left(revision + 2, &name);
+                revision += 2;
+            }
+            people.forget_departed(|key| *key == needed);
+            assert!(people.known.len() <= MAX_DEPARTED + 2, "{}", people.known.len());
+            assert_eq!(people.name_of(&visitor.public_key.id()), Some(&name), "the last to leave");
+        }
+        let is_known = |number| people.name_of(&person(number).public_key.id()).is_some();
+        assert!(is_known(0), "online");
+        assert!(is_known(2), "needed");
+        assert!(is_known(visitors - 1) && is_known(visitors - MAX_DEPARTED as u16 / 2), "left just now");
+        assert!(!is_known(1), "left long ago");
     }
 }
