@@ -1,7 +1,8 @@
 # make run    sets up what is missing, then starts a server and two clients
 # make test   sets up what is missing, then checks everything
 # make bench  sets up what is missing, then measures the server beside bare pipelines; RUNS=5, CLIP=a film of yours
-.PHONY: run test bench
+# make audit  checks the dependencies: advisories, licences, bans, sources; needs cargo-deny and a connection
+.PHONY: run test bench audit
 
 run:
 	scripts/setup.sh run
@@ -19,3 +20,8 @@ test:
 
 bench:
 	scripts/bench.sh
+
+audit:
+	@command -v cargo-deny >/dev/null || { \
+		echo "make audit needs cargo-deny. Install it and try again: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --locked check
