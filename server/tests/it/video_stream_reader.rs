@@ -12,7 +12,7 @@ use triptych_server::video::{
     stream::{EncodedPicture, Item, StreamError, StreamPlan, StreamReader},
 };
 
-use crate::support::clips::{Clip, H264_SHORT_GROUPS, MJPEG, read_barcode, wait_until, write_video};
+use crate::support::clips::{Clip, H264_SHORT_GROUPS, MJPEG, read_barcode, three, wait_until, write_video};
 
 const CACHE_BYTES: u64 = 64 << 20;
 
@@ -50,8 +50,7 @@ fn jpeg_start(bytes: &[u8], frame: usize) -> usize {
 }
 
 fn three_of(folder: &Path, frame_count: u64) {
-    let clip = |file| Clip::new(file, frame_count, 25).encoder(H264_SHORT_GROUPS, "mp4mux");
-    write_video(folder, "clip", &[(240, "mp4", clip(0)), (720, "mp4", clip(1)), (1440, "mp4", clip(2))]);
+    write_video(folder, "clip", &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4"));
 }
 
 #[tokio::test]
