@@ -1,6 +1,7 @@
 //! The library handle: the current [`Catalog`], replaced as a whole, and a revision number that tells of each change.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -85,6 +86,11 @@ impl Library {
             Some(video) => (video.info.fingerprint, self.shared.thumbnails.of(video.clone(), &catalog).await),
             None => (0, Bytes::new()),
         }
+    }
+
+    /// Fingerprints of the files of all videos.
+    pub(crate) fn file_fingerprints(&self) -> HashSet<u64> {
+        self.catalog().videos.values().flat_map(|video| &video.files).map(|file| file.fingerprint).collect()
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -1,6 +1,9 @@
 //! What the frame store holds: frames in chunks, bounded by bytes, those used longest ago given up first. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use bytes::Bytes;
 
@@ -52,6 +55,31 @@ impl Cache {
     /// Whether anything of a track is held.
     pub(crate) fn has_any(&self, track: TrackId) -> bool {
         self.chunks.keys().any(|(owner, _)| *owner == track)
+    }
+
+    /// Which frames of a range are not held, ascending.
+    pub(super) fn missing_in(&self, track: TrackId, range: Range<usize>) -> impl Iterator<Item = usize> {
+        // By chunks, because looking one up takes longer than looking into it.
+        self.chunks_of(track, range).flat_map(|(chunk, frames)| {
+            frames.filter(move |frame| chunk.is_none_or(|chunk| chunk.frames[frame % CHUNK_FRAMES].is_none()))
+        })
+    }
+
+    /// Bytes of the held frames of a range.
+    pub(super) fn held_bytes_in(&self, track: TrackId, range: Range<usize>) -> u64 {
+        let chunks = self.chunks_of(track, range).filter_map(|(chunk, frames)| Some((chunk?, frames)));
+        let bytes =
+            chunks.flat_map(|(chunk, frames)| frames.filter_map(|frame| chunk.frames[frame % CHUNK_FRAMES].as_ref()));
+        bytes.map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// The chunks that a range touches, and the part of the range that each has.
+    fn chunks_of(&self, track: TrackId, range: Range<usize>) -> impl Iterator<Item = (Option<&Chunk>, Range<usize>)> {
+        let places = range.start / CHUNK_FRAMES..range.end.div_ceil(CHUNK_FRAMES);
+        places.map(move |place| {
+            let start = range.start.max(place * CHUNK_FRAMES);
+            (self.chunks.get(&(track, place)), start..range.end.min((place + 1) * CHUNK_FRAMES))
+        })
     }
 
     /// The frame, which counts as used now.

@@ -9,71 +9,79 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::limits::{SOUND_CHANNELS, SOUND_CHUNK_NANOS, SOUND_RATE_HZ};
 
-use super::{Opener, Part, Source, TrackKey};
+use super::{
+    source::{FrameSource, SourceError, TrackOpener},
+    track::{TrackKey, TrackKind},
+};
 use crate::video::{
     gst::{
         pipeline::{DecodeError, Heartbeat},
         sound_decoder::{DecodedSound, SoundDecoder, audio_frames_to_nanos},
     },
-    library::Video,
+    library::ProbedFile,
 };
 
-/// Bytes of one moment: a 16-bit sample for each channel.
+/// Bytes of one audio frame: a 16-bit sample for each channel.
 pub(crate) const AUDIO_FRAME_BYTES: usize = 2 * SOUND_CHANNELS as usize;
 
-/// Moments in a chunk.
+/// Audio frames in a chunk.
 pub(crate) const CHUNK_AUDIO_FRAMES: u64 = SOUND_RATE_HZ as u64 * SOUND_CHUNK_NANOS / 1_000_000_000;
 
-/// Time stamps jitter by so much without meaning it.
+/// Time stamps that differ by less than this from where the sound before them ended are rounding errors: 5 ms.
 const JITTER_AUDIO_FRAMES: u64 = SOUND_RATE_HZ as u64 / 200;
 
-/// Silence that is made at a time; what comes behind a longer gap waits until the gap is filled.
+/// Silence made at a time. Sound behind a longer gap waits until the gap is filled.
 const MAX_SILENCE_BYTES: usize = 10 * SOUND_RATE_HZ as usize * AUDIO_FRAME_BYTES;
 
-/// Opens the sound of a video.
-pub(crate) struct SoundOpener {
-    pub(crate) video: Arc<Video>,
-}
+/// Opens the sound of a file, which must have some.
+pub(crate) struct SoundOpener(pub(crate) Arc<ProbedFile>);
 
-/// Sound from some chunk on.
+/// The sound of a file, from one chunk on.
 struct SoundSource {
-    /// None after the end, or after trouble.
+    /// `None` after the end, or after an error.
     decoder: Option<SoundDecoder>,
-    /// Decoded and not yet given out, from `at` on.
+    /// Decoded samples that belong to no finished chunk yet, from `at` on.
     samples: Vec<u8>,
-    /// Where `samples` begins, in moments from the first picture.
+    /// Where `samples` begins, in audio frames from the first picture.
     at: u64,
-    /// Decoded, and its place not reached.
+    /// Decoded sound that begins further on than `samples` reaches.
     waiting: Option<DecodedSound>,
     file_name: String,
 }
 
 impl SoundOpener {
     pub(crate) fn key(&self) -> TrackKey {
-        TrackKey { video: self.video.info.id, fingerprint: self.video.info.fingerprint, part: Part::Sound }
+        TrackKey { file: self.0.fingerprint, kind: TrackKind::Sound }
     }
 }
 
-impl Opener for SoundOpener {
+impl TrackOpener for SoundOpener {
     fn open(
         &self,
         chunk: usize,
         heartbeat: Heartbeat,
         is_wanted: &dyn Fn() -> bool,
-    ) -> Result<Box<dyn Source>, DecodeError> {
+    ) -> Result<Box<dyn FrameSource>, SourceError> {
         let at = chunk as u64 * CHUNK_AUDIO_FRAMES;
-        let track = self.video.sound.as_ref().ok_or(DecodeError::Missing)?;
-        self.video.files[track.file].check_same()?;
-        let file_name = self.video.files[track.file].file_name.clone();
-        let origin_nanos = self.video.indices[track.file].pts_nanos(0);
+        let file = &self.0;
+        let sound = file.probed.sound.as_ref().ok_or(DecodeError::Missing)?;
+        file.check_same().map_err(DecodeError::from)?;
+        let file_name = file.file_name.clone();
+        let origin_nanos = file.probed.index.pts_nanos(0);
         let start_nanos = origin_nanos + audio_frames_to_nanos(at);
-        let path = &self.video.files[track.file].path;
-        let decoder =
-            SoundDecoder::open(path, &track.track, &track.decoder, origin_nanos, start_nanos, heartbeat, is_wanted);
+        let decoder = SoundDecoder::open(
+            &file.path,
+            &sound.track,
+            &sound.decoder,
+            origin_nanos,
+            start_nanos,
+            heartbeat,
+            is_wanted,
+        );
         let decoder = match decoder {
-            Err(stop @ DecodeError::Cancelled) => return Err(stop),
-            Err(stop) => {
-                tracing::warn!("{file_name:?} stays silent: {stop}");
+            Err(error @ DecodeError::Cancelled) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!("{file_name:?} plays without sound: {error}");
                 None
             }
             Ok(decoder) => Some(decoder),
@@ -90,18 +98,18 @@ impl Opener for SoundOpener {
     }
 }
 
-impl Source for SoundSource {
-    fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, DecodeError> {
+impl FrameSource for SoundSource {
+    fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, SourceError> {
         let chunk_bytes = CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES;
         while self.samples.len() < chunk_bytes {
             let Some(decoder) = &mut self.decoder else { break };
             let pulled = self.waiting.take().map_or_else(|| decoder.pull(is_wanted), Ok);
             match pulled {
-                Ok(piece) => self.place(piece),
-                Err(stop @ DecodeError::Cancelled) => return Err(stop),
+                Ok(sound) => self.place(sound),
+                Err(error @ DecodeError::Cancelled) => return Err(error.into()),
                 Err(DecodeError::Missing) => self.decoder = None,
-                Err(stop) => {
-                    tracing::warn!("{:?} is silent from {:.1} s on: {stop}", self.file_name, self.seconds());
+                Err(error) => {
+                    tracing::warn!("{:?} has no sound from {:.1} s on: {error}", self.file_name, self.seconds());
                     self.decoder = None;
                 }
             }

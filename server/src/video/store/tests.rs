@@ -1,18 +1,24 @@
 //! The store with tracks that are counted instead of decoded.
 
 use std::{
+    ops::Range,
     sync::{
-        atomic::{AtomicBool, AtomicUsize},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
-    thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use common::media::VideoId;
+use bytes::Bytes;
+use tokio::time::timeout;
 
-use super::*;
-use crate::video::gst::pipeline::PipelineError;
+use super::{
+    source::{FrameSource, SourceError, TrackOpener},
+    track::{TrackKey, TrackKind},
+    *,
+};
+use crate::video::gst::pipeline::Heartbeat;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME_BYTES: usize = 1000;
@@ -34,8 +40,8 @@ struct Counting {
     frame: usize,
 }
 
-impl Opener for Arc<Counted> {
-    fn open(&self, frame: usize, _: Heartbeat, _: &dyn Fn() -> bool) -> Result<Box<dyn Source>, DecodeError> {
+impl TrackOpener for Arc<Counted> {
+    fn open(&self, frame: usize, _: Heartbeat, _: &dyn Fn() -> bool) -> Result<Box<dyn FrameSource>, SourceError> {
         self.opened.fetch_add(1, Relaxed);
         Ok(Box::new(Counting { track: self.clone(), frame }))
     }
@@ -49,14 +55,14 @@ impl Opener for Arc<Counted> {
     }
 }
 
-impl Source for Counting {
-    fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, DecodeError> {
+impl FrameSource for Counting {
+    fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, SourceError> {
         if let Some(hanging) = &self.track.hanging {
             let _ = hanging.lock().unwrap().recv();
             self.track.is_done_hanging.store(true, Relaxed);
         }
         if self.track.broken_frame == Some(self.frame) {
-            return Err(PipelineError("it is broken".into()).into());
+            return Err(SourceError::Failed("it is broken".into()));
         }
         self.track.made.fetch_add(1, Relaxed);
         let mut bytes = vec![0; FRAME_BYTES];
@@ -67,7 +73,7 @@ impl Source for Counting {
 }
 
 fn key(video: u64) -> TrackKey {
-    TrackKey { video: VideoId(video), fingerprint: 0, part: Part::Pictures(0) }
+    TrackKey { file: video, kind: TrackKind::Pictures }
 }
 
 fn cursor(store: &Store, video: u64, track: &Arc<Counted>) -> Cursor {
@@ -82,7 +88,7 @@ async fn walk(cursor: &Cursor, frames: Range<usize>) {
     }
 }
 
-async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, Failure> {
+async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, FailureCause> {
     timeout(DEADLINE, cursor.get(frame)).await.expect("the frame comes in time")
 }
 
@@ -158,7 +164,7 @@ async fn a_frame_that_cannot_be_made_is_told_and_stops_nobody_else() {
     let reader = cursor(&store, 1, &broken);
     walk(&reader, 0..30).await;
     reader.want(30..46);
-    assert_eq!(get(&reader, 30).await.unwrap_err().cause, "it is broken");
+    assert_eq!(get(&reader, 30).await.unwrap_err(), FailureCause::Source("it is broken".into()));
     // Not tried over and over.
     let opened = broken.opened.load(Relaxed);
     assert!(get(&reader, 30).await.is_err());
@@ -174,20 +180,19 @@ async fn a_decoder_that_hangs_is_given_up_with_a_reason() {
     let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
     let is_done = hanging.is_done_hanging.clone();
     let patience = Duration::from_millis(300);
-    let (store, sound) = (Store::with_patience(1 << 20, patience), Arc::new(Counted::default()));
+    let (store, sound) = (Store::with_hang_patience(1 << 20, patience), Arc::new(Counted::default()));
     let reader = cursor(&store, 1, &hanging);
     reader.want(0..16);
     let other = cursor(&store, 2, &sound);
     walk(&other, 0..100).await;
-    assert!(get(&reader, 0).await.unwrap_err().cause.contains("nothing came out of it"));
+    let FailureCause::Source(cause) = get(&reader, 0).await.unwrap_err() else { panic!("not busy") };
+    assert!(cause.contains("put out nothing"), "{cause}");
     assert_eq!(store.statistics().decoders, 1, "the hung one is out of the books");
-    // It may come back one day, and then it goes.
+    // Its thread comes back one day, and ends; what hung then decodes again.
     drop(release);
-    let begun = Instant::now();
-    while !is_done.load(Relaxed) {
-        assert!(begun.elapsed() < DEADLINE);
-        thread::park_timeout(Duration::from_millis(5));
-    }
+    wait_until("the hung source returns", || is_done.load(Relaxed)).await;
+    walk(&reader, 100..120).await;
+    assert_eq!(hanging.opened.load(Relaxed), 2, "the one that hung makes nothing more");
 }
 
 #[tokio::test]
@@ -249,6 +254,6 @@ async fn what_was_made_of_a_video_that_is_gone_is_forgotten() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     walk(&cursor(&store, 1, &track), 0..20).await;
     wait_until("the decoder is let go", || store.statistics().decoders == 0).await;
-    store.forget(|key| key.video == VideoId(1));
+    store.forget(|key| key.file == 1);
     assert_eq!(store.statistics().held_bytes, 0);
 }

@@ -1,102 +1,155 @@
-//! A track as the desk sees it: who wants which of its frames, and who makes which.
+//! The state of one track: which frames its cursors want, and what its workers do. Plain data.
 
 use std::{
-    collections::BTreeMap,
-    ops::{Range, RangeInclusive},
-    sync::{Arc, Condvar, atomic::AtomicBool},
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use super::cache::{Cache, TrackId};
 
-use super::{
-    Opener,
-    cache::{Cache, TrackId},
-};
-use crate::video::gst::pipeline::{Heartbeat, Watchdog};
+/// How long a frame that could not be made is not tried again.
+const FAILURE_TIME: Duration = Duration::from_secs(5);
 
-/// Frames that a producer rather makes on the way than leave to another one, which would have to open the file and
-/// search it: about 100 ms of work at 1440p.
-pub(crate) const REACH_FRAMES: usize = 12;
+/// Number of a cursor.
+pub(super) type CursorId = u64;
 
-/// So long a frame that could not be made is not tried again.
-pub(crate) const FAILURE_TIME: Duration = Duration::from_secs(5);
+/// Number of a worker.
+pub(super) type WorkerId = u64;
 
-/// Numbers of cursors and producers.
-pub(crate) type Number = u64;
+/// Which track: the pictures or the sound of one file, in one version of that file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TrackKey {
+    /// Fingerprint of the file: another one after the file was replaced.
+    pub(crate) file: u64,
+    pub(crate) kind: TrackKind,
+}
 
-/// Why a frame cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum TrackKind {
+    Pictures,
+    Sound,
+}
+
+/// A track with its cursors and workers.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    /// Pixels of a raw picture, 0 for sound.
+    pub(super) pixels: u64,
+    pub(super) wants: BTreeMap<CursorId, Want>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    /// Workers that hung and were given up, whose threads still exist.
+    pub(super) hung: BTreeSet<WorkerId>,
+    /// Frames that could not be made.
+    pub(super) failures: BTreeMap<usize, Failure>,
+    /// The first frames of the track, up to this one, are never evicted.
+    pub(super) warm_frames: usize,
+    /// Size of the newest frame, an estimate for the next one.
+    pub(super) frame_bytes: u64,
+}
+
+/// What a cursor wants: the first frame now, the others soon.
+#[derive(Debug, Clone)]
+pub(super) struct Want {
+    pub(super) frames: Range<usize>,
+    /// Since when the cursor has wanted the first frame.
+    pub(super) since: Instant,
+}
+
+/// A decoder that makes the frames of a track in order.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    /// The frame that it makes next.
+    pub(super) position: usize,
+    pub(super) phase: Phase,
+}
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Opens the file and makes its first frame.
+    Opening,
+    /// Makes frames up to its target, without a pause since then.
+    Working { target: usize, since: Instant },
+    /// Has had no work since then.
+    Idle { since: Instant },
+    /// Ends as soon as it notices.
+    Leaving,
+}
+
+/// Why a frame cannot be delivered.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
-    pub(crate) cause: String,
-    pub(crate) at: Instant,
+    pub(crate) cause: FailureCause,
+    pub(super) at: Instant,
 }
 
-/// A track with its readers and makers.
-pub(crate) struct Track {
-    pub(crate) opener: Arc<dyn Opener>,
-    /// What each cursor wants: the first frame now, the others soon.
-    pub(crate) wants: BTreeMap<Number, Range<usize>>,
-    pub(crate) producers: BTreeMap<Number, Producer>,
-    pub(crate) failures: BTreeMap<usize, Failure>,
-    /// So many frames from the first on are never given up.
-    pub(crate) warm: usize,
-    pub(crate) changed: Arc<Notify>,
-}
-
-/// Somebody who makes the frames of a track one after the other.
-pub(crate) struct Producer {
-    pub(crate) number: Number,
-    /// The frame that it makes next.
-    pub(crate) position: usize,
-    pub(crate) idle_since: Option<Instant>,
-    pub(crate) is_opening: bool,
-    pub(crate) is_retired: bool,
-    pub(crate) is_wanted: Arc<AtomicBool>,
-    pub(crate) heartbeat: Heartbeat,
-    pub(crate) watchdog: Watchdog,
-    pub(crate) wake: Arc<Condvar>,
-    /// Size of the last frame, which tells about the next.
-    pub(crate) frame_bytes: u64,
+/// What a failure is due to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FailureCause {
+    /// The file, or its decoder; the text says what is wrong.
+    Source(String),
+    /// Every decoder is in use for other viewers.
+    Busy,
 }
 
 impl Track {
-    /// Whether somebody is about to need what the producer makes next.
-    pub(crate) fn is_parked(&self, producer: &Producer) -> bool {
-        let is_here = |frames: &Range<usize>| frames.start <= producer.position && producer.position <= frames.end;
-        self.wants.values().any(|frames| !frames.is_empty() && is_here(frames))
+    /// What a cursor wants up to the first frame that failed lately: no worker gets past that one.
+    pub(super) fn reachable(&self, want: &Want, now: Instant) -> Range<usize> {
+        let failed = self.failures.range(want.frames.clone()).find(|(_, failure)| failure.is_fresh(now));
+        want.frames.start..failed.map_or(want.frames.end, |(&frame, _)| frame)
     }
 
-    /// Whether somebody waits for one of these frames.
-    pub(crate) fn is_waited_for(&self, cache: &Cache, track: TrackId, frames: RangeInclusive<usize>) -> bool {
-        let is_waiting = |wanted: &Range<usize>| {
-            !wanted.is_empty() && frames.contains(&wanted.start) && !cache.has(track, wanted.start)
-        };
-        self.wants.values().any(is_waiting)
+    /// Whether one of these frames failed lately.
+    pub(super) fn has_failed_in(&self, frames: Range<usize>, now: Instant) -> bool {
+        self.failures.range(frames).any(|(_, failure)| failure.is_fresh(now))
     }
 
-    /// Wanted frames that are not held, ascending; behind one that cannot be made none is worth making.
-    pub(crate) fn missing<'a>(&'a self, cache: &'a Cache, track: TrackId) -> impl Iterator<Item = usize> + 'a {
-        let cut = |wanted: &Range<usize>| {
-            let mut failures = self.failures.range(wanted.clone());
-            let failed = failures.find(|(_, failure)| failure.at.elapsed() < FAILURE_TIME).map(|(&frame, _)| frame);
-            wanted.start..failed.unwrap_or(wanted.end)
-        };
-        let mut ranges: Vec<_> = self.wants.values().map(cut).filter(|range| !range.is_empty()).collect();
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut done = 0;
-        let frames = ranges.into_iter().flat_map(move |range| {
-            let rest = range.start.max(done)..range.end;
-            done = done.max(range.end);
-            rest
-        });
-        frames.filter(move |&frame| !cache.has(track, frame))
+    /// Why a frame cannot be made, if that was found out less than [`FAILURE_TIME`] ago.
+    pub(super) fn failure(&self, frame: usize, now: Instant) -> Option<&Failure> {
+        self.failures.get(&frame).filter(|failure| failure.is_fresh(now))
+    }
+
+    /// Whether a viewer is about to need the frame that an idle worker makes next: one that is paused, or close to the
+    /// next segment.
+    pub(super) fn is_parked(&self, worker: &Worker) -> bool {
+        let position = worker.position;
+        self.wants
+            .values()
+            .map(|want| &want.frames)
+            .any(|frames| !frames.is_empty() && frames.start <= position && position <= frames.end)
+    }
+
+    /// Whether a frame must not be evicted.
+    pub(super) fn needs(&self, frame: usize) -> bool {
+        frame < self.warm_frames || self.wants.values().any(|want| want.frames.contains(&frame))
+    }
+
+    /// Bytes of the held frames that must not be evicted.
+    pub(super) fn needed_bytes(&self, id: TrackId, cache: &Cache) -> u64 {
+        let wanted = self.wants.values().map(|want| want.frames.clone());
+        let ranges = union(wanted.chain(std::iter::once(0..self.warm_frames)).collect());
+        ranges.into_iter().map(|range| cache.held_bytes_in(id, range)).sum()
     }
 }
 
-impl Producer {
-    pub(crate) fn retire(&mut self) {
-        self.is_retired = true;
-        self.wake.notify_all();
+/// Joins ranges that touch or overlap; ascending, without empty ones.
+pub(super) fn union(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, joined| {
+        let is_joined = next.start <= joined.end;
+        if is_joined {
+            joined.end = joined.end.max(next.end);
+        }
+        is_joined
+    });
+    ranges
+}
+
+impl Failure {
+    /// Whether it is too early to try the frame again.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < FAILURE_TIME
     }
 }

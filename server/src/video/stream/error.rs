@@ -21,6 +21,9 @@ pub enum StreamError {
         /// What is wrong, a clause without a full stop.
         cause: String,
     },
+    /// Every decoder of the server has been in use for other viewers for several seconds.
+    #[error("All decoders of the server are in use for other viewers. Try again in a moment.")]
+    Busy,
     /// A file that the stream uses is no longer in the video folder.
     #[error("{file_name:?} was removed from the server's video folder.")]
     FileRemoved {

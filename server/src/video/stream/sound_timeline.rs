@@ -61,9 +61,9 @@ impl SoundTimeline {
         let last = file.len().checked_sub(1)?;
         let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = splice.frame(first_index, &video.indices)?;
-        let track = SoundOpener { video: video.clone() };
+        let opener = SoundOpener(video.files[video.sound.as_ref()?.file].clone());
         Some(Self {
-            cursor: store.cursor(track.key(), || Arc::new(track)),
+            cursor: store.cursor(opener.key(), || Arc::new(opener)),
             spans: spans(splice, &video.indices),
             next: first_audio_frame(first.pts_nanos),
             end: to_audio_frame(splice.duration_nanos()),

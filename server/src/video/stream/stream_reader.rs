@@ -18,7 +18,7 @@ use super::{
     plan::{StreamPlan, to_u32},
     sound_timeline::SoundTimeline,
 };
-use crate::video::store::{Cursor, Failure, PictureOpener, Store};
+use crate::video::store::{Cursor, FailureCause, PictureOpener, Store};
 
 /// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
@@ -162,14 +162,14 @@ impl StreamReader {
     }
 
     fn open_segment(&self, number: usize) -> OpenSegment {
-        let variant = self.plan.splice.segments()[number].variant;
-        let opener = PictureOpener { video: self.plan.video.clone(), variant };
+        let opener = PictureOpener(self.plan.video.files[self.plan.splice.segments()[number].variant].clone());
         OpenSegment { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
     }
 
-    fn broken(&self, planned: &PlannedFrame, failure: Failure) -> StreamError {
+    fn broken(&self, planned: &PlannedFrame, cause: FailureCause) -> StreamError {
+        let FailureCause::Source(cause) = cause else { return StreamError::Busy };
         let file_name = self.plan.video.files[planned.variant].file_name.clone();
-        StreamError::BrokenFile { file_name, frame: planned.frame, cause: failure.cause }
+        StreamError::BrokenFile { file_name, frame: planned.frame, cause }
     }
 }
 

@@ -1,0 +1,184 @@
+//! What the assignment decides in the situations that once went wrong, and in those that are easily decided wrongly.
+
+use std::ops::Range;
+
+use super::*;
+use crate::video::store::track::{Failure, FailureCause};
+
+const A: TrackId = TrackId(1);
+const B: TrackId = TrackId(2);
+const FRAME_BYTES: usize = 100;
+
+/// A store at some moment.
+struct Situation {
+    tracks: BTreeMap<TrackId, Track>,
+    cache: Cache,
+    limits: Limits,
+    start: Instant,
+    now: Instant,
+}
+
+impl Situation {
+    fn new(cache_frames: usize) -> Self {
+        let start = Instant::now();
+        let cache = Cache::new((cache_frames * FRAME_BYTES) as u64);
+        let limits = Limits { workers: 2, pixels: 100 };
+        Self { tracks: BTreeMap::new(), cache, limits, start, now: start + Duration::from_secs(100) }
+    }
+
+    fn track(&mut self, id: TrackId) -> &mut Track {
+        let track = || Track { pixels: 10, frame_bytes: FRAME_BYTES as u64, ..Track::default() };
+        self.tracks.entry(id).or_insert_with(track)
+    }
+
+    /// `second`s are counted from the start of the situation; it is the hundredth now.
+    fn cursor(mut self, track: TrackId, frames: Range<usize>, since_second: u64) -> Self {
+        let since = self.start + Duration::from_secs(since_second);
+        let wants = &mut self.track(track).wants;
+        wants.insert(wants.len() as u64, Want { frames, since });
+        self
+    }
+
+    fn worker(
+        mut self,
+        track: TrackId,
+        id: WorkerId,
+        position: usize,
+        phase: fn(Instant) -> Phase,
+        second: u64,
+    ) -> Self {
+        let phase = phase(self.start + Duration::from_secs(second));
+        self.track(track).workers.insert(id, Worker { position, phase });
+        self
+    }
+
+    fn held(mut self, track: TrackId, frames: Range<usize>) -> Self {
+        self.track(track);
+        for frame in frames {
+            self.cache.put(track, frame, vec![0; FRAME_BYTES].into(), |_, _| true);
+        }
+        self
+    }
+
+    fn assign(&self) -> Assignment {
+        assign(&self.tracks, &self.cache, &self.limits, self.now)
+    }
+}
+
+fn idle(since: Instant) -> Phase {
+    Phase::Idle { since }
+}
+
+fn working(since: Instant) -> Phase {
+    Phase::Working { target: usize::MAX, since }
+}
+
+fn opening(_: Instant) -> Phase {
+    Phase::Opening
+}
+
+#[test]
+fn a_viewer_that_lacks_one_frame_ahead_does_not_hide_one_that_waits() {
+    // The first is paused, its worker has left, and it has stepped by one frame.
+    let situation = Situation::new(1000).held(A, 0..17).cursor(A, 2..18, 99).cursor(A, 100..116, 99);
+    assert_eq!(situation.assign().starts, [(A, 100)]);
+}
+
+#[test]
+fn with_a_full_cache_a_viewer_ahead_of_a_paused_one_is_served() {
+    for start in 17..40 {
+        let situation = Situation::new(0).held(A, 3..4).cursor(A, 3..19, 50).cursor(A, start..start + 16, 99);
+        let situation = situation.worker(A, 1, 4, idle, 60);
+        let assignment = situation.assign();
+        let is_reached = assignment.targets.get(&1).is_some_and(|&target| target >= start);
+        assert!(is_reached || assignment.starts == [(A, start)], "{start}: {assignment:?}");
+    }
+}
+
+#[test]
+fn a_video_that_does_not_fit_costs_the_others_nothing_until_it_can_start() {
+    // The large one needs half of the pixels, and both others work.
+    let mut situation = Situation::new(1000).cursor(B, 0..16, 99).cursor(A, 0..16, 99).cursor(A, 50..66, 99);
+    situation.track(B).pixels = 1000;
+    situation.track(A).pixels = 40;
+    situation.limits.workers = 8;
+    let mut situation = situation.worker(A, 1, 0, working, 100).worker(A, 2, 50, working, 100);
+    let assignment = situation.assign();
+    assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![]));
+    // One of them has nothing more to do: it makes room, and is not replaced by one of its own kind.
+    situation = situation.held(A, 50..66).cursor(A, 200..216, 100);
+    let assignment = situation.assign();
+    assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![2]));
+    situation.track(A).workers.remove(&2);
+    let assignment = situation.assign();
+    assert_eq!((assignment.starts, assignment.cancels), (vec![(B, 0)], vec![]));
+}
+
+#[test]
+fn a_claim_takes_the_place_of_a_busy_worker_when_it_has_waited() {
+    let busy = |waiting_since| {
+        let situation = Situation::new(1000).cursor(A, 0..16, 99).cursor(A, 50..66, 99);
+        let situation = situation.cursor(B, 0..16, waiting_since);
+        situation.worker(A, 1, 0, working, 90).worker(A, 2, 50, working, 80).assign()
+    };
+    assert_eq!(busy(100).cancels, [0; 0]);
+    assert_eq!(busy(99).cancels, [2], "the one that has worked for longest");
+}
+
+#[test]
+fn viewers_are_told_when_no_decoder_becomes_free() {
+    let waiting = |since| {
+        let situation = Situation::new(1000).cursor(A, 0..16, 99).cursor(A, 50..66, 99).cursor(B, 7..23, since);
+        situation.worker(A, 1, 0, opening, 0).worker(A, 2, 50, opening, 0).assign().refusals
+    };
+    assert_eq!(waiting(91), []);
+    assert_eq!(waiting(90), [Refusal { track: B, frame: 7, reason: RefusalReason::Busy }]);
+}
+
+#[test]
+fn decoders_that_hang_are_not_joined_by_more_and_more() {
+    let mut situation = Situation::new(1000).cursor(A, 0..16, 100);
+    situation.track(A).hung = [7, 8].into();
+    let expected = Refusal { track: A, frame: 0, reason: RefusalReason::Hung };
+    assert_eq!((situation.assign().starts, situation.assign().refusals), (vec![], vec![expected]));
+}
+
+#[test]
+fn of_two_idle_workers_at_one_place_only_one_makes_the_frame() {
+    let situation = Situation::new(1000).cursor(A, 5..21, 100);
+    let situation = situation.worker(A, 1, 5, idle, 99).worker(A, 2, 5, idle, 99);
+    assert_eq!(situation.assign().targets.len(), 1);
+}
+
+#[test]
+fn a_frame_that_just_failed_is_not_run_into_again() {
+    let mut situation = Situation::new(1000).cursor(A, 8..24, 100).worker(A, 1, 5, idle, 99);
+    let at = situation.now;
+    situation.track(A).failures.insert(7, Failure { cause: FailureCause::Busy, at });
+    let assignment = situation.assign();
+    assert_eq!((assignment.targets.len(), assignment.starts), (0, vec![(A, 8)]));
+}
+
+#[test]
+fn frames_wanted_soon_wait_for_room_and_the_frame_wanted_now_does_not() {
+    let situation = Situation::new(4).held(A, 0..4).cursor(A, 0..16, 100).worker(A, 1, 4, idle, 99);
+    assert_eq!(situation.assign().targets, BTreeMap::new());
+    let situation = situation.cursor(A, 6..22, 100);
+    assert_eq!(situation.assign().targets, BTreeMap::from([(1, 6)]));
+}
+
+#[test]
+fn idle_workers_leave_later_when_a_viewer_is_about_to_need_them() {
+    let leaves = |idle_since, frames| {
+        Situation::new(1000).held(A, 0..16).cursor(A, frames, 50).worker(A, 1, 16, idle, idle_since).assign().cancels
+    };
+    assert_eq!((leaves(99, 0..0), leaves(98, 0..0)), (vec![], vec![1]));
+    assert_eq!((leaves(86, 0..16), leaves(85, 0..16)), (vec![], vec![1]));
+}
+
+#[test]
+fn a_file_that_is_opened_for_a_viewer_who_has_left_is_not_opened_further() {
+    let situation = Situation::new(1000).cursor(A, 500..516, 100).worker(A, 1, 0, opening, 100);
+    let assignment = situation.assign();
+    assert_eq!((assignment.cancels, assignment.starts), (vec![1], vec![(A, 500)]));
+}

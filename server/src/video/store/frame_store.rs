@@ -1,0 +1,166 @@
+//! The store and its cursors: how the rest of the server reads frames.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use common::media::Statistics;
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    cache::TrackId,
+    places::Limits,
+    scheduler::Scheduler,
+    source::TrackOpener,
+    track::{CursorId, FailureCause, TrackKey},
+    worker_pool::WorkerPool,
+};
+use crate::video::gst::pipeline::PATIENCE;
+
+/// A source reports a hung pipeline itself after [`PATIENCE`]; this is for one that hangs with it.
+const HANG_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
+
+/// How often a waiting cursor has the scheduler check what changes by time alone: hung workers, and claims that wait.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Encoded frames of all videos, each made once. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    pool: Arc<WorkerPool>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    viewers: AtomicU32,
+}
+
+/// A reader of one track. Dropping it withdraws what it wants.
+pub(crate) struct Cursor {
+    shared: Arc<Shared>,
+    track: TrackId,
+    id: CursorId,
+    changed: Arc<Notify>,
+    /// Whether its frames count as hits and misses.
+    is_counted: bool,
+}
+
+impl Store {
+    /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it.
+    pub fn new(cache_bytes: u64) -> Self {
+        Self::with_hang_patience(cache_bytes, HANG_PATIENCE)
+    }
+
+    pub(super) fn with_hang_patience(cache_bytes: u64, hang_patience: Duration) -> Self {
+        let scheduler = Scheduler::new(cache_bytes, Limits::default(), hang_patience);
+        Self(Arc::new(Shared {
+            pool: Arc::new(WorkerPool::new(scheduler)),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            viewers: AtomicU32::new(0),
+        }))
+    }
+
+    /// Counters since the start, and what is held now.
+    pub fn statistics(&self) -> Statistics {
+        let scheduler = self.0.pool.scheduler();
+        Statistics {
+            viewers: self.0.viewers.load(Relaxed),
+            decoders: u32::try_from(scheduler.worker_count()).unwrap_or(u32::MAX),
+            hits: self.0.hits.load(Relaxed),
+            misses: self.0.misses.load(Relaxed),
+            decoded: self.0.pool.decoded.load(Relaxed),
+            held_bytes: scheduler.cache.held_bytes(),
+            cache_bytes: scheduler.cache.limit_bytes(),
+        }
+    }
+
+    /// Counts a viewer that begins, or one that ends.
+    pub(crate) fn count_viewer(&self, is_coming: bool) {
+        if is_coming {
+            self.0.viewers.fetch_add(1, Relaxed)
+        } else {
+            self.0.viewers.fetch_sub(1, Relaxed)
+        };
+    }
+
+    /// A new reader of a track; `opener` is called if the track is not known yet.
+    pub(crate) fn cursor(&self, key: TrackKey, opener: impl FnOnce() -> Arc<dyn TrackOpener>) -> Cursor {
+        let entry = self.0.pool.update(|scheduler, now| scheduler.add_cursor(key, opener, now));
+        Cursor {
+            shared: self.0.clone(),
+            track: entry.track,
+            id: entry.cursor,
+            changed: entry.changed,
+            is_counted: true,
+        }
+    }
+
+    /// Lets the first frames of every other track be evicted.
+    pub(super) fn keep_warm_only(&self, is_warm: impl Fn(&TrackKey) -> bool) {
+        self.0.pool.scheduler().keep_warm_only(is_warm);
+    }
+
+    /// Forgets the frames of files that are gone.
+    pub(super) fn forget(&self, is_gone: impl Fn(&TrackKey) -> bool) {
+        self.0.pool.scheduler().forget(is_gone);
+    }
+}
+
+impl Cursor {
+    /// Excludes this cursor from the hit and miss statistics.
+    pub(super) fn uncounted(mut self) -> Self {
+        self.is_counted = false;
+        self
+    }
+
+    /// Says which frames are wanted: the first one now, the others soon. They are made, and kept while they are wanted.
+    pub(crate) fn want(&self, frames: Range<usize>) {
+        self.shared.pool.update_if(|scheduler, now| scheduler.want(self.track, self.id, frames, now));
+    }
+
+    /// Whether a frame is held.
+    pub(crate) fn has(&self, frame: usize) -> bool {
+        self.shared.pool.scheduler().cache.has(self.track, frame)
+    }
+
+    /// Waits for a frame, which must be wanted. May be cancelled.
+    ///
+    /// # Errors
+    /// Why the frame cannot be made. It is tried again some seconds later.
+    pub(crate) async fn get(&self, frame: usize) -> Result<Bytes, FailureCause> {
+        let mut is_first_look = true;
+        loop {
+            // Created before looking, so that nothing that happens between looking and waiting is missed.
+            let changed = self.changed.notified();
+            let found = self.shared.pool.scheduler().take(self.track, frame, std::time::Instant::now());
+            if std::mem::take(&mut is_first_look) && self.is_counted {
+                let is_hit = matches!(found, Some(Ok(_)));
+                let counter = if is_hit { &self.shared.hits } else { &self.shared.misses };
+                counter.fetch_add(1, Relaxed);
+            }
+            if let Some(found) = found {
+                return found;
+            }
+            if timeout(CHECK_INTERVAL, changed).await.is_err() {
+                self.shared.pool.update(|scheduler, now| scheduler.give_up_hung(now));
+            }
+        }
+    }
+
+    /// Never evicts the first frames of the track. Replaces what was set before.
+    pub(super) fn keep_warm(&self, frames: usize) {
+        self.shared.pool.scheduler().keep_warm(self.track, frames);
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.shared.pool.update(|scheduler, _| scheduler.remove_cursor(self.track, self.id));
+    }
+}
