@@ -1,4 +1,5 @@
-//! What the frame store holds: frames in chunks, bounded by bytes, those used longest ago given up first. Pure.
+//! The frames that the store holds: a cache bounded by bytes that evicts the least recently used chunk first, but never a
+//! frame that is needed. Pure.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,36 +8,37 @@ use std::{
 
 use bytes::Bytes;
 
-/// Frames that are kept and given up together, as long as nobody needs some of them. At 1440p about 8 MB.
+/// Frames that are evicted together, except those of them that are needed. At 1440p about 8 MB.
 const CHUNK_FRAMES: usize = 16;
 
-/// Number of a track: the pictures of one file, or the sound of a video.
+/// Number of a track: the pictures or the sound of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TrackId(pub(crate) u64);
 
-type Place = (TrackId, usize);
+/// A track, and the number of a chunk in it.
+type ChunkKey = (TrackId, usize);
 
 /// Frames by track and number.
 #[derive(Debug)]
 pub(crate) struct Cache {
     limit_bytes: u64,
     held_bytes: u64,
-    chunks: HashMap<Place, Chunk>,
-    /// The chunks by when they were used last.
-    by_use: BTreeMap<u64, Place>,
-    /// Counts uses.
-    clock: u64,
+    chunks: HashMap<ChunkKey, Chunk>,
+    /// The chunks in the order of their last use.
+    by_last_use: BTreeMap<u64, ChunkKey>,
+    /// Number of uses so far.
+    use_count: u64,
 }
 
 #[derive(Debug)]
 struct Chunk {
     frames: [Option<Bytes>; CHUNK_FRAMES],
-    used: u64,
+    last_use: u64,
 }
 
 impl Cache {
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, held_bytes: 0, chunks: HashMap::new(), by_use: BTreeMap::new(), clock: 0 }
+        Self { limit_bytes, held_bytes: 0, chunks: HashMap::new(), by_last_use: BTreeMap::new(), use_count: 0 }
     }
 
     pub(crate) fn held_bytes(&self) -> u64 {
@@ -75,22 +77,22 @@ impl Cache {
 
     /// The chunks that a range touches, and the part of the range that each has.
     fn chunks_of(&self, track: TrackId, range: Range<usize>) -> impl Iterator<Item = (Option<&Chunk>, Range<usize>)> {
-        let places = range.start / CHUNK_FRAMES..range.end.div_ceil(CHUNK_FRAMES);
-        places.map(move |place| {
-            let start = range.start.max(place * CHUNK_FRAMES);
-            (self.chunks.get(&(track, place)), start..range.end.min((place + 1) * CHUNK_FRAMES))
+        let numbers = range.start / CHUNK_FRAMES..range.end.div_ceil(CHUNK_FRAMES);
+        numbers.map(move |number| {
+            let start = range.start.max(number * CHUNK_FRAMES);
+            (self.chunks.get(&(track, number)), start..range.end.min((number + 1) * CHUNK_FRAMES))
         })
     }
 
-    /// The frame, which counts as used now.
+    /// The frame if it is held; its chunk counts as used now.
     pub(crate) fn take(&mut self, track: TrackId, frame: usize) -> Option<Bytes> {
-        let place = (track, frame / CHUNK_FRAMES);
-        let bytes = self.chunks.get(&place)?.frames[frame % CHUNK_FRAMES].clone()?;
-        self.touch(place);
+        let key = (track, frame / CHUNK_FRAMES);
+        let bytes = self.chunks.get(&key)?.frames[frame % CHUNK_FRAMES].clone()?;
+        self.touch(key);
         Some(bytes)
     }
 
-    /// Puts a frame in, then gives up what is over the limit and not needed.
+    /// Adds a frame, then evicts what exceeds the limit and is not needed. If everything is needed the limit is exceeded.
     pub(crate) fn put(
         &mut self,
         track: TrackId,
@@ -98,55 +100,48 @@ impl Cache {
         bytes: Bytes,
         is_needed: impl Fn(TrackId, usize) -> bool,
     ) {
-        let place = (track, frame / CHUNK_FRAMES);
-        let empty = || Chunk { frames: [const { None }; CHUNK_FRAMES], used: 0 };
-        let slot = &mut self.chunks.entry(place).or_insert_with(empty).frames[frame % CHUNK_FRAMES];
-        let added = bytes.len() as u64;
-        let replaced = slot.replace(bytes).map_or(0, |old| old.len() as u64);
-        self.held_bytes = self.held_bytes + added - replaced;
-        self.touch(place);
-        self.make_room(0, is_needed);
+        let key = (track, frame / CHUNK_FRAMES);
+        let empty = || Chunk { frames: [const { None }; CHUNK_FRAMES], last_use: 0 };
+        let slot = &mut self.chunks.entry(key).or_insert_with(empty).frames[frame % CHUNK_FRAMES];
+        let added_bytes = bytes.len() as u64;
+        let replaced_bytes = slot.replace(bytes).map_or(0, |old| old.len() as u64);
+        self.held_bytes = self.held_bytes + added_bytes - replaced_bytes;
+        self.touch(key);
+        self.evict(is_needed);
     }
 
-    /// Gives up frames that are not needed until so much more can be held, or nothing else is left to give. Returns
-    /// whether there is room.
-    pub(crate) fn make_room(&mut self, bytes: u64, is_needed: impl Fn(TrackId, usize) -> bool) -> bool {
-        let target_bytes = self.limit_bytes.saturating_sub(bytes);
-        if self.held_bytes <= target_bytes {
-            return bytes <= self.limit_bytes;
-        }
-        let (mut given_up, mut passed_over) = (Vec::new(), Vec::new());
-        for (&used, &place) in &self.by_use {
-            let Some(chunk) = self.chunks.get_mut(&place) else { continue };
+    fn evict(&mut self, is_needed: impl Fn(TrackId, usize) -> bool) {
+        let (mut emptied, mut passed_over) = (Vec::new(), Vec::new());
+        for (&last_use, &key) in &self.by_last_use {
+            if self.held_bytes <= self.limit_bytes {
+                break;
+            }
+            let Some(chunk) = self.chunks.get_mut(&key) else { continue };
             for (number, slot) in chunk.frames.iter_mut().enumerate() {
-                if let Some(bytes) = slot.take_if(|_| !is_needed(place.0, place.1 * CHUNK_FRAMES + number)) {
+                if let Some(bytes) = slot.take_if(|_| !is_needed(key.0, key.1 * CHUNK_FRAMES + number)) {
                     self.held_bytes -= bytes.len() as u64;
                 }
             }
             if chunk.frames.iter().all(Option::is_none) {
-                given_up.push((used, place));
+                emptied.push((last_use, key));
             } else {
-                passed_over.push(place);
-            }
-            if self.held_bytes <= target_bytes {
-                break;
+                passed_over.push(key);
             }
         }
-        for (used, place) in given_up {
-            self.by_use.remove(&used);
-            self.chunks.remove(&place);
+        for (last_use, key) in emptied {
+            self.by_last_use.remove(&last_use);
+            self.chunks.remove(&key);
         }
-        // Those that are needed all along would be looked at each time.
-        passed_over.into_iter().for_each(|place| self.touch(place));
-        self.held_bytes <= target_bytes && bytes <= self.limit_bytes
+        // Otherwise chunks that stay needed would be looked at each time.
+        passed_over.into_iter().for_each(|key| self.touch(key));
     }
 
-    /// Gives up everything of some tracks.
-    pub(crate) fn forget(&mut self, is_gone: impl Fn(TrackId) -> bool) {
-        let (by_use, held_bytes) = (&mut self.by_use, &mut self.held_bytes);
+    /// Drops everything of some tracks.
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(TrackId) -> bool) {
+        let (by_last_use, held_bytes) = (&mut self.by_last_use, &mut self.held_bytes);
         self.chunks.retain(|(track, _), chunk| {
-            if is_gone(*track) {
-                by_use.remove(&chunk.used);
+            if is_forgotten(*track) {
+                by_last_use.remove(&chunk.last_use);
                 *held_bytes -= chunk.frames.iter().flatten().map(|bytes| bytes.len() as u64).sum::<u64>();
                 return false;
             }
@@ -154,12 +149,12 @@ impl Cache {
         });
     }
 
-    fn touch(&mut self, place: Place) {
-        self.clock += 1;
-        if let Some(chunk) = self.chunks.get_mut(&place) {
-            self.by_use.remove(&chunk.used);
-            chunk.used = self.clock;
-            self.by_use.insert(self.clock, place);
+    fn touch(&mut self, key: ChunkKey) {
+        self.use_count += 1;
+        if let Some(chunk) = self.chunks.get_mut(&key) {
+            self.by_last_use.remove(&chunk.last_use);
+            chunk.last_use = self.use_count;
+            self.by_last_use.insert(self.use_count, key);
         }
     }
 }
@@ -177,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chunk_used_longest_ago_goes_first_and_whole() {
+    fn the_least_recently_used_chunk_is_evicted_first_and_whole() {
         let mut cache = Cache::new(350);
         for number in [0, 1, CHUNK_FRAMES] {
             cache.put(TRACK, number, frame(100), |_, _| false);
@@ -190,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_stays_and_the_rest_of_its_chunk_goes() {
+    fn needed_frames_stay_and_the_rest_of_their_chunk_is_evicted() {
         let mut cache = Cache::new(250);
         for number in 0..3 {
             cache.put(TRACK, number, frame(100), |_, number| number >= 1);
@@ -199,7 +194,6 @@ mod tests {
         // Everything is needed: the limit gives way.
         cache.put(TRACK, 3, frame(100), |_, _| true);
         assert_eq!(cache.held_bytes(), 300);
-        assert!(!cache.make_room(1, |_, _| true));
     }
 
     #[test]
@@ -213,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_books_are_right_and_the_limit_is_kept(
+        fn bytes_are_counted_right_and_the_limit_is_kept(
             steps in prop::collection::vec((0u64..4, 0usize..100, 0usize..60, any::<bool>()), 1..300),
             needed_from in 0usize..120,
         ) {
@@ -230,7 +224,10 @@ mod tests {
                     })
                 });
                 prop_assert_eq!(cache.held_bytes(), held().map(|(_, bytes)| bytes).sum::<u64>());
-                prop_assert_eq!(cache.by_use.len(), cache.chunks.len());
+                prop_assert_eq!(cache.by_last_use.len(), cache.chunks.len());
+                let range = needed_from.min(50)..needed_from.max(50);
+                let missing: Vec<_> = range.clone().filter(|&number| !cache.has(TrackId(track), number)).collect();
+                prop_assert_eq!(cache.missing_in(TrackId(track), range).collect::<Vec<_>>(), missing);
                 let is_all_needed = held().all(|(number, bytes)| number >= needed_from || bytes == 0);
                 prop_assert!(cache.held_bytes() <= 500 || is_all_needed);
             }

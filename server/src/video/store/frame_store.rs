@@ -50,6 +50,15 @@ pub(crate) struct Cursor {
     is_counted: bool,
 }
 
+/// A viewer that is counted in the statistics.
+pub(crate) struct ViewerGuard(Arc<Shared>);
+
+impl Drop for ViewerGuard {
+    fn drop(&mut self) {
+        self.0.viewers.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Store {
     /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it.
     pub fn new(cache_bytes: u64) -> Self {
@@ -80,13 +89,10 @@ impl Store {
         }
     }
 
-    /// Counts a viewer that begins, or one that ends.
-    pub(crate) fn count_viewer(&self, is_coming: bool) {
-        if is_coming {
-            self.0.viewers.fetch_add(1, Relaxed)
-        } else {
-            self.0.viewers.fetch_sub(1, Relaxed)
-        };
+    /// Counts a viewer in the statistics until the guard is dropped.
+    pub(crate) fn count_viewer(&self) -> ViewerGuard {
+        self.0.viewers.fetch_add(1, Relaxed);
+        ViewerGuard(self.0.clone())
     }
 
     /// A new reader of a track; `opener` is called if the track is not known yet.

@@ -24,7 +24,11 @@ mod track;
 mod worker_pool;
 
 pub use self::frame_store::Store;
-pub(crate) use self::{frame_store::Cursor, picture_source::PictureOpener, track::FailureCause};
+pub(crate) use self::{
+    frame_store::{Cursor, ViewerGuard},
+    picture_source::PictureOpener,
+    track::FailureCause,
+};
 
 #[cfg(test)]
 mod liveness_tests;

@@ -18,7 +18,7 @@ use super::{
     plan::{StreamPlan, to_u32},
     sound_timeline::SoundTimeline,
 };
-use crate::video::store::{Cursor, FailureCause, PictureOpener, Store};
+use crate::video::store::{Cursor, FailureCause, PictureOpener, Store, ViewerGuard};
 
 /// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
@@ -69,6 +69,7 @@ pub struct StreamReader {
     /// The current segment, followed by those that are prefetched.
     open_segments: VecDeque<OpenSegment>,
     sound: Option<SoundTimeline>,
+    _counted: ViewerGuard,
 }
 
 /// A cursor of the store on a segment of the plan.
@@ -81,10 +82,16 @@ struct OpenSegment {
 impl StreamReader {
     /// Begins with the picture `first_index`, which is requested from the store at once.
     pub fn open(store: &Store, plan: StreamPlan, first_index: usize) -> Self {
-        store.count_viewer(true);
         let sound = SoundTimeline::new(store, &plan, first_index);
-        let (store, open_segments) = (store.clone(), VecDeque::new());
-        let mut reader = Self { store, plan, first_index, next_index: first_index, open_segments, sound };
+        let mut reader = Self {
+            store: store.clone(),
+            plan,
+            first_index,
+            next_index: first_index,
+            open_segments: VecDeque::new(),
+            sound,
+            _counted: store.count_viewer(),
+        };
         if let Some(planned) = reader.planned() {
             reader.want(&planned);
         }
@@ -95,7 +102,7 @@ impl StreamReader {
     /// same frame is tried again. The future may be dropped and called again without losing an item.
     ///
     /// # Errors
-    /// [`StreamError::BrokenFile`].
+    /// [`StreamError::BrokenFile`] and [`StreamError::Busy`].
     pub async fn next(&mut self) -> Option<Result<Item, StreamError>> {
         let planned = self.planned();
         if let Some(sound) = &mut self.sound
@@ -170,12 +177,6 @@ impl StreamReader {
         let FailureCause::Source(cause) = cause else { return StreamError::Busy };
         let file_name = self.plan.video.files[planned.variant].file_name.clone();
         StreamError::BrokenFile { file_name, frame: planned.frame, cause }
-    }
-}
-
-impl Drop for StreamReader {
-    fn drop(&mut self) {
-        self.store.count_viewer(false);
     }
 }
 
