@@ -5,6 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 use common::limits::DEFAULT_PORT;
 
+/// What this program calls itself on the wire.
+pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
+
 /// Heights of the variants that `import` makes by default, in pixels.
 pub const DEFAULT_HEIGHTS: [u32; 3] = [240, 720, 1440];
 

@@ -35,7 +35,7 @@ use self::{
     thumbnails::Thumbnails,
 };
 use crate::{
-    SOFTWARE,
+    config::SOFTWARE,
     hub::{Hub, Membership},
     outbox::{CloseReason, Outbox},
     video::{
