@@ -1,11 +1,11 @@
-//! The command line, and what stands in the form before anybody types.
+//! The command line, and the initial contents of the connect form.
 
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use common::{limits::DEFAULT_PORT, name::Name};
 
-/// The window library has much to say about displays, none of which a person can do anything about.
+/// The windowing libraries log warnings about displays that a user cannot act on.
 const DEFAULT_LOG: &str =
     "info,winit=error,egui_winit=error,egui_system_font_provider=error,eframe=error,egui_glow=error";
 
@@ -13,35 +13,35 @@ const DEFAULT_LOG: &str =
 #[derive(Debug, Clone, Parser)]
 #[command(name = "triptych", version)]
 pub struct Config {
-    /// Server to fill into the form; Enter connects
+    /// Server address for the connect form; press Enter there to connect
     #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
 
-    /// Name to fill into the form
+    /// Your name for the connect form [default: your user name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Talk to a server that runs with --plaintext: the link is not encrypted, messages still are
+    /// Connect without TLS, to a server that runs with --plaintext; messages stay encrypted end to end
     #[arg(long)]
     pub plaintext: bool,
 
-    /// Folder for keys and remembered servers [default: the user's data folder]
+    /// Folder for your keys and the known servers [default: triptych in your data folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// What to log on the console: error, warn, info, debug, trace, or a filter such as triptych_client=debug
+    /// Log level for the console: error, warn, info, debug, trace, or a filter such as triptych_client=debug
     #[arg(long, value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
 
-    /// Colours
+    /// Colours of the window
     #[arg(long, value_enum, default_value_t = Colours::System)]
     pub theme: Colours,
 }
 
-/// Which colours the window has.
+/// Colours of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colours {
-    /// As the desktop says; dark where it says nothing
+    /// As the desktop is set; dark where it does not say
     System,
     /// Dark on light
     Light,
@@ -50,28 +50,28 @@ pub enum Colours {
 }
 
 impl Config {
-    /// The server that the form begins with.
+    /// The initial server address of the form: the one given, or this computer.
     pub fn address(&self) -> String {
         self.server.clone().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"))
     }
 
-    /// The name that the form begins with. One from the command line stays as it is, so that the form can say what
-    /// is wrong with it.
-    pub fn wished_name(&self) -> String {
+    /// The initial name of the form: the one given, or the user name made valid. An invalid name from the command line is kept,
+    /// so that the form can explain what is wrong with it.
+    pub fn initial_name(&self) -> String {
         match &self.name {
             Some(name) => name.clone(),
             None => valid_name(&whoami::username().unwrap_or_default()).as_str().to_owned(),
         }
     }
 
-    /// Where keys and remembered servers are kept; none when the system names no place for it.
+    /// Folder for keys and known servers; `None` when the system has no folder for user data.
     pub fn data_folder(&self) -> Option<PathBuf> {
         let default = || Some(directories::ProjectDirs::from("", "", "triptych")?.data_dir().to_owned());
         self.data_dir.clone().or_else(default)
     }
 }
 
-/// What is left of `text` when everything that may not stand in a name is taken out; "guest" when that is nothing.
+/// Removes from `text` what a name cannot contain; "guest" when nothing is left.
 fn valid_name(text: &str) -> Name {
     let spaced: String = text.chars().map(|c| if Name::parse(&format!("a{c}a")).is_ok() { c } else { ' ' }).collect();
     let words = spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -96,9 +96,9 @@ mod tests {
     fn the_form_begins_filled_in() {
         let config = Config::parse_from(["triptych"]);
         assert_eq!(config.address(), "127.0.0.1:7878");
-        assert!(Name::parse(&config.wished_name()).is_ok());
+        assert!(Name::parse(&config.initial_name()).is_ok());
         let config = Config::parse_from(["triptych", "--server", "lab:9", "--name", "Žofie", "--plaintext"]);
-        assert_eq!((config.address().as_str(), config.wished_name().as_str()), ("lab:9", "Žofie"));
+        assert_eq!((config.address().as_str(), config.initial_name().as_str()), ("lab:9", "Žofie"));
         assert!(config.plaintext);
     }
 

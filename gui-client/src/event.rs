@@ -1,4 +1,4 @@
-//! Plain data between the network thread and the window. Neither egui nor tokio is known here.
+//! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
 use std::time::Duration;
 
@@ -12,45 +12,45 @@ use common::{
     name::Name,
 };
 
-/// The window's own number for a message, given before the message is sealed and has its id.
+/// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DraftId(pub u64);
 
 /// Names the thumbnail of a video: its id and the fingerprint of its files, so that changed files get a new thumbnail.
 pub type ThumbnailKey = (VideoId, u64);
 
-/// From the window to the network thread.
+/// A command from the window to the network thread.
 #[derive(Clone, PartialEq, Eq)]
 pub enum NetCommand {
-    /// Joins a server; whatever connection there was ends first.
+    /// Connects to a server and joins it; an existing connection ends first.
     Connect {
         /// `host` or `host:port`.
         address: String,
-        /// The name wished for, as typed.
+        /// The name to join under, as typed.
         name: String,
     },
-    /// Says goodbye to the server.
+    /// Leaves the server, or gives up the attempt to connect.
     Disconnect,
-    /// Seals a text for these people and has it broadcast.
+    /// Seals a text for these recipients and sends it to the server, which broadcasts it.
     Send {
-        /// Comes back in [`NetEvent::Sent`] or [`NetEvent::SendFailed`].
+        /// Returned in [`NetEvent::Sent`] or [`NetEvent::SendFailed`].
         draft: DraftId,
-        /// From the local dictionary.
+        /// Keys from the dictionary, at most [`common::limits::MAX_PEOPLE`].
         recipients: Vec<PublicKey>,
-        /// At most [`common::limits::MAX_TEXT_BYTES`].
+        /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,
     },
-    /// Asks for the whole dictionary, after a revision was missed.
+    /// Requests the whole dictionary, after a revision was missed.
     AskDirectory,
-    /// Starts a stream, in place of any other.
+    /// Starts a stream; any other one ends.
     Watch(WatchRequest),
-    /// Allows more pictures and sound.
+    /// Grants credit for more pictures and sound.
     Grant {
         /// The stream concerned.
         stream: StreamId,
-        /// The epoch concerned.
+        /// The epoch that the credit is for.
         epoch: Epoch,
-        /// How many more pictures and sound chunks.
+        /// Number of further pictures and sound chunks, counted together.
         items: u32,
     },
     /// Ends a stream.
@@ -62,81 +62,81 @@ pub enum NetCommand {
     Seek(SeekRequest),
     /// Continues a stream with other frames at the same time of the video.
     SetQuality(SetQualityRequest),
-    /// Asks for a small picture of a video.
+    /// Requests the thumbnail of a video.
     AskThumbnail {
-        /// Which one.
+        /// Id in the library.
         video: VideoId,
     },
 }
 
-/// From the network thread to the window, in the order in which things happened.
+/// An event from the network thread to the window. Events arrive in the order in which things happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetEvent {
-    /// How far a connection attempt is.
+    /// A connection attempt has begun its next step.
     Progress(Progress),
-    /// In: the dictionary and the library follow from here.
+    /// The server has accepted this client.
     Online(Online),
-    /// The attempt failed, or the connection ended. Nothing more comes until the next `Connect`.
+    /// The attempt failed, or the connection ended. No event follows until the next [`NetCommand::Connect`].
     Offline(Offline),
-    /// Somebody came.
+    /// A person joined.
     Joined {
-        /// One more than the last, or something was missed.
+        /// Revision of the dictionary: one more than the last, or a change was missed.
         revision: u64,
-        /// Name and key.
+        /// Name and public key.
         person: Person,
     },
-    /// Somebody went.
+    /// A person left, or their connection was lost.
     Left {
-        /// One more than the last, or something was missed.
+        /// Revision of the dictionary: one more than the last, or a change was missed.
         revision: u64,
-        /// Who.
+        /// Name in the dictionary.
         name: Name,
     },
     /// The whole dictionary.
     Directory {
-        /// Number of its state.
+        /// Its revision.
         revision: u64,
-        /// Everybody online, this client included.
+        /// All people online, including this client.
         people: Vec<Person>,
     },
-    /// The library is another one now.
+    /// The library has changed; this is all of it.
     LibraryChanged(Library),
-    /// A draft was sealed and went out.
+    /// A message was sealed and queued for the server.
     Sent {
         /// From [`NetCommand::Send`].
         draft: DraftId,
-        /// What it is called on the wire.
+        /// Its id on the wire.
         message_id: MessageId,
     },
-    /// A draft did not go out.
+    /// A message was not sent.
     SendFailed {
         /// From [`NetCommand::Send`].
         draft: DraftId,
-        /// For a person.
+        /// A sentence for the window.
         reason: String,
     },
     /// A message to this client was opened, and its signature is the sender's.
     Received(ReceivedMessage),
-    /// An envelope passed by on the wire: every one does, this client's own too.
+    /// The server relayed an envelope. Every client receives every envelope, including its own.
     Envelope(WireEntry),
     /// An epoch of a stream begins; its pictures and sound go to the [`PictureSink`].
     StreamStarted(StreamStart),
-    /// Nothing more of this epoch of the stream comes.
+    /// The server sends nothing more of this epoch.
     StreamEnded {
         /// From [`NetCommand::Watch`].
         stream: StreamId,
         /// The epoch that ended.
         epoch: Epoch,
-        /// Why.
+        /// Why it ended, and what may be asked of the stream after that.
         reason: EndReason,
     },
-    /// A small picture of a video, as asked for.
+    /// The answer to [`NetCommand::AskThumbnail`].
     Thumbnail {
         /// From [`NetCommand::AskThumbnail`].
         video: VideoId,
-        /// What the video was when the picture was made.
+        /// Fingerprint of the video when the thumbnail was made.
         fingerprint: u64,
-        /// JFIF; empty when there is none.
+        /// A JPEG; empty when there is no thumbnail.
         jpeg: Blob,
     },
 }
@@ -144,64 +144,64 @@ pub enum NetEvent {
 /// The steps of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Making the key pair for this name, for the first time; takes seconds.
+    /// Generating the key pair for a new name; takes seconds.
     MakingKeys,
-    /// Reaching the server.
+    /// Connecting to the server.
     Connecting,
-    /// The server answered; name and key are on their way.
+    /// Proving possession of the key and joining under the name.
     Joining,
 }
 
-/// What a client knows when it is in.
+/// What the server tells a client that it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Online {
-    /// The own name as the server entered it.
+    /// The name of this client as the server entered it in the dictionary.
     pub name: Name,
-    /// The own key.
+    /// The public key of this client.
     pub public_key: PublicKey,
-    /// Number of the dictionary's state.
+    /// Revision of the dictionary.
     pub revision: u64,
-    /// Everybody online, this client included.
+    /// All people online, including this client.
     pub people: Vec<Person>,
-    /// What can be watched.
+    /// The videos that can be watched.
     pub library: Library,
-    /// The server's certificate in short form, to be compared with what its console says; none on a plaintext link.
+    /// Short fingerprint of the server's certificate, to be compared with the one on its console; `None` without TLS.
     pub server_fingerprint: Option<String>,
 }
 
-/// Why a client is not connected.
+/// Why the client is not connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offline {
-    /// As asked for by [`NetCommand::Disconnect`].
+    /// [`NetCommand::Disconnect`] was carried out.
     Left,
-    /// The server was not reached, or the link broke: worth another try.
+    /// The server was not reached, or the connection was lost. Another attempt may succeed.
     Unreachable {
         /// What happened, in a sentence.
         what: String,
         /// What to do about it, in a sentence.
         remedy: String,
     },
-    /// The server said goodbye, in its own words: worth another try.
+    /// The server ended the connection, for the reason given. Another attempt may succeed.
     Goodbye(String),
-    /// The server refused.
+    /// The server refused this client.
     Refused {
-        /// For the program.
+        /// The reason, for the program.
         code: RefusalCode,
-        /// For a person.
+        /// The reason as a sentence for the window.
         message: String,
-        /// A name that is free.
+        /// A name that is free, when the wanted one is taken.
         suggestion: Option<Name>,
     },
-    /// The server shows another certificate than at the first visit: no button may lead past this.
+    /// The server has another certificate than at the first visit. No button may lead past this.
     CertificateChanged {
-        /// What was remembered, in short form.
+        /// Short fingerprint of the remembered certificate.
         expected: String,
-        /// What came, in short form.
+        /// Short fingerprint of the certificate that the server sent.
         found: String,
-        /// The file to edit when the change is known to be right.
+        /// The file to edit when the change is known to be legitimate.
         known_servers_file: String,
     },
-    /// The own key cannot be read, kept or made.
+    /// The key of this client, or the file of known servers, cannot be used.
     Identity {
         /// What happened, in a sentence.
         what: String,
@@ -210,52 +210,53 @@ pub enum Offline {
     },
 }
 
-/// A message as it was opened.
+/// A message that was opened and verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
-    /// The sender's name at the time it came.
+    /// Name of the sender when the message arrived.
     pub from: Name,
     /// The key that signed it.
     pub sender: KeyId,
-    /// Everybody it was sealed for.
+    /// The keys that it was sealed for.
     pub recipients: Vec<KeyId>,
-    /// What it is called on the wire.
+    /// Its id on the wire.
     pub message_id: MessageId,
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
-    /// What it says.
+    /// The text of the message.
     pub text: String,
 }
 
-/// An envelope as everybody sees it, and what came of trying the own key on it.
+/// An envelope as every client sees it, and the result of trying this client's key on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireEntry {
-    /// What it is called.
+    /// Its id.
     pub message_id: MessageId,
-    /// Whose signature it says to hold.
+    /// The key of the claimed sender; the signature inside proves it to the recipients only.
     pub sender: KeyId,
-    /// Whose keys open it.
+    /// The keys that can open it.
     pub recipients: Vec<KeyId>,
-    /// Size of the envelope.
+    /// Size of the whole envelope.
     pub envelope_bytes: usize,
-    /// First bytes of the ciphertext.
+    /// The first bytes of the ciphertext.
     pub ciphertext_start: Vec<u8>,
-    /// What came of it.
+    /// What this client made of it.
     pub outcome: WireOutcome,
 }
 
 /// What a client made of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireOutcome {
-    /// The own one, come back: everybody online has it now.
+    /// Sent by this client and relayed: all clients online have received it.
     Own,
-    /// For this client, and opened.
+    /// Addressed to this client and opened.
     Opened,
-    /// For this client, but not sound: forged, replayed, damaged, or from a stranger. Nothing of it is shown.
+    /// Addressed to this client but invalid: forged, replayed, damaged, or from a key that is not in the dictionary. Nothing
+    /// of it is shown.
     Rejected,
-    /// For others: the own key was tried and does not open it.
+    /// Addressed to others: this client's key was tried and does not open it.
     Foreign,
-    /// For others, and not tried because too many came at once.
+    /// Addressed to others and not tried, because too many envelopes arrived at once.
     NotTried,
 }
 
@@ -291,13 +292,13 @@ pub struct PlaybackStatus {
     pub is_finished: bool,
 }
 
-/// Where the network thread puts pictures and sound. Called on that thread, so it must not block; credit bounds how
-/// much is on its way.
+/// Receives pictures and sound from the network thread. It is called on that thread and must not block; credit bounds how
+/// much arrives.
 pub trait PictureSink: Send + Sync {
-    /// A picture of a stream arrived.
+    /// Takes a picture of a stream.
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>);
 
-    /// Some sound of a stream arrived, as [`common::limits::SOUND_RATE_HZ`] describes it.
+    /// Takes a chunk of sound: 16-bit little-endian samples at [`common::limits::SOUND_RATE_HZ`], interleaved by channel.
     fn sound(&self, head: SoundHead, pcm: Vec<u8>);
 }
 

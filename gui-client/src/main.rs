@@ -1,4 +1,4 @@
-//! Opens the window.
+//! Entry point: parses the command line, starts the log and opens the window.
 
 use std::io::IsTerminal;
 
@@ -19,12 +19,12 @@ fn main() -> anyhow::Result<()> {
         .with_inner_size([1200.0, 760.0])
         .with_min_inner_size([760.0, 520.0])
         .with_icon(window_icon::paint());
-    // Dithering smooths gradients, of which there are none here, and costs a software renderer time for every pixel.
+    // Dithering smooths gradients. There are none here, and it costs a software renderer time for every pixel.
     let options = eframe::NativeOptions { viewport, dithering: false, ..Default::default() };
     eframe::run_native(
         "Triptych",
         options,
         Box::new(move |creation| Ok(Box::new(App::new(&creation.egui_ctx, &config)?))),
     )
-    .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))
+    .map_err(|error| anyhow::anyhow!("The window cannot be opened: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Carries out what the state asks for: commands to the network, orders to the player.
+//! Carries out the effects of the state: commands to the network, calls to the player.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Where network, playback, state and views meet: events go into the state, the state is drawn, actions come back, and
-//! what they need outside is done.
+//! The main loop, which joins network, player, state and views: events and actions change the state, the state is drawn, and
+//! its effects are carried out.
 
 mod effects;
 mod report;
@@ -27,47 +27,49 @@ use crate::{
     ui::{self, View, kit::theme},
 };
 
-/// Network events are taken in for at most this long before the window is drawn; the rest waits for the next time.
+/// Network events are applied for at most this long in a frame; the rest waits for the next one.
 const EVENT_BUDGET: Duration = Duration::from_millis(4);
 
-/// The time beside a video is brought up to date with its pictures; without any, this often.
+/// How often the position of a video is updated while no new picture does so.
 const POSITION_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A picture is taken this much before its time at most, for the time that drawing takes.
+/// Upper limit of [`App::drawing_time`].
 const MOST_DRAWING_TIME: Duration = Duration::from_millis(25);
 
-/// The program behind the window.
+/// The program: owns the state, the threads and the textures.
 pub struct App {
     state: State,
     net: NetHandle,
     player: Player,
     screen: Screen,
-    /// Due, and not yet drawn.
+    /// The picture that is due and not yet drawn.
     next_picture: Option<Picture>,
-    /// Small pictures of videos, on the graphics side.
+    /// Thumbnails as textures.
     thumbnails: HashMap<ThumbnailKey, TextureHandle>,
+    /// Title of the video that plays or was played last, for the log.
     title: String,
     wants_composer_focus: bool,
-    /// How long the window has taken to draw lately: a picture is seen that much after it was taken.
+    /// Smoothed time that a frame takes to draw. A picture is seen this much after it is taken, so it is taken this much early.
     drawing_time: Duration,
 }
 
 impl App {
-    /// Starts the threads for network and decoding.
+    /// Starts the threads for network, decoding and audio. Fails when one cannot be started, or when there is no folder for
+    /// keys.
     pub fn new(ctx: &egui::Context, config: &Config) -> anyhow::Result<Self> {
         apply_theme(ctx, config.theme);
         let waker = ctx.clone();
-        // After a delay, however short, the window is drawn once; without one it is drawn twice.
+        // With a delay, however short, egui draws the window once; without one, twice.
         let wake = move || waker.request_repaint_after(Duration::from_nanos(1));
         let player = Player::start(AudioOutput::start(wake.clone())?, wake)?;
-        let data_dir = config.data_folder().ok_or_else(|| {
-            anyhow::anyhow!("this system names no folder for a user's data; name one with --data-dir")
-        })?;
+        let data_dir = config
+            .data_folder()
+            .ok_or_else(|| anyhow::anyhow!("This system has no folder for user data. Choose one with --data-dir."))?;
         let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
         let waker = ctx.clone();
         let net = NetHandle::start(settings, player.sink(), Arc::new(move || waker.request_repaint()))?;
         Ok(Self {
-            state: State::new(config.address(), config.wished_name()),
+            state: State::new(config.address(), config.initial_name()),
             net,
             player,
             screen: Screen::default(),
@@ -79,7 +81,7 @@ impl App {
         })
     }
 
-    fn take_in_events(&mut self, ctx: &egui::Context) {
+    fn apply_events(&mut self, ctx: &egui::Context) {
         let begun = Instant::now();
         while let Some(event) = self.net.next_event() {
             let effects = self.state.apply(event, now());
@@ -91,14 +93,14 @@ impl App {
         }
     }
 
-    /// Takes the due picture, and tells the state how the stream stands.
+    /// Takes the picture that is due and reports the status of the stream to the state.
     fn play(&mut self, ctx: &egui::Context) {
-        // When what is drawn now is seen.
+        // The time at which this frame will be seen.
         let now = Instant::now() + self.drawing_time;
         if let Some((_, picture)) = self.player.due(now)
             && let Some(unseen) = self.next_picture.replace(picture)
         {
-            // The window is hidden, so nobody drew the one before.
+            // The window is hidden, so the one before was not drawn.
             self.player.recycle(unseen.pixels);
         }
         self.screen.take_back(&self.player);
@@ -107,17 +109,18 @@ impl App {
         let effects = self.state.report(status, self::now());
         self.carry_out(effects);
         if status.is_finished {
-            log_summary(&self.title, "ended", self.player.stop());
+            let how = if self.state.player.has_failed() { "failed" } else { "ended" };
+            log_summary(&self.title, how, self.player.stop());
             return;
         }
         let due = self.player.next_due(now);
         if due.is_some() || status.hold.is_none() && status.position_nanos.is_some() && !self.is_paused() {
             let seen = Instant::now() + self.drawing_time;
             let due = due.map_or(POSITION_INTERVAL, |due| due.saturating_duration_since(seen));
-            // Never zero: that would draw twice.
+            // Never zero: egui would draw twice.
             ctx.request_repaint_after(due.clamp(Duration::from_micros(100), POSITION_INTERVAL));
         } else if status.position_nanos.is_none() && status.shown.is_some() {
-            // On the way to another place: see whether it takes long.
+            // A seek is under way: check whether it is slow.
             ctx.request_repaint_after(POSITION_INTERVAL);
         }
     }
@@ -126,7 +129,7 @@ impl App {
         self.state.player.showing.as_ref().is_some_and(|showing| showing.is_paused)
     }
 
-    /// Puts decoded small pictures on the graphics side.
+    /// Uploads decoded thumbnails as textures.
     fn take_thumbnails(&mut self, ctx: &egui::Context) {
         for (key, picture) in self.player.take_thumbnails() {
             let is_wanted = self.state.thumbnail_decoded(key, picture.is_some());
@@ -138,11 +141,11 @@ impl App {
         }
     }
 
-    fn keep_time(&mut self, ctx: &egui::Context) {
+    fn tick(&mut self, ctx: &egui::Context) {
         let effects = self.state.tick(now());
         self.carry_out(effects);
         if let Some(at) = self.state.next_tick() {
-            // The countdown is drawn once a second.
+            // The countdown to the next attempt is drawn once a second.
             let wait = at.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
             ctx.request_repaint_after(wait.max(Duration::from_millis(1)));
         }
@@ -163,18 +166,18 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         if let Some(seconds) = frame.info().cpu_usage {
-            // Smoothed: one slow frame says little of the next.
+            // Smoothed, because one slow frame says little about the next.
             let last = Duration::from_secs_f32(seconds.clamp(0.0, 1.0));
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
-        self.take_in_events(ctx);
-        self.keep_time(ctx);
+        self.apply_events(ctx);
+        self.tick(ctx);
         self.play(ctx);
         self.take_thumbnails(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        // Here and not in `logic`: a hidden window's uploads would pile up until it is seen again.
+        // Uploaded here and not in `logic`: the uploads of a hidden window would pile up until it is shown again.
         if let Some(picture) = self.next_picture.take() {
             self.screen.show(ui.ctx(), picture);
         }

@@ -1,22 +1,22 @@
-//! The line that the log gets for each stream.
+//! The log line with the figures of a stream.
 
 use std::time::Duration;
 
 use crate::playback::playout::Summary;
 
-/// The one line that is left of a stream.
+/// Logs what happened to the items of a stream. `how` says how it ended.
 pub(super) fn log_summary(title: &str, how: &str, summary: Option<Summary>) {
     let Some(summary) = summary else { return };
     let tally = summary.tally;
     let millis = |duration: Option<Duration>| {
         duration.map_or("never".to_owned(), |duration| format!("{} ms", duration.as_millis()))
     };
-    let offset = summary.offset.mean().map_or("nothing to compare".to_owned(), |mean| {
+    let offset = summary.offset.mean().map_or("not compared".to_owned(), |mean| {
         let most = summary.offset.most;
         format!("{:.1} ms from the picture, {:.1} ms at most", mean.as_secs_f64() * 1e3, most.as_secs_f64() * 1e3)
     });
     tracing::info!(
-        "video {title:?} {how}: {} frames shown, {} dropped (late at decoder {}, late at display {}, broken {}, beyond \
+        "Video {title:?} {how}: {} frames shown, {} dropped (late at decoder {}, late at display {}, broken {}, beyond \
          credit {}), {} unshown at the end, {} at seeks, {} stale, {} stalls; first picture after {}, {:.1} frames/s on \
          average; {} sound chunks played, {} unheard, {} under-runs, sound {offset}; {} seeks, picture after {}",
         tally.shown,

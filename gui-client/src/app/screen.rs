@@ -6,17 +6,17 @@ use egui::{ColorImage, TextureHandle, TextureOptions};
 
 use crate::playback::{picture::Picture, player::Player};
 
-/// The picture on the graphics side.
+/// The texture that shows the video.
 #[derive(Default)]
 pub(super) struct Screen {
     pub(super) texture: Option<TextureHandle>,
-    /// Pictures handed over; each comes back when the renderer has let go of it.
+    /// Pictures passed to the renderer; the memory of each is taken back when the renderer has released it.
     handed_over: Vec<Arc<ColorImage>>,
 }
 
 impl Screen {
-    /// Hands a picture to the renderer. The texture is kept while the size stays: making a new one for each picture costs
-    /// an allocation on the graphics side.
+    /// Passes a picture to the renderer. The texture is reused while the size stays the same: a new one for each picture costs
+    /// an allocation in graphics memory.
     pub(super) fn show(&mut self, ctx: &egui::Context, picture: Picture) {
         let size = [picture.width, picture.height];
         let pixels = bytemuck::allocation::cast_vec(picture.pixels);
@@ -28,7 +28,7 @@ impl Screen {
         }
     }
 
-    /// Gives the memory of uploaded pictures back to the decoder.
+    /// Returns the memory of uploaded pictures to the player.
     pub(super) fn take_back(&mut self, player: &Player) {
         for image in std::mem::take(&mut self.handed_over) {
             match Arc::try_unwrap(image) {

@@ -1,8 +1,8 @@
-//! Sound between the network and the device: chunks go in, the frames that are due come out, and with each the moment at
-//! which it will be heard. It knows no device and no clock.
+//! The audio buffer: chunks go in, audio frames at the rate of the device come out, and it tracks which stream time is heard
+//! when. It opens no device and reads no clock.
 //!
-//! What comes out is silence while the buffer is closed (pause, stall, seek) and when it runs dry. Going in and out is faded
-//! over a few milliseconds, so that nothing clicks.
+//! It outputs silence while it is closed (pause, stall, seek) and when it runs dry. Opening and closing fade over a few
+//! milliseconds, to avoid clicks.
 
 use std::{
     collections::VecDeque,
@@ -13,20 +13,20 @@ use common::limits::{SOUND_CHANNELS, SOUND_RATE_HZ};
 
 use super::playout::Heard;
 
-/// Left and right.
+/// One sample for each channel: left and right, from -1 to 1.
 pub type AudioFrame = [f32; SOUND_CHANNELS as usize];
 
-/// Bytes of a frame as it comes: 16 bits for each channel.
+/// Bytes of an audio frame on the wire: 16 bits for each channel.
 const FRAME_BYTES: usize = 2 * SOUND_CHANNELS as usize;
 
-/// Frames over which sound fades in and out: 5 ms.
+/// Length of fades in audio frames: 5 ms.
 const FADE_FRAMES: usize = SOUND_RATE_HZ as usize / 200;
 
-/// Time constant of a change of volume: 10 ms.
+/// Time constant of volume changes in audio frames: 10 ms.
 const VOLUME_FRAMES: f32 = SOUND_RATE_HZ as f32 / 100.0;
 
-/// A device's word on its delay that differs by more than this from what was expected is taken at once; less is noise, of
-/// which a tenth is taken.
+/// Latency jumps larger than this are applied immediately. Smaller ones are noise and are smoothed: one part in
+/// [`DELAY_SMOOTHING`] is applied.
 const DELAY_JUMP: Duration = Duration::from_millis(25);
 const DELAY_SMOOTHING: i32 = 10;
 
@@ -89,21 +89,21 @@ impl SpentChunks {
     }
 }
 
-/// The buffer.
+/// Audio that waits to be heard.
 #[derive(Debug)]
 pub struct AudioBuffer {
     chunks: VecDeque<AudioChunk>,
     spent: SpentChunks,
     is_open: bool,
     heard: Option<Heard>,
-    /// What is faded out after closing; heard, but not counted as played.
+    /// Frames that fade out after closing. They are heard but not counted as played.
     tail: Vec<AudioFrame>,
     tail_next: usize,
     fade_in: usize,
     volume: f32,
-    wished_volume: f32,
-    /// For devices with another rate: the four frames around the moment that is wanted, and how far it is between the
-    /// middle two.
+    target_volume: f32,
+    /// Resampler for devices with another rate: the four frames around the current instant, and its position between the
+    /// middle two, from 0 to 1.
     around: [AudioFrame; 4],
     between: f64,
     last_fill: Option<Instant>,
@@ -120,7 +120,7 @@ impl Default for AudioBuffer {
             tail_next: 0,
             fade_in: 0,
             volume: 1.0,
-            wished_volume: 1.0,
+            target_volume: 1.0,
             around: [SILENCE; 4],
             between: 0.0,
             last_fill: None,
@@ -142,7 +142,7 @@ impl AudioBuffer {
         std::mem::replace(&mut self.spent, empty)
     }
 
-    /// Forgets everything: another epoch begins, or none.
+    /// Discards everything, for another epoch or stream.
     pub fn clear(&mut self) {
         self.close();
         while let Some(chunk) = self.chunks.pop_front() {
@@ -151,7 +151,7 @@ impl AudioBuffer {
         self.heard = None;
     }
 
-    /// Sound is to be heard, from this time in the stream on.
+    /// Starts output at this stream time; earlier frames are discarded.
     pub fn open(&mut self, from: Duration) {
         if !self.is_open {
             self.is_open = true;
@@ -163,7 +163,7 @@ impl AudioBuffer {
         }
     }
 
-    /// Silence from now on; what waits stays.
+    /// Fades out and outputs silence; the buffered frames are kept.
     pub fn close(&mut self) {
         if !self.is_open {
             return;
@@ -176,7 +176,7 @@ impl AudioBuffer {
         self.tail.extend(rest.take(FADE_FRAMES).map(|&frame| to_float(frame)));
     }
 
-    /// Throws away what lies before this time in the stream.
+    /// Discards the frames before this stream time.
     pub fn discard_before(&mut self, position: Duration) {
         while let Some(chunk) = self.chunks.front_mut() {
             let ahead = position.saturating_sub(chunk.start);
@@ -191,27 +191,27 @@ impl AudioBuffer {
         }
     }
 
-    /// How loud from now on, as a factor of the amplitude.
+    /// Sets the volume as a factor of the amplitude, from 0 to 1.
     pub fn set_volume(&mut self, factor: f32) {
-        self.wished_volume = factor.clamp(0.0, 1.0);
+        self.target_volume = factor.clamp(0.0, 1.0);
     }
 
-    /// What is being heard; none while closed, and until the device has taken something.
+    /// The audio position being heard; `None` while closed, and until the device has taken samples.
     pub fn heard(&self) -> Option<Heard> {
         self.heard
     }
 
-    /// When the device last asked for something.
+    /// When the device last requested samples.
     pub fn last_fill(&self) -> Option<Instant> {
         self.last_fill
     }
 
-    /// Another device begins.
+    /// Forgets the requests of an earlier device.
     pub fn forget_fills(&mut self) {
         self.last_fill = None;
     }
 
-    /// Gives the device the next `count` frames at its own rate; the first of them is heard at `heard_at`.
+    /// Passes the next `count` frames, at the rate of the device, to `put`; the first of them is heard at `heard_at`.
     pub fn fill(
         &mut self,
         count: usize,
@@ -233,12 +233,12 @@ impl AudioBuffer {
                 }
                 self.next_at(rate_hz)
             };
-            self.volume += (self.wished_volume - self.volume) / VOLUME_FRAMES;
+            self.volume += (self.target_volume - self.volume) / VOLUME_FRAMES;
             put(frame.map(|sample| sample * self.volume));
         }
     }
 
-    /// Notes when what comes next is heard.
+    /// Records that the frame at `position` is heard at `at`.
     fn anchor(&mut self, position: Duration, at: Instant) {
         let mut heard = Heard { position, at, until: position };
         if let Some(known) = self.heard
@@ -257,7 +257,7 @@ impl AudioBuffer {
         self.chunks.front().map(|chunk| chunk.start + frames_to_duration(chunk.next))
     }
 
-    /// The next frame at the rate of the stream; none when the buffer is dry.
+    /// The next frame at the rate of the stream; `None` when the buffer is dry.
     fn pop(&mut self) -> Option<AudioFrame> {
         let chunk = self.chunks.front_mut()?;
         let frame = *chunk.frames.get(chunk.next)?;
@@ -299,7 +299,8 @@ impl AudioBuffer {
     }
 }
 
-/// The value between the middle two of four, on the smooth curve through them (Catmull and Rom).
+/// Catmull-Rom interpolation between the middle two of four samples. There is no low-pass filter, so a device with a lower
+/// rate than the stream aliases.
 fn cubic([before, left, right, after]: [f32; 4], at: f32) -> f32 {
     let a = (3.0 * (left - right) - before + after) / 2.0;
     let b = before - 2.5 * left + 2.0 * right - after / 2.0;
@@ -311,7 +312,7 @@ fn to_float(frame: [i16; SOUND_CHANNELS as usize]) -> AudioFrame {
     frame.map(|sample| f32::from(sample) / 32_768.0)
 }
 
-/// What a volume in percent means for the amplitude: a cube, because ears count in ratios.
+/// The amplitude factor for a volume in percent: its cube, because loudness is perceived in ratios.
 pub fn loudness(percent: u8) -> f32 {
     (f32::from(percent.min(100)) / 100.0).powi(3)
 }

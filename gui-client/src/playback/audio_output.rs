@@ -1,9 +1,9 @@
-//! The sound device: opened when something with sound plays, closed some seconds after. It takes its samples from the
-//! [`AudioBuffer`] and tells it when they will be heard.
+//! The audio device. It is opened when a video with sound plays and closed a few seconds after, takes its samples from the
+//! [`AudioBuffer`], and reports when they will be heard.
 //!
-//! The thread "triptych-sound" owns the device, because some systems tie a device to the thread that opened it. The system's
-//! own thread calls back for samples; it only moves them out of the buffer, under a lock that nobody holds for longer than
-//! copying a chunk takes. Without a device, or when it goes away, videos play on silently.
+//! The thread "triptych-sound" owns the device, because some systems tie a device to the thread that opened it. The callback
+//! runs on a thread of the system and only copies samples out of the buffer. Everyone else holds the buffer's lock just as
+//! briefly: nothing is converted, allocated or freed under it. Without a device, or when it is lost, videos play silently.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -23,31 +23,31 @@ use super::{
     playout::Device,
 };
 
-/// The device is closed when nothing was to be heard for so long.
+/// The device is closed when it was not needed for this long.
 const IDLE_TIME: Duration = Duration::from_secs(3);
 
-/// Playing goes on without sound when the device is not open after this time.
+/// Playback starts without sound when the device is not open after this time.
 const OPENING_PATIENCE: Duration = Duration::from_millis(700);
 
-/// A device that has not asked for samples for so long has gone away without a word.
+/// A device that has requested no samples for this long is considered lost.
 const SILENT_DEVICE: Duration = Duration::from_secs(2);
 
-/// A device that complains for so long without a break is lost. PulseAudio behind ALSA also complains now and then for a
-/// moment (it knows no delay yet, or samples came late), and that means nothing.
+/// A device that reports errors for this long, without a pause of [`ERROR_BREAK`], is considered lost. PulseAudio behind ALSA
+/// reports brief errors now and then (its latency is not known yet, or samples came late), which mean nothing.
 const ERROR_PATIENCE: Duration = Duration::from_millis(600);
 const ERROR_BREAK: Duration = Duration::from_millis(150);
 
-/// A device that was lost is tried again after this time: the system may have switched to another.
+/// A lost device is opened again after this time: the system may have switched to another one.
 const REOPEN_TIME: Duration = Duration::from_secs(1);
 
-/// Callbacks before the device's word on its delay is trusted: it fills its buffers first.
+/// Callbacks after which the reported latency is reliable: the device fills its own buffers first.
 const WARM_UP_CALLBACKS: u32 = 4;
 
-/// How much the device asks for at once. Twice this is on its way to the ear, and a pause is heard after that; less makes
-/// gaps likely on a busy computer.
+/// Length of the device's period. Two periods are on their way to the ear, so a pause is heard after that; shorter periods
+/// make gaps likely on a busy computer.
 const PERIOD_MILLIS: u32 = 50;
 
-/// The device, and what it plays.
+/// The audio device and the buffer that it plays from. Owns the audio thread.
 pub struct AudioOutput {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -57,7 +57,7 @@ struct Shared {
     buffer: Mutex<AudioBuffer>,
     control: Mutex<Control>,
     changed: Condvar,
-    /// The device has come or gone.
+    /// Makes the window draw a frame after the device was opened or lost.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -66,16 +66,17 @@ struct Control {
     is_closing: bool,
     device: Device,
     opening_since: Instant,
-    /// The device complains: since when, and when it did so last.
-    trouble: Option<(Instant, Instant)>,
-    /// It is gone.
+    /// Times of the first and the last error of the current series.
+    errors: Option<(Instant, Instant)>,
+    /// The device is lost.
     has_failed: bool,
-    /// Times that the device ran out of samples although we gave them in time.
+    /// Under-runs of the device although samples were supplied in time.
     under_runs: u64,
 }
 
 impl AudioOutput {
-    /// Starts the thread; it sleeps until sound is wanted. `wake` has the window look at the playout again.
+    /// Starts the thread, which sleeps until sound is wanted. `wake` makes the window look at the player again. Fails when the
+    /// system has no thread left.
     pub fn start(wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(wake));
         let worker = Arc::clone(&shared);
@@ -83,12 +84,12 @@ impl AudioOutput {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Without any device: for tests, and for who wants none.
+    /// An output without a device, for tests.
     pub fn none() -> Self {
         Self { shared: Arc::new(Shared::new(|| {})), thread: None }
     }
 
-    /// What waits to be heard.
+    /// Locks the buffer. The device's callback waits meanwhile, so release it soon, and do not allocate.
     pub fn buffer(&self) -> MutexGuard<'_, AudioBuffer> {
         self.shared.buffer()
     }
@@ -113,7 +114,7 @@ impl AudioOutput {
         drop(spent);
     }
 
-    /// Whether a device is of use; it is opened, or closed after a while.
+    /// Sets whether a device is needed. It is opened at once, and closed after [`IDLE_TIME`].
     pub fn want(&self, is_wanted: bool, now: Instant) {
         let mut control = self.shared.control();
         if control.is_wanted == is_wanted || self.thread.is_none() {
@@ -128,7 +129,7 @@ impl AudioOutput {
         self.shared.changed.notify_all();
     }
 
-    /// How the device stands.
+    /// State of the device. One that takes longer than [`OPENING_PATIENCE`] to open counts as absent.
     pub fn device(&self, now: Instant) -> Device {
         let control = self.shared.control();
         match control.device {
@@ -139,7 +140,7 @@ impl AudioOutput {
         }
     }
 
-    /// Times that the device ran out of samples since the last call.
+    /// Number of under-runs since the last call.
     pub fn take_under_runs(&self) -> u64 {
         std::mem::take(&mut self.shared.control().under_runs)
     }
@@ -152,7 +153,7 @@ impl Drop for AudioOutput {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the sound thread panicked");
+            tracing::error!("the audio thread panicked");
         }
     }
 }
@@ -164,7 +165,7 @@ impl Shared {
             is_closing: false,
             device: Device::Absent,
             opening_since: Instant::now(),
-            trouble: None,
+            errors: None,
             has_failed: false,
             under_runs: 0,
         };
@@ -172,7 +173,7 @@ impl Shared {
     }
 
     fn buffer(&self) -> MutexGuard<'_, AudioBuffer> {
-        // A panic while the lock was held leaves at worst some samples out.
+        // Poisoning is ignored: after a panic under the lock, at worst some samples are missing.
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,7 +197,7 @@ impl Shared {
                     return;
                 }
                 control.has_failed = false;
-                control.trouble = None;
+                control.errors = None;
                 control.device = Device::Opening;
                 control.opening_since = Instant::now();
             }
@@ -206,21 +207,21 @@ impl Shared {
                     drop(stream);
                     self.set_device(Device::Absent);
                     if self.control().has_failed {
-                        tracing::info!("the sound device went away; videos play on without it");
+                        tracing::info!("the audio device was lost; videos play without sound until it is back");
                         self.rest(Some(REOPEN_TIME));
                     }
                 }
                 Err(error) => {
                     tracing::info!("videos play without sound: {error}");
                     self.set_device(Device::Absent);
-                    // Asked again for the next video, not all the time: systems without sound complain at length.
+                    // Tried again for the next video only: on systems without sound, each attempt prints many warnings.
                     self.rest(None);
                 }
             }
         }
     }
 
-    /// Returns when the device has failed, or was not wanted for a while.
+    /// Supervises the open device. Returns when it is lost, or was not needed for [`IDLE_TIME`].
     fn watch(&self) {
         let mut idle_since = None;
         loop {
@@ -231,18 +232,18 @@ impl Shared {
             if control.is_closing || control.has_failed || is_idle {
                 return;
             }
-            let wait = if control.trouble.is_some() { ERROR_BREAK } else { Duration::from_secs(1) };
+            let wait = if control.errors.is_some() { ERROR_BREAK } else { Duration::from_secs(1) };
             drop(self.changed.wait_timeout(control, wait).unwrap_or_else(PoisonError::into_inner));
             let last_fill = self.buffer().last_fill();
             let mut control = self.control();
-            control.trouble = control.trouble.filter(|(_, last)| last.elapsed() < ERROR_BREAK);
-            let is_lost = control.trouble.is_some_and(|(first, _)| first.elapsed() > ERROR_PATIENCE)
+            control.errors = control.errors.filter(|(_, last)| last.elapsed() < ERROR_BREAK);
+            let is_lost = control.errors.is_some_and(|(first, _)| first.elapsed() > ERROR_PATIENCE)
                 || last_fill.is_some_and(|last| last.elapsed() > SILENT_DEVICE);
             control.has_failed |= is_lost;
         }
     }
 
-    /// Waits for so long, or else until nothing is wanted any more.
+    /// Waits until sound is no longer wanted, or at most for `time`.
     fn rest(&self, time: Option<Duration>) {
         let until = time.map(|time| Instant::now() + time);
         let mut control = self.control();
@@ -267,11 +268,11 @@ impl Shared {
         let begun = Instant::now();
         let stream =
             self.build(&device, &supported, fixed).or_else(|_| self.build(&device, &supported, BufferSize::Default))?;
-        // What the device before asked for says nothing of this one.
+        // Callbacks of the device before do not count for this one.
         self.buffer().forget_fills();
         stream.play()?;
         tracing::debug!(
-            "sound device {device} opened in {} ms: {} samples at once, {} Hz, {} channels, {}",
+            "audio device {device} opened in {} ms: {} frames per period, {} Hz, {} channels, {}",
             begun.elapsed().as_millis(),
             stream.buffer_size().unwrap_or_default(),
             supported.sample_rate(),
@@ -332,11 +333,11 @@ impl Shared {
                 let mut control = watcher.control();
                 control.has_failed |= matches!(kind, ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated);
                 let now = Instant::now();
-                if let Some((_, last)) = &mut control.trouble {
+                if let Some((_, last)) = &mut control.errors {
                     *last = now;
                 } else {
-                    tracing::debug!("sound device: {error}");
-                    control.trouble = Some((now, now));
+                    tracing::debug!("audio device: {error}");
+                    control.errors = Some((now, now));
                     watcher.changed.notify_all();
                 }
             }
@@ -345,7 +346,7 @@ impl Shared {
     }
 }
 
-/// Stereo at our rate in floats is what needs no conversion; what comes near is next.
+/// Chooses the configuration that needs the least conversion: the rate of the stream first, then stereo, then 32-bit floats.
 fn choose(ranges: impl Iterator<Item = SupportedStreamConfigRange>) -> Option<SupportedStreamConfig> {
     let rank = |range: &SupportedStreamConfigRange| {
         let format = match range.sample_format() {
@@ -362,7 +363,7 @@ fn choose(ranges: impl Iterator<Item = SupportedStreamConfigRange>) -> Option<Su
     range.try_with_sample_rate(rate_hz)
 }
 
-/// Left and right into the channels that there are: one gets the mean, and those beyond two stay silent.
+/// Maps left and right to the channels of the device: a single one gets the mean, and those beyond two stay silent.
 fn spread<T: SizedSample + FromSample<f32>>([left, right]: [f32; 2], place: &mut [T]) {
     match place {
         [] => {}

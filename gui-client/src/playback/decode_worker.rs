@@ -1,4 +1,4 @@
-//! The thread that decodes pictures, and what it shares with the player.
+//! The thread that decodes pictures and thumbnails, and the state that it shares with [`super::player`].
 
 use std::{
     collections::VecDeque,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::event::ThumbnailKey;
 
-/// Buffers kept for reuse: those being looked ahead, one on the screen, one on its way back.
+/// Pixel buffers kept for reuse: those decoded ahead, one on the screen, and one on its way back.
 pub(super) const POOL_BUFFERS: usize = LOOKAHEAD_PICTURES + 2;
 
 /// Thumbnails that may wait to be decoded. The state keeps fewer than this on their way; more come only from a server that
@@ -38,9 +38,9 @@ impl Decode for PictureDecoder {
 pub(super) struct Shared {
     pub(super) audio: AudioOutput,
     pub(super) inner: Mutex<Inner>,
-    /// Something arrived, room was made, or it is time to go.
+    /// Signals the thread: a job arrived, there is room for another picture, or the player is being dropped.
     pub(super) changed: Condvar,
-    /// Has the window drawn again.
+    /// Makes the window draw a frame.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Inner {
     pub(super) playout: Playout<Vec<u8>, Picture>,
     pub(super) pool: Vec<Vec<u32>>,
     pub(super) display_size: (u32, u32),
-    /// Small pictures to decode when nothing else is.
+    /// Thumbnails to decode when no picture of the stream waits.
     pub(super) thumbnails: VecDeque<(ThumbnailKey, Vec<u8>)>,
     pub(super) decoded_thumbnails: Vec<(ThumbnailKey, Option<Picture>)>,
     pub(super) is_closing: bool,
@@ -62,7 +62,7 @@ enum DecodeJob {
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held leaves at worst a picture out; the buffer itself is sound.
+        // Poisoning is ignored: after a panic under the lock, at worst one picture is missing; the buffer itself stays valid.
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -84,14 +84,14 @@ impl Shared {
                     let decoded = decode(&jpeg, display_size, buffer);
                     drop(jpeg);
                     if let Err(error) = &decoded {
-                        tracing::warn!(stream = head.stream.0, index = head.index, %error, "picture dropped");
+                        tracing::warn!(stream = head.stream.0, index = head.index, %error, "dropped a picture that cannot be decoded");
                     }
                     self.finish(head, decoded.ok());
                 }
                 DecodeJob::Thumbnail { key, jpeg } => {
                     let decoded = decode(&jpeg, (u32::MAX, u32::MAX), Vec::new());
                     if let Err(error) = &decoded {
-                        tracing::debug!(video = key.0.0, %error, "no thumbnail");
+                        tracing::debug!(video = key.0.0, %error, "a thumbnail cannot be decoded");
                     }
                     self.lock().decoded_thumbnails.push((key, decoded.ok()));
                     (self.wake)();
@@ -114,7 +114,7 @@ impl Shared {
         }
     }
 
-    /// Waits for something to decode; none when it is time to go.
+    /// Waits for something to decode; `None` when the player is being dropped.
     fn next_job(&self) -> Option<DecodeJob> {
         let mut inner = self.lock();
         loop {

@@ -1,13 +1,13 @@
-//! From JPEG bytes to the picture that is due, and from samples to the sound that goes with it: a decoding thread, a
-//! sound thread and a pure playout buffer between them.
+//! Decodes and plays a stream: a thread for pictures, a thread for the audio device, and the pure playout buffer that decides
+//! which picture is due.
 //!
 //! ```text
 //! net thread ─┬─JPEG─> Playout.encoded ──> "triptych-decode" ──RGBA──> Playout.decoded ──due──> window
 //!     ^       │                                                              ^
-//!     │       │                                                  what is heard now: the clock
+//!     │       │                                                  audio position: the clock
 //!     │       │                                                              │
 //!     │       └─PCM──> AudioBuffer ──────> "triptych-sound" and the device ───┘
-//!     └───────────── credit: one for each picture shown or dropped, and each chunk handed to the device
+//!     └───────────── credit: for each picture shown or dropped, and each chunk handed to the device
 //! ```
 
 pub mod audio_buffer;

@@ -1,38 +1,37 @@
-//! One JPEG to one RGBA picture, no larger than its place on the screen can show.
+//! Decodes a JPEG to RGBA, reduced to about the size at which it is displayed.
 //!
-//! Averaging blocks of pixels down to the place costs less than uploading and sampling the whole picture (measured with
-//! software rendering, see docs/PERFORMANCE.md), and looks better than what a sampler picks out of a picture several
-//! times too large.
+//! Averaging blocks of pixels costs less than uploading and sampling the whole picture (measured with software rendering,
+//! see docs/PERFORMANCE.md), and looks better than the samples that a renderer picks from a picture several times too large.
 
 use std::io::Cursor;
 
 use common::limits::MAX_PICTURE_SIDE;
 use image::{ColorType, ImageDecoder, codecs::jpeg::JpegDecoder};
 
-/// Pixels to show, row by row; each is four bytes R, G, B, A in memory.
+/// A decoded picture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
-    /// Pixels in a row.
+    /// Pixels per row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// `width` times `height` of them.
+    /// `width * height` pixels, row by row; each is four bytes R, G, B, A in memory.
     pub pixels: Vec<u32>,
 }
 
 /// Bytes of a pixel in a JPEG: R, G, B.
 const CHANNELS: usize = 3;
 
-/// Why a picture cannot be shown.
+/// Why a picture cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
-    /// No JPEG, or a damaged one.
+    /// Not a JPEG, or a damaged one.
     #[error("not a readable JPEG: {0}")]
     Unreadable(String),
-    /// More pixels than are decoded.
+    /// Larger than [`MAX_PICTURE_SIDE`] on a side; refused before memory is allocated.
     #[error("a picture of {0}x{1} pixels is more than {MAX_PICTURE_SIDE} on a side")]
     TooLarge(u32, u32),
-    /// JFIF has grey and colour pictures, nothing else.
+    /// Neither greyscale nor RGB, the only colours of JFIF.
     #[error("a picture in {0:?}, neither grey nor RGB")]
     UnusualColours(ColorType),
     /// The decoder has a fault that this picture triggers.
@@ -40,17 +39,17 @@ pub enum PictureError {
     DecoderPanicked,
 }
 
-/// Decodes, and keeps what it needs for that between pictures.
+/// The decoder; keeps its working memory between pictures.
 #[derive(Debug, Default)]
 pub struct PictureDecoder {
-    /// R, G, B of each pixel as the JPEG has them.
+    /// The picture at full size: R, G, B of each pixel.
     full_size: Vec<u8>,
     row_sums: Vec<u16>,
 }
 
 impl PictureDecoder {
-    /// Decodes `jpeg` into `buffer`. When the place for it, in pixels of the screen, is at most half as large, the
-    /// picture is made smaller by a whole number, but not smaller than its place.
+    /// Decodes `jpeg` into `buffer`. When `display_size`, in pixels of the screen, is at most half as large as the picture, the
+    /// picture is reduced by a whole number, but never below `display_size`.
     pub fn decode(
         &mut self,
         jpeg: &[u8],
@@ -85,9 +84,8 @@ impl PictureDecoder {
         Ok(Picture { width: width / divisor, height: height / divisor, pixels: buffer })
     }
 
-    /// Averages blocks of `divisor` by `divisor` pixels. Rows are added up first: that loop runs over plain bytes, which
-    /// the compiler turns into vector instructions. Surplus pixels at the right and lower edge (fewer than one block)
-    /// are left out.
+    /// Averages blocks of `divisor` by `divisor` pixels. Rows are summed first: that loop runs over plain bytes, which the
+    /// compiler turns into vector instructions. Surplus pixels at the right and lower edge, fewer than a block, are dropped.
     fn average(&mut self, width: usize, divisor: usize, target: &mut [u32]) {
         let target_width = width / divisor;
         self.row_sums.resize(target_width * divisor * CHANNELS, 0);
@@ -119,17 +117,17 @@ fn rgba(r: u8, g: u8, b: u8) -> u32 {
     u32::from_ne_bytes([r, g, b, u8::MAX])
 }
 
-/// By which whole number a picture can be divided and still fill its place.
+/// The largest whole number by which a picture can be reduced and still fill `display_size`.
 fn divisor(width: usize, height: usize, display_size: (u32, u32)) -> usize {
-    // Up to 8 the sums of a column fit 16 bits, and the multiplication below stands for a division exactly.
+    // Up to 8, the sums of a column fit 16 bits, and multiplying by `reciprocal` equals an exact division.
     const LARGEST_DIVISOR: usize = 8;
     let (display_width, display_height) = (display_size.0.max(1) as usize, display_size.1.max(1) as usize);
-    // The place has the aspect of the largest variant, so the side that needs more pixels decides.
+    // The display area has the aspect ratio of the largest variant, so the side that needs more pixels decides.
     (width / display_width).min(height / display_height).clamp(1, LARGEST_DIVISOR)
 }
 
-/// What to multiply with, and shift right by 24 bits, to divide by `count`. The largest sum of `count` bytes, plus half a
-/// `count` for rounding, is below 256 times `count`, so the product fits 32 bits.
+/// The factor that divides by `count` when the product is shifted right by 24 bits. The largest sum of `count` bytes, plus
+/// half of `count` for rounding, is below `256 * count`, so the product fits 32 bits.
 fn reciprocal(count: u32) -> u32 {
     (1_u32 << 24).div_ceil(count)
 }

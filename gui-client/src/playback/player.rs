@@ -1,8 +1,9 @@
-//! The decoding thread, and the handle by which the window steers playback and takes pictures from it.
+//! The handle through which the window controls playback and takes pictures, and through which the network thread delivers
+//! them. The thread that decodes is in [`super::decode_worker`].
 //!
-//! One lock guards the playout buffer. It is held for a few moves of pointers only, never while decoding, so the network
-//! thread that puts pictures in and the window that takes them out do not wait for each other. The lock of the audio buffer
-//! is taken within it, never the other way round.
+//! One lock guards the playout buffer. It is held only while pointers move, never while decoding, so the network thread that
+//! adds pictures and the window that takes them do not wait for each other. The lock of the audio buffer is taken while this
+//! one is held, never the other way round.
 
 use std::{
     collections::VecDeque,
@@ -22,18 +23,18 @@ use super::{
 };
 use crate::event::{PictureSink, PlaybackStatus, ThumbnailKey};
 
-/// Owns the decoding thread.
+/// Plays one stream at a time, and decodes thumbnails. Owns the decode thread.
 pub struct Player {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where the network thread puts pictures.
+/// The network thread's end of a [`Player`].
 struct Sink(Arc<Shared>);
 
 impl Player {
-    /// Starts the thread. `wake` has the window drawn again; it is called when a picture is ready sooner or later than
-    /// the window could know.
+    /// Starts the thread. `wake` makes the window draw a frame; it is called when the player has something new at a time that
+    /// [`Self::next_due`] could not name. Fails when the system has no thread left.
     pub fn start(audio: AudioOutput, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
         Self::start_with(audio, wake, PictureDecoder::default)
     }
@@ -62,12 +63,12 @@ impl Player {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Where the network thread puts pictures.
+    /// Where the network thread delivers pictures and sound.
     pub fn sink(&self) -> Arc<dyn PictureSink> {
         Arc::new(Sink(Arc::clone(&self.shared)))
     }
 
-    /// Begins a stream; the figures of the one before come back.
+    /// Begins a stream; returns the figures of the one before.
     pub fn begin(&self, stream: StreamId, has_sound: bool, now: Instant) -> Option<Summary> {
         self.begin_at(stream, Epoch::default(), has_sound, now)
     }
@@ -75,11 +76,11 @@ impl Player {
     fn begin_at(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Option<Summary> {
         let mut inner = self.shared.lock();
         let summary = inner.playout.begin(stream, epoch, has_sound, now);
-        self.shared.silence(&inner, now);
+        self.shared.reset_audio(&inner, now);
         summary
     }
 
-    /// Begins another epoch of the stream, also of one that has ended here.
+    /// Begins another epoch of the stream, even of one that has ended here.
     pub fn seek(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) {
         let mut inner = self.shared.lock();
         if inner.playout.stream() != Some(stream) {
@@ -88,38 +89,38 @@ impl Player {
             return;
         }
         inner.playout.seek(epoch, now);
-        self.shared.silence(&inner, now);
+        self.shared.reset_audio(&inner, now);
     }
 
-    /// Stands still, or goes on.
+    /// Pauses or resumes.
     pub fn set_paused(&self, is_paused: bool, now: Instant) {
         let mut inner = self.shared.lock();
-        self.shared.listen(&mut inner, now);
+        self.shared.sync_audio(&mut inner, now);
         if !is_paused && inner.playout.has_sound() {
-            // Asked for before the clock goes on: a device that was closed meanwhile is waited for.
+            // Requested before the clock starts: if the device was closed meanwhile, the clock waits until it is open again.
             self.shared.audio.want(true, now);
             inner.playout.set_device(self.shared.audio.device(now), now);
         }
         inner.playout.set_paused(is_paused, now);
-        self.shared.listen(&mut inner, now);
+        self.shared.sync_audio(&mut inner, now);
     }
 
-    /// How loud from now on, from 0 to 100.
+    /// Sets the volume, from 0 to 100 percent.
     pub fn set_volume(&self, percent: u8) {
         self.shared.audio.buffer().set_volume(loudness(percent));
     }
 
-    /// Ends the stream at once and gives its figures.
+    /// Ends the stream at once and returns its figures.
     pub fn stop(&self) -> Option<Summary> {
         let mut inner = self.shared.lock();
-        // A pause is a good moment to give the memory of large pictures back.
+        // Nothing plays now, so the memory of large pictures can be freed.
         inner.pool.clear();
         let summary = inner.playout.stop();
-        self.shared.silence(&inner, Instant::now());
+        self.shared.reset_audio(&inner, Instant::now());
         summary
     }
 
-    /// Nothing more of this epoch follows what has arrived.
+    /// The server sends no more items of this epoch.
     pub fn source_ended(&self, stream: StreamId, epoch: Epoch, now: Instant) {
         self.shared.lock().playout.source_ended(stream, epoch, now);
     }
@@ -150,17 +151,17 @@ impl Player {
         std::mem::take(&mut self.shared.lock().decoded_thumbnails)
     }
 
-    /// How many pixels of the screen the picture's place has; larger pictures are made smaller while decoding.
+    /// Sets the size of the picture on the screen, in pixels. Larger pictures are reduced while decoding.
     pub fn set_display_size(&self, width: u32, height: u32) {
         self.shared.lock().display_size = (width, height);
     }
 
-    /// The picture to show now, when there is a new one.
+    /// The picture to show now, if there is a new one.
     pub fn due(&self, now: Instant) -> Option<(PictureHead, Picture)> {
         let mut inner = self.shared.lock();
-        self.shared.listen(&mut inner, now);
+        self.shared.sync_audio(&mut inner, now);
         let due = inner.playout.due(now);
-        self.shared.listen(&mut inner, now);
+        self.shared.sync_audio(&mut inner, now);
         drop(inner);
         if due.is_some() {
             self.shared.changed.notify_one();
@@ -168,17 +169,17 @@ impl Player {
         due
     }
 
-    /// When to call [`Self::due`] again.
+    /// When to call [`Self::due`] again; `None` when `wake` announces it.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         self.shared.lock().playout.next_due(now)
     }
 
-    /// Credit to be granted to the server now.
+    /// Credit to be granted to the server now, in pictures and sound chunks.
     pub fn take_credit(&self) -> Option<(StreamId, Epoch, u32)> {
         self.shared.lock().playout.take_credit()
     }
 
-    /// How the stream stands; none when nothing plays.
+    /// State of the stream; `None` when nothing plays.
     pub fn status(&self, now: Instant) -> Option<PlaybackStatus> {
         let inner = self.shared.lock();
         let playout = &inner.playout;
@@ -192,12 +193,12 @@ impl Player {
         })
     }
 
-    /// Decoded pictures that wait for their time.
+    /// Number of pictures that are decoded and not yet shown.
     pub fn decoded_count(&self) -> usize {
         self.shared.lock().playout.decoded_count()
     }
 
-    /// Takes back the buffer of a picture that is no longer shown.
+    /// Returns the pixel buffer of a picture that is no longer shown, to be used again.
     pub fn recycle(&self, pixels: Vec<u32>) {
         let mut inner = self.shared.lock();
         if inner.pool.len() < POOL_BUFFERS && inner.playout.stream().is_some() {
@@ -213,7 +214,7 @@ impl Drop for Player {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the decoding thread panicked");
+            tracing::error!("the decode thread panicked");
         }
     }
 }
@@ -231,10 +232,18 @@ impl PictureSink for Sink {
         match arrival {
             Arrival::Queued => self.0.changed.notify_one(),
             Arrival::Stale => {
-                tracing::debug!(stream = head.stream.0, index = head.index, "picture of an epoch that is over");
+                tracing::debug!(
+                    stream = head.stream.0,
+                    index = head.index,
+                    "dropped a picture of an epoch that is over"
+                );
             }
             Arrival::BeyondCredit => {
-                tracing::warn!(stream = head.stream.0, index = head.index, "picture without credit dropped");
+                tracing::warn!(
+                    stream = head.stream.0,
+                    index = head.index,
+                    "dropped a picture that was sent without credit"
+                );
             }
         }
     }
@@ -253,26 +262,28 @@ impl PictureSink for Sink {
         }
         match arrival {
             Arrival::Queued => {}
-            Arrival::Stale => tracing::debug!(stream = head.stream.0, "sound of an epoch that is over"),
-            Arrival::BeyondCredit => tracing::warn!(stream = head.stream.0, "sound without credit dropped"),
+            Arrival::Stale => tracing::debug!(stream = head.stream.0, "dropped sound of an epoch that is over"),
+            Arrival::BeyondCredit => {
+                tracing::warn!(stream = head.stream.0, "dropped sound that was sent without credit")
+            }
         }
     }
 }
 
 impl Shared {
-    /// Lets an item in. Also says whether it ends a stall: then those go on that are decoded already, and nobody else tells
-    /// the window so.
+    /// Adds an item. Also returns whether it ends a stall: then pictures that are decoded already become due, which the window
+    /// does not know.
     fn take_in(&self, item: impl FnOnce(&mut Playout<Vec<u8>, Picture>, Instant) -> Arrival) -> (Arrival, bool) {
         let mut inner = self.lock();
         let now = Instant::now();
         let was_due_known = inner.playout.next_due(now).is_some();
         let arrival = item(&mut inner.playout, now);
-        self.listen(&mut inner, now);
+        self.sync_audio(&mut inner, now);
         (arrival, !was_due_known && inner.playout.next_due(now).is_some())
     }
 
-    /// Tells the playout how the sound stands, and the sound how the playout does.
-    fn listen(&self, inner: &mut Inner, now: Instant) {
+    /// Exchanges state between playout and audio: device, audio position and under-runs one way, what is to be heard the other.
+    fn sync_audio(&self, inner: &mut Inner, now: Instant) {
         let playout = &mut inner.playout;
         self.audio.want(playout.wants_device(), now);
         let device = self.audio.device(now);
@@ -291,8 +302,8 @@ impl Shared {
         }
     }
 
-    /// What waits to be heard belongs to the past.
-    fn silence(&self, inner: &Inner, now: Instant) {
+    /// Discards the buffered audio, which belongs to an earlier epoch or stream.
+    fn reset_audio(&self, inner: &Inner, now: Instant) {
         self.audio.clear();
         self.audio.want(inner.playout.wants_device(), now);
     }

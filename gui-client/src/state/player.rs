@@ -363,7 +363,10 @@ impl PlayerState {
             return showing.go(to, now);
         }
         if status.is_finished && showing.going.is_none() {
-            showing.stage = Stage::Ended;
+            // Without a single picture to show, "ended" would hide that something is wrong.
+            let has_shown = status.shown.is_some();
+            showing.stage =
+                if has_shown { Stage::Ended } else { Stage::Failed("None of its pictures can be decoded.".into()) };
             showing.is_paused = false;
             showing.hold = None;
             showing.position_nanos = showing.duration_nanos;

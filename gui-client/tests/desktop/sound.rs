@@ -347,7 +347,7 @@ fn a_video_plays_on_when_the_sound_device_goes_away() {
     screen.click(&screen.find("Flashes", Area::Left));
     wait_for("a beep", || (!sound.beeps().is_empty()).then_some(()));
     sound.daemon.kill().unwrap();
-    client.wait_for_log("the sound device went away");
+    client.wait_for_log("the audio device was lost");
     flashes_seen.wait_for_more(2);
     client.kill();
 }

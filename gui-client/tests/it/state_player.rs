@@ -10,7 +10,7 @@ use common::{
     message::{Blob, EndReason},
 };
 use triptych_client::{
-    event::{NetCommand, NetEvent, PlaybackStatus},
+    event::{Hold, NetCommand, NetEvent, PlaybackStatus},
     state::{
         State,
         action::{Action, Moment},
@@ -359,4 +359,21 @@ fn a_thumbnail_that_was_dropped_while_it_was_decoded_is_not_kept() {
     let effects = state.apply(NetEvent::LibraryChanged(Library::default()), moment());
     assert!(effects == [Effect::DropThumbnail((VideoId(1), 1))]);
     assert!(!state.thumbnail_decoded((VideoId(1), 1), true));
+}
+
+#[test]
+fn a_stream_of_which_nothing_can_be_decoded_has_failed_and_not_ended() {
+    let mut state = joined();
+    let stream = scenes::watch(&mut state, 1);
+    scenes::start(&mut state, stream, 1);
+    let unreadable = PlaybackStatus {
+        position_nanos: None,
+        shown: None,
+        hold: Some(Hold::Unreadable),
+        ..scenes::report(stream, 0, 240)
+    };
+    state.report(unreadable, moment());
+    assert_eq!((&showing(&state).stage, showing(&state).hold), (&Stage::Opening, Some(Hold::Unreadable)));
+    state.report(PlaybackStatus { is_finished: true, ..unreadable }, moment());
+    assert!(matches!(showing(&state).stage, Stage::Failed(_)));
 }

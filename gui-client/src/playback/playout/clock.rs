@@ -1,20 +1,20 @@
-//! The time of one epoch of a stream: by the computer's clock, or by the sound that is being heard.
+//! The clock of an epoch: driven by the system clock, or by the audio position that is being heard.
 
 use std::time::{Duration, Instant};
 
-/// What is known of the sound that leaves the device.
+/// An audio position that the device reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heard {
-    /// Time in the stream of a sample …
+    /// Stream time of a sample …
     pub position: Duration,
-    /// … and when that sample is heard, which may lie ahead.
+    /// … and when that sample is heard, which may be in the future.
     pub at: Instant,
-    /// Time in the stream up to which samples were handed to the device.
+    /// Stream time up to which samples were handed to the device.
     pub until: Duration,
 }
 
 impl Heard {
-    /// Time in the stream that is heard at `now`, if samples never ran out.
+    /// Stream time that is heard at `now`, assuming that samples do not run out.
     pub fn position(&self, now: Instant) -> Duration {
         match now.checked_duration_since(self.at) {
             Some(passed) => self.position + passed,
@@ -23,40 +23,40 @@ impl Heard {
     }
 }
 
-/// Whether and how the time of an epoch passes.
+/// How stream time advances.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Clock {
-    /// No picture of the epoch was shown yet.
+    /// No picture of the epoch has been shown.
     Unstarted,
-    /// Stands at this time in the stream.
-    Standing { at: Duration },
-    /// Passes by the computer's clock: it was `at` at the moment `since`.
+    /// Stopped at this stream time: by a pause, a stall, or until enough is buffered.
+    Stopped { at: Duration },
+    /// Driven by the system clock: stream time was `at` at the instant `since`.
     Running { since: Instant, at: Duration },
-    /// Passes by the sound, and stands at `from` until some is heard.
-    Sounding { from: Duration, heard: Option<Heard> },
+    /// Driven by the audio device; stays at `from` until the device reports a position.
+    AudioDriven { from: Duration, heard: Option<Heard> },
 }
 
 impl Clock {
-    /// Time in the stream, once a picture was shown. With `is_bounded`, not beyond what was handed to the device: when
-    /// samples run out there, the time stands with the sound.
+    /// Stream time, once a picture has been shown. With `is_bounded`, not beyond the samples handed to the device: when they
+    /// run out, the clock stops with the sound.
     pub(super) fn position(&self, now: Instant, is_bounded: bool) -> Option<Duration> {
         match *self {
             Clock::Unstarted => None,
-            Clock::Standing { at } => Some(at),
+            Clock::Stopped { at } => Some(at),
             Clock::Running { since, at } => Some(at + now.saturating_duration_since(since)),
-            Clock::Sounding { from, heard: None } => Some(from),
-            Clock::Sounding { from, heard: Some(heard) } => {
+            Clock::AudioDriven { from, heard: None } => Some(from),
+            Clock::AudioDriven { from, heard: Some(heard) } => {
                 let limit = if is_bounded { heard.until } else { Duration::MAX };
                 Some(heard.position(now).min(limit).max(from))
             }
         }
     }
 
-    /// When the time in the stream will be, or was, `position`; none while it stands.
+    /// When stream time will be, or was, `position`; `None` while the clock is stopped.
     pub(super) fn instant_of(&self, position: Duration) -> Option<Instant> {
         let (at, since) = match *self {
             Clock::Running { since, at } => (at, since),
-            Clock::Sounding { heard: Some(heard), .. } => (heard.position, heard.at),
+            Clock::AudioDriven { heard: Some(heard), .. } => (heard.position, heard.at),
             _ => return None,
         };
         match position.checked_sub(at) {
@@ -65,8 +65,8 @@ impl Clock {
         }
     }
 
-    /// Whether the time passes, or is about to.
-    pub(super) fn is_going(&self) -> bool {
-        matches!(self, Clock::Running { .. } | Clock::Sounding { .. })
+    /// Whether stream time advances, or is about to.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Clock::Running { .. } | Clock::AudioDriven { .. })
     }
 }

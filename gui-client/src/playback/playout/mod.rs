@@ -1,16 +1,15 @@
-//! Which picture is due: a pure buffer between the network, the decoder, the screen and the sound device. It knows no
-//! thread and no clock; every call brings the time along.
+//! The playout buffer: decides which picture is due. It is pure: it starts no thread and reads no clock, and every call
+//! passes the time.
 //!
-//! A stream is watched in epochs, one for each place that the person goes to. What carries the number of an older
-//! epoch is stale. The clock of an epoch starts when its first picture is shown. With a sound device the sound that is
-//! being heard is the clock; without one, time itself. When the server leaves us without items the clock stands still
-//! ("buffering") and nothing is dropped; when this computer is too slow the clock runs on, and pictures that are overdue
-//! are dropped, before they are decoded if possible.
+//! A seek or a change of quality begins a new epoch of the stream; items that carry an older one are stale. The clock of an
+//! epoch starts when its first picture is shown. With an audio device, the audio position being heard is the clock; without
+//! one, the system clock is. When the server delivers too little, the clock stops (a stall) and nothing is dropped. When this
+//! computer is too slow, the clock runs on and overdue pictures are dropped, before they are decoded if possible.
 //!
 //! ```text
-//! Unstarted ──first picture──> Standing ──enough waits here──> Running (no sound or no device) ─┐
-//!     ^                           ^                       └──> Sounding (the device is ready) ──┤
-//!     └──────── seek ─────────────┴────────────────── pause, stall ─────────────────────────────┘
+//! Unstarted ──first picture──> Stopped ──enough is buffered──> Running (no sound or no device) ──┐
+//!     ^                           ^                        └──> AudioDriven (the device is ready) ──┤
+//!     └──────── seek ─────────────┴─────────────────── pause, stall ───────────────────────────────┘
 //! ```
 
 mod clock;
@@ -36,71 +35,71 @@ use self::{
     stream::{Stream, end_of, pts},
 };
 
-/// Pictures and sound chunks that the server may have on their way to us or that wait here: about 0.8 s at 30 frames/s
-/// with sound, and about 15 MB at 1440p.
+/// Credit window: pictures and sound chunks that are in flight or buffered here, at most. About 0.8 s at 30 frames/s with
+/// sound, and about 15 MB at 1440p.
 pub const WINDOW_ITEMS: u32 = 36;
 
-/// As many while paused: the picture of the place that was gone to, and the sound before it.
+/// Credit window while paused: enough for the picture of a seek and the sound around it.
 pub const PAUSED_WINDOW_ITEMS: u32 = 4;
 
-/// Decoded pictures that wait for their time. Few: one of 2560x1440 takes 14.7 MB.
+/// Pictures decoded ahead of their time, at most. Few, because one of 2560x1440 takes 14.7 MB.
 pub const LOOKAHEAD_PICTURES: usize = 4;
 
-/// Credit is returned in lots of this size, to spare the wire a message for each item.
+/// Credit is granted in lots of at least this size, which saves a message for each item.
 const GRANT_LOT_ITEMS: u32 = 4;
 
-/// A picture that is later than this is dropped if a later one is due as well. Up to it, a hiccup of the window is made
-/// up for by showing pictures in quick succession.
+/// A picture that is later than this is dropped if a later one is due as well. After a shorter hiccup of the window, the
+/// pictures are shown in quick succession instead.
 const LATENESS_LIMIT: Duration = Duration::from_millis(150);
 
-/// The same while sound is heard: it does not wait, and lips that come later than this are noticed.
+/// The same while audio is heard: audio does not wait, and lip-sync errors beyond this are noticeable.
 const LATENESS_LIMIT_WITH_SOUND: Duration = Duration::from_millis(60);
 
-/// A picture is shown up to this long before its time, because timers round.
+/// A picture may be shown this much before its time, because timers round.
 const EARLINESS_LIMIT: Duration = Duration::from_millis(2);
 
-/// With sound, the clock starts once so much of the stream waits: more than the device takes at once.
+/// With sound, the clock starts once this much of the stream is buffered: more than the device takes at once.
 const START_SPAN: Duration = Duration::from_millis(100);
 
-/// After a stall the clock goes on once so many pictures wait …
+/// After a stall the clock starts again once this many pictures are buffered …
 const RESUME_PICTURES: usize = 8;
 
-/// … or so much of the stream.
+/// … or this much of the stream.
 const RESUME_SPAN: Duration = Duration::from_millis(300);
 
-/// So many pictures in a row that cannot be decoded are more than a hiccup: the window says so.
+/// After this many pictures in a row that cannot be decoded, the window says so.
 const UNREADABLE_PICTURES: u32 = 4;
 
-/// How often to look whether the device has begun to sound.
-const LISTEN_INTERVAL: Duration = Duration::from_millis(5);
+/// Polling interval while the device has samples but has not reported an audio position.
+const AUDIO_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Times are rounded to nanoseconds, and samples are 20.8 µs apart.
+/// Tolerance in comparing times of samples: times are rounded to nanoseconds, and samples are 20.8 µs apart.
 const SOUND_TOLERANCE: Duration = Duration::from_micros(50);
 
-/// What became of an item that arrived.
+/// What [`Playout`] did with an item that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// It waits for its time.
+    /// It is buffered.
     Queued,
-    /// It belongs to a stream or an epoch that is over.
+    /// It was dropped: its stream or epoch is over.
     Stale,
-    /// The server sent more than was granted.
+    /// It was dropped: the server sent more than was granted.
     BeyondCredit,
 }
 
-/// Whether sound can be heard.
+/// State of the audio device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Device {
-    /// There is none, or none that works.
+    /// There is none that works.
     #[default]
     Absent,
-    /// It is being opened: worth waiting for.
+    /// It is being opened; playback waits for it.
     Opening,
     /// It takes samples.
     Ready,
 }
 
-/// The buffer. `E` is a picture as it came, `P` one to show.
+/// The playout buffer of one stream. `E` is an encoded picture, `P` a decoded one.
 #[derive(Debug)]
 pub struct Playout<E, P> {
     stream: Option<Stream>,
@@ -123,17 +122,16 @@ impl<E, P> Default for Playout<E, P> {
 }
 
 impl<E, P> Playout<E, P> {
-    /// Begins a stream, or takes one up again that has ended; what is left of the one before falls away, and its
-    /// figures come back.
+    /// Begins a stream, or resumes one that has ended. Drops what is left of the one before and returns its figures.
     ///
-    /// With `has_sound`, the device is wanted before the first chunk is here.
+    /// With `has_sound`, the device is opened before the first chunk arrives.
     pub fn begin(&mut self, id: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Option<Summary> {
         let summary = self.stop();
         self.stream = Some(Stream::new(id, epoch, has_sound, now));
         summary
     }
 
-    /// Begins another epoch of the stream. The picture that was shown last stays until there is one of the new epoch.
+    /// Begins another epoch of the stream. The picture on the screen stays until the new epoch has one.
     pub fn seek(&mut self, epoch: Epoch, now: Instant) {
         let waiting = self.waiting_pictures();
         let Some(stream) = &mut self.stream else { return };
@@ -143,7 +141,7 @@ impl<E, P> Playout<E, P> {
         stream.seek(epoch, now);
     }
 
-    /// Ends the stream at once and gives its figures.
+    /// Ends the stream at once and returns its figures.
     pub fn stop(&mut self) -> Option<Summary> {
         let waiting = self.waiting_pictures();
         self.encoded.clear();
@@ -153,42 +151,42 @@ impl<E, P> Playout<E, P> {
         Some(stream.timing.summary(stream.id, stream.tally))
     }
 
-    /// Stands still, or goes on.
+    /// Pauses or resumes.
     pub fn set_paused(&mut self, is_paused: bool, now: Instant) {
         let Some(stream) = &mut self.stream else { return };
-        if is_paused && stream.clock.is_going() {
-            stream.stand(now);
+        if is_paused && stream.clock.is_running() {
+            stream.stop_clock(now);
         }
         if is_paused {
-            stream.timing.break_off();
+            stream.timing.interrupt();
         }
         stream.is_paused = is_paused;
-        self.go_if_filled(now);
+        self.start_if_ready(now);
     }
 
-    /// Whether sound can be heard from now on.
+    /// Takes the state of the audio device.
     pub fn set_device(&mut self, device: Device, now: Instant) {
         if self.device == device {
             return;
         }
         self.device = device;
         let Some(stream) = &mut self.stream else { return };
-        if device != Device::Ready && matches!(stream.clock, Clock::Sounding { .. }) {
-            // It was unplugged: on without it.
+        if device != Device::Ready && matches!(stream.clock, Clock::AudioDriven { .. }) {
+            // It was unplugged: continue without it.
             let at = stream.position(now).unwrap_or_default();
             stream.clock = Clock::Running { since: now, at };
         } else if device == Device::Ready && matches!(stream.clock, Clock::Running { .. }) {
-            stream.stand(now);
+            stream.stop_clock(now);
         }
-        self.go_if_filled(now);
+        self.start_if_ready(now);
     }
 
-    /// What the device says of the sound.
+    /// Takes the audio position that the device reports.
     pub fn hear(&mut self, heard: Option<Heard>, now: Instant) {
         let (Some(stream), Some(heard)) = (&mut self.stream, heard) else { return };
         let position = stream.position(now);
-        let Clock::Sounding { from, heard: known } = &mut stream.clock else { return };
-        // What the device says of its delay varies a little; the time does not run backwards for it.
+        let Clock::AudioDriven { from, heard: known } = &mut stream.clock else { return };
+        // The reported latency varies a little; the clock must not run backwards because of it.
         *from = (*from).max(position.unwrap_or_default());
         *known = Some(heard);
         while stream.sound_ends.front().is_some_and(|&end| end <= heard.until + SOUND_TOLERANCE) {
@@ -197,17 +195,17 @@ impl<E, P> Playout<E, P> {
         }
     }
 
-    /// The device ran out of samples although it had been given them in time.
+    /// Counts under-runs of the device although samples were supplied in time.
     pub fn count_under_runs(&mut self, count: u64) {
         if let Some(stream) = &mut self.stream {
             stream.tally.under_runs += count;
         }
     }
 
-    /// From which time in the stream on sound is to be heard now; none when it is to be silent.
+    /// The stream time from which audio is to be heard; `None` while it is to be silent.
     pub fn sound_from(&self) -> Option<Duration> {
         match self.stream.as_ref()?.clock {
-            Clock::Sounding { from, .. } => Some(from),
+            Clock::AudioDriven { from, .. } => Some(from),
             _ => None,
         }
     }
@@ -217,22 +215,22 @@ impl<E, P> Playout<E, P> {
         self.stream.as_ref().is_some_and(|stream| stream.has_sound)
     }
 
-    /// Whether a device would be of use now.
+    /// Whether an audio device is needed now.
     pub fn wants_device(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.has_sound && !stream.is_paused)
     }
 
-    /// The stream that plays.
+    /// The current stream.
     pub fn stream(&self) -> Option<StreamId> {
         self.stream.as_ref().map(|stream| stream.id)
     }
 
-    /// Its epoch.
+    /// Its current epoch.
     pub fn epoch(&self) -> Option<Epoch> {
         self.stream.as_ref().map(|stream| stream.epoch)
     }
 
-    /// Takes in a picture from the server.
+    /// Takes a picture from the server.
     pub fn arrive(&mut self, head: PictureHead, encoded: E, now: Instant) -> Arrival {
         let is_drained = self.encoded.is_empty() && self.decoded.is_empty();
         let Some(stream) = &mut self.stream else { return Arrival::Stale };
@@ -244,16 +242,16 @@ impl<E, P> Playout<E, P> {
             && matches!(stream.clock, Clock::Running { .. })
             && stream.position(now).is_some_and(|position| position > pts(&head))
         {
-            // Late although credit was there and nothing waited here: not our doing, so the clock waits for it.
+            // Late although there was credit and the buffer was empty: the server is to blame, so the clock waits.
             stream.stall(pts(&head));
         }
         stream.arrived_until = stream.arrived_until.max(end_of(&head));
         self.encoded.push_back((head, encoded));
-        self.go_if_filled(now);
+        self.start_if_ready(now);
         Arrival::Queued
     }
 
-    /// Takes note of sound from the server, which lasts for `duration`.
+    /// Counts a chunk of sound from the server that lasts for `duration`. The samples themselves go to the audio buffer.
     pub fn arrive_sound(&mut self, head: SoundHead, duration: Duration, now: Instant) -> Arrival {
         let Some(stream) = &mut self.stream else { return Arrival::Stale };
         let arrival = stream.admit(head.stream, head.epoch);
@@ -263,34 +261,34 @@ impl<E, P> Playout<E, P> {
             stream.sound_ends.push_back(end);
             stream.arrived_until = stream.arrived_until.max(end);
             if self.device == Device::Ready && matches!(stream.clock, Clock::Running { .. }) {
-                // It had been started without.
-                stream.stand(now);
+                // The clock had been started without sound.
+                stream.stop_clock(now);
             }
-            self.go_if_filled(now);
+            self.start_if_ready(now);
         }
         arrival
     }
 
-    /// No more items of this epoch follow those that have arrived.
+    /// The server sends no more items of this epoch.
     pub fn source_ended(&mut self, id: StreamId, epoch: Epoch, now: Instant) {
         if let Some(stream) = self.stream.as_mut().filter(|stream| stream.id == id && stream.epoch == epoch) {
             stream.is_source_ended = true;
-            self.go_if_filled(now);
+            self.start_if_ready(now);
         }
     }
 
-    /// The next picture to decode, when there is room for it. Overdue ones are dropped on the way.
+    /// The next picture to decode, if there is room for it. Drops overdue ones first.
     pub fn next_job(&mut self, now: Instant) -> Option<(PictureHead, E)> {
         if self.decoding.is_some() || self.decoded.len() >= LOOKAHEAD_PICTURES {
             return None;
         }
         let stream = self.stream.as_mut()?;
-        if stream.clock.is_going()
+        if stream.clock.is_running()
             && let Some(position) = stream.position(now)
             && let Some((front, _)) = self.encoded.front()
             && position > pts(front) + stream.lateness_limit()
         {
-            // Too slow: go on with the first picture that is not due yet, or else the last one there is.
+            // Decoding is too slow: continue with the first picture that is not due yet, or else the last one.
             while self.encoded.get(1).is_some_and(|(second, _)| pts(second) <= position) {
                 self.encoded.pop_front();
                 stream.tally.late_at_decoder += 1;
@@ -301,7 +299,7 @@ impl<E, P> Playout<E, P> {
         Some(job)
     }
 
-    /// Takes a picture back from the decoder; `None` when it could not be read. One of an
+    /// Takes a picture from the decoder; `None` when it cannot be decoded. One of an
     /// earlier epoch is dropped.
     pub fn finish_job(&mut self, head: PictureHead, picture: Option<P>, now: Instant) {
         self.decoding = None;
@@ -316,19 +314,19 @@ impl<E, P> Playout<E, P> {
                 stream.tally.broken += 1;
             }
         }
-        self.go_if_filled(now);
+        self.start_if_ready(now);
     }
 
-    /// The picture to show now, when there is a new one. Called at [`Self::next_due`] and whenever else.
+    /// The picture to show now, if there is a new one. Call it at [`Self::next_due`]; earlier calls do no harm.
     pub fn due(&mut self, now: Instant) -> Option<(PictureHead, P)> {
         let is_drained = self.waiting_pictures() == 0;
         let stream = self.stream.as_mut()?;
         let Some(position) = stream.position(now) else {
-            // The first picture of an epoch is shown whenever it is there, also while paused.
+            // The first picture of an epoch is shown as soon as it is decoded, even while paused.
             let (head, picture) = self.decoded.pop_front()?;
-            stream.clock = Clock::Standing { at: pts(&head) };
+            stream.clock = Clock::Stopped { at: pts(&head) };
             stream.show(head, now);
-            self.go_if_filled(now);
+            self.start_if_ready(now);
             return Some((head, picture));
         };
         if matches!(stream.clock, Clock::Running { .. }) {
@@ -353,27 +351,26 @@ impl<E, P> Playout<E, P> {
         None
     }
 
-    /// When [`Self::due`] will have something new to say, as far as is known. Pictures that are still being decoded
-    /// announce themselves.
+    /// When to call [`Self::due`] again; `None` while that depends on a picture that has yet to arrive or to be decoded.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let stream = self.stream.as_ref().filter(|stream| stream.clock.is_going())?;
-        if matches!(stream.clock, Clock::Sounding { heard: None, .. }) {
-            return Some(now + LISTEN_INTERVAL);
+        let stream = self.stream.as_ref().filter(|stream| stream.clock.is_running())?;
+        if matches!(stream.clock, Clock::AudioDriven { heard: None, .. }) {
+            return Some(now + AUDIO_POLL_INTERVAL);
         }
         let due = match self.decoded.front() {
             Some((head, _)) => stream.clock.instant_of(pts(head))?,
-            // Nothing follows: this is when the last picture has stood its time, or when the stall begins.
+            // Nothing follows: at this time the last picture has been shown for its duration, or a stall begins.
             None if self.waiting_pictures() == 0 => {
                 stream.clock.instant_of(end_of(stream.last_shown.as_ref()?))? + EARLINESS_LIMIT
             }
             None => return None,
         };
-        // What is due by the clock but not by what the device has got is looked for again soon, not at once.
-        let is_waiting_for_sound = due <= now && matches!(stream.clock, Clock::Sounding { .. });
-        Some(if is_waiting_for_sound { now + LISTEN_INTERVAL } else { due })
+        // Due by the clock, but the samples handed to the device do not reach that far: poll instead of spinning.
+        let is_waiting_for_sound = due <= now && matches!(stream.clock, Clock::AudioDriven { .. });
+        Some(if is_waiting_for_sound { now + AUDIO_POLL_INTERVAL } else { due })
     }
 
-    /// Credit to be granted to the server now, in items.
+    /// Credit to be granted to the server now, in items; `None` when it is too little to be worth a message.
     pub fn take_credit(&mut self) -> Option<(StreamId, Epoch, u32)> {
         let held = self.held_items();
         let stream = self.stream.as_mut().filter(|stream| !stream.is_source_ended)?;
@@ -386,25 +383,24 @@ impl<E, P> Playout<E, P> {
         Some((stream.id, stream.epoch, items))
     }
 
-    /// Time in the stream at `now`: of the clock, or of the picture that stands still. None before the first picture of
-    /// the epoch.
+    /// Stream time at `now`, at most the end of the picture on the screen. `None` before the first picture of the epoch.
     pub fn position(&self, now: Instant) -> Option<Duration> {
         let stream = self.stream.as_ref()?;
         let shown_end = stream.last_shown.as_ref().map_or(Duration::ZERO, end_of);
         Some(stream.position(now)?.min(shown_end))
     }
 
-    /// Decoded pictures that wait for their time.
+    /// Number of pictures that are decoded and not yet shown.
     pub fn decoded_count(&self) -> usize {
         self.decoded.len()
     }
 
-    /// The picture that was shown last, of whatever epoch.
+    /// The picture that was shown last, possibly of an earlier epoch.
     pub fn last_shown(&self) -> Option<PictureHead> {
         self.stream.as_ref()?.last_shown
     }
 
-    /// Why the picture stands still although it should not.
+    /// Why there is no new picture although there should be one.
     pub fn hold(&self, now: Instant) -> Option<Hold> {
         let stream = self.stream.as_ref()?;
         if stream.unreadable_in_a_row >= UNREADABLE_PICTURES {
@@ -416,8 +412,8 @@ impl<E, P> Playout<E, P> {
                 let hold = if stream.unreadable_in_a_row > 0 { Hold::Unreadable } else { Hold::Source };
                 is_slow.then_some(hold)
             }
-            Clock::Standing { .. } => (stream.is_stalled && !stream.is_paused).then_some(Hold::Source),
-            Clock::Running { .. } | Clock::Sounding { .. } => {
+            Clock::Stopped { .. } => (stream.is_stalled && !stream.is_paused).then_some(Hold::Source),
+            Clock::Running { .. } | Clock::AudioDriven { .. } => {
                 let end = end_of(stream.last_shown.as_ref()?);
                 let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(2);
                 let is_undecoded = self.decoded.is_empty() && self.waiting_pictures() > 0;
@@ -426,14 +422,14 @@ impl<E, P> Playout<E, P> {
         }
     }
 
-    /// Whether everything that came was shown and has stood its time.
+    /// Whether every picture was shown, the last one for its duration.
     pub fn is_finished(&self, now: Instant) -> bool {
         let Some(stream) = &self.stream else { return false };
-        let has_stood = match (stream.position(now), &stream.last_shown) {
+        let is_over = match (stream.position(now), &stream.last_shown) {
             (Some(position), Some(head)) => position >= end_of(head),
             _ => true,
         };
-        stream.is_source_ended && self.waiting_pictures() == 0 && has_stood
+        stream.is_source_ended && self.waiting_pictures() == 0 && is_over
     }
 
     fn waiting_pictures(&self) -> usize {
@@ -446,18 +442,18 @@ impl<E, P> Playout<E, P> {
         u32::try_from(self.waiting_pictures() + sounds).unwrap_or(u32::MAX)
     }
 
-    fn go_if_filled(&mut self, now: Instant) {
+    fn start_if_ready(&mut self, now: Instant) {
         let (waiting, held) = (self.waiting_pictures(), self.held_items());
         let Some(stream) = &mut self.stream else { return };
-        let Clock::Standing { at } = stream.clock else { return };
-        let sounds_on = stream.sound_ends.back().is_some_and(|&end| end > at);
-        if stream.is_paused || sounds_on && self.device == Device::Opening {
+        let Clock::Stopped { at } = stream.clock else { return };
+        let has_sound_ahead = stream.sound_ends.back().is_some_and(|&end| end > at);
+        if stream.is_paused || has_sound_ahead && self.device == Device::Opening {
             return;
         }
         // The picture of a moment comes before its sound.
-        let lacks_sound = stream.has_sound && !sounds_on && self.device != Device::Absent;
+        let lacks_sound = stream.has_sound && !has_sound_ahead && self.device != Device::Absent;
         let span = stream.arrived_until.saturating_sub(at);
-        let is_enough = match (stream.is_stalled, sounds_on) {
+        let is_enough = match (stream.is_stalled, has_sound_ahead) {
             (true, _) => (waiting >= RESUME_PICTURES || span >= RESUME_SPAN) && !self.decoded.is_empty(),
             (false, true) => span >= START_SPAN,
             (false, false) => true,
@@ -468,7 +464,7 @@ impl<E, P> Playout<E, P> {
         if is_enough && !lacks_sound || is_all || is_rest {
             stream.is_stalled = false;
             stream.clock = match self.device {
-                Device::Ready if sounds_on => Clock::Sounding { from: at, heard: None },
+                Device::Ready if has_sound_ahead => Clock::AudioDriven { from: at, heard: None },
                 _ => Clock::Running { since: now, at },
             };
         }

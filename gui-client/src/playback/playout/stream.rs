@@ -1,4 +1,4 @@
-//! What the playout knows of the stream that plays, besides its pictures.
+//! State of the current stream and epoch, apart from the buffered pictures.
 
 use std::{
     collections::VecDeque,
@@ -22,11 +22,11 @@ pub(super) struct Stream {
     pub(super) is_stalled: bool,
     pub(super) last_shown: Option<PictureHead>,
     pub(super) is_source_ended: bool,
-    /// Granted in this epoch and not yet arrived.
+    /// Credit granted in this epoch whose items have not arrived.
     pub(super) outstanding_items: u32,
-    /// When each sound chunk that waits ends, in the stream.
+    /// Stream times at which the buffered sound chunks end.
     pub(super) sound_ends: VecDeque<Duration>,
-    /// Up to where the stream has arrived.
+    /// Stream time up to which pictures or sound have arrived.
     pub(super) arrived_until: Duration,
     pub(super) has_sound: bool,
     /// Pictures that could not be decoded since the last one that could.
@@ -55,7 +55,7 @@ impl Stream {
         }
     }
 
-    /// Everything of the epoch before is forgotten, but not what was on the screen.
+    /// Resets everything that belongs to the epoch before, except the picture on the screen.
     pub(super) fn seek(&mut self, epoch: Epoch, now: Instant) {
         self.tally.seeks += 1;
         self.epoch = epoch;
@@ -86,30 +86,30 @@ impl Stream {
         Arrival::Queued
     }
 
-    /// Time in the stream, once the clock has started.
+    /// Stream time; `None` before the first picture of the epoch.
     pub(super) fn position(&self, now: Instant) -> Option<Duration> {
-        // At the end, pictures may stand longer than the sound lasts.
+        // At the end, pictures may last longer than the sound.
         let is_bounded = !(self.is_source_ended && self.sound_ends.is_empty());
         self.clock.position(now, is_bounded)
     }
 
-    /// How late a picture may be and still be shown although another is due as well.
+    /// How late a picture may be and still be shown when a later one is due as well.
     pub(super) fn lateness_limit(&self) -> Duration {
-        if matches!(self.clock, Clock::Sounding { .. }) { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT }
+        if matches!(self.clock, Clock::AudioDriven { .. }) { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT }
     }
 
-    pub(super) fn stand(&mut self, now: Instant) {
+    pub(super) fn stop_clock(&mut self, now: Instant) {
         let at = self.position(now).unwrap_or_default();
-        self.clock = Clock::Standing { at };
+        self.clock = Clock::Stopped { at };
     }
 
     pub(super) fn stall(&mut self, at: Duration) {
         self.tally.stalls += 1;
         self.is_stalled = true;
-        self.clock = Clock::Standing { at };
+        self.clock = Clock::Stopped { at };
     }
 
-    /// Stands still when there is nothing to go on with and more is to come.
+    /// Begins a stall when the buffer has run dry and the source has not ended.
     pub(super) fn stall_if_dry(&mut self, position: Duration, is_drained: bool) {
         if self.is_source_ended {
             return;
@@ -120,7 +120,7 @@ impl Stream {
                     self.stall(end);
                 }
             }
-            Clock::Sounding { heard: Some(heard), .. } if self.sound_ends.is_empty() && position >= heard.until => {
+            Clock::AudioDriven { heard: Some(heard), .. } if self.sound_ends.is_empty() && position >= heard.until => {
                 self.tally.under_runs += 1;
                 self.stall(position);
             }
@@ -129,7 +129,7 @@ impl Stream {
     }
 
     pub(super) fn show(&mut self, head: PictureHead, now: Instant) {
-        if let Clock::Sounding { heard: Some(heard), .. } = self.clock {
+        if let Clock::AudioDriven { heard: Some(heard), .. } = self.clock {
             self.timing.offset.note(heard.position(now).abs_diff(pts(&head)));
         }
         self.timing.shown(now);

@@ -1,40 +1,40 @@
-//! What became of the items of a stream, in figures.
+//! Counters and times of a stream, for the log.
 
 use std::time::{Duration, Instant};
 
 use common::media::StreamId;
 
-/// Seeks whose times are remembered for the median; those beyond are only counted.
+/// Seek times that are kept for the median; further seeks are only counted.
 const MOST_SEEK_TIMES: usize = 1_000;
 
-/// What became of the pictures and the sound of one stream.
+/// What happened to the pictures and the sound of one stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Pictures shown.
     pub shown: u64,
-    /// Overdue before they were decoded.
+    /// Pictures dropped because they were overdue before they were decoded.
     pub late_at_decoder: u64,
-    /// Overdue after they were decoded.
+    /// Pictures dropped because they were overdue after they were decoded.
     pub late_at_display: u64,
-    /// No JPEG that can be read.
+    /// Pictures that could not be decoded.
     pub broken: u64,
-    /// Pictures and sound sent without credit.
+    /// Pictures and sound chunks that the server sent without credit.
     pub beyond_credit: u64,
-    /// Pictures still waiting when the person went elsewhere in the stream.
+    /// Pictures still buffered at a seek or a change of quality.
     pub unshown_at_seek: u64,
-    /// Pictures still waiting when the stream was stopped.
+    /// Pictures still buffered when the stream was stopped.
     pub unshown_at_stop: u64,
-    /// Pictures and sound of a stream or an epoch that was over.
+    /// Pictures and sound chunks of a stream or an epoch that was over.
     pub stale: u64,
-    /// How often the clock stood still for want of pictures or sound.
+    /// Stalls: times that the clock stopped because pictures or sound were missing.
     pub stalls: u64,
     /// Sound chunks handed to the device.
     pub sounds_played: u64,
-    /// Sound chunks whose time passed without a device.
+    /// Sound chunks whose time passed while there was no device.
     pub sounds_unheard: u64,
-    /// How often sound ran out at the device while more was to come.
+    /// Times that the device ran out of samples before the end of the sound.
     pub under_runs: u64,
-    /// How often the person went elsewhere in the stream, or to another quality.
+    /// Seeks and changes of quality.
     pub seeks: u64,
 }
 
@@ -45,39 +45,39 @@ impl Tally {
     }
 }
 
-/// A stream in figures, for the log.
+/// Figures of one stream, for the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Which stream.
+    /// The stream that they are about.
     pub stream: StreamId,
-    /// What became of its items.
+    /// Counters of its items.
     pub tally: Tally,
-    /// From the click to the first picture.
+    /// From the click to the first picture; `None` when none was shown.
     pub first_picture_after: Option<Duration>,
-    /// For how long pictures followed each other: without pauses and seeks.
+    /// Time during which pictures followed each other, without pauses and seeks.
     pub shown_for: Duration,
-    /// How often one picture followed another in that time.
+    /// Number of times that a picture followed another in that time.
     pub intervals: u64,
-    /// How far pictures were from their sound.
+    /// Lip-sync error.
     pub offset: Offset,
-    /// From a seek to its picture, the median.
+    /// Median time from a seek to its picture.
     pub seek_median: Option<Duration>,
 }
 
 impl Summary {
-    /// Pictures in a second, on average; 0 with fewer than two.
+    /// Average frames per second; 0 with fewer than two pictures.
     pub fn mean_frames_per_second(&self) -> f64 {
         if self.shown_for.is_zero() { 0.0 } else { self.intervals as f64 / self.shown_for.as_secs_f64() }
     }
 }
 
-/// How far pictures were from their sound when they were shown, either way. The first picture of an epoch does not
-/// count: it is shown as soon as it is there, before there is any sound.
+/// Lip-sync error: distance of pictures from their sound when they were shown, in either direction. The first picture of an
+/// epoch does not count, because it is shown as soon as it is decoded, before there is any sound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offset {
-    /// Pictures that had sound to compare with.
+    /// Number of pictures that were compared with sound.
     pub count: u64,
-    /// The largest.
+    /// The largest error.
     pub most: Duration,
     total: Duration,
 }
@@ -89,54 +89,54 @@ impl Offset {
         self.most = self.most.max(offset);
     }
 
-    /// The mean; none without sound.
+    /// The mean error; `None` without sound.
     pub fn mean(&self) -> Option<Duration> {
         (self.count > 0).then(|| self.total.div_f64(self.count as f64))
     }
 }
 
-/// Takes the times for the summary.
+/// Measures times for the summary.
 #[derive(Debug)]
 pub(super) struct Timing {
-    asked_at: Instant,
+    requested_at: Instant,
     first_shown_at: Option<Instant>,
-    /// Of the last picture, unless a pause or a seek lies between it and the next.
+    /// When the last picture was shown; `None` after a pause or a seek.
     last_shown_at: Option<Instant>,
     shown_for: Duration,
     intervals: u64,
     pub(super) offset: Offset,
-    /// When the epoch was asked for whose picture is awaited.
-    seek_asked_at: Option<Instant>,
+    /// When the seek was made whose picture has not been shown yet.
+    seek_requested_at: Option<Instant>,
     seek_times: Vec<Duration>,
 }
 
 impl Timing {
-    pub(super) fn new(asked_at: Instant) -> Self {
+    pub(super) fn new(requested_at: Instant) -> Self {
         Self {
-            asked_at,
+            requested_at,
             first_shown_at: None,
             last_shown_at: None,
             shown_for: Duration::ZERO,
             intervals: 0,
             offset: Offset::default(),
-            seek_asked_at: None,
+            seek_requested_at: None,
             seek_times: Vec::new(),
         }
     }
 
-    /// The next picture does not follow the last one directly.
-    pub(super) fn break_off(&mut self) {
+    /// The next picture does not follow the last one directly, so the time between them does not count.
+    pub(super) fn interrupt(&mut self) {
         self.last_shown_at = None;
     }
 
     pub(super) fn seek(&mut self, now: Instant) {
-        self.break_off();
-        self.seek_asked_at = Some(now);
+        self.interrupt();
+        self.seek_requested_at = Some(now);
     }
 
-    /// For how long a seek has waited for its picture.
+    /// How long a seek has been waiting for its picture; `None` without one.
     pub(super) fn seeking_for(&self, now: Instant) -> Option<Duration> {
-        self.seek_asked_at.map(|asked_at| now.saturating_duration_since(asked_at))
+        self.seek_requested_at.map(|requested_at| now.saturating_duration_since(requested_at))
     }
 
     pub(super) fn shown(&mut self, now: Instant) {
@@ -145,10 +145,10 @@ impl Timing {
             self.shown_for += now.saturating_duration_since(last);
             self.intervals += 1;
         }
-        if let Some(asked_at) = self.seek_asked_at.take()
+        if let Some(requested_at) = self.seek_requested_at.take()
             && self.seek_times.len() < MOST_SEEK_TIMES
         {
-            self.seek_times.push(now.saturating_duration_since(asked_at));
+            self.seek_times.push(now.saturating_duration_since(requested_at));
         }
     }
 
@@ -158,7 +158,7 @@ impl Timing {
         Summary {
             stream,
             tally,
-            first_picture_after: self.first_shown_at.map(|first| first.saturating_duration_since(self.asked_at)),
+            first_picture_after: self.first_shown_at.map(|first| first.saturating_duration_since(self.requested_at)),
             shown_for: self.shown_for,
             intervals: self.intervals,
             offset: self.offset,
