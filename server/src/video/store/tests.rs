@@ -30,7 +30,7 @@ struct Counted {
     made: AtomicUsize,
     /// This frame cannot be made.
     broken_frame: Option<usize>,
-    /// VideoService of this track wait until it is dropped.
+    /// Sources of this track wait until it is dropped.
     hanging: Option<Mutex<mpsc::Receiver<()>>>,
     is_done_hanging: Arc<AtomicBool>,
 }

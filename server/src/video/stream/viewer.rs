@@ -23,10 +23,20 @@ use super::{
 use crate::{
     outbox::Outbox,
     video::{
-        VideoService,
         library::{FileChange, Library, Video},
+        store::Store,
     },
 };
+
+/// The videos that a server offers, and the store that their frames are kept in: all that a stream is made from. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct VideoService {
+    /// Which videos there are.
+    pub library: Library,
+    /// Their frames.
+    pub store: Store,
+}
 
 /// A running stream. Dropping it ends the stream without notifying the client.
 pub struct Viewer {
