@@ -154,11 +154,11 @@ impl Import {
     /// several times in a second; `is_wanted` is asked as often, and when it says no, nothing is left behind.
     pub fn run(self, mut progress: impl FnMut(u64), is_wanted: impl Fn() -> bool) -> Result<Vec<PathBuf>, ImportError> {
         let folder = &self.order.folder;
-        let workshop = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
+        let staging = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
         let names: Vec<_> =
             self.plan.sizes.iter().map(|(_, height)| format!("{}_{height}p.mkv", self.plan.title)).collect();
         let target =
-            |(&(width, height), name): (&(u32, u32), &String)| Target { path: workshop.place(name), width, height };
+            |(&(width, height), name): (&(u32, u32), &String)| Target { path: staging.path_of(name), width, height };
         let targets: Vec<_> = self.plan.sizes.iter().zip(&names).map(target).collect();
         transcode(&self.order.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(|stop| match stop {
             DecodeError::Cancelled => ImportError::Interrupted,
@@ -169,7 +169,7 @@ impl Import {
         if let Some(taken) = names.iter().find(|name| !self.order.replaces && is_taken(&folder.join(name))) {
             return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
         }
-        let paths = workshop.finish(&names).map_err(|(path, error)| ImportError::File(path, error))?;
+        let paths = staging.finish(&names).map_err(|(path, error)| ImportError::File(path, error))?;
         for old in self.replaced.iter().filter(|old| !paths.contains(old)) {
             fs::remove_file(old).map_err(|error| ImportError::File(old.clone(), error))?;
         }

@@ -64,7 +64,7 @@ pub fn make_sample(folder: &Path, mut progress: impl FnMut(SampleProgress)) -> R
     let sound = melody();
     for (height, width, kbit_per_second) in SIZES {
         let name = format!("{TITLE}_{height}p.mkv");
-        let path = staging.place(&name);
+        let path = staging.path_of(&name);
         names.push(name);
         let format = ClipFormat { width, height, frames_per_second: FRAMES_PER_SECOND, frame_count, kbit_per_second };
         let mut canvas = Canvas::new(width, height);

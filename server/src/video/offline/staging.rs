@@ -1,8 +1,10 @@
-//! Where files are made before they get their names: a folder inside the video folder whose name begins with a dot, so
-//! that nobody sees it, and renaming is all that is left when everything is complete.
+//! A staging directory: where files are written before they get their names in the video folder. It lies inside the
+//! video folder, so that renaming is all that is left to do when every file is complete, and its name begins with a dot,
+//! so that no server offers what is in it.
 //!
-//! A workshop is locked while somebody works in it. One that is not was left behind by a program that was killed, and
-//! whoever works in the same video folder next clears it away.
+//! A staging directory holds a lock file that is locked while it is in use. One whose lock is free was left behind by a
+//! program that was killed; the next program that uses the same video folder removes it. Both creating and removing
+//! happen while the video folder itself is locked: between its creation and its lock, a new directory looks abandoned.
 
 use std::{
     fs, io,
@@ -12,46 +14,54 @@ use std::{
 const PREFIX: &str = ".triptych-making-";
 const LOCK: &str = "lock";
 
-/// A folder for unfinished files. Goes with everything in it when dropped.
+/// A directory for unfinished files. Removed with everything in it when dropped.
 #[derive(Debug)]
 pub(crate) struct StagingDir {
     path: PathBuf,
     videos: PathBuf,
-    /// Held until the end.
+    /// Locked until the end.
     _lock: fs::File,
 }
 
 impl StagingDir {
-    /// Makes one in the video folder, which is made too when it does not exist, and clears away abandoned ones.
+    /// Creates a directory in the video folder `videos`, which is created too when it does not exist, and removes
+    /// abandoned ones.
+    ///
+    /// # Errors
+    /// When the video folder cannot be created or written to.
     pub(crate) fn open(videos: &Path) -> io::Result<Self> {
         fs::create_dir_all(videos)?;
-        clear_abandoned(videos);
-        let path = (0..u32::MAX)
-            .map(|number| videos.join(format!("{PREFIX}{}-{number}", std::process::id())))
-            .find(|path| !path.exists())
-            .expect("some number is free");
-        fs::create_dir(&path)?;
+        // Some network file systems cannot lock a folder. Nothing is removed there.
+        let folder = fs::File::open(videos).and_then(|folder| folder.lock().map(|()| folder));
+        if folder.is_ok() {
+            remove_abandoned(videos);
+        }
+        let path = create_unique(videos)?;
         let lock = fs::File::create(path.join(LOCK))?;
-        // Where files cannot be locked, nothing is taken for abandoned either.
+        // Where files cannot be locked, no directory is taken for abandoned either.
         let _ = lock.try_lock();
         Ok(Self { path, videos: videos.to_owned(), _lock: lock })
     }
 
-    /// Where a file is made that will get this name.
-    pub(crate) fn place(&self, file_name: &str) -> PathBuf {
+    /// The path at which a file is written that will get this name.
+    pub(crate) fn path_of(&self, file_name: &str) -> PathBuf {
         self.path.join(file_name)
     }
 
-    /// Gives files that were made here their names, in place of any that had them, and returns where they are.
+    /// Moves the files with these names into the video folder, in place of any that had the names before, and returns
+    /// their paths.
+    ///
+    /// # Errors
+    /// The path that could not be written, with the error of the operating system.
     pub(crate) fn finish(self, file_names: &[String]) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
-        // On the disk before under its name: else a power failure may leave a name with nothing behind it.
+        // Synced before they are renamed: a power failure must not leave a name without contents.
         for file_name in file_names {
-            let path = self.place(file_name);
+            let path = self.path_of(file_name);
             fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| (path, error))?;
         }
         let finish = |file_name: &String| {
             let path = self.videos.join(file_name);
-            match fs::rename(self.place(file_name), &path) {
+            match fs::rename(self.path_of(file_name), &path) {
                 Ok(()) => Ok(path),
                 Err(error) => Err((path, error)),
             }
@@ -62,33 +72,52 @@ impl StagingDir {
 
 impl Drop for StagingDir {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!("{:?} is left behind: {error}", self.path);
+        match fs::remove_dir_all(&self.path) {
+            Ok(()) => {}
+            // Its lock file goes first, so another program may have taken it for abandoned and removed the rest.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!("cannot remove the staging directory {:?}: {error}", self.path),
         }
     }
 }
 
-fn clear_abandoned(videos: &Path) {
+/// Creates a directory with a name that no other staging directory has.
+fn create_unique(videos: &Path) -> io::Result<PathBuf> {
+    for number in 0..u32::MAX {
+        let path = videos.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Removes staging directories that no program uses. The video folder must be locked.
+fn remove_abandoned(videos: &Path) {
     for entry in fs::read_dir(videos).into_iter().flatten().flatten() {
-        let is_workshop = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if is_workshop && is_abandoned(&entry.path()) {
-            tracing::info!("clearing away what an interrupted run left in {:?}", entry.path());
-            // What stays is in nobody's way, and is tried again next time.
+        let is_staging = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_staging && is_abandoned(&entry.path()) {
+            tracing::info!("removing {:?}, left behind by an interrupted run", entry.path());
+            // What cannot be removed does no harm; the next run tries again.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-fn is_abandoned(workshop: &Path) -> bool {
-    match fs::File::open(workshop.join(LOCK)) {
+fn is_abandoned(staging: &Path) -> bool {
+    match fs::File::open(staging.join(LOCK)) {
         Ok(lock) => lock.try_lock().is_ok(),
-        // Killed between making the folder and the lock.
+        // The program was killed between creating the directory and the lock file.
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -99,18 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn files_get_their_names_at_the_end_and_the_workshop_goes() {
+    fn files_get_their_names_at_the_end_and_the_directory_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let workshop = StagingDir::open(folder.path()).unwrap();
-        fs::write(workshop.place("a"), "new").unwrap();
+        let staging = StagingDir::open(folder.path()).unwrap();
+        fs::write(staging.path_of("a"), "new").unwrap();
         fs::write(folder.path().join("a"), "old").unwrap();
         assert!(names(folder.path()).iter().all(|name| name == "a" || name.starts_with('.')));
-        let paths = workshop.finish(&["a".to_owned()]).unwrap();
+        let paths = staging.finish(&["a".to_owned()]).unwrap();
         assert_eq!((fs::read_to_string(&paths[0]).unwrap().as_str(), names(folder.path())), ("new", vec!["a".into()]));
     }
 
     #[test]
-    fn what_was_left_behind_is_cleared_and_what_is_in_use_is_not() {
+    fn what_was_left_behind_is_removed_and_what_is_in_use_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let left = folder.path().join(format!("{PREFIX}1-0"));
         fs::create_dir(&left).unwrap();
@@ -122,5 +151,23 @@ mod tests {
         assert!(busy.path.exists() && other.path.exists());
         drop((busy, other));
         assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn directories_that_are_created_at_once_do_not_remove_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let videos = folder.path();
+        let work = |worker: usize| {
+            for round in 0..30 {
+                let staging = StagingDir::open(videos).unwrap();
+                let name = format!("{worker}-{round}");
+                fs::write(staging.path_of(&name), &name).unwrap();
+                staging.finish(&[name]).unwrap();
+            }
+        };
+        thread::scope(|scope| (0..8).for_each(|worker| drop(scope.spawn(move || work(worker)))));
+        let made = names(videos);
+        assert_eq!(made.len(), 240, "{made:?}");
+        assert!(made.iter().all(|name| fs::read_to_string(videos.join(name)).unwrap() == *name));
     }
 }
