@@ -1,4 +1,4 @@
-//! Making the variants of a video from one file, as whoever runs the server does it: by the command line.
+//! The commands `import`, `sample` and `check`, run as programs.
 
 use std::{
     fs,
@@ -34,19 +34,19 @@ fn import(folder: &Path, file: &Path, more: &[&str]) -> Output {
     triptych(folder, &[&["import", file.to_str().unwrap()], more].concat())
 }
 
-fn words(output: &Output) -> String {
+fn error_text(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The one line that a failure says.
+/// The only line that a failed command prints.
 fn refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let words = words(output);
-    assert_eq!(words.lines().count(), 1, "{words}");
-    words
+    let error_text = error_text(output);
+    assert_eq!(error_text.lines().count(), 1, "{error_text}");
+    error_text
 }
 
-/// All names in the folder, those with a dot too.
+/// All names in the folder, hidden ones too.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -70,7 +70,7 @@ fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
     let made = import(folder.path(), &file, &["--heights", "240,96,360"]);
     assert!(made.status.success(), "{made:?}");
     assert_eq!(names(folder.path()), ["My film_240p.mkv", "My film_360p.mkv", "My film_96p.mkv"]);
-    assert!(words(&made).contains("644x360 is larger than the file's own 180 lines"), "{made:?}");
+    assert!(error_text(&made).contains("644x360 is larger than the file's own 180 lines"), "{made:?}");
     let library = scan(folder.path());
     let info = &library.videos[0];
     let sizes: Vec<_> =
@@ -81,14 +81,14 @@ fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
     let check = triptych(folder.path(), &["check"]);
     let table = String::from_utf8(check.stdout).unwrap();
     assert!(check.status.success() && table.matches("no conversion").count() == 3, "{table}");
-    assert!(table.matches("Opus").count() == 3 && table.contains("(heard)"), "{table}");
+    assert!(table.matches("Opus").count() == 3 && table.contains("(used)"), "{table}");
 }
 
 #[test]
 fn of_several_sound_tracks_the_first_that_can_be_decoded_is_taken() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file = elsewhere.path().join("Two.mkv");
-    // In different codings, so that what decodes one does not decode the other.
+    // In different codings, so that the decoder of one cannot decode the other.
     let description = "matroskamux name=mux ! filesink name=sink \
         videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
         audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux. \
@@ -137,7 +137,7 @@ fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
     assert!(Command::new("mkfifo").arg(place("pipe.mkv")).status().unwrap().success());
     assert!(try_it("pipe.mkv", &[]).contains("not a regular file"));
     assert!(try_it("song.mkv", &[]).contains("no video track"));
-    assert!(try_it("good.mp4", &["--heights", "241"]).contains("241 cannot be a height"));
+    assert!(try_it("good.mp4", &["--heights", "241"]).contains("241 is not a valid height"));
     assert!(try_it("good.mp4", &["--heights", "8000"]).contains("wide"));
     assert!(try_it("good.mp4", &["--title", "a/b"]).contains("--title"));
     assert!(try_it("good.mp4", &["--title", ".hidden"]).contains("--title"));
@@ -157,7 +157,7 @@ fn the_sample_is_as_good_as_an_import() {
 }
 
 #[test]
-fn check_fails_when_a_file_is_broken_and_not_because_of_strangers() {
+fn check_fails_when_a_file_is_broken_and_not_because_of_skipped_files() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "").unwrap();
     let fine = triptych(folder.path(), &["check"]);
@@ -215,7 +215,7 @@ fn an_interrupted_import_leaves_nothing_and_a_killed_one_is_cleared_away() {
     child.wait_with_output().unwrap();
     let left = names(folder.path());
     assert!(left.len() == 1 && left[0].starts_with('.'), "{left:?}");
-    assert_eq!(scan(folder.path()), Library::default(), "nobody sees what was left behind");
+    assert_eq!(scan(folder.path()), Library::default(), "an unfinished import is not offered");
     let short = elsewhere.path().join("Short.mp4");
     Clip::new(0, 9, 25).write(&short);
     assert!(import(folder.path(), &short, &["--heights", "96"]).status.success());

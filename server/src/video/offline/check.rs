@@ -1,5 +1,4 @@
-//! What a person who runs a server wants to know before the guests come: what is missing on this machine, and what
-//! each file in the video folder is good for.
+//! The `check` command: missing GStreamer elements and the state of each file in the video folder.
 
 use std::{fmt, path::Path};
 
@@ -10,19 +9,25 @@ use crate::video::{
     library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
 };
 
-/// Frame counts of the variants of one video may differ by so much: encoders drop one at the end.
-const SAME_FRAMES: u32 = 2;
+/// Frame counts of the variants of one video may differ by this much without a note: some encoders drop a frame at the
+/// end.
+const FRAME_COUNT_TOLERANCE: u32 = 2;
 
-/// What was found. Its text is for the console.
+/// Columns of the table: height, size, frames, length, coding, sound, effort.
+const COLUMNS: usize = 7;
+
+/// The result of a check. Its `Display` is the report for the console.
 #[derive(Debug)]
 pub struct Check {
     missing: Vec<Missing>,
-    videos: Vec<Report>,
-    /// Files that were meant to be variants and cannot be played.
+    videos: Vec<VideoReport>,
+    /// Files that are named like variants and cannot be played.
     broken: Vec<SkippedFile>,
+    /// Everything else in the folder.
     skipped: Vec<SkippedFile>,
 }
 
+/// A GStreamer element that is not installed.
 #[derive(Debug)]
 struct Missing {
     element: &'static str,
@@ -30,15 +35,17 @@ struct Missing {
     purpose: &'static str,
 }
 
+/// What is said about one video.
 #[derive(Debug)]
-struct Report {
+struct VideoReport {
     title: String,
-    variants: Vec<[String; 7]>,
-    remarks: Vec<String>,
+    /// A row of the table for each variant.
+    rows: Vec<[String; COLUMNS]>,
+    notes: Vec<&'static str>,
 }
 
 impl Check {
-    /// Looks for what is missing and reads every file in the folder. Blocks for as long as that takes.
+    /// Looks for missing elements and reads every file in the folder. Blocks for as long as that takes.
     ///
     /// # Errors
     /// When GStreamer does not start or the folder cannot be read.
@@ -50,18 +57,18 @@ impl Check {
                 missing.push(Missing { element, package, purpose });
             }
         };
-        look(elements::PLAYBACK, "playing");
-        look(elements::IMPORT, "importing");
-        look(elements::SAMPLE, "making the sample");
+        look(elements::PLAYBACK, "playback");
+        look(elements::IMPORT, "import");
+        look(elements::SAMPLE, "the sample");
         let catalog = Library::scan(folder)?.catalog();
-        let mut videos: Vec<_> = catalog.videos.values().map(|video| Report::of(video)).collect();
+        let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video)).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =
             catalog.skipped.iter().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
         Ok(Self { missing, videos, broken, skipped })
     }
 
-    /// Whether nothing is missing and nothing is broken.
+    /// Whether no element is missing and no file is broken.
     pub fn is_fine(&self) -> bool {
         self.missing.is_empty() && self.broken.is_empty()
     }
@@ -70,65 +77,66 @@ impl Check {
 /// Why nothing could be checked: one line with cause and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// GStreamer.
+    /// GStreamer does not start.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The folder.
+    /// The folder cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
 }
 
-impl Report {
+impl VideoReport {
     fn of(video: &Video) -> Self {
         let info = &video.info;
-        let source_of_sound = video.sound.as_ref().map(|sound| sound.file);
-        let variants = video.files.iter().zip(&info.variants).enumerate().map(|(number, (source, variant))| {
+        let sound_file = video.sound.as_ref().map(|sound| sound.file);
+        let rows = video.files.iter().zip(&info.variants).enumerate().map(|(number, (file, variant))| {
             [
                 format!("{}p", variant.height),
                 format!("{}x{}", variant.picture_width, variant.picture_height),
                 format!("{} frames", variant.frame_count),
-                length(source),
-                source.probed.coding.clone(),
-                sound(source, source_of_sound == Some(number)),
-                work(source).to_owned(),
+                length(file),
+                file.probed.coding.clone(),
+                sound(file, sound_file == Some(number)),
+                effort(file).to_owned(),
             ]
         });
-        let mut remarks = Vec::new();
+        let mut notes = Vec::new();
         let counts = || info.variants.iter().map(|variant| variant.frame_count);
-        if counts().max().unwrap_or(0) - counts().min().unwrap_or(0) > SAME_FRAMES {
-            remarks.push("the resolutions have different numbers of frames: it will jump where they meet".to_owned());
+        if counts().max().unwrap_or(0) - counts().min().unwrap_or(0) > FRAME_COUNT_TOLERANCE {
+            notes.push("the resolutions have different numbers of frames; playback jumps where they meet");
         }
         if info.variants.len() == 1 {
-            remarks.push("only one resolution".to_owned());
+            notes.push("there is only one resolution");
         }
         if info.variants.iter().any(|variant| variant.picture_height < variant.height / 2) {
-            remarks.push("the name of a file promises a much larger picture than there is".to_owned());
+            notes.push("the height in a file name is more than twice that of the picture");
         }
-        Self { title: info.title.clone(), variants: variants.collect(), remarks }
+        Self { title: info.title.clone(), rows: rows.collect(), notes }
     }
 }
 
-fn length(source: &ProbedFile) -> String {
-    let index = &source.probed.index;
+fn length(file: &ProbedFile) -> String {
+    let index = &file.probed.index;
     let nanos = index.end_nanos(index.len() - 1) - index.pts_nanos(0);
     format!("{}:{:04.1}", nanos / 60_000_000_000, (nanos % 60_000_000_000) as f64 / 1e9)
 }
 
-fn sound(source: &ProbedFile, is_heard: bool) -> String {
-    match &source.probed.sound {
-        Some(sound) if is_heard => format!("{} (heard)", sound.coding),
+fn sound(file: &ProbedFile, is_used: bool) -> String {
+    match &file.probed.sound {
+        Some(sound) if is_used => format!("{} (used)", sound.coding),
         Some(sound) => sound.coding.clone(),
         None => "no sound".to_owned(),
     }
 }
 
-fn work(source: &ProbedFile) -> &'static str {
-    let probed = &source.probed;
+/// What the file costs the server while it is played.
+fn effort(file: &ProbedFile) -> &'static str {
+    let probed = &file.probed;
     match (probed.is_jpeg_ready, probed.is_interlaced, probed.key_frames.is_some()) {
-        (_, _, false) => "read from its start for each seek",
-        (_, true, _) => "deinterlaced while playing",
-        (true, ..) => "no conversion",
-        (false, ..) => "converted while playing",
+        (_, _, false) => "seeks read it from its start",
+        (_, true, _) => "needs deinterlacing",
+        (true, ..) => "needs no conversion",
+        (false, ..) => "needs conversion",
     }
 }
 
@@ -138,23 +146,23 @@ impl fmt::Display for Check {
             writeln!(f, "MISSING for {purpose}: {element}; on Debian: apt install {package}")?;
         }
         if self.missing.is_empty() {
-            writeln!(f, "GStreamer has everything for playing, importing and making the sample.")?;
+            writeln!(f, "GStreamer has all elements for playback, import and the sample.")?;
         }
-        let rows = || self.videos.iter().flat_map(|video| &video.variants);
+        let rows = || self.videos.iter().flat_map(|video| &video.rows);
         let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; 7] = std::array::from_fn(width);
+        let widths: [usize; COLUMNS] = std::array::from_fn(width);
         for video in &self.videos {
             writeln!(f, "\n{}", video.title)?;
-            for row in &video.variants {
+            for row in &video.rows {
                 let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
                 writeln!(f, "  {}", cells.join("  ").trim_end())?;
             }
-            for remark in &video.remarks {
-                writeln!(f, "  note: {remark}")?;
+            for note in &video.notes {
+                writeln!(f, "  note: {note}")?;
             }
         }
         if self.videos.is_empty() {
-            writeln!(f, "\nThere are no videos in the folder.")?;
+            writeln!(f, "\nThe folder contains no videos.")?;
         }
         if !self.broken.is_empty() || !self.skipped.is_empty() {
             writeln!(f)?;

@@ -1,7 +1,7 @@
-//! Makes the variants of a triptych from one file: any that can be played.
+//! The `import` command: makes the variants of a triptych from one file in any format that can be played.
 //!
 //! ```text
-//! file ─► probe ─► transcode ─► workshop ─► TITLE_240p.mkv, TITLE_720p.mkv, TITLE_1440p.mkv
+//! file ─► probe ─► transcode ─► staging directory ─► TITLE_240p.mkv, TITLE_720p.mkv, TITLE_1440p.mkv
 //! ```
 //!
 //! The files get their names when all of them are complete.
@@ -27,14 +27,14 @@ use crate::video::{
     },
 };
 
-/// What is to be imported.
+/// What to import, and how.
 #[derive(Debug, Clone)]
 pub struct ImportOrder {
-    /// The file.
+    /// The file to import.
     pub file: PathBuf,
-    /// The video folder.
+    /// The video folder in which the variants are created.
     pub folder: PathBuf,
-    /// Title; without one the file's name without its extension.
+    /// Title of the video; `None` takes the file's name without its extension.
     pub title: Option<String>,
     /// Heights of the variants in pixels, even.
     pub heights: Vec<u32>,
@@ -42,14 +42,14 @@ pub struct ImportOrder {
     pub replaces: bool,
 }
 
-/// What an import makes.
+/// What an import will create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportPlan {
-    /// The title that the video will have.
+    /// Title of the video.
     pub title: String,
     /// Width and height of each variant in pixels, ascending.
     pub sizes: Vec<(u32, u32)>,
-    /// Height of the file's own picture, in pixels.
+    /// Height of the picture in the source file, in pixels.
     pub source_height: u32,
     /// Frames in each variant.
     pub frame_count: usize,
@@ -60,50 +60,53 @@ pub struct ImportPlan {
 /// Why nothing was imported: one line with cause and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Elements are missing.
+    /// GStreamer elements are missing.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// The file cannot be played.
-    #[error("{0:?} cannot be imported: {1}")]
-    ProbeError(PathBuf, String),
-    /// No file can have this name.
-    #[error("{0:?} cannot be a title; name another with --title, without slashes and at most 200 bytes long")]
+    #[error("cannot import {0:?}: {1}")]
+    Unplayable(PathBuf, String),
+    /// No file can have a name with this title.
+    #[error("{0:?} cannot be a title; choose one with --title: no slashes, no dot at its beginning, at most 200 bytes")]
     BadTitle(String),
-    /// There is one of that title.
-    #[error("there is a video {0:?} already ({1}); name another title with --title, or replace it with --force")]
+    /// A video or another entry of the folder has this title.
+    #[error("{0:?} already exists ({1}); choose another title with --title, or replace it with --force")]
     TitleInUse(String, String),
-    /// Replacing would delete what is imported.
+    /// Replacing the video would delete the file that is imported.
     #[error("{0:?} is part of the video that it would replace; move it out of the video folder first")]
     OwnSource(PathBuf),
     /// A height that no variant can have.
-    #[error("{0} cannot be a height; heights are even and at most {MAX_PICTURE_SIDE}")]
+    #[error("{0} is not a valid height; heights are even numbers up to {MAX_PICTURE_SIDE}")]
     BadHeight(u32),
-    /// A picture would be wider than anything that is played.
-    #[error("{0}p would be {1} pixels wide, more than {MAX_PICTURE_SIDE}; name lower ones with --heights")]
+    /// The picture would be wider than the limit.
+    #[error("{0}p would be {1} pixels wide, more than {MAX_PICTURE_SIDE}; choose lower heights with --heights")]
     TooWide(u32, u32),
-    /// The video folder or a file in it.
+    /// The video folder or a file in it cannot be written.
     #[error("cannot write {0:?}: {1}")]
     File(PathBuf, io::Error),
-    /// Decoding or encoding broke off.
-    #[error("{0:?} was not imported: {1}")]
-    Broken(PathBuf, String),
-    /// Somebody did not want it any more.
-    #[error("interrupted; nothing was changed in the video folder")]
+    /// Decoding or encoding failed.
+    #[error("importing {0:?} failed: {1}")]
+    Failed(PathBuf, String),
+    /// The import was cancelled.
+    #[error("import cancelled; the video folder was not changed")]
     Interrupted,
 }
 
-/// A file that can be imported, and what will be made of it.
+/// An import that is ready to run.
 #[derive(Debug)]
 pub struct Import {
     order: ImportOrder,
     plan: ImportPlan,
     probed: Probed,
-    /// Files that go when the new ones are there.
+    /// Files of the video that is replaced; deleted when the new ones are complete.
     replaced: Vec<PathBuf>,
 }
 
 impl Import {
-    /// Reads the file and looks whether there is a place for it. Changes nothing. Blocks while the file is read.
+    /// Reads the file and checks that its variants can be created. Changes nothing. Blocks while the file is read.
+    ///
+    /// # Errors
+    /// Every [`ImportError`] but `Failed` and `Interrupted`.
     pub fn prepare(order: ImportOrder) -> Result<Self, ImportError> {
         require(elements::IMPORT)?;
         let title = title_of(&order)?;
@@ -118,22 +121,22 @@ impl Import {
         if let Some(first) = replaced.first().filter(|_| !order.replaces) {
             return Err(ImportError::TitleInUse(title, file_name(first)));
         }
-        // Links and folders are no variants, but in the way all the same.
+        // Symbolic links and folders are no variants, but they occupy the name.
         let names = heights.iter().map(|height| format!("{title}_{height}p.mkv"));
-        let mut in_the_way = names.filter(|name| is_taken(&order.folder.join(name)));
-        if let Some(name) = in_the_way.find(|name| !order.replaces || !order.folder.join(name).is_file()) {
+        let mut occupied = names.filter(|name| is_taken(&order.folder.join(name)));
+        if let Some(name) = occupied.find(|name| !order.replaces || !order.folder.join(name).is_file()) {
             return Err(ImportError::TitleInUse(title, name));
         }
         let source = order.file.canonicalize().ok();
         if source.is_some() && replaced.iter().any(|file| file.canonicalize().ok() == source) {
             return Err(ImportError::OwnSource(order.file));
         }
-        // To open a pipe would wait until somebody writes into it.
+        // Opening a named pipe would block until a program writes into it.
         if fs::metadata(&order.file).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(ImportError::ProbeError(order.file, "not a regular file".to_owned()));
+            return Err(ImportError::Unplayable(order.file, "not a regular file".to_owned()));
         }
         let probed =
-            probe(&order.file).map_err(|flaw| ImportError::ProbeError(order.file.clone(), flaw.to_string()))?;
+            probe(&order.file).map_err(|error| ImportError::Unplayable(order.file.clone(), error.to_string()))?;
         let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;
         let plan = ImportPlan {
             title,
@@ -145,13 +148,17 @@ impl Import {
         Ok(Self { order, plan, probed, replaced })
     }
 
-    /// What will be made.
+    /// What the import will create.
     pub fn plan(&self) -> &ImportPlan {
         &self.plan
     }
 
-    /// Makes all variants and returns their files. `progress` gets the frames written so far, of all variants together,
-    /// several times in a second; `is_wanted` is asked as often, and when it says no, nothing is left behind.
+    /// Creates all variants and returns their paths. Blocks until then. Several times in a second, `progress` receives
+    /// the number of frames written so far, of all variants together, and `is_wanted` is called; when it returns `false`,
+    /// the import is cancelled.
+    ///
+    /// # Errors
+    /// `Failed`, `File`, `TitleInUse` or `Interrupted`; what was written to the staging directory is removed.
     pub fn run(self, mut progress: impl FnMut(u64), is_wanted: impl Fn() -> bool) -> Result<Vec<PathBuf>, ImportError> {
         let folder = &self.order.folder;
         let staging = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
@@ -160,12 +167,14 @@ impl Import {
         let target =
             |(&(width, height), name): (&(u32, u32), &String)| Target { path: staging.path_of(name), width, height };
         let targets: Vec<_> = self.plan.sizes.iter().zip(&names).map(target).collect();
-        transcode(&self.order.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(|stop| match stop {
-            DecodeError::Cancelled => ImportError::Interrupted,
-            stop => ImportError::Broken(self.order.file.clone(), stop.to_string()),
-        })?;
+        transcode(&self.order.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(
+            |error| match error {
+                DecodeError::Cancelled => ImportError::Interrupted,
+                error => ImportError::Failed(self.order.file.clone(), error.to_string()),
+            },
+        )?;
         self.check(&targets)?;
-        // It may have taken minutes, and somebody else may have been quicker.
+        // Transcoding may have taken minutes, in which another program may have used the title.
         if let Some(taken) = names.iter().find(|name| !self.order.replaces && is_taken(&folder.join(name))) {
             return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
         }
@@ -176,22 +185,23 @@ impl Import {
         Ok(paths)
     }
 
-    /// Whether what was made is what was promised: all of it plays, and all of it has the same frames.
+    /// Checks that every variant plays and that all have the same number of frames as the source.
     fn check(&self, targets: &[Target]) -> Result<(), ImportError> {
-        let broken = |words: String| ImportError::Broken(self.order.file.clone(), words);
+        let failed = |cause: String| ImportError::Failed(self.order.file.clone(), cause);
         let mut counts = Vec::new();
         for target in targets {
-            let made = probe(&target.path).map_err(|flaw| broken(format!("the {}p version: {flaw}", target.height)))?;
+            let made =
+                probe(&target.path).map_err(|error| failed(format!("the {}p variant: {error}", target.height)))?;
             counts.push(made.index.len());
         }
         let expected = self.plan.frame_count;
         let is_even = counts.windows(2).all(|pair| pair[0] == pair[1]);
-        // A decoder may put out a few frames more or fewer than were counted, but not stop half-way.
+        // A decoder may output a few frames more or fewer than the container has, but must not stop half-way.
         let is_whole = |&count: &usize| count.abs_diff(expected) <= 1 + expected / 50;
         if is_even && counts.iter().all(is_whole) {
             return Ok(());
         }
-        Err(broken(format!("the versions have {counts:?} frames instead of {expected}")))
+        Err(failed(format!("the variants have {counts:?} frames instead of {expected}")))
     }
 }
 
@@ -204,13 +214,13 @@ fn title_of(order: &ImportOrder) -> Result<String, ImportError> {
     let title = order.title.clone().unwrap_or_else(stem);
     let variant = VariantName { title: title.clone(), height: 240 };
     let is_name = VariantName::parse(&format!("{title}_240p.mkv")) == Some(variant);
-    let is_sound = is_name && !title.contains(['/', '\\']) && !title.starts_with('.') && title.len() <= 200;
-    if is_sound { Ok(title) } else { Err(ImportError::BadTitle(title)) }
+    let is_valid = is_name && !title.contains(['/', '\\']) && !title.starts_with('.') && title.len() <= 200;
+    if is_valid { Ok(title) } else { Err(ImportError::BadTitle(title)) }
 }
 
 /// Files in the folder that are variants of this title.
 fn files_of(folder: &Path, title: &str) -> Vec<PathBuf> {
-    // A folder that does not exist yet has none; one that cannot be read cannot be written to either.
+    // A folder that does not exist yet has none. One that cannot be read fails later, when it is written to.
     let files = list_folder(folder).map(|listing| listing.files).unwrap_or_default();
     let files = files.into_iter().filter(|(variant, _)| variant.title == title).flat_map(|(_, files)| files);
     files.map(|VariantFile { path, .. }| path).collect()

@@ -1,4 +1,6 @@
 //! The commands that run without a server: `import`, `sample` and `check`.
+//!
+//! `import` and `sample` write into a `staging` directory; `sample_painter` draws the frames of the sample.
 
 mod check;
 mod import;

@@ -1,4 +1,4 @@
-//! Generates a short video in three resolutions, so that a fresh checkout has something to play.
+//! The `sample` command: generates a short video in three resolutions, so that a fresh checkout has something to play.
 
 use std::{
     f32::consts::TAU,
@@ -31,21 +31,21 @@ const BELLS_HZ: [f32; SECONDS as usize] =
 /// Why there is no sample: one line with cause and remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// Elements are missing.
+    /// GStreamer elements are missing.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The folder or a file in it.
+    /// The folder or a file in it cannot be written.
     #[error("cannot write {0:?}: {1}")]
     File(PathBuf, io::Error),
-    /// The encoder.
+    /// Encoding failed.
     #[error("cannot encode {0:?}: {1}")]
     Encode(PathBuf, String),
 }
 
-/// How far the sample is.
+/// Progress of the generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleProgress {
-    /// Resolution being made.
+    /// Height of the resolution that is being generated.
     pub height: u32,
     /// Frames done, of all resolutions together.
     pub frames_done: u32,
@@ -53,8 +53,11 @@ pub struct SampleProgress {
     pub frames_total: u32,
 }
 
-/// Makes the sample in `folder`, which is made too when it does not exist, and returns its files. Takes some seconds
-/// and blocks; `progress` is called after each frame. The files get their names when all are complete.
+/// Generates the sample in `folder`, which is created when it does not exist, and returns the paths of its files. Blocks
+/// for some seconds; `progress` is called after each frame. The files get their names when all are complete.
+///
+/// # Errors
+/// Any [`SampleError`].
 pub fn make_sample(folder: &Path, mut progress: impl FnMut(SampleProgress)) -> Result<Vec<PathBuf>, SampleError> {
     require(elements::SAMPLE)?;
     let staging = StagingDir::open(folder).map_err(|error| SampleError::File(folder.to_owned(), error))?;
@@ -81,7 +84,7 @@ pub fn make_sample(folder: &Path, mut progress: impl FnMut(SampleProgress)) -> R
 }
 
 /// A bell at each second, together with the lamp in the picture; each third of the time has a chord of its own.
-/// 16-bit samples, one channel.
+/// 16-bit little-endian samples, one channel.
 fn melody() -> Vec<u8> {
     let rate = SOUND_RATE_HZ as f32;
     let sample = |audio_frame: u32| {
@@ -92,10 +95,10 @@ fn melody() -> Vec<u8> {
             (swing(1.0) + 0.35 * swing(2.0) + 0.12 * swing(3.0)) * (-3.2 * age).exp() * (age * 250.0).min(1.0)
         };
         let strike = seconds as u32;
-        // The one before still fades.
+        // The bell of the second before still fades out.
         let sum = ringing(strike) + strike.checked_sub(1).map_or(0.0, ringing);
         let fade = ((SECONDS as f32 - seconds) * 4.0).min(1.0);
         (sum * fade * 7_000.0) as i16
     };
-    (0..SECONDS * SOUND_RATE_HZ).flat_map(|moment| sample(moment).to_le_bytes()).collect()
+    (0..SECONDS * SOUND_RATE_HZ).flat_map(|audio_frame| sample(audio_frame).to_le_bytes()).collect()
 }

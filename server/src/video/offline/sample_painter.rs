@@ -1,9 +1,10 @@
-//! The generated sample: a sun that crosses the sky above rolling hills, with the resolution, the time and the frame
-//! number written large, and a lamp that flashes with the bell. Painted straight into planar 4:2:0, full-range BT.601, so that nothing converts it.
+//! Paints the frames of the sample: a sun that crosses the sky above rolling hills, with the resolution, the time and the
+//! frame number in large letters, and a lamp that flashes with the bell. Painted directly in planar 4:2:0, full-range
+//! BT.601, so that nothing has to convert it.
 
 use std::{f32::consts::TAU, ops::Range};
 
-/// Luma, blue difference, red difference.
+/// Luma, blue difference and red difference (Y, Cb, Cr).
 type Colour = [u8; 3];
 
 const SKY_TOP: Colour = [70, 168, 104];
@@ -13,11 +14,11 @@ const HILLS: [Colour; 3] = [[128, 140, 138], [92, 128, 112], [48, 122, 110]];
 const INK: Colour = [250, 128, 128];
 const SHADOW: Colour = [24, 128, 128];
 
-/// Where the ridge of each hill lies, and how far it rises and falls, in picture heights.
+/// Mean position and amplitude of the ridge of each hill, in picture heights.
 const RIDGES: [(f32, f32); 3] = [(0.62, 0.10), (0.72, 0.08), (0.84, 0.06)];
 
-/// Five columns and seven rows for each letter that the sample needs; bit 4 is the left column.
-const LETTERS: [(char, [u8; 7]); 14] = [
+/// A bitmap font of five columns and seven rows with the characters that the sample needs; bit 4 is the left column.
+const GLYPHS: [(char, [u8; 7]); 14] = [
     ('0', [14, 17, 19, 21, 25, 17, 14]),
     ('1', [4, 12, 4, 4, 4, 4, 14]),
     ('2', [14, 17, 1, 2, 4, 8, 31]),
@@ -34,13 +35,14 @@ const LETTERS: [(char, [u8; 7]); 14] = [
     ('s', [0, 0, 15, 16, 14, 1, 30]),
 ];
 
-/// A picture in planar 4:2:0. Both sides are even.
+/// A picture in planar 4:2:0 (I420). Width and height are even.
 pub(crate) struct Canvas {
     width: usize,
     height: usize,
-    /// Bytes from one row to the next, in luma and in the differences: multiples of four, as GStreamer has it.
+    /// Bytes from one row to the next, in the luma plane and in the difference planes: multiples of four, as GStreamer
+    /// expects.
     strides: [usize; 2],
-    /// All of luma, then both differences.
+    /// The luma plane, then both difference planes.
     bytes: Vec<u8>,
 }
 
@@ -71,7 +73,7 @@ impl Canvas {
         self.write(&counter, self.width as f32 - counter_width - 14.0 * unit, 208.0 * unit, 2.5 * unit);
     }
 
-    /// A lamp that flashes with the bell: at each second, for a tenth of one.
+    /// A lamp that flashes with the bell: for a tenth of each second.
     fn lamp(&mut self, seconds: f32) {
         let unit = self.height as f32 / 240.0;
         let colour = if seconds.fract() < 0.1 - f32::EPSILON { INK } else { SHADOW };
@@ -80,9 +82,9 @@ impl Canvas {
 
     fn sky(&mut self) {
         for row in 0..self.height {
-            let low = row as f32 / self.height as f32;
+            let share = row as f32 / self.height as f32;
             let mix = |plane: usize| {
-                (f32::from(SKY_TOP[plane]) * (1.0 - low) + f32::from(SKY_LOW[plane]) * low).round() as u8
+                (f32::from(SKY_TOP[plane]) * (1.0 - share) + f32::from(SKY_LOW[plane]) * share).round() as u8
             };
             self.span(row, 0..self.width, [mix(0), mix(1), mix(2)]);
         }
@@ -109,9 +111,9 @@ impl Canvas {
                 (height * (base - swing * wave)) as usize
             })
             .collect();
-        let (top, all) = (ridge.iter().min().copied().unwrap_or(0), ridge.iter().max().copied().unwrap_or(0));
+        let (top, bottom) = (ridge.iter().min().copied().unwrap_or(0), ridge.iter().max().copied().unwrap_or(0));
         for row in top..self.height {
-            if row > all {
+            if row > bottom {
                 self.span(row, 0..self.width, HILLS[layer]);
                 continue;
             }
@@ -128,14 +130,14 @@ impl Canvas {
         }
     }
 
-    /// Text with its left upper corner at `x`, `y`; `dot` is the size of one of its dots.
+    /// Writes text with its upper left corner at `x`, `y`; `dot` is the side of one dot of the font, in pixels.
     fn write(&mut self, text: &str, x: f32, y: f32, dot: f32) {
         for (offset, colour) in [(dot * 0.35, SHADOW), (0.0, INK)] {
-            for (place, letter) in text.chars().enumerate() {
-                let Some((_, rows)) = LETTERS.iter().find(|(known, _)| *known == letter) else { continue };
+            for (position, character) in text.chars().enumerate() {
+                let Some((_, rows)) = GLYPHS.iter().find(|(known, _)| *known == character) else { continue };
                 for (row, bits) in rows.iter().enumerate() {
                     for column in (0..5).filter(|column| bits >> (4 - column) & 1 == 1) {
-                        let left = x + offset + (place * 6 + column) as f32 * dot;
+                        let left = x + offset + (position * 6 + column) as f32 * dot;
                         let top = y + offset + row as f32 * dot;
                         self.block(left, top, dot, colour);
                     }
