@@ -170,8 +170,12 @@ impl eframe::App for App {
             let last = Duration::from_secs_f32(seconds.clamp(0.0, 1.0));
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
+        self.state.set_focused(ui::window::has_focus(ctx));
         self.apply_events(ctx);
         self.tick(ctx);
+        for command in ui::window::news(ctx, &self.state) {
+            ctx.send_viewport_cmd(command);
+        }
         self.play(ctx);
         self.take_thumbnails(ctx);
     }

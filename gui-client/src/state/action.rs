@@ -1,4 +1,4 @@
-//! What a person can do.
+//! What a person can do in the window.
 
 use std::time::Instant;
 
@@ -10,80 +10,81 @@ use common::{
 
 use crate::event::DraftId;
 
-/// One point in time on the two clocks that the state needs. Injected, so that tests own time.
+/// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// For durations: retries, the time from a click to a picture.
+    /// Monotonic, for durations: delays between attempts, the time from a click to a picture.
     pub instant: Instant,
-    /// For people: when a message was written, in milliseconds since 1970-01-01 UTC.
+    /// The calendar time at which a message is written, in milliseconds since 1970-01-01 UTC.
     pub unix_millis: u64,
 }
 
-/// With whom a conversation is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The other side of a conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
-    /// All who are online, each by an own key.
+    /// Everyone who is online; each message is encrypted for each of them.
+    #[default]
     Everyone,
-    /// Whoever holds this key.
+    /// The person with this key.
     Person(KeyId),
 }
 
-/// What stands at the right of the window.
+/// What the right column of the window shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SidePanel {
     /// The conversation with the selected peer.
     Conversation,
-    /// Every envelope that passed by.
+    /// Every envelope that the server relayed.
     Wire,
 }
 
-/// What a person did.
+/// One thing that the person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Typed in the address field.
+    /// The address field holds this text now.
     EditAddress(String),
-    /// Typed in the name field.
+    /// The name field holds this text now.
     EditName(String),
-    /// Wants in, with what the form holds.
+    /// Connect with the address and the name in the form.
     Connect,
-    /// Takes the name that the server offers.
+    /// Connect under the free name that the server suggested.
     ConnectAs(Name),
-    /// Does not wait for the next automatic try.
+    /// Connect now instead of at the next automatic attempt.
     ReconnectNow,
-    /// Gives up an attempt, or leaves the server.
+    /// Give up an attempt, or leave the server, and go back to the form.
     Leave,
-    /// Opens a conversation.
+    /// Open a conversation.
     Select(Peer),
-    /// Typed in the composer of the selected conversation.
+    /// The composer of the open conversation holds this text now.
     EditDraft(String),
-    /// Sends what the composer of the selected conversation holds.
+    /// Send the draft of the open conversation.
     Send,
-    /// Sends a failed message once more.
+    /// Send a failed message once more.
     Retry(DraftId),
-    /// Turns the panel at the right to the conversation or to the wire.
+    /// Switch the right column.
     ShowSide(SidePanel),
-    /// Plays a video from its start.
+    /// Play a video from its start. If it is playing already, nothing happens; if it is paused, it continues.
     Watch(VideoId),
-    /// Ends what plays.
+    /// End the video that plays.
     StopWatching,
-    /// Takes away what is left on the picture's place after an end or a failure.
+    /// Clear the player after the end of a video or a failure.
     ClosePlayer,
-    /// Has the video stand still, or go on; after its end, begin again.
+    /// Pause the video, or continue it; after its end, start again.
     TogglePause,
-    /// Goes to a time in the stream, in nanoseconds.
+    /// Seek to a time in the stream, in nanoseconds.
     SeekTo(u64),
-    /// Goes so many nanoseconds ahead or back.
+    /// Seek by this number of nanoseconds, forward or back.
     SeekBy(i64),
-    /// Goes to the last picture.
+    /// Seek to the last picture.
     SeekToLast,
-    /// Has the video stand still, so many pictures ahead or back.
+    /// Pause the video and step by this number of pictures, forward or back.
     Step(i32),
-    /// Goes on with other frames.
+    /// Continue in another resolution, or as a triptych.
     SetQuality(Quality),
-    /// Sets the volume, in percent.
+    /// Set the volume, in percent.
     SetVolume(u8),
-    /// Turns the volume up or down, in percent points.
+    /// Turn the volume up or down by this number of percentage points.
     ChangeVolume(i8),
-    /// Turns the sound off, or on again.
+    /// Mute or unmute the sound.
     ToggleMute,
 }

@@ -1,9 +1,11 @@
-//! The connection as a person sees it: a form, steps, online, problem.
+//! The connection as a person sees it: a form, the steps of an attempt, online, or a problem and the way out of it.
+//!
+//! The texts of every problem are composed here. What the server says in a refusal or a goodbye is a sentence of its own
+//! and is shown as such, never inside one of ours.
 
 use std::time::{Duration, Instant};
 
 use common::{
-    limits::PROTOCOL_VERSION,
     message::RefusalCode,
     name::{Name, NameError},
 };
@@ -12,41 +14,42 @@ use crate::event::{Offline, Progress};
 
 use super::action::Action;
 
-/// The first automatic try follows a broken link after this long; each further one after twice the time.
+/// Time from the loss of the connection to the first automatic attempt. Each further one waits twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The longest time between two automatic tries.
+/// The longest time between two automatic attempts.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// For so many tries after a break, "your name is in use" means our own connection that the server has not yet missed.
-const TRIES_UNTIL_OWN_GHOST_IS_GONE: u32 = 4;
+/// For this many attempts after a loss, "name in use" refers to our own old connection, which the server has not yet
+/// noticed to be dead. They take 1 + 2 + 4 + 8 seconds, and a server notices after ten.
+const ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE: u32 = 4;
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing is under way; the form waits, perhaps with [`Connection::problem`].
+    /// Not connected, and no attempt follows by itself. There may be a [`Connection::problem`].
     Idle,
     /// An attempt is under way.
     Attempting(Progress),
-    /// In.
+    /// Connected and entered in the dictionary.
     Online,
-    /// The next automatic try comes by itself.
+    /// Not connected; the next attempt follows by itself.
     Waiting {
-        /// When.
+        /// The time of the next attempt.
         retry_at: Instant,
     },
 }
 
-/// What went wrong, and the way on.
+/// What went wrong with the connection, and the way out. The texts are sentences for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionProblem {
     /// What happened.
     pub what: String,
     /// What it means and what to do.
     pub remedy: String,
-    /// The one button: its label, and what it does.
+    /// Label and action of the one button.
     pub button: Option<(String, Action)>,
-    /// Whether the server is not who it was: shown as a warning, not as a hitch.
+    /// Whether the identity of the server is in doubt: shown as an alarm instead of as a warning.
     pub is_alarming: bool,
 }
 
@@ -55,34 +58,43 @@ pub struct ConnectionProblem {
 pub struct Connection {
     /// `host` or `host:port`, as typed.
     pub address: String,
-    /// The name wished for, as typed.
+    /// The wanted name, as typed.
     pub name: String,
-    /// Where it stands.
+    /// The state of the connection.
     pub phase: Phase,
-    /// Why it is not online, when something went wrong.
+    /// Why it is not online, if something went wrong.
     pub problem: Option<ConnectionProblem>,
-    /// The server's certificate in short form; none on a plaintext link.
+    /// The short form of the server's certificate; `None` on a plaintext connection.
     pub server_fingerprint: Option<String>,
     /// Whether this connection was online and should be again.
     pub is_wanted: bool,
-    tries: u32,
+    /// Automatic attempts since the connection was lost.
+    attempts: u32,
 }
 
 impl Connection {
-    /// A form filled in and untouched.
+    /// The form at the start, filled in.
     pub fn new(address: String, name: String) -> Self {
-        Self { address, name, phase: Phase::Idle, problem: None, server_fingerprint: None, is_wanted: false, tries: 0 }
+        Self {
+            address,
+            name,
+            phase: Phase::Idle,
+            problem: None,
+            server_fingerprint: None,
+            is_wanted: false,
+            attempts: 0,
+        }
     }
 
-    /// Whether messages and videos flow.
+    /// Whether messages and videos can be exchanged with the server.
     pub fn is_online(&self) -> bool {
         self.phase == Phase::Online
     }
 
-    /// Why the form as typed cannot be sent, in words for a person.
+    /// Why the form as typed cannot be submitted, as a sentence.
     pub fn form_hint(&self) -> Option<String> {
         if self.address.trim().is_empty() {
-            return Some("Enter the server's address, for example 127.0.0.1.".into());
+            return Some("Enter the address of the server, for example 192.168.1.5.".into());
         }
         match Name::parse(self.name.trim()) {
             Ok(_) => None,
@@ -91,17 +103,28 @@ impl Connection {
         }
     }
 
+    pub(super) fn edit_address(&mut self, address: String) {
+        self.address = address;
+        self.problem = None;
+    }
+
+    pub(super) fn edit_name(&mut self, name: String) {
+        self.name = name;
+        // An alarm is about the server, whatever the name.
+        self.problem = self.problem.take().filter(|problem| problem.is_alarming);
+    }
+
     pub(super) fn begin_attempt(&mut self) {
         self.phase = Phase::Attempting(Progress::Connecting);
         if !self.is_wanted {
-            // Otherwise it stays until the link is back, so that nothing jumps with each try.
+            // A lost connection keeps its message until it is back, so that the layout does not jump with each attempt.
             self.problem = None;
         }
     }
 
-    /// The person will not wait: the delays begin anew.
-    pub(super) fn forget_tries(&mut self) {
-        self.tries = 0;
+    /// Starts the delays between attempts anew, because the person asked for an attempt.
+    pub(super) fn reset_attempts(&mut self) {
+        self.attempts = 0;
     }
 
     pub(super) fn came_online(&mut self, server_fingerprint: Option<String>) {
@@ -109,24 +132,24 @@ impl Connection {
         self.problem = None;
         self.server_fingerprint = server_fingerprint;
         self.is_wanted = true;
-        self.tries = 0;
+        self.attempts = 0;
     }
 
-    /// Takes in why the connection is not there, and decides whether it is tried again.
+    /// Takes in why there is no connection, and decides whether another attempt follows by itself.
     pub(super) fn went_offline(&mut self, offline: Offline, now: Instant) {
         let is_retried = self.is_wanted
             && match &offline {
                 Offline::Unreachable { .. } | Offline::Goodbye(_) => true,
                 Offline::Refused { code: RefusalCode::NameInUse | RefusalCode::KeyInUse, .. } => {
-                    self.tries < TRIES_UNTIL_OWN_GHOST_IS_GONE
+                    self.attempts < ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE
                 }
                 Offline::Refused { code: RefusalCode::TooLate | RefusalCode::Full, .. } => true,
                 _ => false,
             };
         self.problem = problem(offline, is_retried);
         self.phase = if is_retried {
-            let delay = FIRST_RETRY_DELAY.saturating_mul(1 << self.tries.min(16)).min(LONGEST_RETRY_DELAY);
-            self.tries += 1;
+            let delay = FIRST_RETRY_DELAY.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_RETRY_DELAY);
+            self.attempts += 1;
             Phase::Waiting { retry_at: now + delay }
         } else {
             Phase::Idle
@@ -138,7 +161,7 @@ impl Connection {
 }
 
 fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
-    let hitch = |what: String, remedy: String, label: &str| ConnectionProblem {
+    let warning = |what: String, remedy: String, label: &str| ConnectionProblem {
         what,
         remedy,
         button: Some(if is_retried {
@@ -150,57 +173,55 @@ fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
     };
     Some(match offline {
         Offline::Left => return None,
-        Offline::Unreachable { what, remedy } => hitch(what, remedy, "Try again"),
-        Offline::Goodbye(reason) => hitch(
-            format!("The server ended the connection: {reason}"),
-            "Your conversations stay here. You can join again when the server is back.".into(),
+        Offline::Unreachable { what, remedy } => warning(what, remedy, "Try again"),
+        Offline::Goodbye(reason) => warning(
+            "The server ended the connection.".into(),
+            format!("{} Your conversations are kept.", sentence(&reason)),
             "Join again",
         ),
-        Offline::Refused { code, message, suggestion } => refusal(code, message, suggestion, is_retried),
+        Offline::Refused { code, message, suggestion } => refusal(code, &message, suggestion, is_retried),
         Offline::CertificateChanged { expected, found, known_servers_file } => ConnectionProblem {
-            what: "This is not the server that you joined before.".into(),
+            what: "The identity of this server has changed.".into(),
             remedy: format!(
-                "It shows the certificate {found}; the one remembered from the first visit is {expected}. \
-                 Somebody may be listening in between, or the server was set up anew. Ask the person who runs it \
-                 which one its console names. Only if it is {found}: remove this server's entry from {known_servers_file} \
-                 and join again."
+                "Either the server was reinstalled, or someone is impersonating it. Ask the person who runs it to read \
+                 out the certificate that its console shows. It was {expected} when you first joined, and it is {found} \
+                 now. Only if the console shows {found}, remove this server's entry from {known_servers_file} and \
+                 join again."
             ),
             button: None,
             is_alarming: true,
         },
-        Offline::Identity { what, remedy } => hitch(what, remedy, "Try again"),
+        Offline::Identity { what, remedy } => warning(what, remedy, "Try again"),
     })
 }
 
-fn refusal(code: RefusalCode, message: String, suggestion: Option<Name>, is_retried: bool) -> ConnectionProblem {
+fn refusal(code: RefusalCode, message: &str, suggestion: Option<Name>, is_retried: bool) -> ConnectionProblem {
     let connect = |label: &str| Some((label.to_owned(), Action::Connect));
+    let message = sentence(message);
     let (what, remedy, button) = match code {
         RefusalCode::NameInUse | RefusalCode::KeyInUse if is_retried => (
-            "The server still holds your broken connection.".to_owned(),
-            "It lets go of it within ten seconds; the next try follows by itself.".to_owned(),
+            "The server has not yet closed your previous connection.".to_owned(),
+            "It does so within ten seconds, and the next attempt follows by itself.".to_owned(),
             Some(("Reconnect now".to_owned(), Action::ReconnectNow)),
         ),
         RefusalCode::NameInUse => {
             let button = suggestion.map(|name| (format!("Join as {name}"), Action::ConnectAs(name)));
             ("This name is taken.".to_owned(), message, button)
         }
-        RefusalCode::VersionMismatch => (
-            "The server speaks another version.".to_owned(),
-            format!(
-                "{message} This client speaks protocol version {PROTOCOL_VERSION}; bring both to the same release."
-            ),
-            connect("Try again"),
-        ),
-        RefusalCode::BadName => ("The server does not take this name.".to_owned(), message, None),
+        RefusalCode::VersionMismatch => {
+            ("The server and this client do not match.".to_owned(), message, connect("Try again"))
+        }
+        RefusalCode::BadName => ("The server does not accept this name.".to_owned(), message, None),
         RefusalCode::Full => ("The server is full.".to_owned(), message, connect("Try again")),
-        _ => ("The server refused to let you in.".to_owned(), message, connect("Try again")),
+        _ => ("The server refused the connection.".to_owned(), message, connect("Try again")),
     };
     ConnectionProblem { what, remedy, button, is_alarming: false }
 }
 
-/// Capital letter in front, full stop behind.
+/// Makes a sentence of a server's text: a capital letter at the start and a full stop at the end. The texts of this
+/// release are sentences already; those of older servers are clauses.
 pub(crate) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
+    let mut chars = text.trim_end().chars();
     let mut sentence: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');

@@ -1,4 +1,4 @@
-//! Conversations: what was said with whom, what became of it, and what is being written.
+//! Conversations: messages with their delivery state, and the draft that is being written.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,75 +12,73 @@ use crate::event::{DraftId, ReceivedMessage};
 
 use super::action::Peer;
 
-/// Messages kept in one conversation; the oldest fall away.
+/// Messages kept in one conversation; beyond that the oldest is dropped.
 const MAX_MESSAGES: usize = 2_000;
 
-/// From how many bytes before the limit on the composer counts.
+/// The composer shows the length of a draft from this many bytes on.
 const COUNTER_FROM_BYTES: usize = MAX_TEXT_BYTES - 1_024;
 
 /// Who wrote a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
-    /// This client.
+    /// The person at this client.
     Me,
-    /// Somebody else.
+    /// Someone else.
     Other {
-        /// The name at that time.
+        /// The sender's name when the message arrived.
         name: Name,
-        /// The key that signed.
+        /// The key that signed the message.
         key: KeyId,
     },
 }
 
-/// What became of a message.
+/// The delivery state of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// It came from somebody else.
+    /// It came from someone else.
     Received,
-    /// Being sealed.
+    /// It is being encrypted.
     Pending(DraftId),
-    /// Given to the server.
+    /// It is on its way to the server.
     Sent(DraftId, MessageId),
-    /// Came back from the server, so everybody online has it.
+    /// The server has relayed it: it came back to this client, and everyone online gets it.
     Relayed,
-    /// Did not go out, or nobody can tell whether it did.
+    /// It was not sent, or may not have arrived; the reason is a sentence.
     Failed(DraftId, String),
 }
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who wrote it.
+    /// The person who wrote it.
     pub author: Author,
-    /// When, in milliseconds since 1970-01-01 UTC.
+    /// The time of writing by the author's clock, in milliseconds since 1970-01-01 UTC.
     pub unix_millis: u64,
-    /// What it says.
+    /// The text as typed, with line breaks.
     pub text: String,
-    /// What became of it.
+    /// Whether it has arrived.
     pub delivery: Delivery,
 }
 
-/// What was said with one peer.
+/// The messages exchanged with one peer, and the draft of the next.
 #[derive(Debug, Clone, Default)]
 pub struct Conversation {
-    /// In the order in which it came.
+    /// In order of arrival.
     pub messages: VecDeque<Message>,
-    /// Messages from others that were not yet on the screen.
+    /// Messages from others that have not been read.
     pub unread_count: u32,
-    /// What is being written.
+    /// The text in the composer.
     pub draft: String,
-    /// Why the draft was not sent just now.
-    pub hint: Option<String>,
 }
 
 impl Conversation {
-    /// Bytes that the draft is long, when that is worth saying.
+    /// The length of the draft in bytes, if it is near the limit or beyond it.
     pub fn counter_bytes(&self) -> Option<usize> {
         let draft_bytes = self.outgoing().len();
         (draft_bytes >= COUNTER_FROM_BYTES).then_some(draft_bytes)
     }
 
-    /// The draft as it would be sent: without blank lines around it.
+    /// The draft as it would be sent: without blank lines before it and white space after it.
     pub fn outgoing(&self) -> &str {
         self.draft.trim_end().trim_start_matches(['\n', '\r'])
     }
@@ -101,17 +99,17 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// The one with `peer`, when there is one.
+    /// The conversation with `peer`, if there is one.
     pub fn get(&self, peer: Peer) -> Option<&Conversation> {
         self.by_peer.get(&peer)
     }
 
-    /// The one with `peer`, begun now if need be.
+    /// The conversation with `peer`, created if there is none.
     pub fn entry(&mut self, peer: Peer) -> &mut Conversation {
         self.by_peer.entry(peer).or_default()
     }
 
-    /// Keys with whom something was said or is being written.
+    /// The keys of people with whom there are messages or a draft.
     pub fn persons(&self) -> impl Iterator<Item = KeyId> {
         self.by_peer.iter().filter_map(|(peer, conversation)| match peer {
             Peer::Person(key) if !conversation.messages.is_empty() || !conversation.draft.is_empty() => Some(*key),
@@ -119,11 +117,14 @@ impl Conversations {
         })
     }
 
-    pub(super) fn receive(&mut self, message: ReceivedMessage, is_on_screen: impl Fn(Peer) -> bool) {
-        // A message sealed to several people belongs where all of them can answer.
-        let peer = if message.recipients.len() > 1 { Peer::Everyone } else { Peer::Person(message.sender) };
-        let is_read = is_on_screen(peer);
-        let conversation = self.entry(peer);
+    /// The conversation that a received message belongs to.
+    pub(super) fn peer_of(message: &ReceivedMessage) -> Peer {
+        // A message to several people belongs where all of them can answer.
+        if message.recipients.len() > 1 { Peer::Everyone } else { Peer::Person(message.sender) }
+    }
+
+    pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) {
+        let conversation = self.entry(Self::peer_of(&message));
         conversation.unread_count += u32::from(!is_read);
         conversation.push(Message {
             author: Author::Other { name: message.from, key: message.sender },
@@ -133,6 +134,16 @@ impl Conversations {
         });
     }
 
+    /// Unread messages of all conversations.
+    pub(super) fn unread_count(&self) -> u32 {
+        self.by_peer.values().map(|conversation| conversation.unread_count).sum()
+    }
+
+    /// Makes draft ids go on from those of `other`: a late answer about one of them must not name a message of this one.
+    pub(super) fn continue_numbering(&mut self, other: &Self) {
+        self.last_draft = self.last_draft.max(other.last_draft);
+    }
+
     pub(super) fn write(&mut self, peer: Peer, text: String, unix_millis: u64) -> DraftId {
         self.last_draft += 1;
         let draft = DraftId(self.last_draft);
@@ -140,7 +151,7 @@ impl Conversations {
         draft
     }
 
-    /// Puts a failed message on its way once more, under a new number.
+    /// Marks a failed message as pending again, under a new id.
     pub(super) fn rewrite(&mut self, draft: DraftId) -> Option<DraftId> {
         let next = DraftId(self.last_draft + 1);
         let message = self.find(|delivery| matches!(delivery, Delivery::Failed(failed, _) if *failed == draft))?;
@@ -149,7 +160,7 @@ impl Conversations {
         Some(next)
     }
 
-    /// The failed message of this number, and where it stands.
+    /// The failed message with this id, and its conversation.
     pub(super) fn failed(&self, draft: DraftId) -> Option<(Peer, &Message)> {
         self.by_peer.iter().find_map(|(peer, conversation)| {
             let message = conversation
@@ -182,15 +193,16 @@ impl Conversations {
         }
     }
 
-    /// The link is gone: what had not come back yet did not arrive, as far as anybody can tell.
+    /// The connection is lost: messages that the server has not relayed back may not have arrived.
     pub(super) fn went_offline(&mut self) {
         for message in self.by_peer.values_mut().flat_map(|conversation| conversation.messages.iter_mut()) {
             match message.delivery {
                 Delivery::Pending(draft) => {
-                    message.delivery = Delivery::Failed(draft, "Not sent: the connection broke.".into());
+                    message.delivery = Delivery::Failed(draft, "Not sent: the connection was lost.".into());
                 }
                 Delivery::Sent(draft, _) => {
-                    let reason = "The connection broke before the server passed it on; it may not have arrived.";
+                    let reason =
+                        "The connection was lost before the server confirmed this message; it may not have arrived.";
                     message.delivery = Delivery::Failed(draft, reason.into());
                 }
                 Delivery::Received | Delivery::Relayed | Delivery::Failed(..) => {}

@@ -1,57 +1,57 @@
-//! What has to happen outside the state because of an event or an action.
+//! What the app has to do outside the state because of an event or an action.
 
 use common::media::{Epoch, StreamId};
 
 use crate::event::{NetCommand, ThumbnailKey};
 
-/// What has to happen outside of the state.
+/// One thing that the app has to do, in the order in which the state returns them.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// For the network thread.
+    /// Send a command to the network thread.
     Net(NetCommand),
-    /// Pictures of this stream are coming; whatever played before is over.
+    /// Get ready for the pictures of this stream, and end the one before.
     StartPlayback {
         /// The stream to play.
         stream: StreamId,
-        /// Whether the sound device will be needed.
+        /// Whether a sound device is needed.
         has_sound: bool,
     },
-    /// Pictures of this epoch are coming; what is left of the one before is not shown any more.
+    /// Get ready for the pictures of this epoch, and discard what is left of the epoch before.
     BeginEpoch {
-        /// Which stream.
+        /// The stream concerned.
         stream: StreamId,
-        /// Which epoch of it.
+        /// The epoch concerned.
         epoch: Epoch,
-        /// Whether the sound device will be needed.
+        /// Whether a sound device is needed.
         has_sound: bool,
         /// Whether only the first picture of the epoch is shown.
         is_paused: bool,
     },
-    /// Picture and sound stand still, or go on.
+    /// Pause picture and sound (`true`), or continue them (`false`).
     Pause(bool),
-    /// How loud from now on.
+    /// Set the volume of the sound.
     Volume {
-        /// From 0 to 100.
+        /// From 0 to 100; 0 when muted.
         percent: u8,
     },
-    /// Nothing more of this epoch comes; what is on hand is still shown.
+    /// The server has sent everything of this epoch; what has arrived is still to be shown.
     SourceEnded {
-        /// Which stream.
+        /// The stream concerned.
         stream: StreamId,
-        /// Which epoch of it.
+        /// The epoch concerned.
         epoch: Epoch,
     },
-    /// A small picture of a video is to be decoded and shown in the list.
+    /// Decode a thumbnail and show it in the list of videos.
     ShowThumbnail {
-        /// Which video.
+        /// The video that it shows.
         key: ThumbnailKey,
-        /// JFIF.
+        /// A JPEG file (JFIF).
         jpeg: Vec<u8>,
     },
-    /// A small picture is not needed any more.
+    /// Free a thumbnail.
     DropThumbnail(ThumbnailKey),
-    /// Nothing more is shown.
+    /// End playback and clear the picture.
     StopPlayback,
-    /// Keys typed from now on belong in the composer.
+    /// Give the keyboard focus to the composer.
     FocusComposer,
 }

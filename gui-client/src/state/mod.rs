@@ -1,5 +1,5 @@
-//! Everything the window shows, as plain data: [`State::apply`] takes in what the network says, [`State::handle`] what
-//! the person does, [`State::tick`] what the clock does. Neither egui nor tokio is known here.
+//! The model behind the window, as plain data: [`State::apply`] takes in what the network reports, [`State::handle`] what
+//! the person does, [`State::tick`] the passing of time. It depends on neither egui nor tokio.
 //!
 //! ```text
 //! NetEvent ──apply──┐
@@ -7,77 +7,71 @@
 //! Moment ──tick─────┘
 //! ```
 
+mod account;
 pub mod action;
 pub mod connection;
+pub mod contacts;
 pub mod conversation;
 pub mod effect;
 pub mod people;
 pub mod player;
+pub mod sending;
 pub mod thumbnails;
+mod title_order;
 pub mod wire;
 
-use std::{collections::HashSet, time::Instant};
+use std::time::Instant;
 
-use common::{
-    crypto::{KeyId, PublicKey},
-    limits::{MAX_PEOPLE, MAX_TEXT_BYTES},
-    media::{Library, VideoId},
-    name::Name,
-};
+use common::media::{Library, VideoId};
 
 use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, ThumbnailKey, WireOutcome};
 
 use self::{
+    account::{Account, Accounts},
     action::{Action, Moment, Peer, SidePanel},
     connection::{Connection, Phase},
     conversation::Conversations,
     effect::Effect,
     people::{Followup, People},
     player::PlayerState,
+    sending::SendObstacle,
     thumbnails::Thumbnails,
     wire::Wire,
 };
 
-/// All of it.
+/// Everything that the window shows, except textures.
 #[derive(Debug, Clone)]
 pub struct State {
     /// The connection and the form that starts it.
     pub connection: Connection,
-    /// The dictionary.
+    /// Who is online.
     pub people: People,
-    /// What was said.
+    /// The messages of the current account.
     pub conversations: Conversations,
     /// Whose conversation is open.
     pub selected: Peer,
-    /// What can be watched.
+    /// The videos of the server, by title.
     pub library: Library,
-    /// What is being watched.
+    /// The video in the player.
     pub player: PlayerState,
-    /// Small pictures of the videos.
+    /// Which thumbnails are wanted, requested and loaded.
     pub thumbnails: Thumbnails,
-    /// What passed by.
+    /// The latest envelopes.
     pub wire: Wire,
-    /// What stands at the right.
+    /// What the right column shows.
     pub side: SidePanel,
-    /// Address and own key of the last time online, to tell a return from a new start.
-    last_home: Option<(String, KeyId)>,
-}
-
-/// A line of the list of people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contact {
-    /// Whose key it is.
-    pub key: KeyId,
-    /// The last name it had.
-    pub name: Name,
-    /// Whether a message would be taken now.
-    pub is_online: bool,
-    /// Messages that were not yet on the screen.
-    pub unread_count: u32,
+    /// Whether the window has the keyboard focus.
+    is_focused: bool,
+    /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
+    /// is opened.
+    raised: Option<Peer>,
+    /// Why the last attempt to send the draft of the open conversation was refused.
+    refused_by: Option<SendObstacle>,
+    accounts: Accounts,
 }
 
 impl State {
-    /// Before anything happened, with the form filled in.
+    /// The state at the start, with the form filled in.
     pub fn new(address: String, name: String) -> Self {
         Self {
             connection: Connection::new(address, name),
@@ -89,44 +83,14 @@ impl State {
             thumbnails: Thumbnails::default(),
             wire: Wire::default(),
             side: SidePanel::Conversation,
-            last_home: None,
+            is_focused: true,
+            raised: None,
+            refused_by: None,
+            accounts: Accounts::default(),
         }
     }
 
-    /// Everybody to write to: those online by name, then those who left a conversation behind. While the link is gone,
-    /// everybody who was online last stays listed.
-    pub fn contacts(&self) -> Vec<Contact> {
-        let unread = |key| self.conversations.get(Peer::Person(key)).map_or(0, |c| c.unread_count);
-        let listed: HashSet<KeyId> = self.people.others().map(|(_, key)| key.id()).collect();
-        let gone = self.conversations.persons().filter(|key| !listed.contains(key));
-        let mut contacts: Vec<Contact> = (listed.iter().copied().chain(gone))
-            .filter_map(|key| {
-                let is_online = self.people.online_key(&key).is_some();
-                Some(Contact { key, name: self.people.name_of(&key)?.clone(), is_online, unread_count: unread(key) })
-            })
-            .collect();
-        contacts.sort_by(|a, b| (!a.is_online, &a.name, a.key).cmp(&(!b.is_online, &b.name, b.key)));
-        contacts
-    }
-
-    /// Why nothing can be sent to the selected peer now, in words for a person.
-    pub fn cannot_send(&self) -> Option<String> {
-        if !self.connection.is_online() {
-            return Some("You are not connected. What you write stays here until you are.".into());
-        }
-        match self.selected {
-            Peer::Everyone if self.people.others().next().is_none() => {
-                Some("Nobody else is online yet. What you write stays here.".into())
-            }
-            Peer::Person(key) if self.people.online_key(&key).is_none() => {
-                let name = self.people.name_of(&key).map_or("This person", Name::as_str);
-                Some(format!("{name} has left. What you write stays here until {name} is back."))
-            }
-            _ => None,
-        }
-    }
-
-    /// When [`State::tick`] wants to be called again.
+    /// When [`State::tick`] has to be called next, if at all.
     pub fn next_tick(&self) -> Option<Instant> {
         match self.connection.phase {
             Phase::Waiting { retry_at } => Some(retry_at),
@@ -134,7 +98,7 @@ impl State {
         }
     }
 
-    /// Lets time pass.
+    /// Does what is due by now: reconnects.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
@@ -142,11 +106,17 @@ impl State {
         }
     }
 
-    /// Takes in what the network says.
+    /// Takes in what the network reports.
     pub fn apply(&mut self, event: NetEvent, now: Moment) -> Vec<Effect> {
+        let effects = self.apply_event(event, now);
+        self.forget_overcome_refusal();
+        effects
+    }
+
+    fn apply_event(&mut self, event: NetEvent, now: Moment) -> Vec<Effect> {
         match event {
             NetEvent::Progress(progress) => {
-                // One that was given up may still say how far it got.
+                // An attempt that was given up may still report progress.
                 if matches!(self.connection.phase, Phase::Attempting(_)) {
                     self.connection.phase = Phase::Attempting(progress);
                 }
@@ -167,9 +137,8 @@ impl State {
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Received(message) => {
-                let (selected, side) = (self.selected, self.side);
-                let is_on_screen = |peer| peer == selected && side == SidePanel::Conversation;
-                self.conversations.receive(message, is_on_screen);
+                let is_read = self.is_being_read(Conversations::peer_of(&message));
+                self.conversations.receive(message, is_read);
             }
             NetEvent::Envelope(entry) => {
                 if entry.outcome == WireOutcome::Own {
@@ -188,7 +157,7 @@ impl State {
         Vec::new()
     }
 
-    /// Takes in what the playout says.
+    /// Takes in the state of the stream that plays.
     pub fn report(&mut self, status: PlaybackStatus, now: Moment) -> Vec<Effect> {
         self.player.report(status, now.instant)
     }
@@ -199,7 +168,7 @@ impl State {
         self.thumbnails.decoded(key, is_readable)
     }
 
-    /// These entries of the library are on the screen.
+    /// Takes in which videos are visible in the list, so that their thumbnails are loaded.
     pub fn see_videos(&mut self, videos: &[VideoId]) -> Vec<Effect> {
         if self.connection.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
     }
@@ -207,8 +176,8 @@ impl State {
     /// Takes in what the person does.
     pub fn handle(&mut self, action: Action, now: Moment) -> Vec<Effect> {
         match action {
-            Action::EditAddress(address) => self.connection.address = address,
-            Action::EditName(name) => self.connection.name = name,
+            Action::EditAddress(address) => self.connection.edit_address(address),
+            Action::EditName(name) => self.connection.edit_name(name),
             Action::Connect if self.connection.form_hint().is_none() => return self.connect(),
             Action::Connect => {}
             Action::ConnectAs(name) => {
@@ -216,7 +185,7 @@ impl State {
                 return self.connect();
             }
             Action::ReconnectNow => {
-                self.connection.forget_tries();
+                self.connection.reset_attempts();
                 return self.connect();
             }
             Action::Leave => return self.leave(),
@@ -225,11 +194,7 @@ impl State {
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }
-            Action::EditDraft(text) => {
-                let conversation = self.conversations.entry(self.selected);
-                conversation.draft = text;
-                conversation.hint = None;
-            }
+            Action::EditDraft(text) => self.edit_draft(text),
             Action::Send => return self.send(now),
             Action::Retry(draft) => return self.retry(draft),
             Action::ShowSide(side) => {
@@ -263,15 +228,7 @@ impl State {
     }
 
     fn came_online(&mut self, online: Online) -> Vec<Effect> {
-        let home = (self.connection.address.trim().to_owned(), online.public_key.id());
-        if self.last_home.as_ref() != Some(&home) {
-            // Another server or another self: what was said before belongs to neither.
-            self.conversations = Conversations::default();
-            self.wire = Wire::default();
-            self.people = People::default();
-            self.selected = Peer::Everyone;
-            self.last_home = Some(home);
-        }
+        self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
         self.connection.name = online.name.as_str().to_owned();
         self.connection.came_online(online.server_fingerprint);
         self.people.came_online(online.public_key.id(), online.revision, online.people);
@@ -279,14 +236,15 @@ impl State {
         self.change_library(online.library)
     }
 
-    /// People who left are forgotten at some time, but not while a conversation shows their name.
+    /// Forgets the names of people who left long ago, except those of conversations.
     fn forget_departed(&mut self) {
         self.people.forget_departed(|key| self.conversations.get(Peer::Person(*key)).is_some());
     }
 
-    /// What plays goes on: the server ends it if it must.
+    /// The video in the player goes on: if its files are gone, the server ends the stream.
     fn change_library(&mut self, library: Library) -> Vec<Effect> {
         self.library = library;
+        self.library.videos.sort_by_cached_key(|video| (title_order::key(&video.title), video.id));
         self.thumbnails.keep_only(&self.library)
     }
 
@@ -312,57 +270,6 @@ impl State {
         self.thumbnails.went_offline();
         effects.push(Effect::Net(NetCommand::Disconnect));
         effects
-    }
-
-    fn select(&mut self, peer: Peer) {
-        self.selected = peer;
-        if self.side == SidePanel::Conversation {
-            self.conversations.entry(peer).unread_count = 0;
-        }
-    }
-
-    fn send(&mut self, now: Moment) -> Vec<Effect> {
-        let peer = self.selected;
-        let text = self.conversations.entry(peer).outgoing().to_owned();
-        if text.trim().is_empty() {
-            return Vec::new();
-        }
-        let too_long = (text.len() > MAX_TEXT_BYTES).then(|| {
-            let surplus_bytes = text.len() - MAX_TEXT_BYTES;
-            format!("This is {surplus_bytes} bytes too long for one message. Shorten it, or send it in two.")
-        });
-        if let Some(reason) = self.cannot_send().or(too_long) {
-            self.conversations.entry(peer).hint = Some(reason);
-            return Vec::new();
-        }
-        let recipients = self.recipients(peer);
-        let conversation = self.conversations.entry(peer);
-        conversation.draft.clear();
-        conversation.hint = None;
-        let draft = self.conversations.write(peer, text.clone(), now.unix_millis);
-        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
-    }
-
-    fn retry(&mut self, draft: crate::event::DraftId) -> Vec<Effect> {
-        let Some((peer, message)) = self.conversations.failed(draft) else { return Vec::new() };
-        let text = message.text.clone();
-        self.select(peer);
-        if let Some(reason) = self.cannot_send() {
-            self.conversations.entry(peer).hint = Some(reason);
-            return Vec::new();
-        }
-        let recipients = self.recipients(peer);
-        let draft = self.conversations.rewrite(draft).expect("the failed message was found above");
-        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
-    }
-
-    /// Whom a message to `peer` is sealed for. What is for everyone is for me too: that keeps it a message to several
-    /// people, which its readers file under Everyone, even when only one other person is online.
-    fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
-        match peer {
-            Peer::Everyone => self.people.online_keys().take(MAX_PEOPLE).cloned().collect(),
-            Peer::Person(key) => self.people.online_key(&key).cloned().into_iter().collect(),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dictionary (who is online, with which key) and what is known of those who left.
+//! The dictionary (who is online, with which key), and the names of people who have left.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -12,15 +12,15 @@ use common::{
 /// Keys of people who have left whose names are remembered, besides those with a conversation.
 const MAX_DEPARTED: usize = 4 * MAX_PEOPLE;
 
-/// Who is online and who was.
+/// The people who are online or were.
 #[derive(Debug, Clone, Default)]
 pub struct People {
     me: Option<KeyId>,
     revision: u64,
-    /// The dictionary; while the link is gone, as it was last.
+    /// The dictionary; while the connection is lost, its last state.
     dictionary: BTreeMap<Name, PublicKey>,
     is_current: bool,
-    /// The keys of the dictionary and of those who left, with the last name of each: for the wire and for greyed contacts.
+    /// The last name of each key in the dictionary and of those who have left, for the wire and for contacts who are offline.
     known: HashMap<KeyId, Name>,
     /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
     /// come back.
@@ -28,49 +28,54 @@ pub struct People {
     is_directory_asked: bool,
 }
 
-/// What a change of the dictionary needs.
+/// What has to follow a change of the dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Followup {
     /// Nothing.
     None,
-    /// A revision was missed: the whole dictionary has to be asked for.
+    /// A revision was missed: the whole dictionary has to be requested.
     AskDirectory,
 }
 
 impl People {
-    /// The own key.
+    /// This client's key, once it has been online.
     pub fn me(&self) -> Option<KeyId> {
         self.me
     }
 
-    /// The own name in the dictionary.
+    /// This client's name in the dictionary.
     pub fn my_name(&self) -> Option<&Name> {
         self.name_of(&self.me?)
     }
 
-    /// Everybody in the dictionary but this client, by name. While the link is gone these are the people who were online
-    /// last, and none of them can be reached.
+    /// Everyone in the dictionary except this client, by name. While the connection is lost these are the people who were
+    /// online last, and none of them can be reached.
     pub fn others(&self) -> impl Iterator<Item = (&Name, &PublicKey)> {
         self.dictionary.iter().filter(|(_, key)| Some(key.id()) != self.me)
     }
 
-    /// Everybody who can be reached, this client too.
+    /// The keys of everyone who can be reached, this client included.
     pub fn online_keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.dictionary.values().filter(|_| self.is_current)
     }
 
-    /// What to encrypt with for whoever holds this key, while online.
+    /// The public key to encrypt with for this person, if they can be reached.
     pub fn online_key(&self, key: &KeyId) -> Option<&PublicKey> {
         let name = self.known.get(key).filter(|_| self.is_current)?;
         self.dictionary.get(name).filter(|online| online.id() == *key)
     }
 
-    /// The last name that this key had.
+    /// The last name of the person with this key.
     pub fn name_of(&self, key: &KeyId) -> Option<&Name> {
         self.known.get(key)
     }
 
-    /// The number of the dictionary's state.
+    /// Whether someone with another key has this name in the dictionary.
+    pub fn has_other_holder(&self, name: &Name, key: &KeyId) -> bool {
+        self.dictionary.get(name).is_some_and(|holder| holder.id() != *key)
+    }
+
+    /// The revision of the dictionary.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -81,7 +86,7 @@ impl People {
     }
 
     pub(super) fn directory(&mut self, revision: u64, people: Vec<Person>) {
-        // A change that overtook the answer has already been applied to a later state.
+        // An older answer was overtaken by changes that have already been applied to a later state.
         if revision >= self.revision || self.is_directory_asked {
             self.replace(revision, people);
         }
@@ -108,7 +113,7 @@ impl People {
         self.advance(revision)
     }
 
-    /// The link is gone: nobody can be reached.
+    /// The connection is lost: no one can be reached.
     pub(super) fn went_offline(&mut self) {
         self.is_current = false;
         self.is_directory_asked = false;

@@ -1,8 +1,8 @@
-//! What is being watched, where in it, and how.
+//! The player: the video that is being watched, its position, and how it is played.
 //!
-//! Going elsewhere takes a new epoch of the stream, and the picture of the old one stays until there is one of the new.
-//! While one such request is under way, further ones (a drag along the bar, a key held down) are remembered, and only the
-//! last is sent when the picture is there: the server is asked as fast as it can answer and no faster.
+//! Every seek starts a new epoch of the stream, and the picture of the old epoch stays until the first of the new one
+//! arrives. While a seek is under way, further ones (a drag along the bar, a key held down) are queued, and only the last
+//! of them is sent when the picture arrives: the server is asked as fast as it can answer and no faster.
 
 use std::time::Instant;
 
@@ -18,58 +18,56 @@ use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
 
 use super::effect::Effect;
 
-/// How far a video is.
+/// The stage of playback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// Asked for; no picture yet.
+    /// The stream was requested; there is no picture yet.
     Opening,
-    /// Pictures are being shown.
+    /// Pictures are shown, or the video is paused.
     Playing,
-    /// Its last picture has stood its time.
+    /// The last picture was shown for its full duration.
     Ended,
-    /// It could not go on, in words for a person.
+    /// Playback stopped before the end; the reason is meant for people.
     Failed(String),
 }
 
-/// The video on the picture's place.
+/// The video in the player.
 #[derive(Debug, Clone)]
 pub struct Showing {
-    /// Which one, as the library said when it was clicked.
+    /// The video as the library listed it when it was clicked.
     pub video: VideoInfo,
-    /// Its stream.
+    /// The stream that plays it.
     pub stream: StreamId,
-    /// The epoch that was asked for last.
+    /// The epoch that was requested last.
     pub epoch: Epoch,
-    /// How far it is.
+    /// The stage of playback.
     pub stage: Stage,
-    /// Whether it stands still because the person wants it to.
+    /// Whether the person has paused it.
     pub is_paused: bool,
-    /// Which frames.
+    /// The resolutions that are played: all as a triptych, or one only.
     pub quality: Quality,
-    /// Parts of the stream; empty until the server has answered.
+    /// The segments of the stream; empty until the server has answered.
     pub segments: Vec<SegmentInfo>,
-    /// Length of the stream.
+    /// Duration of the stream.
     pub duration_nanos: u64,
-    /// Pictures in the stream; 0 until the server has answered.
+    /// Number of pictures in the stream; 0 until the server has answered.
     pub frame_count: u32,
     /// Whether the stream has sound.
     pub has_sound: bool,
-    /// Time in the stream, or the place that is being gone to.
+    /// The position in the stream; while a seek is under way, its target.
     pub position_nanos: u64,
-    /// Where the picture comes from.
+    /// Height in lines of the variant that the picture on the screen comes from.
     pub height: Option<u32>,
-    /// Why it stands still.
+    /// Why playback is held up, if it is.
     pub hold: Option<Hold>,
-    /// When the stream was asked for.
-    pub asked_at: Instant,
-    /// Whether the server has forgotten the stream, so that nothing more can be asked of it.
-    is_gone: bool,
-    /// Place in the stream of the picture on the screen; none when it is of another epoch.
+    /// Whether the server has closed the stream, so that nothing more can be requested of it.
+    is_closed: bool,
+    /// Index in the stream of the picture on the screen; `None` if that picture is of another epoch.
     index: Option<u32>,
-    /// The request that is under way.
-    going: Option<(Position, Instant)>,
-    /// The request after that.
-    next: Option<Position>,
+    /// The seek that is under way: its target and the time of the request.
+    pending_seek: Option<(Position, Instant)>,
+    /// The target of the seek after that.
+    queued_seek: Option<Position>,
 }
 
 impl Showing {
@@ -78,18 +76,19 @@ impl Showing {
         matches!(self.stage, Stage::Opening | Stage::Playing)
     }
 
-    /// Whether the server would still go elsewhere in it.
+    /// Whether the server still accepts seeks in the stream.
     pub fn can_seek(&self) -> bool {
-        !self.segments.is_empty() && !self.is_gone && matches!(self.stage, Stage::Playing | Stage::Ended)
+        !self.segments.is_empty() && !self.is_closed && matches!(self.stage, Stage::Playing | Stage::Ended)
     }
 
-    /// Width by height of the picture's place: that of the largest variant, so that a splice moves nothing.
+    /// Width by height of the picture. It is that of the largest variant throughout, so that a splice does not move the
+    /// picture.
     pub fn aspect(&self) -> f32 {
         let largest = self.video.variants.last();
         largest.map_or(16.0 / 9.0, |variant| variant.picture_width as f32 / variant.picture_height.max(1) as f32)
     }
 
-    /// About when the picture with this index is due: exact when frames are evenly spaced.
+    /// The time of the picture with this index, in nanoseconds. Exact if frames are evenly spaced, else an estimate.
     fn time_of(&self, index: u32) -> u64 {
         let ends = self.segments.iter().skip(1).map(|segment| segment.start_nanos).chain([self.duration_nanos]);
         let part = self.segments.iter().zip(ends).take_while(|(segment, _)| segment.first_index <= index).last();
@@ -100,13 +99,16 @@ impl Showing {
         })
     }
 
-    /// Where it stands, or is about to, as the server understands it.
+    /// The position, or the target of the latest seek, as the server understands it.
     fn target(&self) -> Position {
-        let going = self.going.map(|(to, _)| to);
-        self.next.or(going).or(self.index.map(Position::Picture)).unwrap_or(Position::Time(self.position_nanos))
+        let pending = self.pending_seek.map(|(to, _)| to);
+        self.queued_seek
+            .or(pending)
+            .or(self.index.map(Position::Picture))
+            .unwrap_or(Position::Time(self.position_nanos))
     }
 
-    fn go(&mut self, to: Position, now: Instant) -> Vec<Effect> {
+    fn seek(&mut self, to: Position, now: Instant) -> Vec<Effect> {
         let epoch = self.begin_epoch(to, now);
         let seek = NetCommand::Seek(SeekRequest { stream: self.stream, epoch, to });
         self.epoch_effects(seek)
@@ -114,8 +116,8 @@ impl Showing {
 
     fn begin_epoch(&mut self, to: Position, now: Instant) -> Epoch {
         self.epoch = Epoch(self.epoch.0.saturating_add(1));
-        self.going = Some((to, now));
-        self.next = None;
+        self.pending_seek = Some((to, now));
+        self.queued_seek = None;
         self.index = None;
         self.hold = None;
         self.stage = Stage::Playing;
@@ -123,7 +125,7 @@ impl Showing {
     }
 
     fn epoch_effects(&self, command: NetCommand) -> Vec<Effect> {
-        // The network hears of the epoch first, so that a grant never comes before it.
+        // The network gets the command first, so that no grant precedes the epoch.
         vec![
             Effect::Net(command),
             Effect::BeginEpoch {
@@ -135,21 +137,21 @@ impl Showing {
         ]
     }
 
-    fn is_going(&self, now: Instant) -> bool {
-        self.going.is_some_and(|(_, asked_at)| now.saturating_duration_since(asked_at) < SEEK_PATIENCE)
+    fn is_seeking(&self, now: Instant) -> bool {
+        self.pending_seek.is_some_and(|(_, asked_at)| now.saturating_duration_since(asked_at) < SEEK_PATIENCE)
     }
 }
 
-/// The picture's place.
+/// The player: a video or nothing, and the volume.
 #[derive(Debug, Clone)]
 pub struct PlayerState {
-    /// What stands on it.
+    /// The video in the player, if any.
     pub showing: Option<Showing>,
-    /// How loud, from 0 to 100.
+    /// The volume, from 0 to 100.
     pub volume_percent: u8,
-    /// Whether nothing is to be heard all the same.
+    /// Whether the sound is muted, whatever the volume.
     pub is_muted: bool,
-    /// What it was when it was last above 0.
+    /// The last volume above 0, for unmuting.
     audible_percent: u8,
     last_stream: u32,
 }
@@ -162,11 +164,16 @@ impl Default for PlayerState {
 
 impl PlayerState {
     pub(super) fn watch(&mut self, video: VideoInfo, now: Instant) -> Vec<Effect> {
+        if let Some(showing) = self.showing.as_ref().filter(|showing| showing.video.id == video.id)
+            && showing.is_running()
+        {
+            // A second click, also that of a double click, must not start the video over.
+            return if showing.is_paused { self.toggle_pause(now) } else { Vec::new() };
+        }
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
-        // Once more means as before; something else begins as a triptych.
         let before = self.showing.take().filter(|before| before.video.id == video.id);
-        // But not what failed.
+        // The same video plays in the resolution chosen before, unless that one failed; any other starts as a triptych.
         let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
@@ -185,27 +192,26 @@ impl PlayerState {
             position_nanos: 0,
             height: None,
             hold: None,
-            asked_at: now,
-            is_gone: false,
+            is_closed: false,
             index: None,
-            going: None,
-            next: None,
+            pending_seek: None,
+            queued_seek: None,
             video,
         });
-        // The network hears of the stream first, so that a grant never comes before its `Watch`.
+        // The network gets the command first, so that no grant precedes its `Watch`.
         vec![Effect::Net(command), start]
     }
 
     pub(super) fn stop(&mut self) -> Vec<Effect> {
         match self.showing.take() {
-            Some(showing) if !showing.is_gone && !matches!(showing.stage, Stage::Failed(_)) => {
+            Some(showing) if !showing.is_closed && !matches!(showing.stage, Stage::Failed(_)) => {
                 vec![Effect::StopPlayback, Effect::Net(NetCommand::Stop { stream: showing.stream })]
             }
             _ => Vec::new(),
         }
     }
 
-    /// Stands still, goes on, or after the end begins again.
+    /// Pauses, continues, or after the end starts again.
     pub(super) fn toggle_pause(&mut self, now: Instant) -> Vec<Effect> {
         match &mut self.showing {
             Some(showing) if showing.is_running() => {
@@ -238,10 +244,10 @@ impl PlayerState {
         Self::request(showing, Position::Picture(last), nanos, now)
     }
 
-    /// Stands still, so many pictures ahead or back.
+    /// Pauses and steps by this number of pictures.
     pub(super) fn step(&mut self, pictures: i32, now: Instant) -> Vec<Effect> {
         let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
-        // On the way to a time, nobody knows yet which picture stands there.
+        // While a seek to a time is under way, the index of its picture is not known yet.
         let Position::Picture(index) = showing.target() else { return Vec::new() };
         let mut effects = Vec::new();
         if !showing.is_paused {
@@ -257,11 +263,11 @@ impl PlayerState {
 
     fn request(showing: &mut Showing, to: Position, nanos: u64, now: Instant) -> Vec<Effect> {
         showing.position_nanos = nanos;
-        if showing.is_going(now) {
-            showing.next = Some(to);
+        if showing.is_seeking(now) {
+            showing.queued_seek = Some(to);
             return Vec::new();
         }
-        showing.go(to, now)
+        showing.seek(to, now)
     }
 
     pub(super) fn set_quality(&mut self, quality: Quality, now: Instant) -> Vec<Effect> {
@@ -285,7 +291,7 @@ impl PlayerState {
     }
 
     pub(super) fn change_volume(&mut self, percent: i8) -> Vec<Effect> {
-        // What is silent does not become louder by being turned down.
+        // Turning the volume down must not unmute the sound.
         if self.is_muted && percent < 0 {
             return Vec::new();
         }
@@ -310,15 +316,16 @@ impl PlayerState {
         showing.segments = start.segments;
         showing.frame_count = start.frame_count;
         showing.has_sound = start.has_sound;
-        // From here on the number counts that the picture has in this epoch.
-        showing.going = showing.going.map(|(_, asked_at)| (Position::Picture(start.first_index), asked_at));
-        if showing.going.is_some() && showing.next.is_none() {
+        // The answer names the picture; its index in this epoch is the position from here on.
+        showing.pending_seek =
+            showing.pending_seek.map(|(_, asked_at)| (Position::Picture(start.first_index), asked_at));
+        if showing.pending_seek.is_some() && showing.queued_seek.is_none() {
             showing.position_nanos = showing.time_of(start.first_index);
         }
     }
 
     pub(super) fn source_ended(&mut self, stream: StreamId, epoch: Epoch, reason: EndReason) -> Vec<Effect> {
-        // A stream that fails does so in all its epochs, also those that the server has not heard of.
+        // A stream that fails does so in all its epochs, even in those that the server has not started yet.
         let showing = self.showing.as_mut().filter(|showing| showing.stream == stream);
         let Some(showing) = showing.filter(|showing| !matches!(showing.stage, Stage::Failed(_))) else {
             return Vec::new();
@@ -327,7 +334,7 @@ impl PlayerState {
             EndReason::Finished if showing.epoch == epoch => vec![Effect::SourceEnded { stream, epoch }],
             EndReason::Finished => Vec::new(),
             EndReason::Stopped | EndReason::Failed(_) if showing.stage == Stage::Ended => {
-                showing.is_gone = true;
+                showing.is_closed = true;
                 Vec::new()
             }
             EndReason::Stopped => {
@@ -351,22 +358,25 @@ impl PlayerState {
             showing.height = Some(picture.height);
             if let Some(position_nanos) = status.position_nanos {
                 showing.index = Some(picture.index);
-                showing.going = None;
-                if showing.next.is_none() {
+                showing.pending_seek = None;
+                if showing.queued_seek.is_none() {
                     showing.position_nanos = position_nanos.min(showing.duration_nanos);
                 }
             }
         }
-        if !showing.is_going(now)
-            && let Some(to) = showing.next
+        if !showing.is_seeking(now)
+            && let Some(to) = showing.queued_seek
         {
-            return showing.go(to, now);
+            return showing.seek(to, now);
         }
-        if status.is_finished && showing.going.is_none() {
+        if status.is_finished && showing.pending_seek.is_none() {
             // Without a single picture to show, "ended" would hide that something is wrong.
             let has_shown = status.shown.is_some();
-            showing.stage =
-                if has_shown { Stage::Ended } else { Stage::Failed("None of its pictures can be decoded.".into()) };
+            showing.stage = if has_shown {
+                Stage::Ended
+            } else {
+                Stage::Failed("None of the pictures of this video can be decoded.".into())
+            };
             showing.is_paused = false;
             showing.hold = None;
             showing.position_nanos = showing.duration_nanos;
@@ -376,15 +386,15 @@ impl PlayerState {
 
     pub(super) fn went_offline(&mut self) -> Vec<Effect> {
         let Some(showing) = &mut self.showing else { return Vec::new() };
-        showing.is_gone = true;
+        showing.is_closed = true;
         if !showing.is_running() {
             return Vec::new();
         }
-        showing.stage = Stage::Failed("The connection to the server broke.".into());
+        showing.stage = Stage::Failed("The connection to the server was lost.".into());
         vec![Effect::StopPlayback]
     }
 
-    /// Whether the video that the window shows could not go on.
+    /// Whether playback of the video in the player stopped with an error.
     pub fn has_failed(&self) -> bool {
         self.showing.as_ref().is_some_and(|showing| matches!(showing.stage, Stage::Failed(_)))
     }

@@ -1,4 +1,4 @@
-//! Which small pictures of videos are wanted, asked for, and here. The pictures themselves are the window's.
+//! Which thumbnails are wanted, requested and loaded. The pictures themselves are textures of the app.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,47 +7,47 @@ use common::media::{Library, VideoId, VideoInfo};
 use super::effect::Effect;
 use crate::event::{NetCommand, ThumbnailKey};
 
-/// So many are asked for at a time, so that they do not stand in a video's way.
-const MOST_OUTSTANDING: usize = 4;
+/// Requests under way at a time: few, so that thumbnails do not delay a video.
+const MAX_REQUESTED: usize = 4;
 
-/// So many are kept: 200 of 192x108 pixels take 17 MB.
-const MOST_KEPT: usize = 200;
+/// Thumbnails that are kept: 200 of 192x108 pixels take 17 MB.
+const MAX_KEPT: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThumbnailState {
-    /// Asked of the server.
-    Asked,
-    /// Arrived, and on its way through the decode thread.
+    /// Requested from the server.
+    Requested,
+    /// Received, and being decoded.
     Decoding,
-    /// The window has it.
-    Here,
-    /// The server has none; it may have one at the next visit.
+    /// Loaded as a texture.
+    Loaded,
+    /// The server has none; it may have one after the next connection.
     Missing,
 }
 
-/// The book about them.
+/// The state of every thumbnail.
 #[derive(Debug, Clone, Default)]
 pub struct Thumbnails {
     states: HashMap<ThumbnailKey, ThumbnailState>,
-    /// Those that are here, the one that was seen longest ago first.
+    /// Those that are loaded, least recently visible first.
     kept: VecDeque<ThumbnailKey>,
 }
 
 impl Thumbnails {
-    /// These entries are on the screen.
+    /// Takes in which videos are visible, and requests their thumbnails.
     pub(super) fn see(&mut self, videos: &[VideoId], library: &Library) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let is_outstanding =
-            |state: &&ThumbnailState| matches!(state, ThumbnailState::Asked | ThumbnailState::Decoding);
-        let mut outstanding = self.states.values().filter(is_outstanding).count();
+        let is_under_way =
+            |state: &&ThumbnailState| matches!(state, ThumbnailState::Requested | ThumbnailState::Decoding);
+        let mut under_way = self.states.values().filter(is_under_way).count();
         for video in library.videos.iter().filter(|video| videos.contains(&video.id)) {
             let key = key(video);
             match self.states.get(&key) {
-                Some(ThumbnailState::Here | ThumbnailState::Decoding) => self.touch(key),
-                Some(ThumbnailState::Asked | ThumbnailState::Missing) => {}
-                None if outstanding < MOST_OUTSTANDING => {
-                    outstanding += 1;
-                    self.states.insert(key, ThumbnailState::Asked);
+                Some(ThumbnailState::Loaded | ThumbnailState::Decoding) => self.touch(key),
+                Some(ThumbnailState::Requested | ThumbnailState::Missing) => {}
+                None if under_way < MAX_REQUESTED => {
+                    under_way += 1;
+                    self.states.insert(key, ThumbnailState::Requested);
                     effects.push(Effect::Net(NetCommand::AskThumbnail { video: video.id }));
                 }
                 None => {}
@@ -56,10 +56,11 @@ impl Thumbnails {
         effects
     }
 
-    /// One came; an empty one stands for none, and is not asked for again during this visit.
+    /// Takes in the answer to a request. An empty one means that the server has none; it is not requested again on this
+    /// connection.
     pub(super) fn came(&mut self, key: ThumbnailKey, jpeg: Vec<u8>, library: &Library) -> Vec<Effect> {
-        // What was asked for under an older fingerprint is answered under the new one.
-        self.states.retain(|known, state| *state != ThumbnailState::Asked || known.0 != key.0);
+        // A request for an older fingerprint is answered under the new one.
+        self.states.retain(|known, state| *state != ThumbnailState::Requested || known.0 != key.0);
         if !library.videos.iter().any(|video| self::key(video) == key) && !jpeg.is_empty() {
             return Vec::new();
         }
@@ -71,7 +72,7 @@ impl Thumbnails {
         } else if let Some(video) = library.videos.iter().find(|video| video.id == key.0) {
             self.states.insert(self::key(video), ThumbnailState::Missing);
         }
-        while self.kept.len() > MOST_KEPT
+        while self.kept.len() > MAX_KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
             self.states.remove(&oldest);
@@ -80,12 +81,12 @@ impl Thumbnails {
         effects
     }
 
-    /// One left the decode thread. Returns whether the window is to keep it: not when it was dropped meanwhile, or cannot be
-    /// decoded.
+    /// Takes in the result of decoding a thumbnail. Returns whether the app keeps it; not if it was dropped meanwhile or
+    /// cannot be decoded.
     pub(super) fn decoded(&mut self, key: ThumbnailKey, is_readable: bool) -> bool {
         match self.states.get_mut(&key) {
             Some(state @ ThumbnailState::Decoding) if is_readable => {
-                *state = ThumbnailState::Here;
+                *state = ThumbnailState::Loaded;
                 true
             }
             Some(state @ ThumbnailState::Decoding) => {
@@ -97,7 +98,7 @@ impl Thumbnails {
         }
     }
 
-    /// Pictures of videos that are gone, or are others now, are of no use.
+    /// Drops the thumbnails of videos that are gone or have changed.
     pub(super) fn keep_only(&mut self, library: &Library) -> Vec<Effect> {
         let is_listed = |known: &ThumbnailKey| library.videos.iter().any(|video| key(video) == *known);
         self.states.retain(|known, _| is_listed(known));
@@ -106,9 +107,9 @@ impl Thumbnails {
         gone.into_iter().map(Effect::DropThumbnail).collect()
     }
 
-    /// What was asked for does not come any more.
+    /// Requests under way are not answered any more.
     pub(super) fn went_offline(&mut self) {
-        self.states.retain(|_, state| matches!(state, ThumbnailState::Here | ThumbnailState::Decoding));
+        self.states.retain(|_, state| matches!(state, ThumbnailState::Loaded | ThumbnailState::Decoding));
     }
 
     fn touch(&mut self, key: ThumbnailKey) {
@@ -119,7 +120,7 @@ impl Thumbnails {
     }
 }
 
-/// How a video's picture is filed.
+/// The key of a video's thumbnail.
 pub fn key(video: &VideoInfo) -> ThumbnailKey {
     (video.id, video.fingerprint)
 }

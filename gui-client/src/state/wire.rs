@@ -1,22 +1,22 @@
-//! The last envelopes that passed by: everybody gets all of them, and each opens for its recipients only.
+//! The latest envelopes that the server relayed. Every client receives all of them, and only the recipients can open one.
 
 use std::collections::VecDeque;
 
 use crate::event::WireEntry;
 
-/// Envelopes kept; the oldest fall away.
+/// Envelopes that are kept; beyond that the oldest is dropped.
 const MAX_ENTRIES: usize = 500;
 
-/// An envelope and when it came.
+/// An envelope with its time of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    /// When, in milliseconds since 1970-01-01 UTC.
+    /// The time of arrival, in milliseconds since 1970-01-01 UTC.
     pub unix_millis: u64,
-    /// What was seen of it.
+    /// What can be seen of the envelope, and whether it could be opened.
     pub entry: WireEntry,
 }
 
-/// The list, oldest first.
+/// A bounded list of envelopes.
 #[derive(Debug, Clone, Default)]
 pub struct Wire {
     entries: VecDeque<Passed>,
@@ -24,12 +24,12 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Envelopes, newest first.
+    /// The envelopes that are kept, newest first.
     pub fn newest_first(&self) -> impl ExactSizeIterator<Item = &Passed> {
         self.entries.iter().rev()
     }
 
-    /// How many came in all.
+    /// Envelopes that arrived in total, kept or not.
     pub fn total(&self) -> u64 {
         self.total
     }

@@ -1,9 +1,10 @@
-//! What the window shows: reads the state, returns what the person did. Nothing here talks to the network.
+//! The views: they draw the state and return what the person did. Nothing here talks to the network.
 
 mod chat;
 pub mod kit;
 mod shell;
 mod video;
+pub mod window;
 
 use common::media::VideoId;
 use egui::{Frame, Margin, Panel, Ui};
@@ -27,51 +28,51 @@ use self::{
     },
 };
 
-/// What a view needs besides the state.
+/// What the views need besides the state.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    /// The time.
+    /// The time of this frame.
     pub now: Moment,
-    /// The picture that plays.
+    /// The current picture of the video that plays.
     pub picture: Option<egui::TextureId>,
-    /// The small picture of a video and its size, when there is one.
+    /// Finds the thumbnail of a video and its size.
     pub thumbnail: ThumbnailLookup<'a>,
-    /// Whether keys typed from now on belong in the composer.
+    /// Whether the composer takes the keyboard focus now.
     pub wants_composer_focus: bool,
 }
 
-/// What came of drawing.
+/// What drawing one frame resulted in.
 #[derive(Debug, Default)]
 pub struct ViewOutput {
-    /// What the person did, in order.
+    /// Everything that the person did, in order.
     pub actions: Vec<Action>,
-    /// How many pixels of the screen the picture has, when one plays.
+    /// Width and height of the picture in pixels of the screen, if a video is in the player.
     pub picture_size: Option<(u32, u32)>,
-    /// Videos whose entries in the list are on the screen.
+    /// The videos whose rows are visible in the list.
     pub visible_videos: Vec<VideoId>,
 }
 
-/// Draws everything, on a window that was cleared to [`kit::theme::Theme::background`]. Columns and bars are told apart by lines,
-/// not by backgrounds of their own: filling them would cost a software renderer two milliseconds for each picture of a video.
+/// Draws the window, which has been cleared to [`kit::theme::Theme::background`]. Lines separate columns and bars, instead of
+/// backgrounds of their own: filling those costs a software renderer two milliseconds for each picture of a video.
 pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
-    let mut outcome = ViewOutput::default();
-    if is_inside(state) {
-        inside(ui, state, view, &mut outcome);
+    let mut output = ViewOutput::default();
+    if is_main_screen(state) {
+        main_screen(ui, state, view, &mut output);
     } else {
         egui::CentralPanel::default()
             .frame(Frame::new())
-            .show(ui, |ui| connect::show(ui, &state.connection, &mut outcome.actions));
+            .show(ui, |ui| connect::show(ui, &state.connection, &mut output.actions));
     }
-    outcome
+    output
 }
 
-/// Whether the main screen stands: once in, also while the link is broken, until the person leaves.
-fn is_inside(state: &State) -> bool {
+/// Whether the main screen is shown: from the first time online until the person leaves, even while the connection is lost.
+fn is_main_screen(state: &State) -> bool {
     state.connection.is_wanted || state.connection.phase == Phase::Online
 }
 
-fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut ViewOutput) {
-    let actions = &mut outcome.actions;
+fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
+    let actions = &mut output.actions;
     Panel::top("status")
         .exact_size(size::STATUS_BAR)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
@@ -85,9 +86,9 @@ fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut ViewOutput) 
         .default_size(first)
         .size_range(least..=most)
         .frame(Frame::new().inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
-        .show(ui, |ui| left(ui, state, view, actions, &mut outcome.visible_videos));
+        .show(ui, |ui| left(ui, state, view, actions, &mut output.visible_videos));
     let [least, first, most] = size::RIGHT;
-    // The picture keeps the larger half of a narrow window.
+    // In a narrow window the picture keeps the larger part.
     let first = first.min(ui.available_width() * 0.42).max(least);
     Panel::right("right")
         .default_size(first)
@@ -96,12 +97,12 @@ fn inside(ui: &mut Ui, state: &State, view: View<'_>, outcome: &mut ViewOutput) 
         .show(ui, |ui| right(ui, state, view, actions));
     egui::CentralPanel::default()
         .frame(Frame::new().inner_margin(Margin::same(12)))
-        .show(ui, |ui| outcome.picture_size = player::show(ui, state, view.picture, actions));
+        .show(ui, |ui| output.picture_size = player::show(ui, state, view.picture, actions));
 }
 
 fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible_videos: &mut Vec<VideoId>) {
     let contacts = state.contacts();
-    // People take what they need, up to somewhat more than half; videos have the rest.
+    // The list of people takes the height it needs, up to a little more than half; the videos get the rest.
     let people_height = (ui.available_height() * 0.55).max(120.0);
     people::show(ui, state, &contacts, people_height, actions);
     ui.add_space(space::M);

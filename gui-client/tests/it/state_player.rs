@@ -19,14 +19,12 @@ use triptych_client::{
     },
 };
 
-use crate::support::scenes::{self, joined, lost, moment, video};
+use crate::support::{
+    scenes::{self, joined, lost, moment, video},
+    state::commands,
+};
 
 const SECOND: u64 = 1_000_000_000;
-
-fn commands(effects: Vec<Effect>) -> Vec<NetCommand> {
-    let command = |effect| if let Effect::Net(command) = effect { Some(command) } else { None };
-    effects.into_iter().filter_map(command).collect()
-}
 
 fn showing(state: &State) -> &Showing {
     state.player.showing.as_ref().expect("something is on the picture's place")
@@ -232,7 +230,10 @@ fn another_quality_goes_on_at_the_picture_on_the_screen() {
     });
     state.apply(started, moment());
     assert_eq!((showing(&state).frame_count, showing(&state).position_nanos), (550, 249 * 40_000_000));
-    // The same video once more is watched in the same way; another one is not.
+    // The same video plays again in the same way after its end; another one does not.
+    let end = PlaybackStatus { epoch: Epoch(1), is_finished: true, ..scenes::report(stream, 22, 1440) };
+    state.report(end, moment());
+    assert_eq!(showing(&state).stage, Stage::Ended);
     let again = commands(state.handle(Action::Watch(VideoId(1)), moment()));
     assert!(matches!(again[0], NetCommand::Watch(WatchRequest { quality: Quality::Only(1440), .. })));
     let other = commands(state.handle(Action::Watch(VideoId(2)), moment()));
@@ -284,7 +285,35 @@ fn the_volume_keeps_its_bounds_and_comes_back_after_mute() {
     );
 }
 
+#[test]
+fn a_click_on_the_video_that_plays_does_not_start_it_over() {
+    let mut state = scenes::playing();
+    let stream = showing(&state).stream;
+    assert!(state.handle(Action::Watch(VideoId(1)), moment()).is_empty());
+    assert_eq!((showing(&state).stream, showing(&state).position_nanos), (stream, 10 * SECOND));
+    state.handle(Action::TogglePause, moment());
+    assert!(state.handle(Action::Watch(VideoId(1)), moment()) == [Effect::Pause(false)], "a paused one continues");
+    // Before the first picture too, as with a double click.
+    let mut state = joined();
+    scenes::watch(&mut state, 1);
+    assert!(state.handle(Action::Watch(VideoId(1)), moment()).is_empty());
+    for scene in ["ended", "failed"] {
+        let mut state = scenes::scene(scene);
+        let again = commands(state.handle(Action::Watch(VideoId(1)), moment()));
+        assert!(matches!(again[..], [NetCommand::Watch(_)]), "{scene}");
+    }
+}
+
 // ---- Library
+
+#[test]
+fn videos_are_listed_in_the_order_of_their_titles() {
+    let titles = ["it's a clip", "Triptych sample", "Lecture 10", "Lecture 9"];
+    let videos = titles.iter().zip(1..).map(|(title, id)| video(id, title, SECOND)).collect();
+    let state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let listed: Vec<_> = state.library.videos.iter().map(|video| video.title.as_str()).collect();
+    assert_eq!(listed, ["it's a clip", "Lecture 9", "Lecture 10", "Triptych sample"]);
+}
 
 #[test]
 fn what_plays_goes_on_when_the_library_changes() {

@@ -82,21 +82,22 @@ fn nothing_is_sought_before_the_server_has_answered() {
 }
 
 #[test]
-fn the_quality_menu_offers_what_the_video_has() {
+fn the_resolution_menu_offers_what_the_video_has() {
     let mut harness = show("playing");
-    harness.get_by_label("Quality: Auto").click();
+    harness.get_by_label("Resolution: Triptych").click();
     harness.run();
-    for name in ["Auto (triptych)", "240p only", "720p only", "1440p only"] {
+    for name in ["Triptych (240p to 1440p)", "240p", "1440p"] {
         harness.get_by_label(name);
     }
-    harness.get_by_label("1440p only").click();
+    assert_eq!(harness.get_all_by_label("720p").count(), 2, "in the menu and on the picture");
+    harness.get_by_label("1440p").click();
     harness.run();
     let NetCommand::SetQuality(SetQualityRequest { quality, at, .. }) = last_command(&harness) else {
         panic!("the server is asked")
     };
     assert_eq!((quality, at), (Quality::Only(1440), Position::Picture(250)));
-    harness.get_by_label("Quality: 1440p");
-    assert!(harness.query_by_label("240p only").is_none(), "the menu is closed");
+    harness.get_by_label("Resolution: 1440p");
+    assert!(harness.query_by_label("240p").is_none(), "the menu is closed");
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn sound_is_turned_down_off_and_on() {
     harness.get_by_label("Mute").click();
     harness.run();
     assert!(harness.state().state.player.is_muted);
-    harness.get_by_label("Sound on").click();
+    harness.get_by_label("Unmute").click();
     harness.run();
     assert_eq!(harness.get_by_label("Volume").accesskit_node().numeric_value(), Some(50.0));
 }

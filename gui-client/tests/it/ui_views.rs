@@ -1,19 +1,24 @@
 //! The views, operated by what a screen reader would read.
 
-use common::{limits::MAX_TEXT_BYTES, media::WatchRequest};
-use egui::{Key, Modifiers};
+use common::{
+    limits::MAX_TEXT_BYTES,
+    media::{Library, WatchRequest},
+};
+use egui::{Event, Key, Modifiers, UserAttentionType, ViewportCommand};
 use egui_kittest::{
     Harness,
     kittest::{NodeT, Queryable},
 };
 use triptych_client::{
-    event::NetCommand,
+    event::{NetCommand, WireOutcome},
     state::action::{Action, Peer},
 };
 
+use triptych_server::session::notices::Refusal;
+
 use crate::support::{
-    scenes::{self, SCENES, bob, moment, scene},
-    window::{build, press, show, window},
+    scenes::{self, OTHER_VERSION, SCENES, ada, bob, eve, message, moment, scene, video},
+    window::{build, double_click, key, press, show, type_in_one_frame, window},
 };
 
 #[test]
@@ -67,7 +72,7 @@ fn a_taken_name_is_one_key_from_a_free_one() {
 #[test]
 fn a_changed_certificate_shows_both_and_offers_no_way_past() {
     let harness = show("certificate");
-    harness.get_by_label("This is not the server that you joined before.");
+    harness.get_by_label("The identity of this server has changed.");
     harness.get_by_label_contains("a3b1-0007-5cde-9912");
     let buttons: Vec<String> =
         harness.get_all_by_role(egui::Role::Button).filter_map(|node| node.accesskit_node().label()).collect();
@@ -91,7 +96,7 @@ fn click_a_person_write_enter() {
     let [NetCommand::Send { recipients, text, .. }] = &commands[..] else { panic!("one message is sent") };
     assert_eq!((&recipients[..], text.as_str()), (&[bob()][..], "Ahoj\nΩμέγα"));
     harness.get_by_label("Ahoj\nΩμέγα");
-    harness.get_by_label("sealing…");
+    harness.get_by_label("Sending…");
     let field = harness.get_by_label("Message to bob");
     assert_eq!(field.value().as_deref(), Some(""));
     assert!(field.is_focused(), "the next message can follow at once");
@@ -121,11 +126,14 @@ fn everyone_stands_first_and_counts_what_is_unread() {
 fn what_cannot_be_sent_stays_and_says_why() {
     let harness = show("left");
     assert_eq!(harness.get_by_label("Message to bob").value().as_deref(), Some("One more thing:"));
-    harness.get_by_label_contains("bob has left");
+    harness.get_by_label("bob is offline. Your draft is kept; send it when bob is back.");
 
     let mut harness = show("long");
     let surplus = "words and more words, ".repeat(380).trim_end().len() - MAX_TEXT_BYTES;
-    harness.get_by_label(&format!("{surplus} bytes too long for one message"));
+    let reason = format!("This message is {surplus} bytes too long. Shorten it, or send it in two parts.");
+    harness.get_by_label(&reason);
+    assert_eq!(harness.get_all_by_label_contains("too long").count(), 1, "it is said once");
+    assert!(harness.get_by_label("Send").accesskit_node().is_disabled());
     harness.get_by_label("Send").click();
     harness.run();
     assert!(harness.state().commands().iter().all(|command| !matches!(command, NetCommand::Send { .. })));
@@ -134,7 +142,7 @@ fn what_cannot_be_sent_stays_and_says_why() {
 #[test]
 fn a_failed_message_has_a_retry() {
     let mut harness = show("lost");
-    harness.get_by_label("Not sent: the connection broke.");
+    harness.get_by_label("Not sent: the connection was lost.");
     harness.get_by_label("Retry");
     harness.get_by_label("Reconnect now").click();
     harness.run();
@@ -188,26 +196,27 @@ fn the_picture_keeps_its_place_across_splices() {
 fn skipped_files_are_folded_and_named_with_the_reason() {
     let mut harness = window(scenes::joined(), [1200.0, 760.0]);
     assert!(harness.query_by_label("holiday_720p.mp4").is_none());
-    harness.get_by_label("2 files not playable").click();
+    harness.get_by_label("2 files cannot be played").click();
     harness.run();
     harness.get_by_label("holiday_720p.mp4");
     harness.get_by_label("no video in it: it is a text");
 }
 
 #[test]
-fn an_empty_library_says_where_files_go() {
-    show("empty-library").get_by_label_contains("TITLE_240p.mp4");
+fn an_empty_library_says_how_videos_are_added() {
+    show("empty-library").get_by_label_contains("triptych-server import FILE");
 }
 
 #[test]
-fn the_wire_shows_who_to_whom_and_what_came_of_it() {
+fn the_wire_shows_sender_recipients_and_outcome() {
     let mut harness = show("chat");
     harness.get_by_label("Wire").click();
     harness.run();
-    harness.get_by_label("eve to bob: your key does not open this");
-    harness.get_by_label("bob to you: opened: it was for you");
-    assert_eq!(harness.get_all_by_label("you to bob: yours, delivered to everyone").count(), 2);
-    harness.get_by_label("eve to 3 people: opened: it was for you");
+    harness.get_by_label("eve to bob: Your key does not open this");
+    harness.get_by_label("bob to you: Addressed to you, and opened with your key");
+    assert_eq!(harness.get_all_by_label("you to bob: Sent by you; every client received it").count(), 2);
+    // The sender, for whom it is encrypted too, does not count.
+    harness.get_by_label("eve to you and bob: Addressed to you, and opened with your key");
 }
 
 #[test]
@@ -220,6 +229,162 @@ fn chat_goes_on_while_a_video_plays() {
     press(&mut harness, Modifiers::NONE, Key::Enter);
     assert!(matches!(harness.state().commands()[..], [NetCommand::Send { .. }]));
     harness.get_by_label("Stop");
+}
+
+#[test]
+fn a_version_mismatch_shows_the_words_of_the_server_once() {
+    let harness = show("version");
+    harness.get_by_label("The server and this client do not match.");
+    harness.get_by_label(&Refusal::version_mismatch(OTHER_VERSION).message);
+}
+
+#[test]
+fn what_is_typed_after_enter_belongs_to_the_next_message() {
+    let mut harness = window(scenes::joined(), [1200.0, 760.0]);
+    harness.get_by_label("bob, online").click();
+    harness.run();
+    // A slow frame: two messages and the start of a third arrive at once.
+    let text = |text: &str| Event::Text(text.to_owned());
+    let typed = [vec![text("mes"), text("sage 1")], key(Key::Enter).to_vec(), vec![text("message 2")]].concat();
+    let typed = [typed, key(Key::Enter).to_vec(), vec![text("mess")]].concat();
+    type_in_one_frame(&mut harness, typed);
+    let texts = |commands: Vec<&NetCommand>| -> Vec<String> {
+        let text = |command: &NetCommand| {
+            if let NetCommand::Send { text, .. } = command { text.clone() } else { String::new() }
+        };
+        commands.into_iter().map(text).collect()
+    };
+    assert_eq!(texts(harness.state().commands()), ["message 1", "message 2"]);
+    assert_eq!(harness.get_by_label("Message to bob").value().as_deref(), Some("mess"));
+    type_in_one_frame(&mut harness, [text("age 3")].into_iter().chain(key(Key::Enter)));
+    assert_eq!(texts(harness.state().commands())[2..], ["message 3"]);
+}
+
+#[test]
+fn a_double_click_on_a_button_does_not_press_the_one_that_takes_its_place() {
+    for (scene, label) in [("ended", "Play again"), ("failed", "Try again")] {
+        let rect = show(scene).get_by_label(label).rect();
+        // Pause appears under its left end, and Stop under its right end.
+        for at in [rect.left_center() + egui::vec2(4.0, 0.0), rect.right_center() - egui::vec2(4.0, 0.0)] {
+            let mut harness = show(scene);
+            double_click(&mut harness, at);
+            assert!(
+                matches!(harness.state().commands()[..], [NetCommand::Watch(_)]),
+                "{scene}: {:?}",
+                harness.state().actions
+            );
+            assert!(harness.state().state.player.showing.as_ref().is_some_and(|showing| !showing.is_paused));
+            // Later it can be stopped as ever.
+            harness.run();
+            harness.get_by_label("Stop").click();
+            harness.run();
+            assert!(harness.state().state.player.showing.is_none());
+        }
+    }
+}
+
+#[test]
+fn a_double_click_on_connect_does_not_cancel() {
+    let mut harness = show("connect");
+    let connect = harness.get_by_label("Connect").rect();
+    let shared = connect.intersect(show("keys").get_by_label("Cancel").rect());
+    let at = if shared.is_positive() { shared.center() } else { connect.center() };
+    double_click(&mut harness, at);
+    assert!(matches!(harness.state().commands()[..], [NetCommand::Connect { .. }]), "{:?}", harness.state().actions);
+}
+
+#[test]
+fn a_double_click_on_a_video_starts_it_once() {
+    let mut harness = window(scenes::joined(), [1200.0, 760.0]);
+    let row = harness.get_by_label_contains("Play Numbers").rect();
+    double_click(&mut harness, row.center());
+    assert!(matches!(harness.state().commands()[..], [NetCommand::Watch(_)]));
+}
+
+#[test]
+fn unread_messages_are_in_the_header_and_at_the_top_of_the_list() {
+    let harness = show("unread");
+    harness.get_by_label("· 2 unread");
+    let row = harness.get_by_label("guest-31, online, 2 unread").rect();
+    assert!(row.top() < harness.get_by_label("guest-0, online").rect().top(), "not below the fold");
+    let everyone = harness.get_by_role_and_label(egui::Role::Button, "Everyone").rect();
+    assert!(row.top() > everyone.top(), "Everyone stays first");
+}
+
+#[test]
+fn the_desktop_is_told_of_messages_that_arrive_while_the_person_works_elsewhere() {
+    let mut harness = window(scenes::joined(), [1200.0, 760.0]);
+    harness.get_by_label("bob, online").click();
+    harness.run();
+    let from_bob = |text: &str| message("bob", &bob(), &[&ada()], text, 1);
+    harness.state_mut().state.apply(from_bob("It is read at once"), moment());
+    harness.run();
+    assert_eq!(harness.state().viewport_commands, []);
+    harness.input_mut().focused = false;
+    harness.run();
+    for text in ["Are you there?", "Hello?"] {
+        harness.state_mut().state.apply(from_bob(text), moment());
+        harness.run();
+    }
+    let attention = ViewportCommand::RequestUserAttention;
+    let title = |text: &str| ViewportCommand::Title(text.to_owned());
+    let expected = [
+        title("(1) Triptych"),
+        attention(UserAttentionType::Informational),
+        title("(2) Triptych"),
+        attention(UserAttentionType::Informational),
+    ];
+    assert_eq!(harness.state().viewport_commands, expected);
+    harness.get_by_label("bob, online, 2 unread");
+    harness.input_mut().focused = true;
+    harness.run();
+    let commands = &harness.state().viewport_commands[expected.len()..];
+    assert_eq!(commands, [title("Triptych"), attention(UserAttentionType::Reset)]);
+    harness.get_by_label("bob, online");
+}
+
+#[test]
+fn a_message_for_a_conversation_that_is_not_open_changes_the_title_but_does_not_call() {
+    let mut harness = window(scenes::joined(), [1200.0, 760.0]);
+    harness.state_mut().state.apply(message("eve", &eve(), &[&ada()], "Psst", 1), moment());
+    harness.run();
+    assert_eq!(harness.state().viewport_commands, [ViewportCommand::Title("(1) Triptych".to_owned())]);
+}
+
+#[test]
+fn two_people_of_one_name_can_be_told_apart_on_the_wire() {
+    let mut state = scenes::joined();
+    let left = triptych_client::event::NetEvent::Left { revision: 8, name: scenes::name("bob") };
+    state.apply(left, moment());
+    let person = scenes::person("bob", scenes::stranger(1));
+    state.apply(triptych_client::event::NetEvent::Joined { revision: 9, person }, moment());
+    state.apply(scenes::envelope(5, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
+    state.apply(scenes::envelope(6, scenes::stranger(1).id(), vec![ada().id()], WireOutcome::Opened), moment());
+    let mut harness = window(state, [1200.0, 760.0]);
+    harness.get_by_label("Wire").click();
+    harness.run();
+    let old_key = common::crypto::short_fingerprint(&bob().id().0);
+    harness.get_by_label_contains(&format!("bob ({old_key}) to you"));
+    harness.get_by_label_contains("bob to you");
+}
+
+#[test]
+fn only_the_visible_rows_of_a_long_library_are_laid_out() {
+    let videos: Vec<_> = (1..=500).map(|id| video(id, &format!("Lecture {id}"), 1_000_000_000)).collect();
+    let mut harness = window(scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() }), [1200.0, 760.0]);
+    let rows = |harness: &Harness<'static, _>| harness.query_all_by_label_contains("Play Lecture").count();
+    assert!((5..=30).contains(&rows(&harness)), "{} rows", rows(&harness));
+    harness.get_by_label_contains("Play Lecture 1,");
+    // The Tab key goes on beyond the last visible row, and the list follows.
+    harness.get_by_label_contains("Play Lecture 1,").focus();
+    harness.run();
+    for _ in 0..40 {
+        press(&mut harness, Modifiers::NONE, Key::Tab);
+    }
+    let focused = harness.get_by_label_contains("Play Lecture 41,");
+    assert!(focused.is_focused());
+    assert!(focused.rect().bottom() < 760.0, "it is on the screen");
+    assert!((5..=30).contains(&rows(&harness)), "{} rows", rows(&harness));
 }
 
 /// Every face in three sizes: everything that can be operated has a name and lies inside the window.

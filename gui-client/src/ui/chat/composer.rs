@@ -1,14 +1,16 @@
-//! Where messages are written. Enter sends, Shift+Enter begins a new line.
+//! The composer, in which messages are written. Enter sends, Shift+Enter starts a new line.
 
 use common::limits::MAX_TEXT_BYTES;
 use egui::{
-    Align, Color32, FontId, Key, KeyboardShortcut, Layout, Margin, Modifiers, RichText, TextEdit, TextStyle, Ui, Vec2,
+    Align, Color32, Event, FontId, Key, KeyboardShortcut, Layout, Margin, Modifiers, RichText, TextEdit, TextStyle, Ui,
+    Vec2,
 };
 
 use crate::state::{
     State,
     action::{Action, Peer},
     conversation::Conversation,
+    sending::SendObstacle,
 };
 
 use crate::ui::kit::{
@@ -17,30 +19,31 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// The field grows with the text up to so many lines, then it scrolls.
+/// The field grows with the text up to this many lines, then it scrolls.
 const MAX_ROWS: f32 = 8.0;
 
-/// More than a message holds, so that what is too long can be shortened; less than would take long to lay out.
+/// More than a message can hold, so that a long text can be pasted and shortened, and less than takes long to lay out.
 const MAX_DRAFT_CHARS: usize = 8 * MAX_TEXT_BYTES;
 
-/// Between the field's edge and its text.
+/// Space between the edge of the field and its text.
 const FIELD_MARGIN: Vec2 = Vec2::new(10.0, 7.0);
 
-/// Width of the button and the gap before it.
+/// Width of the Send button and the gap before it.
 const BUTTON_ROOM: f32 = 72.0;
 
-/// The composer, measured: its panel must be as high as it is before it is drawn, or else it trails the text by a frame.
+/// The composer with its height. It is measured before it is drawn because its panel needs the height first; a panel that
+/// takes it from the last frame trails the text by one.
 pub struct Composer<'a> {
     state: &'a State,
     conversation: &'a Conversation,
     field_size: Vec2,
     captions: Vec<(String, Color32)>,
-    /// Height of all of it.
+    /// Height of the field and the captions under it.
     pub height: f32,
 }
 
 impl<'a> Composer<'a> {
-    /// Measures it for this width.
+    /// Measures the composer for this width.
     pub fn measure(ui: &Ui, state: &'a State, conversation: &'a Conversation, width: f32) -> Self {
         let field_width = (width - BUTTON_ROOM).max(60.0);
         let text_height = |text: &str, style: TextStyle, width: f32| {
@@ -50,7 +53,7 @@ impl<'a> Composer<'a> {
         };
         let line_height = ui.text_style_height(&TextStyle::Body);
         let text_room = field_width - 2.0 * FIELD_MARGIN.x;
-        // The draft is laid out by the field anyway, so this one comes out of the cache.
+        // The field lays the draft out in the same way, so one of the two comes out of egui's cache.
         let draft_height = text_height(&conversation.draft, TextStyle::Body, text_room).max(line_height);
         let field_height = draft_height.min(line_height * MAX_ROWS) + 2.0 * FIELD_MARGIN.y + 2.0;
         let captions = captions(state, conversation, Theme::of(ui));
@@ -65,7 +68,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Draws the field, and under it what is to be said about it.
+    /// Draws the field, the button and the captions.
     pub fn show(self, ui: &mut Ui, wants_focus: bool, actions: &mut Vec<Action>) {
         let peer = self.state.selected;
         let name = match peer {
@@ -75,7 +78,7 @@ impl<'a> Composer<'a> {
         let field_id = egui::Id::unique(("composer", peer));
         let is_send = take_enter(ui, field_id);
         let mut text = self.conversation.draft.clone();
-        let can_send = !self.conversation.outgoing().trim().is_empty();
+        let can_send = !self.conversation.outgoing().trim().is_empty() && self.state.send_obstacle().is_none();
         let line = Vec2::new(ui.available_width(), self.field_size.y);
         let response = ui
             .allocate_ui_with_layout(line, Layout::left_to_right(Align::Max), |ui| {
@@ -117,38 +120,48 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Whether Enter was pressed in the field, without Shift. The field must not see that key: its own new-line key matches
-/// with or without Shift.
+/// Whether Enter was pressed in the field, without Shift. The field must not see that key: its own key for a new line
+/// matches with or without Shift.
+///
+/// A frame can take so long that the person presses Enter and goes on typing within it. What comes after Enter belongs to
+/// the next message, so it is held back until the next frame, when this message has been sent and the field is empty.
 fn take_enter(ui: &Ui, field_id: egui::Id) -> bool {
-    let has_focus = ui.memory(|memory| memory.has_focus(field_id));
-    has_focus
-        && ui.input_mut(|input| {
-            let is_enter = |event: &egui::Event| {
-                matches!(event, egui::Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if !modifiers.shift)
-            };
-            let count = input.events.len();
-            input.events.retain(|event| !is_enter(event));
-            input.events.len() < count
-        })
+    let held_back_id = field_id.with("held back");
+    let held_back = ui.data_mut(|data| data.remove_temp::<Vec<Event>>(held_back_id)).unwrap_or_default();
+    if !ui.memory(|memory| memory.has_focus(field_id)) {
+        return false;
+    }
+    let (is_send, held_back) = ui.input_mut(|input| {
+        input.events.splice(0..0, held_back);
+        split_at_enter(&mut input.events)
+    });
+    if !held_back.is_empty() {
+        ui.data_mut(|data| data.insert_temp(held_back_id, held_back));
+        ui.ctx().request_repaint();
+    }
+    is_send
+}
+
+/// Takes the first Enter and the typing after it out of the events of a frame. Returns whether there was one, and that
+/// typing.
+fn split_at_enter(events: &mut Vec<Event>) -> (bool, Vec<Event>) {
+    let is_enter = |event: &Event| matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if !modifiers.shift);
+    let Some(enter) = events.iter().position(is_enter) else { return (false, Vec::new()) };
+    let is_typing = |event: &Event| {
+        matches!(event, Event::Key { .. } | Event::Text(_) | Event::Paste(_) | Event::Cut | Event::Copy | Event::Ime(_))
+    };
+    let (held_back, others): (Vec<_>, Vec<_>) = events.drain(enter..).skip(1).partition(is_typing);
+    events.extend(others);
+    (true, held_back)
 }
 
 fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(String, Color32)> {
-    let mut captions = Vec::new();
-    if let Some(draft_bytes) = conversation.counter_bytes() {
-        captions.push(if draft_bytes > MAX_TEXT_BYTES {
-            (format!("{} bytes too long for one message", draft_bytes - MAX_TEXT_BYTES), theme.bad)
-        } else {
-            (format!("{} of {}", format::bytes(draft_bytes), format::bytes(MAX_TEXT_BYTES)), theme.weak)
-        });
-    }
-    let standing = state.cannot_send();
-    let hint = conversation.hint.as_ref();
-    // The standing caption says the same as the refusal that follows from it; once is enough.
-    if let Some(hint) = hint.filter(|hint| standing.as_ref() != Some(hint)) {
-        captions.push((hint.clone(), theme.bad));
-    }
-    if let Some(standing) = standing {
-        captions.push((standing, if hint.is_some() { theme.bad } else { theme.weak }));
-    }
-    captions
+    let obstacle = state.send_obstacle();
+    let is_too_long = matches!(obstacle, Some(SendObstacle::TooLong { .. }));
+    let counter = conversation.counter_bytes().filter(|draft_bytes| *draft_bytes <= MAX_TEXT_BYTES);
+    let counter = counter.map(|draft_bytes| {
+        (format!("{} of {}", format::bytes(draft_bytes), format::bytes(MAX_TEXT_BYTES)), theme.weak)
+    });
+    let color = if is_too_long || state.was_send_refused() { theme.bad } else { theme.weak };
+    counter.into_iter().chain(obstacle.map(|obstacle| (obstacle.to_string(), color))).collect()
 }

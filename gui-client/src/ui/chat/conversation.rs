@@ -1,4 +1,4 @@
-//! What was said with the selected peer.
+//! The open conversation: its header, its messages and the composer.
 
 use chrono::{Local, NaiveDate};
 use egui::{Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Stroke, TextWrapMode, Ui, Vec2, WidgetText};
@@ -16,10 +16,10 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// Messages drawn at once; earlier ones on demand, because each one drawn costs time in every frame of a video.
+/// Messages drawn at once; earlier ones on demand, because each of them costs time in every frame of a video.
 const PAGE_MESSAGES: usize = 60;
 
-/// Room for time and state beside a bubble.
+/// Width of the time beside a bubble.
 const BUBBLE_SIDE: f32 = 44.0;
 
 /// Draws the header, the messages and the composer.
@@ -39,12 +39,16 @@ pub fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut Vec<Act
         if conversation.messages.is_empty() {
             let (header, text) = match state.selected {
                 Peer::Everyone => (
-                    "A word to everyone",
-                    "It is encrypted to each person who is online, with the key of each.".to_owned(),
+                    "Message everyone online",
+                    "Each person gets a copy that is encrypted with their own key. People who join later cannot read it."
+                        .to_owned(),
                 ),
                 Peer::Person(key) => {
                     let name = state.people.name_of(&key).map_or("this person", |name| name.as_str());
-                    ("Nothing said yet", format!("Everybody receives what you write, and only {name} can read it."))
+                    (
+                        "No messages yet",
+                        format!("Only {name} can read what you write here. Others receive it too, but cannot open it."),
+                    )
                 }
             };
             widgets::empty_state(ui, header, &text);
@@ -65,15 +69,11 @@ fn header(ui: &mut Ui, state: &State) {
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::AVATAR), egui::Sense::hover());
             let (name, caption, key, is_online) = match state.selected {
-                Peer::Everyone => ("Everyone", "one font_size, a key for each person", None, true),
+                Peer::Everyone => ("Everyone", "Encrypted separately for each person", None, true),
                 Peer::Person(key) => {
                     let is_online = state.people.online_key(&key).is_some();
                     let name = state.people.name_of(&key).map_or("?", |name| name.as_str());
-                    let caption = match (is_online, state.connection.is_online()) {
-                        (true, _) => "only the two of you can read this",
-                        (false, true) => "has left",
-                        (false, false) => "not reachable",
-                    };
+                    let caption = if is_online { "Only the two of you can read this" } else { "Offline" };
                     (name, caption, Some(key), is_online)
                 }
             };
@@ -184,11 +184,10 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, is_first_of_author: boo
     }
 }
 
-/// What became of an own message; nothing while all is well.
+/// Draws the delivery state of an own message, unless it has arrived.
 fn delivery(ui: &mut Ui, theme: &Theme, delivery: &Delivery, actions: &mut Vec<Action>) {
     let (text, color) = match delivery {
-        Delivery::Pending(_) => ("sealing…", theme.weak),
-        Delivery::Sent(..) => ("sent…", theme.weak),
+        Delivery::Pending(_) | Delivery::Sent(..) => ("Sending…", theme.weak),
         Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
         Delivery::Relayed | Delivery::Received => return,
     };

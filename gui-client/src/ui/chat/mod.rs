@@ -1,4 +1,4 @@
-//! Who is here and what is said: the list of people, the conversation with its composer, and the view of the wire.
+//! The chat: the list of people, the conversation with its composer, and the view of the wire.
 
 mod composer;
 pub(super) mod conversation;

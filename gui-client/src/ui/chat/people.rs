@@ -1,10 +1,11 @@
-//! The list of people: Everyone, those online, those who left a conversation behind.
+//! The list of people: Everyone, those with unread messages, those online, and those who left after a conversation.
 
 use egui::{Align2, CornerRadius, FontId, Pos2, Rect, Ui, Vec2};
 
 use crate::state::{
-    Contact, State,
+    State,
     action::{Action, Peer, SidePanel},
+    contacts::Contact,
 };
 
 use crate::ui::kit::{
@@ -15,7 +16,9 @@ use crate::ui::kit::{
 /// Draws the list; a click opens the conversation.
 pub fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, actions: &mut Vec<Action>) {
     let online_count = contacts.iter().filter(|contact| contact.is_online).count();
-    widgets::section_header(ui, "People", online_count);
+    let unread_count = state.unread_count();
+    let unread = (unread_count > 0).then(|| format!("{unread_count} unread"));
+    widgets::section_header(ui, "People", online_count, unread.as_deref());
     egui::ScrollArea::vertical().id_salt("people").max_height(max_height).auto_shrink([false, true]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         everyone(ui, state, online_count, actions);
@@ -23,7 +26,7 @@ pub fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, a
             person(ui, state, contact, actions);
         }
         if contacts.is_empty() && state.connection.is_online() {
-            widgets::caption(ui, "Nobody else is here yet. Whoever joins appears at once.");
+            widgets::caption(ui, "No one else is online. People appear here when they join.");
         }
     });
 }
@@ -33,12 +36,12 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
     let unread = state.conversations.get(peer).map_or(0, |conversation| conversation.unread_count);
     let name = spoken("Everyone", "", unread);
     let caption = match online_count {
-        _ if !state.connection.is_online() => "not reachable".to_owned(),
-        0 => "nobody else is online".to_owned(),
+        _ if !state.connection.is_online() => "Offline".to_owned(),
+        0 => "No one else is online".to_owned(),
         1 => "1 person".to_owned(),
-        count => format!("{count} people, a key each"),
+        count => format!("{count} people"),
     };
-    let response = widgets::row(ui, size::CONTACT_ROW, is_open(state, peer), &name, |ui, rect| {
+    let response = widgets::row(ui, peer, size::CONTACT_ROW, is_open(state, peer), &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
         widgets::avatar(ui, center, size::AVATAR, "", None, true);
         lines(ui, rect, "Everyone", &caption, unread, true);
@@ -51,14 +54,10 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
 fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let peer = Peer::Person(contact.key);
-    let presence = match (contact.is_online, state.connection.is_online()) {
-        (true, _) => "online",
-        (false, true) => "has left",
-        (false, false) => "not reachable",
-    };
-    let name = spoken(contact.name.as_str(), presence, contact.unread_count);
+    let (presence, spoken_presence) = if contact.is_online { ("Online", "online") } else { ("Offline", "offline") };
+    let name = spoken(contact.name.as_str(), spoken_presence, contact.unread_count);
     let is_selected = is_open(state, peer);
-    let response = widgets::row(ui, size::CONTACT_ROW, is_selected, &name, |ui, rect| {
+    let response = widgets::row(ui, peer, size::CONTACT_ROW, is_selected, &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
         widgets::avatar(ui, center, size::AVATAR, contact.name.as_str(), Some(&contact.key), contact.is_online);
         if contact.is_online {
@@ -86,7 +85,7 @@ fn lines(ui: &Ui, rect: Rect, name: &str, caption: &str, unread: u32, is_online:
     widgets::line(ui, lower, caption, font_size::SMALL - 0.5, theme.weak);
 }
 
-/// The number of unread messages at the right; returns its width.
+/// Draws the number of unread messages at the right, and returns the width that it takes.
 fn badge(ui: &Ui, rect: Rect, unread: u32) -> f32 {
     let theme = Theme::of(ui);
     let text = if unread > 99 { "99+".to_owned() } else { unread.to_string() };
@@ -97,8 +96,8 @@ fn badge(ui: &Ui, rect: Rect, unread: u32) -> f32 {
         Vec2::new(width, 20.0),
     );
     ui.painter().rect_filled(pill, CornerRadius::same(10), theme.accent);
-    let place = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), pill);
-    ui.painter().galley(place.min, galley, theme.on_accent);
+    let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), pill);
+    ui.painter().galley(text_rect.min, galley, theme.on_accent);
     width
 }
 
@@ -106,7 +105,7 @@ fn is_open(state: &State, peer: Peer) -> bool {
     state.selected == peer && state.side == SidePanel::Conversation
 }
 
-/// What a screen reader says of a line.
+/// What a screen reader says for a row.
 fn spoken(name: &str, presence: &str, unread: u32) -> String {
     let presence = if presence.is_empty() { String::new() } else { format!(", {presence}") };
     let unread = if unread > 0 { format!(", {unread} unread") } else { String::new() };

@@ -1,10 +1,10 @@
-//! What everybody sees of everybody's messages: the envelopes as they passed by.
+//! The wire: the envelopes of all messages, which every client receives, and whether this client's key opens them.
 
 use common::crypto::KeyId;
 use egui::{FontId, Pos2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use crate::{
-    event::WireOutcome,
+    event::{WireEntry, WireOutcome},
     state::{State, wire::Passed},
 };
 
@@ -19,15 +19,15 @@ pub fn show(ui: &mut Ui, state: &State) {
     let theme = Theme::of(ui);
     let entries = state.wire.newest_first();
     if entries.len() == 0 {
-        let text = "Every message travels to everybody, sealed. Here you will see each one pass by, and that your key \
-                    opens only those that are for you.";
-        widgets::empty_state(ui, "The wire is silent", text);
+        let text = "The server sends every message to every client, encrypted. Each one appears here, and your key \
+                    opens only those that are addressed to you.";
+        widgets::empty_state(ui, "No messages on the wire yet", text);
         return;
     }
     egui::Frame::new().inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
         let text = match state.wire.total() {
-            1 => "1 envelope passed by. Everybody receives all of them.".to_owned(),
-            total => format!("{total} envelopes passed by. Everybody receives all of them."),
+            1 => "1 encrypted message. Every client receives all of them.".to_owned(),
+            total => format!("{total} encrypted messages. Every client receives all of them."),
         };
         ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
     });
@@ -48,7 +48,7 @@ pub fn show(ui: &mut Ui, state: &State) {
 fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
     let theme = Theme::of(ui);
     let entry = &passed.entry;
-    let who = format!("{} to {}", name(state, &entry.sender), addressees(state, &entry.recipients));
+    let who = format!("{} to {}", name(state, &entry.sender), addressees(state, entry));
     let (outcome, color) = outcome(theme, entry.outcome);
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), size::WIRE_ROW), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{who}: {outcome}")));
@@ -80,27 +80,35 @@ fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
 
 fn outcome(theme: &Theme, outcome: WireOutcome) -> (&'static str, egui::Color32) {
     match outcome {
-        WireOutcome::Own => ("yours, delivered to everyone", theme.accent),
-        WireOutcome::Opened => ("opened: it was for you", theme.good),
-        WireOutcome::Foreign => ("your key does not open this", theme.weak),
-        WireOutcome::NotTried => ("not tried: too many came at once", theme.weak),
-        WireOutcome::Rejected => ("for you, but not sound, so not shown", theme.bad),
+        WireOutcome::Own => ("Sent by you; every client received it", theme.accent),
+        WireOutcome::Opened => ("Addressed to you, and opened with your key", theme.good),
+        WireOutcome::Foreign => ("Your key does not open this", theme.weak),
+        WireOutcome::NotTried => ("Not tried: too many messages arrived at once", theme.weak),
+        WireOutcome::Rejected => ("Addressed to you, but damaged or forged; not shown", theme.bad),
     }
 }
 
-fn addressees(state: &State, recipients: &[KeyId]) -> String {
-    match recipients {
-        [] => "nobody".to_owned(),
+/// The people that the sender wrote to. The sender, for whom a message to everyone is sealed too, does not count.
+fn addressees(state: &State, entry: &WireEntry) -> String {
+    let others: Vec<&KeyId> = entry.recipients.iter().filter(|key| **key != entry.sender).collect();
+    match others[..] {
+        [] => "no one".to_owned(),
         [one] => name(state, one),
-        [one, other] => format!("{}, {}", name(state, one), name(state, other)),
-        many => format!("{} people", many.len()),
+        [one, other] => format!("{} and {}", name(state, one), name(state, other)),
+        _ => format!("{} people", others.len()),
     }
 }
 
-/// The name that the dictionary has for a key, or the key's short form.
+/// The name of the person with this key. If someone else has that name now, or no name is known, the short form of the key
+/// tells them apart.
 fn name(state: &State, key: &KeyId) -> String {
     if state.people.me() == Some(*key) {
         return "you".to_owned();
     }
-    state.people.name_of(key).map_or_else(|| widgets::key_text(key), ToString::to_string)
+    let short_key = widgets::key_text(key);
+    match state.people.name_of(key) {
+        Some(name) if state.people.has_other_holder(name, key) => format!("{name} ({short_key})"),
+        Some(name) => name.to_string(),
+        None => short_key,
+    }
 }

@@ -1,35 +1,35 @@
-//! Times and sizes as people read them.
+//! Times and sizes in the form in which people read them.
 
 use chrono::{DateTime, Datelike, Days, Local, NaiveDate, TimeDelta};
 
-/// `m:ss`, or `h:mm:ss` from an hour on.
+/// A duration as `m:ss`, or as `h:mm:ss` from an hour on.
 pub fn length(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A length rounded up, so that a clip of half a second does not claim to have none.
+/// A duration in whole seconds, rounded, but at least one second, so that a short clip does not seem to be empty.
 pub fn whole_length(nanos: u64) -> String {
     length(nanos.saturating_add(500_000_000).max(u64::from(nanos > 0) * 1_000_000_000))
 }
 
-/// The local time of day.
+/// The local time of day as `HH:MM`; empty for a time beyond the calendar.
 pub fn clock(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M").to_string())
 }
 
-/// The local time of day with seconds.
+/// The local time of day as `HH:MM:SS`; empty for a time beyond the calendar.
 pub fn clock_seconds(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M:%S").to_string())
 }
 
-/// The local day.
+/// The local date, or `None` for a time beyond the calendar.
 pub fn day(unix_millis: u64) -> Option<NaiveDate> {
     local(unix_millis).map(|time| time.date_naive())
 }
 
-/// A day as seen from `today`.
+/// A date in words, relative to `today`.
 pub fn day_name(day: NaiveDate, today: NaiveDate) -> String {
     if day == today {
         "Today".into()
@@ -42,19 +42,19 @@ pub fn day_name(day: NaiveDate, today: NaiveDate) -> String {
     }
 }
 
-/// Bytes in a unit that fits.
+/// A number of bytes, in KiB from 1024 on.
 pub fn bytes(count: usize) -> String {
     if count < 1_024 { format!("{count} B") } else { format!("{:.1} KiB", count as f64 / 1_024.0) }
 }
 
-/// Bytes in hexadecimal, two digits each.
+/// Bytes in hexadecimal, two digits each, separated by spaces.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 fn local(unix_millis: u64) -> Option<DateTime<Local>> {
     let time = DateTime::from_timestamp_millis(i64::try_from(unix_millis).ok()?)?;
-    // The calendar's last day has no local form east of Greenwich, and asking for it panics.
+    // chrono panics if a time zone east of Greenwich moves a time beyond the calendar's last day.
     time.checked_add_signed(TimeDelta::days(1))?;
     Some(time.with_timezone(&Local))
 }

@@ -1,15 +1,15 @@
-//! Signs that are painted, not written: they look the same with whatever fonts there are.
+//! Icons. They are painted instead of taken from a font, so that they look the same on every system.
 
 use egui::{Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::theme::size;
 
-/// What can stand on a button without words.
+/// An icon for a button without text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Icon {
-    /// A triangle.
+    /// A triangle that points right.
     Play,
-    /// Two bars.
+    /// Two vertical bars.
     Pause,
     /// A loudspeaker with waves.
     Speaker,
@@ -17,7 +17,7 @@ pub enum Icon {
     Muted,
 }
 
-/// Paints a icon into the square around `center`.
+/// Paints an icon into the square with this center and side.
 pub fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, color: Color32) {
     let at = |x: f32, y: f32| center + Vec2::new(x, y) * side;
     let stroke = Stroke::new(side * 0.1, color);
@@ -52,7 +52,7 @@ pub fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, color: Colo
     }
 }
 
-/// A button with a icon on it, and its name for those who do not see it and for the tip.
+/// A button with an icon. `name` is what a screen reader says, `tip` the tooltip.
 pub fn button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response {
     let side = ui.spacing().interact_size.y;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(side + 4.0, side), Sense::click());

@@ -1,4 +1,4 @@
-//! What every part of the window is drawn with: colours and sizes, small widgets, icons, and how figures are written.
+//! What all views are built from: colours and sizes, small widgets, icons, and the format of numbers and times.
 
 pub(super) mod format;
 pub(super) mod icons;

@@ -1,17 +1,17 @@
-//! The one place for every colour, size and distance.
+//! Colours, sizes and distances. They are all defined here.
 
 use egui::{
     Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, Style, TextStyle, Theme as Mode, Vec2, Visuals,
     style::{Selection, WidgetVisuals},
 };
 
-/// Distances, from hair to hall, in points.
+/// The spacing scale, in points.
 pub mod space {
-    /// Between a name and what belongs to it.
+    /// Between a name and its caption.
     pub const XS: f32 = 4.0;
-    /// Between neighbours.
+    /// Between neighbouring widgets.
     pub const S: f32 = 8.0;
-    /// Around contents.
+    /// Around the contents of a card or column.
     pub const M: f32 = 12.0;
     /// Between groups.
     pub const L: f32 = 20.0;
@@ -19,90 +19,90 @@ pub mod space {
 
 /// Sizes, in points.
 pub mod size {
-    /// Height of the bar at the top.
+    /// Height of the status bar.
     pub const STATUS_BAR: f32 = 44.0;
     /// Diameter of the circle with an initial in lists.
     pub const AVATAR: f32 = 28.0;
-    /// Height of a line in the list of people.
+    /// Height of a row in the list of people.
     pub const CONTACT_ROW: f32 = 42.0;
-    /// Height of a line in the list of videos.
+    /// Height of a row in the list of videos.
     pub const VIDEO_ROW: f32 = 52.0;
-    /// Height of a line on the wire.
+    /// Height of a row on the wire.
     pub const WIRE_ROW: f32 = 66.0;
-    /// Corners of cards and buttons.
+    /// Corner radius of cards and buttons.
     pub const RADIUS: u8 = 8;
-    /// Corners of message bubbles.
+    /// Corner radius of message bubbles.
     pub const BUBBLE_RADIUS: u8 = 12;
-    /// Diameter of the dot that says online.
+    /// Diameter of the dot that shows who is online.
     pub const DOT: f32 = 9.0;
     /// Width of the form.
     pub const FORM: f32 = 380.0;
-    /// Thickness of the bar that shows the position.
-    pub const PROGRESS: f32 = 8.0;
-    /// Widths of the left column: least, first, most.
+    /// Thickness of the seek bar.
+    pub const SEEK_BAR: f32 = 8.0;
+    /// Widths of the left column: minimum, initial, maximum.
     pub const LEFT: [f32; 3] = [190.0, 240.0, 360.0];
-    /// Widths of the right column: least, first, most.
+    /// Widths of the right column: minimum, initial, maximum.
     pub const RIGHT: [f32; 3] = [260.0, 340.0, 620.0];
 }
 
-/// Letter sizes, in points.
+/// Font sizes, in points.
 pub mod font_size {
     /// The name of the program on the form.
     pub const TITLE: f32 = 26.0;
-    /// Heads of columns and cards.
+    /// Headers of columns and cards.
     pub const HEADING: f32 = 17.0;
-    /// Everything that is read.
+    /// Running text and names.
     pub const BODY: f32 = 14.5;
-    /// What belongs to something else.
+    /// Captions, labels and times.
     pub const SMALL: f32 = 12.5;
-    /// Bytes.
+    /// Bytes in hexadecimal.
     pub const MONO: f32 = 12.0;
 }
 
-/// Colours by what they mean.
+/// The colours of a theme, by their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
-    /// Behind everything.
+    /// The background of the window.
     pub background: Color32,
     /// Cards, fields, bubbles of others.
     pub surface: Color32,
-    /// A line under the pointer.
+    /// A row under the pointer.
     pub hover: Color32,
-    /// Lines between things.
+    /// Lines, and the empty part of sliders.
     pub border: Color32,
-    /// What is read.
+    /// Text.
     pub text: Color32,
-    /// What stands beside it.
+    /// Secondary text.
     pub weak: Color32,
-    /// What can be done; what is selected.
+    /// Main buttons, badges, focus and selection.
     pub accent: Color32,
-    /// Accent under the pointer.
+    /// The accent colour under the pointer.
     pub accent_hover: Color32,
-    /// On top of accent.
+    /// Text on the accent colour.
     pub on_accent: Color32,
-    /// A breath of accent: own bubbles, the selected line.
+    /// A faint accent: own bubbles, the selected row.
     pub accent_soft: Color32,
-    /// Good: online, opened.
+    /// Success: online, opened.
     pub good: Color32,
-    /// Careful: it may mend itself.
+    /// A warning about something that may resolve by itself.
     pub warn: Color32,
-    /// A breath of it.
+    /// The background of a warning.
     pub warn_soft: Color32,
-    /// Bad: it needs a person.
+    /// An error that a person has to resolve.
     pub bad: Color32,
-    /// A breath of it.
+    /// The background of an error.
     pub bad_soft: Color32,
     /// Around the picture.
     pub screen: Color32,
-    /// On top of the picture.
+    /// The translucent background of text on a picture.
     pub overlay: Color32,
-    /// On top of overlay.
+    /// Text on the overlay.
     pub on_overlay: Color32,
-    /// The three parts of a triptych, from few pixels to many.
+    /// The three parts of a triptych, from low to high resolution.
     pub parts: [Color32; 3],
-    /// Circles of people, one of these by the key.
+    /// Avatars; the key of a person selects one of these.
     pub people: [Color32; 8],
-    /// The letter in them.
+    /// The initial in an avatar.
     pub on_people: Color32,
 }
 
@@ -110,7 +110,7 @@ const fn rgb(hex: u32) -> Color32 {
     Color32::from_rgb((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
 }
 
-/// By day.
+/// The light theme.
 pub const LIGHT: Theme = Theme {
     background: rgb(0xf7f7f9),
     surface: rgb(0xffffff),
@@ -144,7 +144,7 @@ pub const LIGHT: Theme = Theme {
     on_people: rgb(0xffffff),
 };
 
-/// By night.
+/// The dark theme.
 pub const DARK: Theme = Theme {
     background: rgb(0x14161c),
     surface: rgb(0x232732),
@@ -179,19 +179,19 @@ pub const DARK: Theme = Theme {
 };
 
 impl Theme {
-    /// The one in force.
+    /// The theme that is active.
     pub fn of(ui: &egui::Ui) -> &'static Theme {
         if ui.visuals().dark_mode { &DARK } else { &LIGHT }
     }
 
-    /// Colour of part `index` of `count`, from few pixels to many.
+    /// The colour of segment `index` of `count`, from low to high resolution.
     pub fn part(&self, index: usize, count: usize) -> Color32 {
         let last = self.parts.len() - 1;
         self.parts[if count < 2 { last } else { (index * last / (count - 1)).min(last) }]
     }
 }
 
-/// Dresses egui, once at the start.
+/// Applies both themes to egui, once at the start.
 pub fn apply(ctx: &Context) {
     for (mode, theme) in [(Mode::Light, &LIGHT), (Mode::Dark, &DARK)] {
         ctx.style_mut_of(mode, |style| apply_style(style, mode, theme));
@@ -270,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_read_stands_out_by_at_least_four_and_a_half() {
+    fn text_has_a_contrast_of_at_least_four_and_a_half() {
         for (mode, theme) in [("light", LIGHT), ("dark", DARK)] {
-            let grounds = [theme.background, theme.surface, theme.hover, theme.accent_soft];
-            for (index, background) in grounds.into_iter().enumerate() {
+            let backgrounds = [theme.background, theme.surface, theme.hover, theme.accent_soft];
+            for (index, background) in backgrounds.into_iter().enumerate() {
                 for (name, color) in [("text", theme.text), ("weak", theme.weak)] {
                     let contrast = contrast(color, background);
                     assert!(contrast >= 4.5, "{mode}: {name} on background {index} has {contrast:.2}");
@@ -289,7 +289,7 @@ mod tests {
                 ("failure beside a message", theme.bad, theme.background),
                 ("badge", theme.on_overlay, theme.screen),
             ];
-            let circles = theme.people.map(|circle| ("letter in a circle", theme.on_people, circle));
+            let circles = theme.people.map(|circle| ("initial in an avatar", theme.on_people, circle));
             for (name, color, background) in pairs.into_iter().chain(circles) {
                 let contrast = contrast(color, background);
                 assert!(contrast >= 4.5, "{mode}: {name} has {contrast:.2}");

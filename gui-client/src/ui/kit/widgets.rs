@@ -1,4 +1,6 @@
-//! Small parts that several views share.
+//! Small widgets that several views share.
+
+use std::{fmt::Debug, hash::Hash};
 
 use common::crypto::{KeyId, short_fingerprint};
 use egui::{
@@ -10,7 +12,7 @@ use crate::state::{action::Action, connection::ConnectionProblem};
 
 use super::theme::{Theme, font_size, size, space};
 
-/// The button that matters most on its screen.
+/// The main button of a screen, filled with the accent colour.
 pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
     let theme = Theme::of(ui);
     ui.scope(|ui| {
@@ -30,7 +32,29 @@ pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
     .inner
 }
 
-/// Three panels side by side, each finer than the one before: the mark of the program.
+/// Time after a change of buttons during which clicks on the new ones are ignored, in seconds. Desktops take two clicks
+/// within 0.4 to 0.5 seconds for a double click.
+const DOUBLE_CLICK_SECONDS: f64 = 0.5;
+
+/// Whether a group of buttons has been shown in this `arrangement` for long enough that a click is meant for it. The second
+/// click of a double click would otherwise hit whatever button has taken the place of the first. To be called in each frame.
+pub fn is_settled<T>(ui: &Ui, group: &str, arrangement: T) -> bool
+where
+    T: Copy + PartialEq + Send + Sync + 'static,
+{
+    let id = egui::Id::unique(("arrangement", group));
+    let now = ui.input(|input| input.time);
+    let last: Option<(T, f64)> = ui.data(|data| data.get_temp(id));
+    let since = match last {
+        Some((last, since)) if last == arrangement => since,
+        Some(_) => now,
+        None => f64::NEG_INFINITY,
+    };
+    ui.data_mut(|data| data.insert_temp(id, (arrangement, since)));
+    now - since >= DOUBLE_CLICK_SECONDS
+}
+
+/// Draws the logo: three panels side by side, each higher and stronger in colour than the one before.
 pub fn mark(ui: &Ui, rect: Rect) {
     let theme = Theme::of(ui);
     let painter = ui.painter();
@@ -38,7 +62,6 @@ pub fn mark(ui: &Ui, rect: Rect) {
     let panel_width = (rect.width() - 2.0 * gap) / 3.0;
     for (index, color) in theme.parts.into_iter().enumerate() {
         let left = rect.left() + index as f32 * (panel_width + gap);
-        // The wings of an altar piece are lower than its middle; here each panel grows.
         let drop = rect.height() * (0.3 - 0.15 * index as f32);
         let panel =
             Rect::from_min_max(Pos2::new(left, rect.top() + drop), Pos2::new(left + panel_width, rect.bottom()));
@@ -46,7 +69,7 @@ pub fn mark(ui: &Ui, rect: Rect) {
     }
 }
 
-/// A circle with the first letter of a name, coloured by the key; without a key it stands for several people.
+/// Draws a circle with the first letter of a name, coloured by the key. Without a key it represents several people.
 pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
     let theme = Theme::of(ui);
     let (fill, text) = match key {
@@ -54,9 +77,11 @@ pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&Key
         None => (theme.accent, theme.on_accent),
         Some(key) => (theme.people[usize::from(key.0[0]) % theme.people.len()], theme.on_people),
     };
-    ui.painter().circle_filled(center, diameter / 2.0, fill);
+    // The ring keeps the circle visible on a selected row, which has almost the same colour.
+    let ring = if is_online { Stroke::NONE } else { Stroke::new(1.0, theme.weak) };
+    ui.painter().circle(center, diameter / 2.0 - ring.width / 2.0, fill, ring);
     if key.is_none() {
-        // Several people: three dots.
+        // Three dots.
         for (x, y) in [(0.0, -0.15), (-0.17, 0.13), (0.17, 0.13)] {
             ui.painter().circle_filled(center + Vec2::new(x, y) * diameter, diameter * 0.11, text);
         }
@@ -66,21 +91,21 @@ pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&Key
     ui.painter().text(center, Align2::CENTER_CENTER, initial, FontId::proportional(diameter * 0.5), text);
 }
 
-/// The dot that says whether somebody or something is online.
+/// Draws the dot that shows whether a person or the connection is online.
 pub fn dot(ui: &Ui, center: Pos2, color: Color32, background: Color32) {
     ui.painter().circle(center, size::DOT / 2.0, color, Stroke::new(2.0, background));
 }
 
-/// What is dragged along a bar; it grows a little under the pointer.
+/// Draws the knob of a slider, a little larger under the pointer.
 pub fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
     let theme = Theme::of(ui);
-    let is_grasped = response.hovered() || response.dragged();
-    let radius = if is_grasped { radius * 1.25 } else { radius };
+    let is_held = response.hovered() || response.dragged();
+    let radius = if is_held { radius * 1.25 } else { radius };
     let ring = if response.has_focus() { theme.text } else { theme.background };
     ui.painter().circle(center, radius, theme.accent, Stroke::new(2.0, ring));
 }
 
-/// One of several buttons of which one is chosen.
+/// One of several buttons of which exactly one is chosen.
 pub fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
     let theme = Theme::of(ui);
     ui.scope(|ui| {
@@ -94,10 +119,20 @@ pub fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
     .inner
 }
 
-/// A whole line of a list that can be clicked; `paint` fills it.
-pub fn row(ui: &mut Ui, height: f32, is_selected: bool, name: &str, paint: impl FnOnce(&mut Ui, Rect)) -> Response {
+/// A row of a list that can be clicked. Its id comes from `id_source` instead of from its place in the list, so that the
+/// focus and a click that has begun stay with it when the list changes. `name` is what a screen reader says; `paint` draws
+/// the contents.
+pub fn row(
+    ui: &mut Ui,
+    id_source: impl Hash + Debug,
+    height: f32,
+    is_selected: bool,
+    name: &str,
+    paint: impl FnOnce(&mut Ui, Rect),
+) -> Response {
     let theme = Theme::of(ui);
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::click());
+    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), height));
+    let response = ui.interact(rect, egui::Id::unique(id_source), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Button, ui.is_enabled(), is_selected, name));
     if ui.is_rect_visible(rect) {
         let fill = match (is_selected, response.hovered()) {
@@ -115,7 +150,7 @@ pub fn row(ui: &mut Ui, height: f32, is_selected: bool, name: &str, paint: impl 
     response.on_hover_cursor(egui::CursorIcon::PointingHand)
 }
 
-/// Paints one line of text into a rectangle, shortened with `…` where it does not fit. Returns its width.
+/// Paints one line of text into a rectangle, shortened with `…` if it does not fit. Returns its width.
 pub fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, color: Color32) -> f32 {
     let text: WidgetText = text.into();
     let galley = text.into_galley(ui, Some(TextWrapMode::Truncate), rect.width(), FontId::proportional(font_size));
@@ -125,8 +160,8 @@ pub fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, co
     width
 }
 
-/// A header over a list, with a number behind it.
-pub fn section_header(ui: &mut Ui, text: &str, count: usize) {
+/// The header of a list, with the number of entries and, in the accent colour, what is new in it.
+pub fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option<&str>) {
     let theme = Theme::of(ui);
     ui.horizontal(|ui| {
         ui.add_space(space::S);
@@ -134,11 +169,15 @@ pub fn section_header(ui: &mut Ui, text: &str, count: usize) {
         if count > 0 {
             ui.label(RichText::new(count.to_string()).size(font_size::SMALL).color(theme.weak));
         }
+        if let Some(news) = news {
+            ui.label(RichText::new(format!("· {news}")).size(font_size::SMALL).color(theme.accent).strong());
+        }
     });
     ui.add_space(2.0);
 }
 
-/// What went wrong, what it means, and one button; a wide one has the button beside the words.
+/// A card that says what went wrong, what it means and what to do, with a button. If there is room, the button is beside
+/// the text. `countdown` is the time until the next automatic attempt.
 pub fn problem_card(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let (ink, fill) = if problem.is_alarming { (theme.bad, theme.bad_soft) } else { (theme.warn, theme.warn_soft) };
@@ -154,26 +193,27 @@ pub fn problem_card(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<
                 ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL + 0.5));
             };
             if is_wide {
-                // In the narrow strip over the main screen the way on stands beside the words.
                 ui.horizontal(|ui| {
                     ui.allocate_ui(Vec2::new(ui.available_width() - 280.0, 0.0), |ui| ui.vertical(text));
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| way_on(ui, problem, countdown, actions));
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        remedy_button(ui, problem, countdown, actions)
+                    });
                 });
             } else {
                 ui.set_width(ui.available_width());
                 text(ui);
                 if problem.button.is_some() || countdown.is_some() {
                     ui.add_space(space::XS);
-                    ui.horizontal(|ui| way_on(ui, problem, countdown, actions));
+                    ui.horizontal(|ui| remedy_button(ui, problem, countdown, actions));
                 }
             }
         });
 }
 
-fn way_on(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {
+fn remedy_button(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {
     if let Some((label, action)) = &problem.button {
         let response = primary_button(ui, label);
-        // On the form (nothing counts down there) the way on is one key away, unless the person is typing.
+        // On the form, where nothing counts down, Enter presses the button unless the person is typing.
         if countdown.is_none() && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();
         }
@@ -186,18 +226,18 @@ fn way_on(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, a
     }
 }
 
-/// A key's short form under a header, for a tooltip.
+/// The short form of a key or certificate under a header, for a tooltip.
 pub fn fingerprint_lines(ui: &mut Ui, header: &str, fingerprint: &str) {
     ui.label(RichText::new(header).size(font_size::SMALL).color(Theme::of(ui).weak));
     ui.label(RichText::new(fingerprint).monospace());
 }
 
-/// A key's short form.
+/// The short form of a key: 16 hexadecimal digits in four groups.
 pub fn key_text(key: &KeyId) -> String {
     short_fingerprint(&key.0)
 }
 
-/// A calm message in the middle of an otherwise empty place.
+/// A header and a text in the middle of an otherwise empty area.
 pub fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     let theme = Theme::of(ui);
     let height = 120.0;
@@ -210,21 +250,21 @@ pub fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     });
 }
 
-/// A line or two under a list, as narrow as the list.
+/// A short text under a list, as wide as the list.
 pub fn caption(ui: &mut Ui, text: &str) {
     egui::Frame::new().inner_margin(Margin::symmetric(8, 2)).show(ui, |ui| {
         ui.label(RichText::new(text).size(font_size::SMALL).color(Theme::of(ui).weak));
     });
 }
 
-/// A word on a dark background that stays readable on any picture.
+/// A text on a dark background, readable on any picture. `kind` is the source of its id.
 pub fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &str) {
     let theme = Theme::of(ui);
     let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(font_size::SMALL), theme.on_overlay);
     let rect = align.anchor_size(anchor, galley.size() + Vec2::new(18.0, 8.0));
     ui.painter().rect_filled(rect, rect.height() / 2.0, theme.overlay);
-    let position = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
-    ui.painter().galley(position.min, galley, theme.on_overlay);
+    let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
+    ui.painter().galley(text_rect.min, galley, theme.on_overlay);
     let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }

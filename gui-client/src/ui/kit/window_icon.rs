@@ -1,17 +1,19 @@
-//! The icon of the program in a task bar: three panels, each finer than the one before.
+//! The icon of the window in a task bar: the logo of the program.
 
 use egui::IconData;
 
 use super::theme;
 
-/// Pixels on a side.
+/// Width and height in pixels.
 const SIDE: u32 = 64;
 
-/// Pixels that a panel is wide, and between two of them.
+/// Width of a panel in pixels.
 const PANEL: u32 = 16;
+
+/// Gap between two panels in pixels.
 const GAP: u32 = 4;
 
-/// Paints it.
+/// Paints the icon.
 pub fn paint() -> IconData {
     let mut rgba = vec![0; (SIDE * SIDE * 4) as usize];
     let margin = (SIDE - 3 * PANEL - 2 * GAP) / 2;

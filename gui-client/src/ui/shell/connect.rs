@@ -1,4 +1,4 @@
-//! The first screen: where to, and as whom.
+//! The first screen: the form with server and name, the steps of an attempt, and why it failed.
 
 use egui::{Align, Key, Layout, Margin, Response, RichText, Stroke, TextEdit, Ui, Vec2};
 
@@ -15,7 +15,10 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// Draws the form, the steps of an attempt, or why it failed.
+/// The buttons of the card: those of the form, or those of an attempt (see [`widgets::is_settled`]).
+const CARD_BUTTONS: &str = "connect buttons";
+
+/// Draws the screen.
 pub fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -59,12 +62,14 @@ fn card(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
 
 fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
+    let is_settled = widgets::is_settled(ui, CARD_BUTTONS, false);
     let is_untouched = ui.memory(|memory| memory.focused().is_none()) && connection.problem.is_none();
 
     let server = field(ui, "Server", &connection.address, "127.0.0.1:7878", Action::EditAddress, actions);
     ui.add_space(space::S);
-    let name = field(ui, "Your name", &connection.name, "as others will see it", Action::EditName, actions);
-    // Before the button, so that Enter is looked at once: a field gives its focus up on Enter.
+    let name = field(ui, "Your name", &connection.name, "The name that others will see", Action::EditName, actions);
+    // Evaluated before the button is drawn, so that Enter counts once: a field gives up its focus on Enter, and the button
+    // could take it.
     let is_enter_free = server.lost_focus() || name.lost_focus() || ui.memory(|memory| memory.focused().is_none());
     let is_enter = is_enter_free && ui.input(|input| input.key_pressed(Key::Enter));
     if is_untouched {
@@ -78,13 +83,13 @@ fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
             ui.vertical_centered_justified(|ui| widgets::primary_button(ui, "Connect")).inner
         })
         .inner;
-    if hint.is_none() && (button.clicked() || is_enter) {
+    if hint.is_none() && (button.clicked() && is_settled || is_enter) {
         actions.push(Action::Connect);
     }
     ui.add_space(space::S);
     let (text, color) = match hint {
         Some(hint) => (hint, theme.warn),
-        None => ("A key pair for this name is made the first time and stays on this computer.".into(), theme.weak),
+        None => ("Your keys for this name are made the first time, and stay on this computer.".into(), theme.weak),
     };
     ui.label(RichText::new(text).color(color).size(font_size::SMALL));
 }
@@ -121,7 +126,7 @@ fn steps(ui: &mut Ui, connection: &Connection, progress: Progress, actions: &mut
     ui.add_space(space::S);
     let steps = [
         (Progress::Connecting, "Reaching the server", ""),
-        (Progress::MakingKeys, "Making your keys", "the first time only, it takes a few seconds"),
+        (Progress::MakingKeys, "Making your keys", "Only the first time. It takes a few seconds."),
         (Progress::Joining, "Joining", ""),
     ];
     let current = steps.iter().position(|(step, ..)| *step == progress).unwrap_or(0);
@@ -145,7 +150,9 @@ fn steps(ui: &mut Ui, connection: &Connection, progress: Progress, actions: &mut
         }
     }
     ui.add_space(space::M);
-    if ui.button("Cancel").clicked() {
+    // "Cancel" can take the place of "Connect", and would take the second click of a double click too.
+    let is_settled = widgets::is_settled(ui, CARD_BUTTONS, true);
+    if ui.button("Cancel").clicked() && is_settled {
         actions.push(Action::Leave);
     }
 }

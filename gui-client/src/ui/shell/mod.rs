@@ -1,4 +1,4 @@
-//! What is around chat and video: the form that connects, and the status bar.
+//! The frame around chat and video: the form that connects, and the status bar.
 
 pub(super) mod connect;
 pub(super) mod status;

@@ -1,4 +1,4 @@
-//! The bar at the top: which server, who I am; and under it, when something is wrong, what.
+//! The status bar at the top: the server, this client's name, and below it a problem with the connection, if there is one.
 
 use egui::{Align, Layout, Rect, RichText, Sense, Ui, Vec2};
 
@@ -25,7 +25,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         server(ui, state);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.add_space(space::XS);
-            if ui.button("Leave").on_hover_text("Says goodbye to the server and goes back to the form").clicked() {
+            if ui.button("Leave").on_hover_text("Disconnect and return to the form").clicked() {
                 actions.push(Action::Leave);
             }
             me(ui, state, theme);
@@ -50,10 +50,10 @@ fn server(ui: &mut Ui, state: &State) {
     });
     label.inner.on_hover_ui(|ui| match &state.connection.server_fingerprint {
         Some(fingerprint) => {
-            widgets::fingerprint_lines(ui, "The server's certificate, as its console names it:", fingerprint);
+            widgets::fingerprint_lines(ui, "Certificate (compare with the server's console):", fingerprint);
         }
         None => {
-            ui.label("This connection is not encrypted on its way; messages still are, from person to person.");
+            ui.label("The connection to the server is not encrypted. Messages still are, from person to person.");
         }
     });
 }
@@ -72,13 +72,13 @@ fn me(ui: &mut Ui, state: &State, theme: &Theme) {
     }
 }
 
-/// Draws what is wrong with the connection, when something is.
+/// Draws the problem with the connection, if there is one.
 pub fn problem(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
     let Some(problem) = &state.connection.problem else { return };
     let countdown = match state.connection.phase {
         Phase::Waiting { retry_at } => {
             let seconds = retry_at.saturating_duration_since(now.instant).as_millis().div_ceil(1_000);
-            Some(format!("Next try in {seconds} s"))
+            Some(format!("Next attempt in {seconds} s"))
         }
         _ => None,
     };

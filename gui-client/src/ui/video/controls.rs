@@ -1,4 +1,4 @@
-//! What steers a video: the buttons under the picture.
+//! The controls under the picture: seek bar, buttons, time, volume and resolution.
 
 use common::media::Quality;
 use egui::{Align, Layout, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
@@ -16,24 +16,24 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// With less room than this, time, sound and quality stand on a line of their own.
+/// In a column narrower than this, time, sound and resolution get a line of their own.
 const NARROW: f32 = 400.0;
 
-/// Width of the volume's slider.
+/// Width of the volume slider.
 const VOLUME_WIDTH: f32 = 84.0;
 
-/// Radius of its knob.
+/// Radius of the knob of the volume slider.
 const KNOB: f32 = 6.0;
 
-/// Source of the slider's id: with the focus on it, the keys still control the video.
+/// Source of the volume slider's id: while the slider has the focus, the keys still control the video.
 pub(super) const VOLUME: &str = "volume";
 
-/// Height that the controls take in a column of this width.
+/// Height of the controls in a column of this width.
 pub fn height(width: f32) -> f32 {
     if width < NARROW { 110.0 } else { 74.0 }
 }
 
-/// Draws them into `column`.
+/// Draws the controls into `column`. `can_play` says whether the video can be started.
 pub fn show(
     ui: &mut Ui,
     column: Rect,
@@ -57,7 +57,7 @@ pub fn show(
         }
     };
     ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-        steering(ui, showing, can_play, actions);
+        buttons(ui, showing, can_play, actions);
         if !is_narrow {
             rest(ui, actions);
         }
@@ -68,24 +68,27 @@ pub fn show(
     }
 }
 
-fn steering(ui: &mut Ui, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
+fn buttons(ui: &mut Ui, showing: &Showing, can_play: bool, actions: &mut Vec<Action>) {
+    // "Stop" takes the place of "Play again", and would take the second click of a double click too.
+    let is_settled = widgets::is_settled(ui, "player buttons", showing.is_running());
+    let mut click = |action| actions.extend(is_settled.then_some(action));
     match showing.stage {
         Stage::Opening | Stage::Playing => {
             let (icon, name) = if showing.is_paused { (Icon::Play, "Play") } else { (Icon::Pause, "Pause") };
             if icons::button(ui, icon, name, &format!("{name} (space bar)")).clicked() {
-                actions.push(Action::TogglePause);
+                click(Action::TogglePause);
             }
-            if ui.button("Stop").on_hover_text("Ends the video").clicked() {
-                actions.push(Action::StopWatching);
+            if ui.button("Stop").on_hover_text("Close the video").clicked() {
+                click(Action::StopWatching);
             }
         }
         Stage::Ended | Stage::Failed(_) => {
             let label = if showing.stage == Stage::Ended { "Play again" } else { "Try again" };
             if ui.add_enabled_ui(can_play, |ui| widgets::primary_button(ui, label)).inner.clicked() {
-                actions.push(Action::Watch(showing.video.id));
+                click(Action::Watch(showing.video.id));
             }
             if ui.button("Close").clicked() {
-                actions.push(Action::ClosePlayer);
+                click(Action::ClosePlayer);
             }
         }
     }
@@ -97,10 +100,10 @@ fn time(ui: &mut Ui, showing: &Showing) {
     ui.add(egui::Label::new(text).truncate());
 }
 
-/// From right to left.
+/// The menu of resolutions. Laid out from right to left.
 fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let current = match showing.quality {
-        Quality::Triptych => "Auto".to_owned(),
+        Quality::Triptych => "Triptych".to_owned(),
         Quality::Only(height) => format!("{height}p"),
     };
     ui.add_enabled_ui(showing.can_seek(), |ui| {
@@ -109,8 +112,8 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
             for quality in [Quality::Triptych].into_iter().chain(heights) {
                 let name = match quality {
-                    Quality::Triptych => "Auto (triptych)".to_owned(),
-                    Quality::Only(height) => format!("{height}p only"),
+                    Quality::Triptych => triptych_name(showing),
+                    Quality::Only(height) => format!("{height}p"),
                 };
                 if widgets::tab(ui, &name, quality == showing.quality).clicked() {
                     actions.push(Action::SetQuality(quality));
@@ -119,35 +122,43 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             }
         });
         let response = menu.response;
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), format!("Quality: {current}")));
-        response.on_hover_text("Which resolutions are shown");
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), format!("Resolution: {current}")));
+        response.on_hover_text("Choose the resolution");
     });
 }
 
-/// From right to left.
+/// The Triptych entry of the menu, with the resolutions that it goes through.
+fn triptych_name(showing: &Showing) -> String {
+    match showing.video.variants.as_slice() {
+        [least, .., most] => format!("Triptych ({}p to {}p)", least.height, most.height),
+        _ => "Triptych".to_owned(),
+    }
+}
+
+/// Mute button and volume slider. Laid out from right to left.
 fn sound(ui: &mut Ui, player: &PlayerState, showing: &Showing, actions: &mut Vec<Action>) {
     if !showing.has_sound {
         return;
     }
     let mut percent = if player.is_muted { 0 } else { player.volume_percent };
-    // The keys are there even where the bar has no room.
+    // Without room for the slider, the keys still change the volume.
     if ui.available_width() > VOLUME_WIDTH + 50.0 && volume(ui, &mut percent) {
         actions.push(Action::SetVolume(percent));
     }
     let is_silent = percent == 0;
-    let (icon, name) = if is_silent { (Icon::Muted, "Sound on") } else { (Icon::Speaker, "Mute") };
+    let (icon, name) = if is_silent { (Icon::Muted, "Unmute") } else { (Icon::Speaker, "Mute") };
     if icons::button(ui, icon, name, &format!("{name} (M)")).clicked() {
         actions.push(Action::ToggleMute);
     }
 }
 
-/// A short bar with a knob. Returns whether it was moved.
+/// The volume slider. Returns whether it was moved.
 fn volume(ui: &mut Ui, percent: &mut u8) -> bool {
     let theme = Theme::of(ui);
-    let place = Vec2::new(VOLUME_WIDTH, ui.spacing().interact_size.y);
-    let (_, rect) = ui.allocate_space(place);
+    let slider_size = Vec2::new(VOLUME_WIDTH, ui.spacing().interact_size.y);
+    let (_, rect) = ui.allocate_space(slider_size);
     let response = ui.interact(rect, egui::Id::unique(VOLUME), Sense::click_and_drag());
-    let rail = Rect::from_center_size(rect.center(), Vec2::new(rect.width() - 2.0 * KNOB, size::PROGRESS / 2.0));
+    let rail = Rect::from_center_size(rect.center(), Vec2::new(rect.width() - 2.0 * KNOB, size::SEEK_BAR / 2.0));
     let before = *percent;
     if let Some(pointer) = response.interact_pointer_pos() {
         let share = ((pointer.x - rail.left()) / rail.width()).clamp(0.0, 1.0);

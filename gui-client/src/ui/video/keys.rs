@@ -8,10 +8,10 @@ use crate::state::action::Action;
 /// How far the arrow keys seek.
 const SKIP_NANOS: i64 = 5_000_000_000;
 
-/// How much the arrow keys change the volume, in percent points.
+/// How much the arrow keys change the volume, in percentage points.
 const VOLUME_STEP: i8 = 10;
 
-/// Takes the keys that steer the video, unless they belong to something that has the focus.
+/// Takes the keys that control the video, unless another widget has the focus.
 pub fn take(ui: &Ui, actions: &mut Vec<Action>) {
     let focused = ui.memory(|memory| memory.focused());
     let own = [VOLUME, SEEK_BAR].map(egui::Id::unique).into_iter().find(|id| focused == Some(*id));
@@ -19,7 +19,7 @@ pub fn take(ui: &Ui, actions: &mut Vec<Action>) {
         return;
     }
     if let Some(own) = own {
-        // Otherwise arrows go to the next button.
+        // Otherwise the arrow keys move the focus to the next widget.
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(own, filter));
     }
@@ -37,10 +37,10 @@ pub fn take(ui: &Ui, actions: &mut Vec<Action>) {
     ];
     ui.input_mut(|input| {
         for (key, action) in meanings {
-            // Whoever holds a switch down does not mean it over and over.
-            let is_switch = matches!(action, Action::TogglePause | Action::ToggleMute);
+            // A key that is held down repeats; that must not toggle over and over.
+            let is_toggle = matches!(action, Action::TogglePause | Action::ToggleMute);
             let is_held = |event: &&egui::Event| matches!(event, egui::Event::Key { key: held, repeat: true, pressed: true, .. } if *held == key);
-            let held_count = if is_switch { input.events.iter().filter(is_held).count() } else { 0 };
+            let held_count = if is_toggle { input.events.iter().filter(is_held).count() } else { 0 };
             let count = input.count_and_consume_key(Modifiers::NONE, key).saturating_sub(held_count);
             actions.extend(std::iter::repeat_n(action, count));
         }

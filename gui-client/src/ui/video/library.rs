@@ -1,4 +1,6 @@
-//! The list of videos, and of files that are none.
+//! The list of videos, and of files that cannot be played.
+
+use std::ops::Range;
 
 use common::media::{VideoId, VideoInfo};
 use egui::{Align2, Pos2, Rect, RichText, Ui, Vec2};
@@ -15,13 +17,19 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// Finds the small picture of a video and its size in points, when there is one.
+/// Finds the thumbnail of a video and its size in points, if it has been loaded.
 pub type ThumbnailLookup<'a> = &'a dyn Fn(ThumbnailKey) -> Option<(egui::TextureId, Vec2)>;
 
-/// Size of the small picture beside a title.
-const PICTURE: Vec2 = Vec2::new(68.0, 39.0);
+/// Size of the thumbnail beside a title.
+const THUMBNAIL: Vec2 = Vec2::new(68.0, 39.0);
 
-/// Draws the list; a click plays. `visible` gets the entries that are on the screen.
+/// Rows that are laid out beyond the visible ones on each side, so that the Tab key reaches the next one.
+const SPARE_ROWS: usize = 2;
+
+/// Gap between rows.
+const ROW_GAP: f32 = 2.0;
+
+/// Draws the list; a click on a row plays the video. `visible` gets the videos whose rows are on the screen.
 pub fn show(
     ui: &mut Ui,
     state: &State,
@@ -31,22 +39,26 @@ pub fn show(
 ) {
     let theme = Theme::of(ui);
     let library = &state.library;
-    widgets::section_header(ui, "Videos", library.videos.len());
-    egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
+    widgets::section_header(ui, "Videos", library.videos.len(), None);
+    egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show_viewport(ui, |ui, viewport| {
+        ui.spacing_mut().item_spacing.y = ROW_GAP;
         ui.add_enabled_ui(state.connection.is_online(), |ui| {
-            for video in &library.videos {
+            // A library can have 2 000 videos, and laying out a row costs time in every frame of the one that plays.
+            let rows = rows_in(viewport, library.videos.len());
+            let row_height = size::VIDEO_ROW + ROW_GAP;
+            blank_rows(ui, rows.start as f32 * row_height);
+            for video in &library.videos[rows.clone()] {
                 if entry(ui, state, lookup, video, actions) {
                     visible.push(video.id);
                 }
             }
+            blank_rows(ui, (library.videos.len() - rows.end) as f32 * row_height);
         });
         if library.videos.is_empty() {
             let text = if state.connection.is_online() {
-                "The server has no videos yet. Whoever runs it puts files such as TITLE_240p.mp4, TITLE_720p.mp4 and \
-                 TITLE_1440p.mp4 into its videos folder."
+                "The server has no videos yet. The person running it can add some with: triptych-server import FILE"
             } else {
-                "The server's videos stand here while you are connected."
+                "Videos appear here while you are connected."
             };
             widgets::caption(ui, text);
         }
@@ -54,7 +66,22 @@ pub fn show(
     });
 }
 
-/// Returns whether it is on the screen.
+/// The rows to lay out for this part of the list.
+fn rows_in(viewport: Rect, count: usize) -> Range<usize> {
+    let row_height = size::VIDEO_ROW + ROW_GAP;
+    let first = (viewport.min.y / row_height).floor().max(0.0) as usize;
+    let end = (viewport.max.y / row_height).ceil().max(0.0) as usize;
+    first.saturating_sub(SPARE_ROWS).min(count)..(end + SPARE_ROWS).min(count)
+}
+
+/// The space of rows that are not laid out. `height` includes the gap of each row.
+fn blank_rows(ui: &mut Ui, height: f32) {
+    if height > 0.0 {
+        ui.allocate_space(Vec2::new(ui.available_width(), height - ROW_GAP));
+    }
+}
+
+/// Draws a row. Returns whether it is on the screen.
 fn entry(
     ui: &mut Ui,
     state: &State,
@@ -69,10 +96,10 @@ fn entry(
     let sound = if video.has_sound { ", with sound" } else { "" };
     let name = format!("Play {}, {caption}{sound}", video.title);
     let mut is_visible = false;
-    let response = widgets::row(ui, size::VIDEO_ROW, is_playing, &name, |ui, rect| {
+    let response = widgets::row(ui, ("video", video.id), size::VIDEO_ROW, is_playing, &name, |ui, rect| {
         is_visible = true;
-        let picture =
-            Rect::from_center_size(Pos2::new(rect.left() + space::S + PICTURE.x / 2.0, rect.center().y), PICTURE);
+        let center = Pos2::new(rect.left() + space::S + THUMBNAIL.x / 2.0, rect.center().y);
+        let picture = Rect::from_center_size(center, THUMBNAIL);
         thumbnail(ui, picture, lookup(thumbnails::key(video)), is_playing);
         let left = picture.right() + space::S + 1.0;
         let right = rect.right() - space::S;
@@ -88,13 +115,16 @@ fn entry(
         widgets::line(ui, lower, describe_shortly(video), font_size::SMALL - 0.5, theme.weak);
     });
     let response = response.on_hover_text(format!("{}\n{caption}{sound}", video.title));
+    if response.gained_focus() && !response.is_pointer_button_down_on() {
+        response.scroll_to_me(None);
+    }
     if response.clicked() {
         actions.push(Action::Watch(video.id));
     }
     is_visible
 }
 
-/// As much of it as has room beside a picture.
+/// Duration and range of resolutions, short enough for a row.
 fn describe_shortly(video: &VideoInfo) -> String {
     let heights = match video.variants.as_slice() {
         [] => return format::whole_length(video.duration_nanos),
@@ -104,31 +134,31 @@ fn describe_shortly(video: &VideoInfo) -> String {
     format!("{} · {heights}", format::whole_length(video.duration_nanos))
 }
 
-/// The picture on dark ground, as it is: what does not have the shape of the place keeps its own.
-fn thumbnail(ui: &Ui, place: Rect, picture: Option<(egui::TextureId, Vec2)>, is_playing: bool) {
+/// Draws a thumbnail on a dark background, in its own aspect ratio.
+fn thumbnail(ui: &Ui, area: Rect, picture: Option<(egui::TextureId, Vec2)>, is_playing: bool) {
     let theme = Theme::of(ui);
     const CORNERS: f32 = 4.0;
     match picture {
         Some((texture, size)) => {
-            ui.painter().rect_filled(place, CORNERS, theme.screen);
-            let scale = (place.width() / size.x.max(1.0)).min(place.height() / size.y.max(1.0));
-            let rect = Align2::CENTER_CENTER.align_size_within_rect(size * scale, place);
+            ui.painter().rect_filled(area, CORNERS, theme.screen);
+            let scale = (area.width() / size.x.max(1.0)).min(area.height() / size.y.max(1.0));
+            let rect = Align2::CENTER_CENTER.align_size_within_rect(size * scale, area);
             let image = egui::Image::from_texture((texture, size)).corner_radius(CORNERS);
             image.paint_at(ui, rect);
         }
         None => {
-            ui.painter().rect_filled(place, CORNERS, theme.border);
+            ui.painter().rect_filled(area, CORNERS, theme.border);
         }
     }
     if is_playing {
-        ui.painter().circle_filled(place.center(), 11.0, theme.accent);
-        icons::paint(ui.painter(), Icon::Play, place.center(), 10.0, theme.on_accent);
+        ui.painter().circle_filled(area.center(), 11.0, theme.accent);
+        icons::paint(ui.painter(), Icon::Play, area.center(), 10.0, theme.on_accent);
     } else if picture.is_none() {
-        icons::paint(ui.painter(), Icon::Play, place.center(), 12.0, theme.weak);
+        icons::paint(ui.painter(), Icon::Play, area.center(), 12.0, theme.weak);
     }
 }
 
-/// Length and resolutions in one line.
+/// Duration and all resolutions in one line.
 fn describe(video: &VideoInfo) -> String {
     let heights = video.variants.iter().map(|variant| format!("{}p", variant.height));
     std::iter::once(format::whole_length(video.duration_nanos)).chain(heights).collect::<Vec<_>>().join(" · ")
@@ -141,8 +171,8 @@ fn skipped(ui: &mut Ui, state: &State, theme: &Theme) {
     }
     ui.add_space(space::S);
     let header = match skipped.len() {
-        1 => "1 file not playable".to_owned(),
-        count => format!("{count} files not playable"),
+        1 => "1 file cannot be played".to_owned(),
+        count => format!("{count} files cannot be played"),
     };
     egui::CollapsingHeader::new(RichText::new(header).size(font_size::SMALL).color(theme.weak))
         .id_salt("skipped")

@@ -1,4 +1,4 @@
-//! The list of videos, the picture, and what controls it.
+//! The videos: the list, the picture and its controls.
 
 mod controls;
 mod keys;

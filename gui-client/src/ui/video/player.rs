@@ -1,11 +1,15 @@
-//! The picture in its place, and what stands over and on it: title, badge, what goes on.
+//! The player: the title, the picture, and what is drawn over the picture (resolution, stage of playback, failure).
 
-use egui::{Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+use egui::{
+    Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
+    WidgetText,
+};
 
 use crate::event::Hold;
 use crate::state::{
     State,
     action::Action,
+    connection::sentence,
     player::{Showing, Stage},
 };
 
@@ -15,13 +19,13 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// Height of what stands over the picture.
+/// Height of the title above the picture.
 const TITLE_HEIGHT: f32 = 30.0;
 
-/// The controls are at least so wide where there is room, however narrow the picture is.
+/// The controls are at least this wide if there is room, even below a narrow picture.
 const CONTROLS_WIDTH: f32 = 420.0;
 
-/// Draws the place. Returns how many pixels of the screen the picture has, when one plays.
+/// Draws the player. Returns width and height of the picture in pixels of the screen, if a video is in the player.
 pub fn show(
     ui: &mut Ui,
     state: &State,
@@ -82,6 +86,10 @@ fn title(ui: &mut Ui, screen: Rect, showing: &Showing) {
 }
 
 fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
+    if let Stage::Failed(reason) = &showing.stage {
+        failure(ui, screen, reason);
+        return;
+    }
     if let Some(height) = showing.height {
         widgets::pill(
             ui,
@@ -97,39 +105,42 @@ fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
         }
         (Stage::Opening, _) => Some("Opening…"),
         (Stage::Playing, Some(Hold::Source)) => Some("Waiting for the server…"),
-        (Stage::Playing, Some(Hold::Decoder)) => Some("This computer cannot keep up with the picture…"),
+        (Stage::Playing, Some(Hold::Decoder)) => Some("This computer is too slow for this resolution."),
         (Stage::Ended, _) => Some("The end"),
         _ => None,
     };
     if let Some(text) = text {
         widgets::pill(ui, screen.center(), Align2::CENTER_CENTER, text, "Playback");
     }
-    if let Stage::Failed(reason) = &showing.stage {
-        let theme = Theme::of(ui);
-        ui.painter().rect_filled(screen, 0.0, theme.overlay);
-        let inner = screen.shrink2(Vec2::new(screen.width() * 0.12, 8.0));
-        let mut child = ui.new_child(
-            egui::UiBuilder::new().max_rect(inner).layout(Layout::centered_and_justified(egui::Direction::TopDown)),
-        );
-        let text = format!("This video cannot go on.\n{}", crate::state::connection::sentence(reason));
-        child.label(RichText::new(text).color(theme.on_overlay));
-    }
+}
+
+fn failure(ui: &mut Ui, screen: Rect, reason: &str) {
+    let theme = Theme::of(ui);
+    ui.painter().rect_filled(screen, 0.0, theme.overlay);
+    let reason = RichText::new(sentence(reason)).color(theme.on_overlay);
+    let width = screen.width() * 0.76;
+    let galley = WidgetText::from(reason.clone()).into_galley(ui, Some(TextWrapMode::Wrap), width, TextStyle::Body);
+    let height = galley.size().y + font_size::HEADING + space::M;
+    let inner = Rect::from_center_size(screen.center(), Vec2::new(width, height.min(screen.height())));
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(Layout::top_down(Align::Center)));
+    ui.label(RichText::new("Playback stopped.").size(font_size::HEADING).color(theme.on_overlay));
+    ui.label(reason);
 }
 
 fn nothing_plays(ui: &mut Ui, state: &State) {
-    let top = ui.available_rect_before_wrap();
+    let area = ui.available_rect_before_wrap();
     let rect =
-        Rect::from_center_size(Pos2::new(top.center().x, top.top() + top.height() * 0.36), Vec2::new(84.0, 62.0));
+        Rect::from_center_size(Pos2::new(area.center().x, area.top() + area.height() * 0.36), Vec2::new(84.0, 62.0));
     widgets::mark(ui, rect);
-    let below = Rect::from_min_max(Pos2::new(top.left(), rect.bottom() + space::L), top.max);
+    let below = Rect::from_min_max(Pos2::new(area.left(), rect.bottom() + space::L), area.max);
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(below).layout(Layout::top_down(Align::Center)));
     let theme = Theme::of(&ui);
     let (header, text) = if !state.connection.is_online() {
-        ("Nothing is playing", "Videos can be watched again as soon as you are connected.")
+        ("Nothing is playing", "You can watch videos again when you are connected.")
     } else if state.library.videos.is_empty() {
-        ("No videos yet", "As soon as the server has some, they stand at the left.")
+        ("No videos yet", "Videos appear on the left as soon as the server has some.")
     } else {
-        ("Nothing is playing", "Choose a video at the left. It begins with few pixels and ends with many.")
+        ("Nothing is playing", "Choose a video on the left. It starts in low resolution and ends in high.")
     };
     ui.set_max_width(ui.available_width().min(380.0));
     ui.label(RichText::new(header).size(font_size::HEADING));

@@ -1,5 +1,5 @@
-//! The bar in its parts: each resolution as long as it plays, filled up to the position, its name under it. A click or a
-//! drag goes to a time.
+//! The seek bar: one part for each segment, as long as the segment, filled up to the position, with its resolution below.
+//! A click or a drag seeks.
 
 use common::media::SegmentInfo;
 use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
@@ -12,29 +12,29 @@ use crate::ui::kit::{
     widgets,
 };
 
-/// Source of the widget's id: with the focus on the bar, the keys still control the video.
+/// Source of the bar's id: while the bar has the focus, the keys still control the video.
 pub(super) const SEEK_BAR: &str = "seek bar";
 
-/// Room under the bar for the names of its parts.
-const NAMES_HEIGHT: f32 = 18.0;
+/// Height of the labels below the bar.
+const LABELS_HEIGHT: f32 = 18.0;
 
-/// Letting go of the knob goes there once more if it has played on by more than this meanwhile.
-const HELD_NANOS: u64 = 150_000_000;
+/// Releasing the knob seeks once more if playback has moved on by more than this since the last seek of the drag.
+const MAX_DRIFT_NANOS: u64 = 150_000_000;
 
-/// Draws it.
+/// Draws the bar.
 pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
-    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::PROGRESS + NAMES_HEIGHT));
+    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::SEEK_BAR + LABELS_HEIGHT));
     let response = ui.interact(rect, egui::Id::unique(SEEK_BAR), sense);
     response.widget_info(|| {
         WidgetInfo::slider(showing.can_seek(), showing.position_nanos as f64 / 1e9, "Position in the video")
     });
-    let bar = Rect::from_min_size(rect.min, Vec2::new(rect.width(), size::PROGRESS));
+    let bar = Rect::from_min_size(rect.min, Vec2::new(rect.width(), size::SEEK_BAR));
     let duration = showing.duration_nanos.max(1) as f64;
     let at = |nanos: u64| bar.left() + (nanos as f64 / duration).min(1.0) as f32 * bar.width();
     if showing.segments.is_empty() {
-        ui.painter().rect_filled(bar, size::PROGRESS / 2.0, theme.border);
+        ui.painter().rect_filled(bar, size::SEEK_BAR / 2.0, theme.border);
         return;
     }
     let count = showing.segments.len();
@@ -45,27 +45,27 @@ pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             Pos2::new(at(segment.start_nanos), bar.top()),
             Pos2::new((at(end) - gap).max(at(segment.start_nanos) + 1.0), bar.bottom()),
         );
-        ui.painter().rect_filled(part, size::PROGRESS / 2.0, theme.border);
+        ui.painter().rect_filled(part, size::SEEK_BAR / 2.0, theme.border);
         let filled = part.intersect(Rect::everything_left_of(at(showing.position_nanos)));
         if filled.width() > 0.5 {
-            ui.painter().rect_filled(filled, size::PROGRESS / 2.0, theme.part(index, count));
+            ui.painter().rect_filled(filled, size::SEEK_BAR / 2.0, theme.part(index, count));
         }
         part_label(ui, part, segment, showing.height == Some(segment.height));
     }
     if showing.is_running() || showing.can_seek() {
         let knob = Pos2::new(at(showing.position_nanos), bar.center().y);
-        widgets::knob(ui, knob, size::PROGRESS * 0.8, &response);
+        widgets::knob(ui, knob, size::SEEK_BAR * 0.8, &response);
     }
     if showing.can_seek() {
         let time_at = |x: f32| {
             let share = f64::from(((x - bar.left()) / bar.width().max(1.0)).clamp(0.0, 1.0));
             (share * duration) as u64
         };
-        go(ui, &response, showing, bar, time_at, actions);
+        seek(ui, &response, showing, bar, time_at, actions);
     }
 }
 
-fn go(
+fn seek(
     ui: &mut Ui,
     response: &Response,
     showing: &Showing,
@@ -76,8 +76,8 @@ fn go(
     let pointer = response.interact_pointer_pos();
     if let Some(target) = pointer.map(|pointer| time_at(pointer.x)) {
         let is_moved = response.drag_started() || response.dragged() && response.drag_delta().x != 0.0;
-        let is_let_go = response.drag_stopped() && target.abs_diff(showing.position_nanos) > HELD_NANOS;
-        if response.clicked() || is_moved || is_let_go {
+        let is_released = response.drag_stopped() && target.abs_diff(showing.position_nanos) > MAX_DRIFT_NANOS;
+        if response.clicked() || is_moved || is_released {
             actions.push(Action::SeekTo(target));
         }
     }

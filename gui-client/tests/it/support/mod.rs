@@ -3,5 +3,6 @@
 pub mod client;
 pub mod host;
 pub mod scenes;
+pub mod state;
 pub mod wake;
 pub mod window;

@@ -9,11 +9,12 @@ use std::{
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey, test_keys},
+    limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
         VideoInfo,
     },
-    message::{EndReason, Person, RefusalCode},
+    message::{EndReason, Person},
     name::Name,
 };
 use triptych_client::{
@@ -24,9 +25,13 @@ use triptych_client::{
         effect::Effect,
     },
 };
+use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 
 /// Noon on a Thursday, by universal time.
 pub const NOON_MILLIS: u64 = 1_779_364_800_000;
+
+/// A protocol version that the server does not speak.
+pub const OTHER_VERSION: u16 = PROTOCOL_VERSION + 1;
 
 /// Names of all scenes.
 pub const SCENES: &[&str] = &[
@@ -53,6 +58,7 @@ pub const SCENES: &[&str] = &[
     "lost",
     "empty-library",
     "crowd",
+    "unread",
 ];
 
 pub fn moment() -> Moment {
@@ -285,19 +291,14 @@ pub fn scene(which: &str) -> State {
         }
         "version" => {
             state.handle(Action::Connect, moment());
-            let offline = Offline::Refused {
-                code: RefusalCode::VersionMismatch,
-                message: "The server speaks version 2, you speak version 1.".into(),
-                suggestion: None,
-            };
-            state.apply(NetEvent::Offline(offline), moment());
+            state.apply(NetEvent::Offline(refused(Refusal::version_mismatch(OTHER_VERSION))), moment());
         }
         "certificate" => {
             state.handle(Action::Connect, moment());
             let offline = Offline::CertificateChanged {
                 expected: "1f4b-90c2-77aa-d01e".into(),
                 found: "a3b1-0007-5cde-9912".into(),
-                known_servers_file: "servers.toml".into(),
+                known_servers_file: "/home/ada/.local/share/triptych/known-servers.toml".into(),
             };
             state.apply(NetEvent::Offline(offline), moment());
         }
@@ -392,6 +393,11 @@ pub fn scene(which: &str) -> State {
             let people = vec![person("ada", ada()), person("bob", bob())];
             state = joined_with(people, Library::default());
         }
+        "unread" => {
+            state = scene("crowd");
+            state.apply(message("guest-31", &stranger(31), &[&ada()], "Have you seen it yet?", 5), moment());
+            state.apply(message("guest-31", &stranger(31), &[&ada()], "It is worth it.", 6), moment());
+        }
         "crowd" => {
             let many =
                 (0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).chain([person("ada", ada())]).collect();
@@ -403,9 +409,10 @@ pub fn scene(which: &str) -> State {
 }
 
 pub fn name_taken() -> Offline {
-    Offline::Refused {
-        code: RefusalCode::NameInUse,
-        message: "Somebody called ada is online. Choose another name, or join as ada-2.".into(),
-        suggestion: Some(name("ada-2")),
-    }
+    refused(EnterError::NameInUse { name: name("ada"), suggestion: name("ada-2") }.into())
+}
+
+/// A refusal with the server's own words.
+pub fn refused(Refusal { code, message, suggestion }: Refusal) -> Offline {
+    Offline::Refused { code, message, suggestion }
 }

@@ -1,6 +1,6 @@
 //! The views without a window: drawn, operated and read as a screen reader would.
 
-use egui::{Key, Modifiers};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportCommand};
 use egui_kittest::{Harness, HarnessBuilder};
 use triptych_client::{
     event::NetCommand,
@@ -10,12 +10,14 @@ use triptych_client::{
 
 use super::scenes::{moment, scene};
 
-/// The window without a window: state, what was done in it, and what came of it.
+/// The state behind the views, what was done in them, and what followed from it.
 pub struct Window {
     pub state: State,
     pub actions: Vec<Action>,
     pub effects: Vec<Effect>,
     pub wants_composer_focus: bool,
+    /// What the desktop was told, in order.
+    pub viewport_commands: Vec<ViewportCommand>,
 }
 
 impl Window {
@@ -28,14 +30,22 @@ impl Window {
 }
 
 pub fn window(state: State, size: [f32; 2]) -> Harness<'static, Window> {
-    // A glyph that is missing from the fonts that come along is an error: own words must not need any others.
+    // A glyph that is missing from the built-in fonts is an error: the texts of the program must not need any others.
     build(state, Harness::builder().with_size(size))
 }
 
 pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, Window> {
-    let shown = Window { state, actions: Vec::new(), effects: Vec::new(), wants_composer_focus: false };
+    let shown = Window {
+        state,
+        actions: Vec::new(),
+        effects: Vec::new(),
+        wants_composer_focus: false,
+        viewport_commands: Vec::new(),
+    };
     let mut harness = builder.with_context_setup(theme::apply).build_ui_state(
         |ui, shown: &mut Window| {
+            shown.state.set_focused(ui::window::has_focus(ui.ctx()));
+            shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
             let view = View {
                 now: moment(),
                 picture: None,
@@ -63,4 +73,31 @@ pub fn show(name: &str) -> Harness<'static, Window> {
 pub fn press(harness: &mut Harness<'static, Window>, modifiers: Modifiers, key: Key) {
     harness.key_press_modifiers(modifiers, key);
     harness.run();
+}
+
+/// Everything that is typed between two frames arrives in one.
+pub fn type_in_one_frame(harness: &mut Harness<'static, Window>, events: impl IntoIterator<Item = Event>) {
+    harness.input_mut().events.extend(events);
+    harness.run();
+}
+
+/// A pressed and released key.
+pub fn key(key: Key) -> [Event; 2] {
+    let event = |pressed| Event::Key { key, physical_key: None, pressed, repeat: false, modifiers: Modifiers::NONE };
+    [event(true), event(false)]
+}
+
+/// Two clicks within the time of a double click, whatever is under the pointer at the second one.
+pub fn double_click(harness: &mut Harness<'static, Window>, at: Pos2) {
+    let button =
+        |pressed| Event::PointerButton { pos: at, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE };
+    harness.hover_at(at);
+    harness.run();
+    for events in [vec![button(true)], vec![button(false)], vec![], vec![button(true)], vec![button(false)], vec![]] {
+        let time = harness.ctx.input(|input| input.time) + 0.06;
+        harness.input_mut().time = Some(time);
+        harness.input_mut().events.extend(events);
+        harness.step();
+    }
+    harness.input_mut().time = None;
 }

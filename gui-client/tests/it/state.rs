@@ -2,57 +2,40 @@
 
 use std::time::{Duration, Instant};
 
-use common::{crypto::PublicKey, limits::MAX_TEXT_BYTES, media::Library, message::RefusalCode};
+use common::{
+    crypto::PublicKey,
+    limits::{MAX_TEXT_BYTES, PROTOCOL_VERSION},
+    media::Library,
+    message::RefusalCode,
+};
 use triptych_client::{
     event::{NetCommand, NetEvent, Offline, Progress, WireOutcome},
     state::{
-        State,
         action::{Action, Moment, Peer, SidePanel},
         connection::Phase,
-        conversation::{Delivery, Message},
+        conversation::Delivery,
         effect::Effect,
+        sending::SendObstacle,
     },
 };
-
-use crate::support::scenes::{
-    self, ada, bob, envelope, eve, form, id, joined, joined_with, library, lost, message, moment, name, name_taken,
-    online, person, say,
+use triptych_server::{
+    hub::directory::EnterError,
+    session::notices::{self, Refusal},
 };
 
-fn commands(effects: Vec<Effect>) -> Vec<NetCommand> {
-    let command = |effect| if let Effect::Net(command) = effect { Some(command) } else { None };
-    effects.into_iter().filter_map(command).collect()
-}
-
-fn bob_peer() -> Peer {
-    Peer::Person(bob().id())
-}
-
-fn write(state: &mut State, peer: Peer, text: &str) -> Vec<NetCommand> {
-    state.handle(Action::Select(peer), moment());
-    state.handle(Action::EditDraft(text.into()), moment());
-    commands(state.handle(Action::Send, moment()))
-}
-
-fn messages(state: &State, peer: Peer) -> Vec<Message> {
-    state.conversations.get(peer).map_or_else(Vec::new, |conversation| conversation.messages.iter().cloned().collect())
-}
-
-fn only_delivery(state: &State, peer: Peer) -> Delivery {
-    let messages = messages(state, peer);
-    assert_eq!(messages.len(), 1);
-    messages[0].delivery.clone()
-}
-
-fn contact_names(state: &State) -> Vec<(String, bool)> {
-    state.contacts().iter().map(|contact| (contact.name.to_string(), contact.is_online)).collect()
-}
+use crate::support::{
+    scenes::{
+        self, OTHER_VERSION, ada, bob, envelope, eve, form, id, joined, joined_with, library, lost, message, moment,
+        name, name_taken, online, person, say,
+    },
+    state::{bob_peer, commands, contact_names, draft, messages, only_delivery, unread, write},
+};
 
 fn at(seconds: f64, start: Instant) -> Moment {
     Moment { instant: start + Duration::from_secs_f64(seconds), ..moment() }
 }
 
-// ---- The form and the link
+// ---- The form and the connection
 
 #[test]
 fn the_form_connects_with_what_it_holds() {
@@ -96,16 +79,67 @@ fn another_certificate_has_no_button_past_it() {
     let problem = state.connection.problem.expect("it is explained");
     assert!(problem.is_alarming);
     assert_eq!(problem.button, None);
-    for part in ["1f4b-90c2-77aa-d01e", "a3b1-0007-5cde-9912", "servers.toml"] {
+    for part in ["1f4b-90c2-77aa-d01e", "a3b1-0007-5cde-9912", "known-servers.toml"] {
         assert!(problem.remedy.contains(part), "{part} is named");
     }
     assert_eq!(state.connection.phase, Phase::Idle, "and it is not tried again by itself");
 }
 
 #[test]
-fn a_version_mismatch_names_both_versions() {
+fn a_version_mismatch_names_both_versions_in_the_words_of_the_server() {
     let problem = scenes::scene("version").connection.problem.expect("it is explained");
-    assert!(problem.remedy.contains("version 2") && problem.remedy.contains("version 1"));
+    let refusal = Refusal::version_mismatch(OTHER_VERSION);
+    assert_eq!(problem.remedy, refusal.message, "one text, not two glued together");
+    for version in [OTHER_VERSION, PROTOCOL_VERSION] {
+        assert!(problem.remedy.contains(&format!("version {version}")));
+    }
+}
+
+#[test]
+fn every_problem_is_told_in_full_sentences() {
+    let goodbye = |reason: String| Offline::Goodbye(reason);
+    let problems = [
+        name_taken(),
+        scenes::refused(Refusal::version_mismatch(OTHER_VERSION)),
+        scenes::refused(Refusal::not_a_client()),
+        scenes::refused(Refusal::too_late()),
+        scenes::refused(Refusal::bad_proof()),
+        scenes::refused(EnterError::KeyInUse(name("ada")).into()),
+        scenes::refused(EnterError::Full.into()),
+        goodbye(notices::SERVER_STOPPED.to_owned()),
+        goodbye(notices::client_silent()),
+        // As servers of older releases put it.
+        goodbye("the server was stopped".to_owned()),
+    ];
+    for offline in problems {
+        let mut state = joined();
+        state.handle(Action::Leave, moment());
+        state.handle(Action::Connect, moment());
+        state.apply(NetEvent::Offline(offline), moment());
+        let problem = state.connection.problem.expect("it is explained");
+        for text in [&problem.what, &problem.remedy] {
+            assert!(text.starts_with(char::is_uppercase) || text.starts_with('"'), "{text:?}");
+            assert!(text.ends_with('.'), "{text:?}");
+            let glued = text.replace(". ", "").replace(" s.", "");
+            assert!(!glued.contains(".."), "{text:?}");
+            let starts_well = |sentence: &str| sentence.starts_with(|c: char| c.is_uppercase() || c == '"');
+            assert!(text.split(". ").all(starts_well), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn editing_the_form_takes_an_old_problem_away_but_not_an_alarm() {
+    for edit in [Action::EditName("eva".into()), Action::EditAddress("lab".into())] {
+        let mut state = scenes::scene("name-taken");
+        state.handle(edit, moment());
+        assert_eq!(state.connection.problem, None);
+    }
+    let mut state = scenes::scene("certificate");
+    state.handle(Action::EditName("eva".into()), moment());
+    assert!(state.connection.problem.is_some(), "the server is the same whatever the name");
+    state.handle(Action::EditAddress("lab".into()), moment());
+    assert_eq!(state.connection.problem, None);
 }
 
 #[test]
@@ -237,9 +271,9 @@ fn who_left_stays_listed_while_there_is_a_conversation() {
     }
     assert_eq!(contact_names(&state), [("bob".to_owned(), false)]);
     assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
-    let conversation = state.conversations.get(bob_peer()).expect("it is there");
-    assert_eq!(conversation.draft, "Still there?", "nothing that was typed is lost");
-    assert!(conversation.hint.as_ref().is_some_and(|hint| hint.contains("bob has left")));
+    assert_eq!(draft(&state, bob_peer()), "Still there?", "nothing that was typed is lost");
+    assert_eq!(state.send_obstacle(), Some(SendObstacle::RecipientOffline(Some(name("bob")))));
+    assert!(state.was_send_refused());
     state.apply(NetEvent::Joined { revision: 10, person: person("bob", bob()) }, moment());
     assert_eq!(commands(state.handle(Action::Send, moment())).len(), 1);
 }
@@ -304,7 +338,7 @@ fn what_was_under_way_when_the_link_broke_is_marked() {
 }
 
 #[test]
-fn after_a_reconnect_conversations_stay_but_another_self_begins_anew() {
+fn after_a_reconnect_conversations_stay_but_another_server_has_its_own() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
     state.apply(NetEvent::Offline(lost()), moment());
@@ -312,7 +346,7 @@ fn after_a_reconnect_conversations_stay_but_another_self_begins_anew() {
     assert!(write(&mut state, bob_peer(), "kept").is_empty());
     state.apply(online(vec![person("ada", ada()), person("bob", bob())], library()), moment());
     assert_eq!(messages(&state, bob_peer()).len(), 1);
-    assert_eq!(state.conversations.get(bob_peer()).map(|c| c.draft.as_str()), Some("kept"));
+    assert_eq!(draft(&state, bob_peer()), "kept");
 
     state.handle(Action::Leave, moment());
     state.handle(Action::EditAddress("elsewhere".into()), moment());
@@ -343,15 +377,11 @@ fn messages_are_filed_by_whom_they_are_for() {
 fn alone_nothing_is_sent_to_everyone() {
     let mut state = scenes::scene("alone");
     assert!(write(&mut state, Peer::Everyone, "Hello?").is_empty());
-    let conversation = state.conversations.get(Peer::Everyone).expect("it is there");
-    assert_eq!(conversation.draft, "Hello?");
-    assert!(conversation.hint.is_some());
+    assert_eq!(draft(&state, Peer::Everyone), "Hello?");
+    assert_eq!(state.send_obstacle(), Some(SendObstacle::Alone));
+    assert!(state.was_send_refused());
     state.handle(Action::EditDraft("Hello??".into()), moment());
-    assert_eq!(
-        state.conversations.get(Peer::Everyone).and_then(|c| c.hint.clone()),
-        None,
-        "typing takes the hint away"
-    );
+    assert!(!state.was_send_refused(), "typing takes the error away");
 }
 
 #[test]
@@ -370,7 +400,8 @@ fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
     assert!(write(&mut state, bob_peer(), &too_long).is_empty());
     let conversation = state.conversations.get(bob_peer()).expect("it is there");
     assert_eq!(conversation.draft, too_long);
-    assert!(conversation.hint.as_ref().is_some_and(|hint| hint.contains("1 bytes too long")));
+    assert!(state.was_send_refused());
+    assert!(state.send_obstacle().is_some_and(|obstacle| obstacle.to_string().contains("1 byte too long")));
     assert_eq!(conversation.counter_bytes(), Some(MAX_TEXT_BYTES + 1));
     state.handle(Action::EditDraft("short".into()), moment());
     assert_eq!(state.conversations.get(bob_peer()).and_then(|c| c.counter_bytes()), None);
@@ -379,7 +410,6 @@ fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
 #[test]
 fn unread_messages_are_counted_until_they_are_on_the_screen() {
     let mut state = joined();
-    let unread = |state: &State, peer| state.conversations.get(peer).map_or(0, |c| c.unread_count);
     state.apply(message("bob", &bob(), &[&ada()], "one", 0), moment());
     state.apply(message("bob", &bob(), &[&ada()], "two", 1), moment());
     assert_eq!(unread(&state, bob_peer()), 2);

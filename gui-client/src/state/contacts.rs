@@ -1,0 +1,84 @@
+//! The list of people to write to, and the number of unread messages.
+
+use std::collections::HashSet;
+
+use common::{crypto::KeyId, name::Name};
+
+use super::{
+    State,
+    action::{Peer, SidePanel},
+};
+
+/// A row of the list of people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Identifies the person.
+    pub key: KeyId,
+    /// The last name that the person had.
+    pub name: Name,
+    /// Whether a message can be sent now.
+    pub is_online: bool,
+    /// Messages that have not been read.
+    pub unread_count: u32,
+}
+
+impl State {
+    /// Everyone to write to: first those with unread messages, then those online, then those who left and with whom there
+    /// is a conversation; by name within each group. While the connection is lost, the people who were online last keep
+    /// their places.
+    pub fn contacts(&self) -> Vec<Contact> {
+        let listed: HashSet<KeyId> = self.people.others().map(|(_, key)| key.id()).collect();
+        let gone = self.conversations.persons().filter(|key| !listed.contains(key));
+        let mut contacts: Vec<Contact> = (listed.iter().copied().chain(gone))
+            .filter_map(|key| {
+                let is_online = self.people.online_key(&key).is_some();
+                let unread_count = self.conversations.get(Peer::Person(key)).map_or(0, |c| c.unread_count);
+                Some(Contact { key, name: self.people.name_of(&key)?.clone(), is_online, unread_count })
+            })
+            .collect();
+        let is_on_top = |contact: &Contact| contact.unread_count > 0 || self.raised == Some(Peer::Person(contact.key));
+        contacts.sort_by_cached_key(|contact| {
+            (!is_on_top(contact), !listed.contains(&contact.key), contact.name.clone(), contact.key)
+        });
+        contacts
+    }
+
+    /// Unread messages of all conversations of this account.
+    pub fn unread_count(&self) -> u32 {
+        self.conversations.unread_count()
+    }
+
+    /// Takes in whether the window has the keyboard focus. A message that arrives without it is unread even if its
+    /// conversation is open, because the person is working in another window; it is read when the focus comes back.
+    pub fn set_focused(&mut self, is_focused: bool) {
+        let has_come_back = is_focused && !self.is_focused;
+        self.is_focused = is_focused;
+        if has_come_back && self.side == SidePanel::Conversation {
+            self.mark_read();
+        }
+    }
+
+    /// Whether messages of this conversation are read as they arrive.
+    pub(super) fn is_being_read(&self, peer: Peer) -> bool {
+        self.is_focused && peer == self.selected && self.side == SidePanel::Conversation
+    }
+
+    pub(super) fn select(&mut self, peer: Peer) {
+        if self.selected != peer {
+            self.selected = peer;
+            self.raised = None;
+            self.refused_by = None;
+        }
+        if self.side == SidePanel::Conversation {
+            self.mark_read();
+        }
+    }
+
+    fn mark_read(&mut self) {
+        let conversation = self.conversations.entry(self.selected);
+        if std::mem::take(&mut conversation.unread_count) > 0 {
+            // Otherwise the row that was just clicked would jump away, perhaps out of sight.
+            self.raised = Some(self.selected);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Sending what the composer holds, and why that may not be possible.
+
+use std::fmt;
+
+use common::{
+    crypto::PublicKey,
+    limits::{MAX_PEOPLE, MAX_TEXT_BYTES},
+    name::Name,
+};
+
+use crate::event::{DraftId, NetCommand};
+
+use super::{
+    State,
+    action::{Moment, Peer},
+    effect::Effect,
+};
+
+/// Why the draft of the open conversation cannot be sent now. It is derived from the state whenever it is shown, so that
+/// it goes as soon as its cause does. `Display` is the sentence that the window shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendObstacle {
+    /// There is no connection to the server.
+    Disconnected,
+    /// The message is for everyone, and no one else is online.
+    Alone,
+    /// The recipient is offline; the last name they had, when it is known.
+    RecipientOffline(Option<Name>),
+    /// The draft exceeds [`MAX_TEXT_BYTES`].
+    TooLong {
+        /// Bytes beyond the limit.
+        surplus_bytes: usize,
+    },
+}
+
+impl fmt::Display for SendObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disconnected => f.write_str("Not connected. Your draft is kept."),
+            Self::Alone => f.write_str("No one else is online. Your draft is kept."),
+            Self::RecipientOffline(Some(name)) => {
+                write!(f, "{name} is offline. Your draft is kept; send it when {name} is back.")
+            }
+            Self::RecipientOffline(None) => {
+                f.write_str("This person is offline. Your draft is kept; send it when they are back.")
+            }
+            Self::TooLong { surplus_bytes: 1 } => f.write_str("This message is 1 byte too long. Shorten it a little."),
+            Self::TooLong { surplus_bytes } => {
+                write!(f, "This message is {surplus_bytes} bytes too long. Shorten it, or send it in two parts.")
+            }
+        }
+    }
+}
+
+impl State {
+    /// Why the draft of the open conversation cannot be sent now; `None` if it can.
+    pub fn send_obstacle(&self) -> Option<SendObstacle> {
+        self.recipient_obstacle().or_else(|| {
+            let draft_bytes = self.conversations.get(self.selected)?.outgoing().len();
+            let surplus_bytes = draft_bytes.checked_sub(MAX_TEXT_BYTES).filter(|surplus| *surplus > 0)?;
+            Some(SendObstacle::TooLong { surplus_bytes })
+        })
+    }
+
+    /// Whether the person has tried to send the draft in spite of the obstacle that is still there.
+    pub fn was_send_refused(&self) -> bool {
+        self.refused_by.is_some() && self.refused_by == self.send_obstacle()
+    }
+
+    fn recipient_obstacle(&self) -> Option<SendObstacle> {
+        if !self.connection.is_online() {
+            return Some(SendObstacle::Disconnected);
+        }
+        match self.selected {
+            Peer::Everyone if self.people.others().next().is_none() => Some(SendObstacle::Alone),
+            Peer::Person(key) if self.people.online_key(&key).is_none() => {
+                Some(SendObstacle::RecipientOffline(self.people.name_of(&key).cloned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Forgets a refusal whose cause has gone, so that the same cause, when it comes again, is not shown as an error
+    /// before the person has tried again.
+    pub(super) fn forget_overcome_refusal(&mut self) {
+        if self.refused_by.is_some() && !self.was_send_refused() {
+            self.refused_by = None;
+        }
+    }
+
+    pub(super) fn edit_draft(&mut self, text: String) {
+        self.conversations.entry(self.selected).draft = text;
+        self.refused_by = None;
+    }
+
+    pub(super) fn send(&mut self, now: Moment) -> Vec<Effect> {
+        let peer = self.selected;
+        let text = self.conversations.entry(peer).outgoing().to_owned();
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        self.refused_by = self.send_obstacle();
+        if self.refused_by.is_some() {
+            return Vec::new();
+        }
+        let recipients = self.recipients(peer);
+        self.conversations.entry(peer).draft.clear();
+        let draft = self.conversations.write(peer, text.clone(), now.unix_millis);
+        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
+    }
+
+    pub(super) fn retry(&mut self, draft: DraftId) -> Vec<Effect> {
+        let Some((peer, message)) = self.conversations.failed(draft) else { return Vec::new() };
+        let text = message.text.clone();
+        self.select(peer);
+        self.refused_by = self.recipient_obstacle();
+        if self.refused_by.is_some() {
+            return Vec::new();
+        }
+        let recipients = self.recipients(peer);
+        let draft = self.conversations.rewrite(draft).expect("the failed message was found above");
+        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
+    }
+
+    /// The keys for which a message to `peer` is sealed. A message to everyone is sealed for the sender too: that makes
+    /// it a message to several people, which its readers file under Everyone, even when only one other person is online.
+    fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
+        match peer {
+            Peer::Everyone => self.people.online_keys().take(MAX_PEOPLE).cloned().collect(),
+            Peer::Person(key) => self.people.online_key(&key).cloned().into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Unread messages, what hinders sending, and the conversations of several accounts, without a window or a network.
+
+use common::{crypto::PublicKey, message::Person};
+use triptych_client::{
+    event::{NetCommand, NetEvent, Online, WireOutcome},
+    state::{
+        State,
+        action::{Action, Peer, SidePanel},
+        conversation::Delivery,
+        sending::SendObstacle,
+    },
+};
+
+use crate::support::{
+    scenes::{self, ada, bob, eve, joined, library, lost, message, moment, name, online, person, say, stranger},
+    state::{bob_peer, commands, contact_names, draft, messages, unread, write},
+};
+
+fn names(state: &State) -> Vec<String> {
+    contact_names(state).into_iter().map(|(name, _)| name).collect()
+}
+
+fn from_bob(text: &str) -> NetEvent {
+    message("bob", &bob(), &[&ada()], text, 1)
+}
+
+// ---- Unread messages
+
+#[test]
+fn a_message_without_the_focus_is_unread_until_the_focus_comes_back() {
+    let mut state = joined();
+    state.handle(Action::Select(bob_peer()), moment());
+    state.set_focused(false);
+    state.apply(from_bob("Are you there?"), moment());
+    assert_eq!(unread(&state, bob_peer()), 1, "the person works in another window");
+    assert_eq!(state.unread_count(), 1);
+    state.set_focused(true);
+    assert_eq!(state.unread_count(), 0);
+    state.apply(from_bob("Hello?"), moment());
+    assert_eq!(state.unread_count(), 0, "it is read as it arrives");
+}
+
+#[test]
+fn the_focus_reads_only_what_it_shows() {
+    let mut state = joined();
+    state.handle(Action::Select(Peer::Everyone), moment());
+    state.set_focused(false);
+    state.apply(from_bob("one"), moment());
+    state.set_focused(true);
+    assert_eq!(unread(&state, bob_peer()), 1, "another conversation is open");
+    state.handle(Action::Select(bob_peer()), moment());
+    state.handle(Action::ShowSide(SidePanel::Wire), moment());
+    state.set_focused(false);
+    state.apply(from_bob("two"), moment());
+    state.set_focused(true);
+    assert_eq!(unread(&state, bob_peer()), 1, "the wire hides it");
+}
+
+#[test]
+fn unread_messages_of_all_conversations_add_up() {
+    let mut state = joined();
+    state.handle(Action::Select(Peer::Person(eve().id())), moment());
+    state.apply(from_bob("one"), moment());
+    state.apply(from_bob("two"), moment());
+    state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], "to everyone", 2), moment());
+    assert_eq!(state.unread_count(), 3);
+}
+
+#[test]
+fn people_with_unread_messages_are_listed_first() {
+    let mut state = scenes::scene("crowd");
+    let last = Peer::Person(stranger(39).id());
+    let alphabetical = names(&state);
+    state.apply(message("guest-39", &stranger(39), &[&ada()], "Psst", 1), moment());
+    assert_eq!(names(&state)[0], "guest-39");
+    assert_eq!(names(&state)[1..], alphabetical.iter().filter(|n| *n != "guest-39").cloned().collect::<Vec<_>>()[..]);
+    state.handle(Action::Select(last), moment());
+    assert_eq!(state.unread_count(), 0);
+    assert_eq!(names(&state)[0], "guest-39", "the row that was clicked stays");
+    state.handle(Action::Select(Peer::Everyone), moment());
+    assert_eq!(names(&state), alphabetical);
+}
+
+#[test]
+fn someone_who_left_with_unread_messages_is_listed_first_too() {
+    let mut state = joined();
+    state.apply(message("eve", &eve(), &[&ada()], "Bye", 1), moment());
+    state.apply(NetEvent::Left { revision: 8, name: name("eve") }, moment());
+    assert_eq!(contact_names(&state), [("eve".to_owned(), false), ("bob".to_owned(), true)]);
+}
+
+#[test]
+fn the_list_keeps_its_order_while_the_connection_is_lost() {
+    let mut state = joined();
+    let [first, second] = if bob().id() < stranger(1).id() { [bob(), stranger(1)] } else { [stranger(1), bob()] };
+    // The one who left has the smaller key, so the order of keys alone would put them first.
+    let people = |key: &PublicKey| vec![person("ada", ada()), person("bob", key.clone())];
+    state.apply(online(people(&first), library()), moment());
+    say(&mut state, Peer::Person(first.id()), "Hello", 1, 0);
+    state.apply(online(people(&second), library()), moment());
+    let keys = |state: &State| state.contacts().iter().map(|contact| contact.key).collect::<Vec<_>>();
+    assert_eq!(keys(&state), [second.id(), first.id()]);
+    state.apply(NetEvent::Offline(lost()), moment());
+    assert_eq!(keys(&state), [second.id(), first.id()]);
+}
+
+// ---- What hinders sending
+
+#[test]
+fn a_refused_draft_is_no_error_any_more_when_the_server_is_back() {
+    let mut state = joined();
+    state.apply(NetEvent::Offline(lost()), moment());
+    assert!(write(&mut state, bob_peer(), "Hello").is_empty());
+    assert_eq!(state.send_obstacle(), Some(SendObstacle::Disconnected));
+    assert!(state.was_send_refused());
+    state.apply(online(vec![person("ada", ada()), person("bob", bob())], library()), moment());
+    assert_eq!(state.send_obstacle(), None, "it is derived, not remembered");
+    assert!(!state.was_send_refused());
+    assert_eq!(draft(&state, bob_peer()), "Hello");
+    state.apply(NetEvent::Offline(lost()), moment());
+    assert!(!state.was_send_refused(), "this time nothing was refused yet");
+}
+
+#[test]
+fn a_refused_draft_is_no_error_any_more_when_the_person_is_back() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "Hello", 1, 0);
+    state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
+    assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
+    assert!(state.was_send_refused());
+    state.apply(NetEvent::Joined { revision: 9, person: person("bob", bob()) }, moment());
+    assert_eq!((state.send_obstacle(), state.was_send_refused()), (None, false));
+    state.apply(NetEvent::Left { revision: 10, name: name("bob") }, moment());
+    assert!(state.send_obstacle().is_some() && !state.was_send_refused());
+}
+
+#[test]
+fn a_refusal_belongs_to_its_conversation() {
+    let mut state = joined();
+    state.apply(NetEvent::Offline(lost()), moment());
+    write(&mut state, bob_peer(), "Hello");
+    state.handle(Action::Select(Peer::Everyone), moment());
+    assert!(state.send_obstacle().is_some() && !state.was_send_refused());
+}
+
+// ---- Several accounts
+
+/// Leaves, and joins as `who` at `address`.
+fn join_as(state: &mut State, address: &str, who: &str, key: PublicKey) {
+    state.handle(Action::Leave, moment());
+    state.handle(Action::EditAddress(address.into()), moment());
+    state.handle(Action::EditName(who.into()), moment());
+    assert_eq!(commands(state.handle(Action::Connect, moment())).len(), 1);
+    let people: Vec<Person> = vec![person(who, key.clone()), person("bob", bob())];
+    let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
+    state.apply(NetEvent::Online(Online { name: name(who), public_key: key, ..online }), moment());
+}
+
+#[test]
+fn another_name_hides_the_conversations_and_the_first_name_shows_them_again() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "as ada", 1, 0);
+    state.handle(Action::EditDraft("half a thought".into()), moment());
+    state.apply(scenes::envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
+    let seen = state.wire.total();
+
+    join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
+    assert!(messages(&state, bob_peer()).is_empty(), "another key is another person");
+    assert_eq!((draft(&state, bob_peer()), state.wire.total(), state.selected), ("", 0, Peer::Everyone));
+    say(&mut state, bob_peer(), "as Ada Lovelace", 2, 1);
+
+    join_as(&mut state, "127.0.0.1", "ada", ada());
+    let texts = |state: &State| messages(state, bob_peer()).into_iter().map(|m| m.text).collect::<Vec<_>>();
+    assert_eq!(texts(&state), ["as ada"]);
+    assert_eq!(draft(&state, bob_peer()), "half a thought");
+    assert_eq!((state.wire.total(), state.selected), (seen, bob_peer()));
+
+    join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
+    assert_eq!(texts(&state), ["as Ada Lovelace"]);
+    join_as(&mut state, "elsewhere", "ada", ada());
+    assert!(texts(&state).is_empty(), "another server");
+}
+
+#[test]
+fn a_late_answer_for_one_account_does_not_touch_the_messages_of_another() {
+    let mut state = joined();
+    let sent = write(&mut state, bob_peer(), "as ada");
+    let [NetCommand::Send { draft: late, .. }] = sent[..] else { panic!("one message is sent") };
+    join_as(&mut state, "lab", "eve", eve());
+    write(&mut state, bob_peer(), "as eve");
+    state.apply(NetEvent::SendFailed { draft: late, reason: "Too late.".into() }, moment());
+    assert!(matches!(messages(&state, bob_peer())[0].delivery, Delivery::Pending(_)));
+    join_as(&mut state, "127.0.0.1:7878", "ada", ada());
+    assert!(
+        matches!(messages(&state, bob_peer())[0].delivery, Delivery::Failed(..)),
+        "it was lost with the connection"
+    );
+}
