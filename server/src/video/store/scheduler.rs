@@ -305,6 +305,10 @@ impl Scheduler {
         if let Some(track) = self.tracks.get_mut(&id) {
             track.failures.retain(|_, failure| failure.is_fresh(now));
             track.failures.insert(frame, Failure { cause, at: now });
+            // Their cursors are told now; if they still want the frame, they wait anew.
+            for want in track.wants.values_mut().filter(|want| want.frames.start == frame) {
+                want.since = now;
+            }
         }
         self.notify(id);
     }

@@ -52,7 +52,7 @@ pub(super) struct Track {
 #[derive(Debug, Clone)]
 pub(super) struct Want {
     pub(super) frames: Range<usize>,
-    /// Since when the cursor has wanted the first frame.
+    /// Since when the cursor has waited for the first frame, or since it was last told that the frame failed.
     pub(super) since: Instant,
 }
 
