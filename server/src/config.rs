@@ -11,58 +11,58 @@ pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION")
 /// Heights of the variants that `import` makes by default, in pixels.
 pub const DEFAULT_HEIGHTS: [u32; 3] = [240, 720, 1440];
 
-/// Relays messages it cannot read, and streams videos as triptychs.
+/// Relays encrypted messages and streams videos that go from 240p to 1440p
 #[derive(Debug, Parser)]
 #[command(name = "triptych-server", version)]
 pub struct Args {
-    /// Address and port to listen on; port 0 takes any that is free
+    /// Address and port to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT)))]
     pub listen: SocketAddr,
 
-    /// Folder with the videos: TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 and so on
+    /// Folder with the videos, named TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 and so on
     #[arg(long, value_name = "FOLDER", default_value = "videos", global = true)]
     pub videos: PathBuf,
 
-    /// What to log: error, warn, info, debug, trace, or a filter such as triptych_server=debug
+    /// Log level (error, warn, info, debug or trace) or a filter such as triptych_server=debug
     #[arg(long, value_name = "FILTER", default_value = "info", global = true)]
     pub log: String,
 
-    /// Turn TLS off, so that the traffic can be looked at; clients then need --plaintext too
+    /// Disable TLS so that the traffic can be inspected; clients need --plaintext too
     #[arg(long)]
     pub plaintext: bool,
 
-    /// Folder for the server's certificate and its key [default: the user's data folder]
+    /// Folder for the server's certificate and private key [default: the user's data folder]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// Memory for frames that are ready to be sent, in MiB
+    /// Memory for frames that are ready to send, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub cache_mib: u64,
 
-    /// What to do instead of serving
+    /// A command to run instead of the server
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// One-off jobs.
+/// Commands that run without a server.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Make a short sample video in three resolutions in the video folder
+    /// Create a short sample video in three resolutions in the video folder
     Sample,
-    /// Make all resolutions of a video from one file, in the video folder
+    /// Create all resolutions of a video from one file, in the video folder
     Import {
-        /// The file: whatever GStreamer can read
+        /// Source file, in any format that GStreamer can read
         file: PathBuf,
-        /// Title of the video [default: the file's name]
+        /// Title of the video [default: the name of the file]
         #[arg(long)]
         title: Option<String>,
-        /// Heights of the resolutions, in pixels
+        /// Heights of the resolutions in pixels
         #[arg(long, value_name = "HEIGHT,…", value_delimiter = ',', default_values_t = DEFAULT_HEIGHTS)]
         heights: Vec<u32>,
-        /// Replace a video of the same title
+        /// Replace an existing video with the same title
         #[arg(long)]
         force: bool,
     },
-    /// Say what is missing for playing and importing, and what the video folder holds
+    /// Report missing GStreamer elements and the state of each file in the video folder
     Check,
 }

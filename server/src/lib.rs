@@ -1,6 +1,7 @@
-//! The Triptych server: relays messages that it cannot read, and streams videos as triptychs.
+//! The Triptych server: relays end-to-end encrypted messages, which it cannot read, and streams videos as triptychs.
 //!
-//! `main → server → listener → session → {hub, video} → outbox → common`. [`hub`] and [`video`] do not know each other.
+//! Imports run one way: `main → server → listener → session → {hub, video} → outbox → common`. [`hub`] and [`video`] do not
+//! import each other.
 
 pub mod config;
 pub mod hub;

@@ -1,4 +1,4 @@
-//! Takes connections in: sets the socket up, does the TLS handshake, and hands over to a session.
+//! Accepts connections: configures the socket, performs the TLS handshake, and runs a session on it.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,18 +17,21 @@ use crate::{
     tls::Tls,
 };
 
-/// Connections at a time, those that have not joined yet included.
+/// Most connections at a time, including those that have not joined yet.
 const MAX_CONNECTIONS: usize = 512;
-/// What the kernel may hold unsent for one client; a message waits behind no more than this.
+/// Bytes that the kernel may hold unsent for one client (`TCP_NOTSENT_LOWAT`); a message waits behind at most this much.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
-/// How long to wait when the system has no more sockets.
+/// Pause after a failed `accept`, which usually means that the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Accepts until `stop`, then waits for all sessions to end.
+/// Accepts connections until `stop` is cancelled, then waits for all sessions to end. Dropping the returned future stops the
+/// sessions too.
 pub async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
     let sessions = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let stop = stop.child_token();
+    let _stops_sessions = stop.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -37,16 +40,16 @@ pub async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Service
         let (stream, peer) = match accepted {
             Ok(connection) => connection,
             Err(error) => {
-                warn!("cannot accept a connection: {error}");
+                warn!("Cannot accept a connection: {error}.");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            warn!("connection from {peer} turned away: {MAX_CONNECTIONS} are open");
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
+            warn!("The connection from {peer} was rejected because {MAX_CONNECTIONS} connections are open already.");
             continue;
         };
-        sessions.spawn(serve(stream, peer, tls.clone(), services.clone(), stop.clone(), place));
+        sessions.spawn(serve(stream, peer, tls.clone(), services.clone(), stop.clone(), permit));
     }
     sessions.close();
     sessions.wait().await;
@@ -58,11 +61,11 @@ async fn serve(
     tls: Option<Arc<Tls>>,
     services: Services,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 ) {
     let join_deadline = Instant::now() + JOIN_DEADLINE;
-    if let Err(error) = set_up(&stream) {
-        warn!("connection from {peer}: {error}");
+    if let Err(error) = configure(&stream) {
+        warn!("The connection from {peer} cannot be configured: {error}.");
         return;
     }
     let Some(tls) = tls else {
@@ -77,14 +80,18 @@ async fn serve(
     match stream {
         Ok(Ok(stream)) => match binding(&stream, &tls) {
             Ok(binding) => session::run(stream, peer, join_deadline, binding, &services, &stop).await,
-            Err(error) => warn!("connection from {peer}: no TLS exporter: {error}"),
+            Err(error) => warn!("The connection from {peer} was closed because TLS gives no keying material: {error}."),
         },
-        Ok(Err(error)) => info!("connection from {peer} ended: no TLS handshake ({error}); a client with --plaintext?"),
-        Err(_) => info!("connection from {peer} ended: no TLS handshake within {} s", JOIN_DEADLINE.as_secs()),
+        Ok(Err(error)) => {
+            info!("The TLS handshake with {peer} failed ({error}). A client with --plaintext does this, for example.")
+        }
+        Err(_) => {
+            info!("The connection from {peer} was closed: no TLS handshake within {} s.", JOIN_DEADLINE.as_secs())
+        }
     }
 }
 
-fn set_up(stream: &TcpStream) -> io::Result<()> {
+fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;

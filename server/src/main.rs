@@ -1,6 +1,6 @@
-//! The doorbell of the server: reads the command line, prints the one line that counts, and waits for Ctrl-C.
+//! Entry point: parses the arguments, prints the address to connect to, and waits for Ctrl-C or SIGTERM.
 
-mod jobs;
+mod commands;
 
 use std::{
     io::{IsTerminal, Write},
@@ -23,27 +23,27 @@ use triptych_server::{
     video::{self, offline::ImportOrder},
 };
 
-/// Clients get this long to hear the goodbye.
-const GOODBYE_TIME: Duration = Duration::from_millis(800);
+/// Time limit for notifying every client when the server stops.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(800);
 
-/// Pictures are made in one thread, freed in another, and large. glibc keeps what such threads leave behind: the server
-/// grew by a quarter with each segment of a long video.
+/// Encoded pictures are large, allocated in one thread and freed in another. glibc's allocator does not return such memory:
+/// the server grew by a quarter with each segment of a long video. mimalloc returns it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = start_log(&args.log).and_then(|()| match args.command.clone() {
-        Some(Command::Sample) => jobs::make_sample(&args.videos),
+    let outcome = start_log(&args.log).and_then(|()| match args.command.clone() {
+        Some(Command::Sample) => commands::make_sample(&args.videos),
         Some(Command::Import { file, title, heights, force }) => {
-            let has_usual_heights = heights == DEFAULT_HEIGHTS;
+            let has_default_heights = heights == DEFAULT_HEIGHTS;
             let folder = args.videos.clone();
-            jobs::import(ImportOrder { file, folder, title, heights, replaces: force }, has_usual_heights)
+            commands::import(ImportOrder { file, folder, title, heights, replaces: force }, has_default_heights)
         }
-        Some(Command::Check) => jobs::check(&args.videos),
+        Some(Command::Check) => commands::check(&args.videos),
         None => serve(&args).map(|()| ExitCode::SUCCESS),
     });
-    match done {
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("triptych-server: {error:#}");
@@ -53,12 +53,14 @@ fn main() -> ExitCode {
 }
 
 fn start_log(filter: &str) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?} is not a log filter"))?;
-    let has_colours = std::io::stderr().is_terminal();
+    let filter = EnvFilter::try_new(filter).with_context(|| {
+        format!("--log {filter:?} is not a valid log filter; use a level such as info, or triptych_server=debug")
+    })?;
+    let use_colors = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(has_colours)
+        .with_ansi(use_colors)
         .with_target(false)
         .init();
     Ok(())
@@ -85,49 +87,50 @@ async fn serve(args: &Args) -> Result<()> {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
-    info!("stopping");
+    info!("The server is stopping.");
     stop.cancel();
-    if tokio::time::timeout(GOODBYE_TIME, running).await.is_err() {
-        warn!("some clients did not hear the goodbye");
+    if tokio::time::timeout(SHUTDOWN_LIMIT, running).await.is_err() {
+        warn!("The shutdown timed out before every client was notified.");
     }
     Ok(())
 }
 
 fn announce(server: &Server, folder: &Path) -> Result<()> {
-    let address = typeable(server.local_addr()?);
+    let address = reachable_address(server.local_addr()?);
     let listing = server.library().listing();
     for file in &listing.skipped {
-        warn!("{:?} skipped: {}", file.file_name, file.reason);
+        warn!("The file {:?} cannot be offered: {}", file.file_name, file.reason);
     }
     let secured = match server.certificate_hash() {
         Some(hash) => format!("certificate {}", short_fingerprint(&hash)),
-        None => "PLAINTEXT, everybody on the network can follow".to_owned(),
+        None => "PLAINTEXT: anyone on the network can read the traffic".to_owned(),
     };
     let mut out = std::io::stdout();
     writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
-    // A pipe would keep the line back, and whoever waits for it would wait for ever.
+    // A pipe is block-buffered: without this, a program that waits for the line would wait forever.
     Ok(out.flush()?)
 }
 
-/// The address to type at a client. A server that listens everywhere is best reached at the address with which this
-/// machine would speak to others.
-fn typeable(address: SocketAddr) -> SocketAddr {
+/// The address to enter in clients. For a server that listens on all interfaces, this is the address from which this
+/// machine sends to other networks.
+fn reachable_address(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    // Connecting a UDP socket sends nothing; it only picks the address (192.0.2.1 is for documentation, RFC 5737).
-    let picked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+    // Connecting a UDP socket sends nothing; it only selects the source address (192.0.2.1 is for documentation, RFC 5737).
+    let source = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
         socket.local_addr()
     });
-    picked.map_or(address, |picked| SocketAddr::new(picked.ip(), address.port()))
+    source.map_or(address, |source| SocketAddr::new(source.ip(), address.port()))
 }
 
 fn offer(listing: &Library, folder: &Path) -> String {
     let folder = folder.display();
     if listing.videos.is_empty() {
         return format!(
-            "no videos yet: put TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 into {folder}, or run 'triptych-server sample --videos {folder}'; they appear by themselves"
+            "no videos yet: run 'triptych-server import FILE --videos {folder}' or 'triptych-server sample --videos {folder}', or \
+             put TITLE_240p.mp4, TITLE_720p.mp4 and TITLE_1440p.mp4 into {folder}; new videos are picked up automatically"
         );
     }
     let titles: Vec<_> = listing.videos.iter().take(5).map(|video| format!("{:?}", video.title)).collect();
@@ -141,6 +144,6 @@ fn data_dir(args: &Args) -> Result<PathBuf> {
         return Ok(folder.clone());
     }
     let dirs = directories::ProjectDirs::from("", "", "triptych-server")
-        .context("there is no home folder to keep the certificate in; name a folder with --data-dir")?;
+        .context("there is no home folder for the certificate; choose a folder with --data-dir")?;
     Ok(dirs.data_local_dir().to_owned())
 }

@@ -1,8 +1,8 @@
-//! What waits to be written to one client, in two lanes.
+//! The send queue of one client, in two lanes.
 //!
-//! Control and chat: bounded and never dropped; a client that lets it overflow is disconnected. Pictures: a handful,
-//! filled only as the viewer's credit allows. Control goes first, so a message waits behind at most the one picture
-//! that is already being written.
+//! The control lane holds control messages and chat: bounded and never dropped; a client that lets it overflow is
+//! disconnected. The picture lane holds a few pictures and sound chunks, as the viewer's credit allows. Control goes first,
+//! so a message waits behind at most the one picture that is already being written.
 
 use std::{
     collections::VecDeque,
@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 const MAX_CONTROL_MESSAGES: usize = 4_096;
 /// Most bytes that may wait in the control lane.
 const MAX_CONTROL_BYTES: usize = 16 * 1024 * 1024;
-/// With this much waiting in the control lane, a client has enough to read for the moment.
+/// Up to this much in the control lane, messages that can wait are added ([`Outbox::push_when_calm`]).
 const CALM_BYTES: usize = 64 * 1024;
-/// Pictures that wait while one is being written.
+/// Most pictures and sound chunks that wait while one is being written.
 const PICTURE_LANE_LENGTH: usize = 2;
 
 /// Handle of one client's outbox. Cheap to clone; all clones are the same outbox.
@@ -28,11 +28,11 @@ pub struct Outbox(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     lanes: Mutex<Lanes>,
-    /// Something can be taken, or the outbox closed.
+    /// There is a frame to take, or the outbox was closed.
     filled: Notify,
-    /// The picture lane has room, or the outbox closed.
+    /// The picture lane has room, or the outbox was closed.
     emptied: Notify,
-    /// Little waits in the control lane, or the outbox closed.
+    /// At most [`CALM_BYTES`] wait in the control lane, or the outbox was closed.
     calmed: Notify,
 }
 
@@ -44,15 +44,15 @@ struct Lanes {
     closed: Option<CloseReason>,
 }
 
-/// One frame in up to two pieces; the second, a picture's bytes, is shared with other viewers.
+/// One frame in up to two pieces. The second, the bytes of a picture, is shared with other viewers and not copied.
 pub type Frame = [Bytes; 2];
 
-/// Why nothing more is taken in.
+/// Why the outbox accepts no more frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The client left or the server ended the session; what waits in the control lane is still written.
+    /// The session ended; the frames that wait in the control lane are still written.
     Finished,
-    /// The client does not read fast enough for its own control lane.
+    /// The control lane overflowed because the client reads too slowly.
     TooSlow,
 }
 
@@ -72,8 +72,8 @@ impl Outbox {
         self.0.filled.notify_one();
     }
 
-    /// Adds a message to the control lane once little waits in it, so that a client that asks for much is not cut off
-    /// for not reading it at once. For one caller at a time.
+    /// Adds a message to the control lane once at most [`CALM_BYTES`] wait there, so that a client that asks for much is not
+    /// disconnected for not reading it at once. One caller at a time.
     pub async fn push_when_calm(&self, frame: Bytes) {
         loop {
             {
@@ -87,7 +87,7 @@ impl Outbox {
         self.push_control(frame);
     }
 
-    /// Adds a frame to the picture lane when it has room; waits for that. `false`: the outbox is closed.
+    /// Waits until the picture lane has room, then adds a frame. Returns `false` when the outbox is closed.
     pub async fn push_picture(&self, frame: Frame) -> bool {
         loop {
             {
@@ -106,24 +106,24 @@ impl Outbox {
         }
     }
 
-    /// Forgets all frames that wait in the picture lane. Whether there were any.
+    /// Discards all frames that wait in the picture lane. Returns whether there were any.
     pub fn clear_pictures(&self) -> bool {
         let waiting = std::mem::take(&mut self.lanes().pictures);
         self.0.emptied.notify_one();
         !waiting.is_empty()
     }
 
-    /// Takes nothing more in. The first reason stays.
+    /// Closes the outbox: no more frames are added. The first reason stays.
     pub fn close(&self, reason: CloseReason) {
         self.close_locked(&mut self.lanes(), reason);
     }
 
-    /// Why the outbox is closed, if it is.
+    /// The reason why the outbox is closed; `None` while it is open.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.lanes().closed.clone()
     }
 
-    /// The next frame to write; `None` when the outbox is closed and its control lane written. For one caller only.
+    /// Waits for the next frame to write. `None` when the outbox is closed and its control lane is empty. One caller only.
     pub async fn next(&self) -> Option<Frame> {
         loop {
             {
@@ -162,7 +162,7 @@ impl Outbox {
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        // Each critical section leaves the lanes whole, so a panic elsewhere does not spoil them.
+        // Poisoning is ignored: every critical section leaves the lanes consistent.
         self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_is_cut_off() {
+    async fn a_client_that_does_not_read_is_disconnected() {
         let outbox = Outbox::default();
         for _ in 0..=MAX_CONTROL_MESSAGES {
             outbox.push_control(Bytes::from_static(b"x"));

@@ -26,10 +26,10 @@ use crate::{
     },
 };
 
-/// Connections that the system queues before they are accepted.
-const WAITING_CONNECTIONS: u32 = 1024;
+/// Length of the kernel's queue of connections that were not accepted yet.
+const LISTEN_BACKLOG: u32 = 1024;
 
-/// A server that has its port but does not accept connections yet.
+/// A server that has its port and its videos, but does not accept connections yet.
 pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -38,20 +38,20 @@ pub struct Server {
     store: Store,
 }
 
-/// How a server is started.
+/// The configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen; port 0 takes any.
+    /// The address to listen on; port 0 picks a free port.
     pub listen: SocketAddr,
     /// The video folder.
     pub videos: PathBuf,
-    /// Where the certificate is kept; `None` turns TLS off.
+    /// The folder of the certificate; `None` disables TLS.
     pub certificate_dir: Option<PathBuf>,
-    /// Bound of the frame store.
+    /// Memory for encoded frames, in bytes.
     pub cache_bytes: u64,
 }
 
-/// Why a server does not start: one line with the cause and the remedy.
+/// Why a server does not start. Displays as one line with the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
@@ -60,16 +60,16 @@ pub enum StartError {
     /// The video folder cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The certificate cannot be read or made.
+    /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
 impl Server {
-    /// Takes the port and reads the certificate and the video folder. Clients are accepted from [`Server::run`] on.
+    /// Binds the port, loads the certificate and reads the video folder. Clients are accepted from [`Server::run`] on.
     ///
     /// # Errors
-    /// See [`StartError`].
+    /// [`StartError`] when one of these steps fails.
     pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
         let bind_error = |error| StartError::Bind(settings.listen, error);
         let socket = match settings.listen {
@@ -79,13 +79,16 @@ impl Server {
         .map_err(bind_error)?;
         socket.set_reuseaddr(true).map_err(bind_error)?;
         socket.bind(settings.listen).map_err(bind_error)?;
-        let tls = settings.certificate_dir.as_deref().map(Tls::load_or_make).transpose()?.map(Arc::new);
+        let tls = settings.certificate_dir.as_deref().map(Tls::load_or_create).transpose()?.map(Arc::new);
         let (library, records) = scan(&settings.videos).await?;
-        let listener = socket.listen(WAITING_CONNECTIONS).map_err(bind_error)?;
+        let listener = socket.listen(LISTEN_BACKLOG).map_err(bind_error)?;
         Ok(Self { listener, tls, library, records, store: Store::new(settings.cache_bytes) })
     }
 
-    /// The address that it listens on.
+    /// The address that the server listens on.
+    ///
+    /// # Errors
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -95,27 +98,27 @@ impl Server {
         self.tls.as_ref().map(|tls| tls.certificate_hash)
     }
 
-    /// The videos that it offers.
+    /// The videos that the server offers.
     pub fn library(&self) -> &Library {
         &self.library
     }
 
-    /// Serves until `stop` is cancelled, then says goodbye to the clients and returns.
+    /// Serves clients until `stop` is cancelled, then sends `Goodbye` to all of them and returns.
     pub async fn run(self, stop: CancellationToken) {
         let (hub, library, store) = (Hub::default(), self.library, self.store);
         hub.offer(library.listing());
-        let telling = tell_of_changes(library.changes(), library.clone(), hub.clone());
-        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+        let broadcasting = broadcast_changes(library.changes(), library.clone(), hub.clone());
+        let _broadcasting = AbortOnDropHandle::new(tokio::spawn(broadcasting));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watcher = FolderWatcher::start(library.clone(), self.records)
-            .inspect_err(|error| warn!("changes of the video folder will not be noticed: {error}"));
+            .inspect_err(|error| warn!("Changes of the video folder will not be noticed: {error}."));
         listener::run(self.listener, self.tls, Services { hub, videos: VideoService { library, store } }, stop).await;
     }
 }
 
-/// Sends each new list of videos to the clients.
-async fn tell_of_changes(mut changes: watch::Receiver<u64>, library: Library, hub: Hub) {
-    // Never fails: this task itself holds the library.
+/// Broadcasts each new list of videos.
+async fn broadcast_changes(mut changes: watch::Receiver<u64>, library: Library, hub: Hub) {
+    // Does not fail, because this task itself keeps the library alive.
     while changes.changed().await.is_ok() {
         hub.offer(library.listing());
     }
@@ -140,13 +143,13 @@ async fn scan(folder: &Path) -> Result<(Library, ProbeRecords), LibraryError> {
 fn bind_advice(address: &SocketAddr, error: &io::Error) -> String {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program, perhaps another server, has this port; stop it or name another with --listen"
+            "another program, perhaps another server, uses this port; stop it or choose another port with --listen"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 need special rights; name another with --listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need special privileges; choose another port with --listen",
         io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address; name one it has, or 0.0.0.0, with --listen"
+            "this computer does not have that address; choose one it has, or 0.0.0.0, with --listen"
         }
-        _ => "name another address with --listen",
+        _ => "choose another address with --listen",
     };
     format!("cannot listen on {address}: {error}; {remedy}")
 }

@@ -1,4 +1,4 @@
-//! The server's certificate: made once, kept, and recognised by clients that have been here before.
+//! The server's self-signed certificate: created at the first start and kept, so that clients can pin it.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use rustls::{
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const KEY_FILE: &str = "certificate-key.pem";
 
-/// What is needed to accept TLS connections.
+/// The TLS configuration and the certificate behind it.
 pub struct Tls {
     /// TLS 1.3 only, no client certificates.
     pub config: Arc<ServerConfig>,
@@ -25,36 +25,39 @@ pub struct Tls {
     pub certificate_hash: [u8; 32],
 }
 
-/// Why there is no certificate to serve with.
+/// Why there is no usable certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file or folder.
-    #[error("cannot keep the server's certificate in {path}: {error}; name another folder with --data-dir")]
+    /// A file or folder cannot be read or written.
+    #[error("cannot keep the server's certificate in {path}: {error}; choose another folder with --data-dir")]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// Whoever reads the key can pass for this server.
-    #[error("other users can read {}; close it with: chmod 600 '{}', or move the folder away for a new certificate", .0.display(), .0.display())]
+    /// Other users can read the private key, and anyone who has it can impersonate this server.
+    #[error("other users can read {}; run chmod 600 '{}', or move the folder away to get a new certificate", .0.display(), .0.display())]
     Exposed(PathBuf),
-    /// A file holds something else.
-    #[error("{path} holds no usable certificate or key: {reason}; move it away and a new one is made")]
+    /// A file does not hold a certificate or key.
+    #[error("{path} holds no usable certificate or key: {reason}; move it away, and the server creates a new one")]
     Unusable {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason, as a clause.
         reason: String,
     },
 }
 
 impl Tls {
-    /// Reads the certificate kept in `folder`, or makes and keeps one.
-    pub fn load_or_make(folder: &Path) -> Result<Self, TlsError> {
+    /// Reads the certificate in `folder`, or creates one there.
+    ///
+    /// # Errors
+    /// [`TlsError`] when a file cannot be read or written, is readable by other users, or holds something else.
+    pub fn load_or_create(folder: &Path) -> Result<Self, TlsError> {
         let (certificate_path, key_path) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
         if !certificate_path.exists() && !key_path.exists() {
-            make(folder, &certificate_path, &key_path)?;
+            create(folder, &certificate_path, &key_path)?;
         }
         let mode = fs::metadata(&key_path).map_err(failed(&key_path))?.permissions().mode();
         if mode & 0o077 != 0 {
@@ -67,7 +70,7 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("the provider knows TLS 1.3")
+            .expect("aws-lc-rs supports TLS 1.3")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .map_err(|e| unusable(e.to_string()))?;
@@ -80,14 +83,14 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> TlsError {
     move |error| TlsError::File { path: path.clone(), error }
 }
 
-fn make(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
-    let made = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
+fn create(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
+    let generated = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
         .map_err(|e| TlsError::Unusable { path: folder.to_owned(), reason: e.to_string() })?;
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let mut key_file =
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(key_path).map_err(failed(key_path))?;
-    key_file.write_all(made.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
-    fs::write(certificate_path, made.cert.pem()).map_err(failed(certificate_path))
+    key_file.write_all(generated.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
+    fs::write(certificate_path, generated.cert.pem()).map_err(failed(certificate_path))
 }
 
 #[cfg(test)]
@@ -97,21 +100,21 @@ mod tests {
     #[test]
     fn the_certificate_is_kept_and_its_key_is_private() {
         let folder = tempfile::tempdir().unwrap();
-        let made = Tls::load_or_make(folder.path()).unwrap();
-        let again = Tls::load_or_make(folder.path()).unwrap();
-        assert_eq!(again.certificate_hash, made.certificate_hash);
+        let created = Tls::load_or_create(folder.path()).unwrap();
+        let again = Tls::load_or_create(folder.path()).unwrap();
+        assert_eq!(again.certificate_hash, created.certificate_hash);
 
         let key = folder.path().join(KEY_FILE);
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Tls::load_or_make(folder.path()), Err(TlsError::Exposed(path)) if path == key));
+        assert!(matches!(Tls::load_or_create(folder.path()), Err(TlsError::Exposed(path)) if path == key));
     }
 
     #[test]
     fn a_spoilt_certificate_is_named_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        Tls::load_or_make(folder.path()).unwrap();
+        Tls::load_or_create(folder.path()).unwrap();
         fs::write(folder.path().join(CERTIFICATE_FILE), "spoilt").unwrap();
-        assert!(matches!(Tls::load_or_make(folder.path()), Err(TlsError::Unusable { .. })));
+        assert!(matches!(Tls::load_or_create(folder.path()), Err(TlsError::Unusable { .. })));
     }
 }

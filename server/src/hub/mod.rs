@@ -51,7 +51,7 @@ impl Drop for Membership {
     }
 }
 
-/// Handle of the hub. Cheap to clone.
+/// Handle of the hub. Cheap to clone; all clones are the same hub.
 #[derive(Clone, Default)]
 pub struct Hub(Arc<Mutex<State>>);
 
@@ -63,16 +63,19 @@ struct State {
 }
 
 impl Hub {
-    /// Has everybody know what can be watched: those online now, and newcomers with their welcome. Because both go
-    /// through the same lock, nobody is left with an older list.
+    /// Sets the list of videos and sends it to all clients; newcomers get it in `Welcome`. Both go through the same lock, so
+    /// no client is left with an older list.
     pub fn offer(&self, library: Library) {
         let mut state = self.state();
         state.library = library.clone();
         state.broadcast(&ServerMessage::LibraryChanged { library });
     }
 
-    /// Enters a person: they get `Welcome` as their first message, the others `Joined`. The person stays online until
+    /// Enters a person in the dictionary. The newcomer gets `Welcome`, the others get `Joined`. The person stays online until
     /// the returned [`Membership`] is dropped.
+    ///
+    /// # Errors
+    /// [`EnterError`] when the name or key is in use or the server is full.
     pub fn join(&self, person: Person, outbox: Outbox) -> Result<Membership, EnterError> {
         let mut state = self.state();
         state.directory.enter(person.clone())?;
@@ -100,14 +103,14 @@ impl Hub {
         }
     }
 
-    /// Gives an envelope to everybody online, its sender included. Returns how many that are.
+    /// Sends an envelope to all clients online, its sender included. Returns the number of clients.
     pub fn relay(&self, envelope: &Envelope) -> usize {
         let state = self.state();
         state.broadcast(&ServerMessage::Relayed { envelope: Blob(envelope.as_bytes().to_vec()) });
         state.outboxes.len()
     }
 
-    /// Sends the whole dictionary to one client, in its place among the changes.
+    /// Sends the whole dictionary to one client, in order with the changes that all clients receive.
     pub fn send_directory(&self, outbox: &Outbox) {
         let state = self.state();
         let (revision, people) = (state.directory.revision(), state.directory.people());
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newcomer_gets_the_library_of_the_moment_and_every_later_one() {
+    async fn a_newcomer_gets_the_current_library_and_every_later_one() {
         let (hub, outbox) = (Hub::default(), Outbox::default());
         hub.offer(library("before"));
         hub.offer(library("now"));

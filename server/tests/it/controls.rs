@@ -1,4 +1,4 @@
-//! Seeking and other qualities in mid-play, over TCP: the right frame, of the right file, and nothing of before.
+//! Seeks and quality changes during playback, over TCP: the right frame of the right file, and nothing of an older epoch.
 
 use common::{
     crypto::test_keys,
@@ -17,7 +17,7 @@ const STREAM: StreamId = StreamId(1);
 const FRAMES: u32 = 90;
 const PERIOD_NANOS: u64 = 40_000_000;
 
-/// Somebody who watches a video of three files with 90 frames each.
+/// A client that watches a video of three files with 90 frames each.
 struct Watcher {
     folder: TempDir,
     server: TestServer,
@@ -107,7 +107,7 @@ async fn seeking_shows_exactly_the_frame_asked_for_forwards_and_back() {
 }
 
 #[tokio::test]
-async fn a_time_means_the_picture_that_stands_then() {
+async fn a_time_means_the_picture_shown_then() {
     let mut watcher = Watcher::start(Quality::Only(720), Position::Time(10 * PERIOD_NANOS + 1)).await;
     watcher.grant(1).await;
     assert_eq!(watcher.picture().await, (10, 10, 1));
@@ -125,7 +125,7 @@ async fn a_time_means_the_picture_that_stands_then() {
 }
 
 #[tokio::test]
-async fn another_quality_goes_on_at_the_same_frame() {
+async fn another_quality_continues_at_the_same_frame() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     watcher.grant(41).await;
     for frame in 0..=40 {
@@ -182,20 +182,20 @@ async fn a_quality_that_is_not_there_leaves_a_stream_that_can_be_moved_replaced_
 }
 
 #[tokio::test]
-async fn each_stretch_says_what_it_is_and_an_old_grant_moves_nothing() {
+async fn each_epoch_is_announced_and_a_grant_for_an_old_one_is_ignored() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::Picture(5)).await;
-    let (mut client_epoch, mut stretches) = (Epoch(0), Vec::new());
-    for turn in 0..3 {
+    let (mut client_epoch, mut epochs) = (Epoch(0), Vec::new());
+    for step in 0..3 {
         let started = watcher.client.next_that(|message| match message {
             ServerMessage::StreamStarted(StreamStart { epoch, first_index, frame_count, segments, .. }) => {
                 Some((epoch, first_index, frame_count, segments.len()))
             }
             _ => None,
         });
-        stretches.push(started.await);
-        // Of the stretch before: means nothing.
+        epochs.push(started.await);
+        // For another epoch, so it is ignored.
         watcher.client.send(&ClientMessage::Grant { stream: STREAM, epoch: Epoch(77), items: 9 }).await;
-        match turn {
+        match step {
             0 => watcher.seek(Position::Picture(50)).await,
             1 => watcher.set_quality(Quality::Only(720), 50).await,
             _ => {
@@ -204,7 +204,7 @@ async fn each_stretch_says_what_it_is_and_an_old_grant_moves_nothing() {
         }
         client_epoch = Epoch(1);
     }
-    assert_eq!(stretches, [(Epoch(0), 5, 90, 3), (Epoch(1), 50, 90, 3), (Epoch(2), 50, 90, 1)]);
+    assert_eq!(epochs, [(Epoch(0), 5, 90, 3), (Epoch(1), 50, 90, 3), (Epoch(2), 50, 90, 1)]);
     watcher.client.send(&ClientMessage::AskStatistics).await;
     let answer = watcher.client.next().await;
     let ServerMessage::Statistics(statistics) = answer else { panic!("something was sent without credit: {answer:?}") };
@@ -212,7 +212,7 @@ async fn each_stretch_says_what_it_is_and_an_old_grant_moves_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_sent_to_its_end_can_be_sought_until_it_is_stopped() {
+async fn a_stream_that_finished_can_be_sought_until_it_is_stopped() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::Picture(88)).await;
     watcher.grant(10).await;
     assert_eq!((watcher.picture().await.0, watcher.picture().await.0), (88, 89));
@@ -253,7 +253,7 @@ async fn epochs_grow_or_the_client_is_refused() {
     });
     let (code, message) = refused.await;
     assert!(code == RefusalCode::Malformed && message.contains("epochs must grow"), "{message}");
-    // A turn of a stream that is not there is no offence.
+    // A seek in a stream that does not run is ignored.
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     watcher
         .client
@@ -268,7 +268,7 @@ async fn epochs_grow_or_the_client_is_refused() {
 }
 
 #[tokio::test]
-async fn several_viewers_of_a_video_have_it_decoded_once() {
+async fn a_video_with_several_viewers_is_decoded_once() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     let mut others = Vec::new();
     for name in ["bob", "eve"] {

@@ -1,4 +1,4 @@
-//! Joining, the dictionary, the broadcast, leaving; and what comes of clients that break the rules.
+//! Joining, the dictionary, the broadcast and leaving, and how clients that break the protocol are refused.
 
 use common::{
     crypto::{CannotOpen, Envelope, attempt, open, test_keys},
@@ -19,7 +19,7 @@ fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-/// Waits for the news that somebody left.
+/// Waits until a client leaves; returns its name, the reason and the new revision.
 async fn leaving(client: &mut TestClient) -> (Name, LeaveReason, u64) {
     client
         .next_that(|message| match message {
@@ -60,7 +60,7 @@ async fn newcomers_get_the_whole_dictionary_and_the_others_hear_of_them() {
 }
 
 #[tokio::test]
-async fn everybody_gets_the_same_ciphertext_and_one_can_read_it() {
+async fn every_client_gets_the_same_ciphertext_and_only_the_recipient_can_read_it() {
     let server = TestServer::start().await;
     let (ada_key, bob_key, eve_key) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
     let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
@@ -84,7 +84,7 @@ async fn everybody_gets_the_same_ciphertext_and_one_can_read_it() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_disappears_and_the_name_is_free_again() {
+async fn a_client_that_leaves_disappears_and_its_name_is_free_again() {
     let server = TestServer::start().await;
     let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
 
@@ -117,7 +117,7 @@ async fn a_name_in_use_is_refused_with_a_free_one_and_the_connection_stays() {
 }
 
 #[tokio::test]
-async fn whoever_cannot_prove_the_key_stays_outside() {
+async fn a_client_that_cannot_prove_its_key_is_refused() {
     let server = TestServer::start().await;
     let mut thief = TestClient::connect(server.address).await;
     let nonce = thief.greet().await;
@@ -150,7 +150,7 @@ async fn one_key_does_not_get_two_names() {
 }
 
 #[tokio::test]
-async fn another_version_is_told_both_numbers() {
+async fn a_client_of_another_version_is_told_both_versions() {
     let server = TestServer::start().await;
     let mut client = TestClient::connect(server.address).await;
     client.send(&hello(MAGIC, PROTOCOL_VERSION + 8)).await;
@@ -162,7 +162,7 @@ async fn another_version_is_told_both_numbers() {
 }
 
 #[tokio::test]
-async fn rule_breakers_are_refused_and_nobody_else_notices() {
+async fn clients_that_break_the_protocol_are_refused_and_others_are_not_disturbed() {
     let server = TestServer::start().await;
     let (ada_key, bob_key) = (test_keys::ada(), test_keys::bob());
     let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
@@ -190,7 +190,7 @@ async fn rule_breakers_are_refused_and_nobody_else_notices() {
         assert_eq!(client.try_next().await, None);
     }
 
-    // After joining: an oversize frame, an envelope in somebody else's name, a used stream number.
+    // After joining: an oversize frame, an envelope in another client's name, a used stream number.
     let eve_key = test_keys::eve();
     let oversize = u32::try_from(MAX_CLIENT_FRAME_BYTES + 1).unwrap().to_be_bytes().to_vec();
     let forged = {
@@ -211,7 +211,7 @@ async fn rule_breakers_are_refused_and_nobody_else_notices() {
 }
 
 #[tokio::test]
-async fn a_video_that_is_not_there_is_said_so() {
+async fn watching_a_video_that_does_not_exist_fails_with_a_reason() {
     let server = TestServer::start().await;
     let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     assert!(welcome.library.videos.is_empty());
@@ -240,6 +240,15 @@ async fn a_server_that_stops_says_goodbye() {
     // A client that has connected and sends nothing must not hold it up.
     let _silent = TestClient::connect(server.address).await;
     server.stop().await;
+    assert_eq!(ada.next().await, ServerMessage::Goodbye { reason: SERVER_STOPPED.to_owned() });
+    assert_eq!(ada.try_next().await, None);
+}
+
+#[tokio::test]
+async fn sessions_end_with_a_server_that_is_dropped() {
+    let mut server = TestServer::start().await;
+    let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    server.abort();
     assert_eq!(ada.next().await, ServerMessage::Goodbye { reason: SERVER_STOPPED.to_owned() });
     assert_eq!(ada.try_next().await, None);
 }

@@ -1,4 +1,4 @@
-//! Flow control: pictures come as they are granted, stop when they are stopped, and let messages pass.
+//! Flow control: pictures are sent as granted, stop with the stream, and let messages overtake them.
 
 use common::{
     crypto::test_keys,
@@ -110,7 +110,7 @@ async fn pictures_come_as_granted_and_no_more() {
 }
 
 #[tokio::test]
-async fn stop_is_the_end_of_it() {
+async fn a_stopped_stream_sends_nothing_more() {
     let (_folder, _server, mut client, video) = viewer().await;
     client.send(&watch(1, video)).await;
     client.send(&grant(1, 40)).await;
@@ -129,7 +129,7 @@ async fn stop_is_the_end_of_it() {
 }
 
 #[tokio::test]
-async fn another_watch_takes_the_place_of_the_first() {
+async fn a_second_watch_replaces_the_first() {
     let (_folder, _server, mut client, video) = viewer().await;
     client.send(&watch(1, video)).await;
     client.send(&grant(1, 40)).await;
@@ -220,7 +220,7 @@ async fn a_message_overtakes_the_pictures_that_wait() {
 }
 
 #[tokio::test]
-async fn whoever_clicks_through_videos_gets_the_last_one() {
+async fn a_client_that_starts_many_streams_gets_the_last_one() {
     let (_folder, _server, mut client, video) = viewer().await;
     for stream in 1..=30 {
         client.send(&watch(stream, video)).await;

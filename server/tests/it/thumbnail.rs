@@ -1,4 +1,4 @@
-//! Small pictures of videos, as a client gets them.
+//! Thumbnails as a client gets them.
 
 use std::{fs, path::Path};
 
@@ -69,7 +69,7 @@ async fn a_thumbnail_is_small_and_shows_something() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_has_no_thumbnail_and_harms_nobody() {
+async fn a_file_that_is_gone_has_no_thumbnail() {
     let folder = tempdir().unwrap();
     late(folder.path(), "Gone_240p.mp4", 25, 0);
     triptych_server::video::init().unwrap();
@@ -80,7 +80,7 @@ async fn a_file_that_is_gone_has_no_thumbnail_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_floods_with_questions_gets_as_many_answers_as_there_can_be_videos_and_can_still_talk() {
+async fn a_flood_of_requests_gets_one_answer_per_possible_video_and_does_not_block_the_session() {
     const QUESTIONS: usize = 5_000;
     const PIPE_BYTES: usize = 64 * 1024;
     /// What may wait for a client before its thumbnails have to wait.

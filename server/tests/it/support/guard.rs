@@ -1,4 +1,5 @@
-//! Ends the test run when a test hangs. GStreamer has been seen to deadlock, and nobody should wait hours to learn it.
+//! A watchdog that aborts the test run when a test hangs: GStreamer has been seen to deadlock, and without this the run
+//! would never end.
 
 use std::{
     cell::OnceCell,
@@ -9,19 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A test that has asked for nothing in this time hangs. The slowest one takes seconds.
+/// A test that has not called [`alive`] for this long hangs. The slowest test takes seconds.
 const LIMIT: Duration = Duration::from_secs(5 * 60);
 
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The tests that run, by the names of their threads, and when each has last shown a sign of life.
+/// The running tests by the names of their threads, each with the time of its last call of [`alive`].
 static RUNNING: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     static ENTRY: OnceCell<Entry> = const { OnceCell::new() };
 }
 
-/// The entry of a test, which goes with its thread.
+/// The entry of a test in [`RUNNING`]; removed when its thread ends.
 struct Entry(String);
 
 impl Drop for Entry {
@@ -30,7 +31,7 @@ impl Drop for Entry {
     }
 }
 
-/// Whatever a test begins with calls this.
+/// Registers the current test, or tells that it still runs. The helpers that tests begin with call this.
 pub fn alive() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
@@ -46,12 +47,12 @@ pub fn alive() {
 fn watch() {
     loop {
         #[expect(clippy::disallowed_methods, reason = "this thread watches the others until the program ends")]
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(POLL_INTERVAL);
         let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let hung: Vec<_> = running.iter().filter(|(_, since)| since.elapsed() > LIMIT).map(|(name, _)| name).collect();
         if !hung.is_empty() {
             let minutes = LIMIT.as_secs() / 60;
-            // Straight out: what the test harness catches is lost with it.
+            // Written to stderr directly, because the output that the test harness captures is lost on abort.
             let _ = writeln!(std::io::stderr(), "\nno sign of life for {minutes} minutes from: {hung:?}");
             std::process::abort();
         }

@@ -6,7 +6,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use triptych_server::{Server, Settings};
 
-/// Nothing in a test takes longer than this unless it is broken.
+/// No single wait in a test takes longer than this unless something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Stops when dropped.
@@ -37,6 +37,11 @@ impl TestServer {
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
         Self { address, stop, running: Some(running) }
+    }
+
+    /// Drops the running server without stopping it first.
+    pub fn abort(&mut self) {
+        self.running.take().unwrap().abort();
     }
 
     /// Stops it and waits until it is gone.

@@ -1,4 +1,4 @@
-//! The one-off jobs of the command line: sample, import and check, with what a person sees of them.
+//! The subcommands `sample`, `import` and `check`: their progress bars and console output.
 
 use std::{
     io::IsTerminal,
@@ -19,38 +19,38 @@ use triptych_server::video::{
     offline::{Check, Import, ImportError, ImportOrder, make_sample as generate_sample},
 };
 
-/// What a shell expects of a program that Ctrl-C ended.
+/// The exit code that shells expect of a program ended by Ctrl-C: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
 const BAR: &str = "{msg} {wide_bar} {percent:>3} %  {per_sec}  {eta} left";
 
-/// A bar on a terminal, nothing elsewhere.
-fn bar(total: u64, what: String) -> ProgressBar {
+/// A progress bar on a terminal; nothing when stderr goes elsewhere.
+fn progress_bar(total: u64, message: String) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(10);
     let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(what)
+    ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(message)
 }
 
-/// Makes the sample.
+/// Creates the sample video in `folder`.
 pub fn make_sample(folder: &Path) -> Result<ExitCode> {
     video::init()?;
-    let bar = bar(0, "making the sample".to_owned());
+    let bar = progress_bar(0, "Creating the sample".to_owned());
     let paths = generate_sample(folder, |done| {
         bar.set_length(done.frames_total.into());
         bar.set_position(done.frames_done.into());
-        bar.set_message(format!("making the {}p version", done.height));
+        bar.set_message(format!("Creating the {}p version", done.height));
     })?;
     bar.finish_and_clear();
     for path in paths {
-        println!("made {}", path.display());
+        println!("Created {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Imports a file. Ctrl-C ends it and leaves nothing behind.
-pub fn import(order: ImportOrder, has_usual_heights: bool) -> Result<ExitCode> {
+/// Imports a file. Ctrl-C cancels the import and leaves nothing behind.
+pub fn import(order: ImportOrder, has_default_heights: bool) -> Result<ExitCode> {
     video::init()?;
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let import = Import::prepare(order)?;
     let plan = import.plan().clone();
     println!(
@@ -60,21 +60,21 @@ pub fn import(order: ImportOrder, has_usual_heights: bool) -> Result<ExitCode> {
         if plan.has_sound { "with sound" } else { "no sound" }
     );
     for &(width, height) in plan.sizes.iter().filter(|(_, height)| *height > plan.source_height) {
-        let why = if has_usual_heights { "; a triptych has it all the same, --heights names others" } else { "" };
-        eprintln!("note: {width}x{height} is larger than the file's own {} lines{why}", plan.source_height);
+        let advice = if has_default_heights { " Use --heights to choose other resolutions." } else { "" };
+        eprintln!("Note: {width}x{height} upscales the {}-line source.{advice}", plan.source_height);
     }
     let total = (plan.frame_count * plan.sizes.len()) as u64;
-    let bar = bar(total, "importing".to_owned());
+    let bar = progress_bar(total, "Importing".to_owned());
     let made = import.run(|frames| bar.set_position(frames.min(total)), until_interrupted()?);
     bar.finish_and_clear();
     match made {
         Ok(paths) => {
             for path in paths {
                 let megabytes = path.metadata().map_or(0.0, |metadata| metadata.len() as f64 / 1e6);
-                println!("made {} ({megabytes:.1} MB)", path.display());
+                println!("Created {} ({megabytes:.1} MB)", path.display());
             }
-            let seconds = begun.elapsed().as_secs_f64();
-            println!("in {seconds:.1} s; a running server offers it by itself");
+            let seconds = started_at.elapsed().as_secs_f64();
+            println!("Done in {seconds:.1} s. A running server picks the video up automatically.");
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ ImportError::Interrupted) => {
@@ -85,13 +85,13 @@ pub fn import(order: ImportOrder, has_usual_heights: bool) -> Result<ExitCode> {
     }
 }
 
-/// Whether neither Ctrl-C was pressed nor the program asked to end. A second Ctrl-C ends it at once.
+/// Returns whether the command may go on: not after Ctrl-C or SIGTERM. A second Ctrl-C ends the program at once.
 fn until_interrupted() -> Result<impl Fn() -> bool> {
     let is_interrupted = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    // Here and not in the task: from this line on, nothing ends the program without clearing away.
+    // Registered here and not in the task: from this line on, no signal ends the program before it has cleaned up.
     let (mut interrupt, mut terminate) = {
-        let _inside = runtime.enter();
+        let _context = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     runtime.spawn({
@@ -108,15 +108,17 @@ fn until_interrupted() -> Result<impl Fn() -> bool> {
         }
     });
     Ok(move || {
-        let _running = &runtime;
+        // Moved in, so that the runtime lives as long as the closure.
+        let _runtime = &runtime;
         !is_interrupted.load(Relaxed)
     })
 }
 
-/// Prints what is missing and what the folder holds.
+/// Prints which GStreamer elements are missing and the state of each file in `folder`. The exit code is 1 when anything
+/// is wrong.
 pub fn check(folder: &Path) -> Result<ExitCode> {
     if std::io::stdout().is_terminal() {
-        eprintln!("reading {} …", folder.display());
+        eprintln!("Reading {} …", folder.display());
     }
     let check = Check::run(folder)?;
     print!("{check}");
