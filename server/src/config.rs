@@ -1,11 +1,11 @@
-//! The command line.
+//! The command line, and the name and version of the program.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use common::limits::DEFAULT_PORT;
 
-/// What this program calls itself on the wire.
+/// Name and version of this program, sent in `Challenge`.
 pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
 
 /// Heights of the variants that `import` makes by default, in pixels.

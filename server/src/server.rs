@@ -145,7 +145,9 @@ fn bind_advice(address: &SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => {
             "another program, perhaps another server, uses this port; stop it or choose another port with --listen"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 need special privileges; choose another port with --listen",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need special privileges; choose another port with --listen"
+        }
         io::ErrorKind::AddrNotAvailable => {
             "this computer does not have that address; choose one it has, or 0.0.0.0, with --listen"
         }

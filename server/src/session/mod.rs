@@ -256,7 +256,8 @@ impl Session<'_> {
             let reason = EndReason::Failed(notices::NO_SUCH_VIDEO.to_owned());
             return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
-        match Viewer::start(request, video, self.services.videos.clone(), self.outbox.clone()) {
+        let name = self.machine.name().expect("only a client that has joined can watch").clone();
+        match Viewer::start(request, name, video, self.services.videos.clone(), self.outbox.clone()) {
             Ok(viewer) => self.viewer = Some(viewer),
             Err(error) => self.say_failed(stream, Epoch::default(), &error),
         }

@@ -306,7 +306,7 @@ async fn removing_a_file_ends_the_streams_of_its_video_with_a_reason() {
         _ => None,
     });
     let reason = ended.await;
-    assert!(reason.contains("\"Clip\" was removed"), "{reason}");
+    assert_eq!(reason, "\"Clip_720p.mp4\" was removed from the server's video folder.");
     // Two files are left, and can be watched.
     let (stream, video, quality, from) = (StreamId(2), watcher.video, Quality::Triptych, Position::START);
     watcher.client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from })).await;

@@ -24,6 +24,9 @@ pub enum StreamError {
     /// Every decoder of the server has been in use for other viewers for several seconds.
     #[error("All decoders of the server are in use for other viewers. Try again in a moment.")]
     Busy,
+    /// The task that sends the stream panicked.
+    #[error("The server cannot continue this video because of an internal error. Play the video again.")]
+    Internal,
     /// A file that the stream uses is no longer in the video folder.
     #[error("{file_name:?} was removed from the server's video folder.")]
     FileRemoved {

@@ -10,6 +10,7 @@ use common::{
     limits::MAX_CREDIT,
     media::{Epoch, PictureHead, Position, Quality, SoundHead, StreamId, StreamStart, WatchRequest},
     message::{EndReason, ServerMessage},
+    name::Name,
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -40,6 +41,8 @@ pub struct VideoService {
 
 /// A running stream. Dropping it ends the stream without notifying the client.
 pub struct Viewer {
+    /// The client's name, for the log.
+    name: Name,
     stream: StreamId,
     epoch: Epoch,
     plan: StreamPlan,
@@ -50,7 +53,8 @@ pub struct Viewer {
     task: Option<AbortOnDropHandle<()>>,
 }
 
-/// The state of the task that sends one epoch.
+/// The state of the task that sends one epoch. When the task panics, dropping it tells the client, which would otherwise
+/// wait for items that never come.
 struct EpochSender {
     stream: StreamId,
     epoch: Epoch,
@@ -65,6 +69,7 @@ impl Viewer {
     /// [`StreamError::NoSuchResolution`].
     pub fn start(
         WatchRequest { stream, quality, from, .. }: WatchRequest,
+        name: Name,
         video: Arc<Video>,
         videos: VideoService,
         outbox: Outbox,
@@ -72,9 +77,9 @@ impl Viewer {
         let epoch = Epoch::default();
         let plan = StreamPlan::new(video, quality)?;
         let first_index = plan.index_at(from);
-        info!("stream {} of {:?} started", stream.0, plan.video().info.title);
-        let (credit, task) = send_epoch(stream, epoch, &plan, first_index, &videos, &outbox);
-        Ok(Self { stream, epoch, plan, videos, outbox, credit, task: Some(task) })
+        info!("{name} started watching {:?} (stream {}).", plan.video().info.title, stream.0);
+        let (credit, task) = send_epoch(&name, stream, epoch, &plan, first_index, &videos, &outbox);
+        Ok(Self { name, stream, epoch, plan, videos, outbox, credit, task: Some(task) })
     }
 
     /// The number that the client gave the stream.
@@ -121,7 +126,8 @@ impl Viewer {
     async fn begin_epoch(&mut self, epoch: Epoch, first_index: usize) {
         self.halt().await;
         self.epoch = epoch;
-        let (credit, task) = send_epoch(self.stream, epoch, &self.plan, first_index, &self.videos, &self.outbox);
+        let Self { name, stream, plan, videos, outbox, .. } = &*self;
+        let (credit, task) = send_epoch(name, *stream, epoch, plan, first_index, videos, outbox);
         (self.credit, self.task) = (credit, Some(task));
     }
 
@@ -129,8 +135,10 @@ impl Viewer {
     /// already been sent its end.
     pub async fn stop(mut self) -> bool {
         let was_running = self.halt().await;
-        info!("stream {} of {:?} stopped", self.stream.0, self.plan.video().info.title);
-        debug!("frame store: {}", self.videos.store.statistics());
+        if was_running {
+            info!("{} stopped {:?} (stream {}).", self.name, self.plan.video().info.title, self.stream.0);
+        }
+        debug!("The frame store now has: {}.", self.videos.store.statistics());
         was_running
     }
 
@@ -147,6 +155,7 @@ impl Viewer {
 
 /// Starts the task that sends one epoch of a stream.
 fn send_epoch(
+    name: &Name,
     stream: StreamId,
     epoch: Epoch,
     plan: &StreamPlan,
@@ -168,7 +177,7 @@ fn send_epoch(
     let reader = StreamReader::open(&videos.store, plan.clone(), first_index);
     let credit = Arc::new(Semaphore::new(0));
     let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
-    let (videos, plan) = (videos.clone(), plan.clone());
+    let (name, videos, plan) = (name.clone(), videos.clone(), plan.clone());
     let task = tokio::spawn(async move {
         let result = tokio::select! {
             biased;
@@ -178,15 +187,15 @@ fn send_epoch(
         let title = &plan.video().info.title;
         let reason = match result {
             Ok(()) => {
-                info!("stream {} of {title:?} finished", stream.0);
+                info!("{name} was sent the end of {title:?} (stream {}).", stream.0);
                 EndReason::Finished
             }
             Err(error) => {
-                warn!("stream {} of {title:?} ended early: {error}", stream.0);
+                warn!("Playback of {title:?} for {name} (stream {}) ended early. {error}", stream.0);
                 EndReason::Failed(error.to_string())
             }
         };
-        debug!("frame store: {}", videos.store.statistics());
+        debug!("The frame store now has: {}.", videos.store.statistics());
         // In the lane of the pictures, so that it arrives after the last item.
         let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
         sender.outbox.push_picture([ended, Bytes::new()]).await;
@@ -214,6 +223,16 @@ async fn lost_file(library: &Library, plan: &StreamPlan) -> StreamError {
     }
 }
 
+impl Drop for EpochSender {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = EndReason::Failed(StreamError::Internal.to_string());
+            let ended = ServerMessage::StreamEnded { stream: self.stream, epoch: self.epoch, reason };
+            self.outbox.push_control(encode_server(&ended));
+        }
+    }
+}
+
 impl EpochSender {
     async fn send_all(&self, mut reader: StreamReader) -> Result<(), StreamError> {
         // The item comes before its permit, so that the end is sent even to a viewer that grants no more credit.
@@ -235,6 +254,31 @@ impl EpochSender {
                 encode_picture(PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos }, jpeg)
             }
             Item::Sound(SoundChunk { pts_nanos, pcm }) => encode_sound(SoundHead { stream, epoch, pts_nanos }, pcm),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::codec::decode_server;
+
+    use super::*;
+    use crate::outbox::CloseReason;
+
+    #[tokio::test]
+    async fn a_client_is_told_when_the_task_that_sends_panics() {
+        for (panics, expected) in [(true, Some(StreamError::Internal.to_string())), (false, None)] {
+            let (stream, epoch, outbox) = (StreamId(3), Epoch(2), Outbox::default());
+            let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: Arc::new(Semaphore::new(0)) };
+            let task = tokio::spawn(async move {
+                let _sender = sender;
+                assert!(!panics, "the panic that this test wants");
+            });
+            assert_eq!(task.await.is_err(), panics);
+            outbox.close(CloseReason::Finished);
+            let told = outbox.next().await.map(|[frame, _]| decode_server(&frame[4..]).unwrap());
+            let expected = expected.map(EndReason::Failed);
+            assert_eq!(told, expected.map(|reason| ServerMessage::StreamEnded { stream, epoch, reason }));
         }
     }
 }
