@@ -12,16 +12,16 @@ pub struct Layers {
     pub parts: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// `main → listener → session → {hub, video} → outbox`; the `commands` work without a server.
+/// `main → server → listener → session → {hub, video} → outbox`; the `commands` work without a server.
 pub const SERVER: Layers = Layers {
     folder: ("server", &[]),
     parts: &[
-        ("main", &["", "commands", "jobs", "config", "video"]),
+        ("main", &["server", "commands", "config", "video"]),
         ("commands", &["video"]),
-        ("jobs", &["video"]),
         ("config", &[]),
+        ("server", &["listener", "session", "hub", "video", "tls"]),
         ("listener", &["session", "tls"]),
-        ("session", &["", "hub", "video", "outbox"]),
+        ("session", &["config", "hub", "video", "outbox"]),
         ("hub", &["outbox"]),
         ("video", &["outbox"]),
         ("outbox", &[]),
