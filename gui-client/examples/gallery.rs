@@ -1,6 +1,7 @@
 //! Every face of the window with made-up data, to look at without a server: `cargo run --example gallery -- SCENE [light|dark]`.
 
 #[path = "../tests/it/support/scenes.rs"]
+#[allow(unreachable_pub, clippy::panic, reason = "shared with the tests")]
 mod scenes;
 
 use common::media::VideoId;

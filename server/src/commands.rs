@@ -32,7 +32,7 @@ fn progress_bar(total: u64, message: String) -> ProgressBar {
 }
 
 /// Creates the sample video in `folder`.
-pub fn make_sample(folder: &Path) -> Result<ExitCode> {
+pub(crate) fn make_sample(folder: &Path) -> Result<ExitCode> {
     video::init()?;
     let bar = progress_bar(0, "Creating the sample".to_owned());
     let paths = generate_sample(folder, |done| {
@@ -48,7 +48,7 @@ pub fn make_sample(folder: &Path) -> Result<ExitCode> {
 }
 
 /// Imports a file. Ctrl-C cancels the import and leaves nothing behind.
-pub fn import(order: ImportOrder, has_default_heights: bool) -> Result<ExitCode> {
+pub(crate) fn import(order: ImportOrder, has_default_heights: bool) -> Result<ExitCode> {
     video::init()?;
     let started_at = Instant::now();
     let import = Import::prepare(order)?;
@@ -116,7 +116,7 @@ fn until_interrupted() -> Result<impl Fn() -> bool> {
 
 /// Prints which GStreamer elements are missing and the state of each file in `folder`. The exit code is 1 when anything
 /// is wrong.
-pub fn check(folder: &Path) -> Result<ExitCode> {
+pub(crate) fn check(folder: &Path) -> Result<ExitCode> {
     if std::io::stdout().is_terminal() {
         eprintln!("Reading {} …", folder.display());
     }

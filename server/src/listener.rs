@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts connections until `stop` is cancelled, then waits for all sessions to end. Dropping the returned future stops the
 /// sessions too.
-pub async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
+pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
     let sessions = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let stop = stop.child_token();

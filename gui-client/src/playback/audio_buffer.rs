@@ -247,7 +247,8 @@ impl AudioBuffer {
             let expected = known.at + ahead;
             let (later, earlier) = (at.saturating_duration_since(expected), expected.saturating_duration_since(at));
             if later + earlier <= DELAY_JUMP {
-                heard.at = expected + later.div_f64(DELAY_SMOOTHING.into()) - earlier.div_f64(DELAY_SMOOTHING.into());
+                let smoothed = expected + later.div_f64(DELAY_SMOOTHING.into());
+                heard.at = smoothed.checked_sub(earlier.div_f64(DELAY_SMOOTHING.into())).unwrap_or(smoothed);
             }
         }
         self.heard = Some(heard);

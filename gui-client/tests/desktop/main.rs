@@ -3,7 +3,9 @@
 //! Two users connect, write to each other and watch a video. What the windows show is read from screenshots, which stay
 //! in `target/tmp/desktop/`.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+#![allow(clippy::let_underscore_must_use, reason = "programs that are already gone need not be ended")]
+#![allow(unreachable_pub, reason = "a test program has no callers outside")]
 #![allow(clippy::disallowed_methods, reason = "other programs are watched by polling their screen, log and sound")]
 
 mod ocr;

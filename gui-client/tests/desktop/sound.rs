@@ -89,7 +89,7 @@ impl SoundRecorder {
                 let arrived = Instant::now();
                 kept.extend_from_slice(&bytes[..count]);
                 let mut recorded = target.lock().unwrap();
-                let begun = arrived - length(recorded.samples.len());
+                let begun = arrived.checked_sub(length(recorded.samples.len())).unwrap();
                 recorded.begun = Some(recorded.begun.map_or(begun, |known| known.min(begun)));
                 let whole = kept.len() / 4 * 4;
                 let left = kept[..whole].chunks_exact(4).map(|frame| i16::from_le_bytes([frame[0], frame[1]]));

@@ -1,7 +1,9 @@
 //! The client from outside: its state by events and actions, its views by what a screen reader reads, its playback on
 //! real JPEGs.
 
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a panic is how a test fails")]
+#![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
+#![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod net;
 mod net_stream;

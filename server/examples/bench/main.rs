@@ -10,6 +10,9 @@
 //! ```
 //! All ratios are formed within one run, because the two halves of a run see the same machine.
 
+#![allow(unreachable_pub, reason = "a program has no callers outside")]
+#![allow(clippy::let_underscore_must_use, reason = "programs and pipelines that are already gone need not be ended")]
+
 mod bare;
 mod clips;
 mod crowd;

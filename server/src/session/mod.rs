@@ -108,9 +108,11 @@ pub async fn run(
     };
     session.finish(&end);
     // The last message, such as the reason of a refusal, still goes out.
+    #[expect(clippy::let_underscore_must_use, reason = "the connection ends here, however its last write went")]
     let _ = timeout(PING_INTERVAL, writer).await;
     if end.may_leave_input() {
         // Closing a socket with unread input resets the connection, and the refusal would be lost with it.
+        #[expect(clippy::let_underscore_must_use, reason = "a client that goes on sending is cut off after this time")]
         let _ = timeout(PING_INTERVAL, reader.drain()).await;
     }
 }

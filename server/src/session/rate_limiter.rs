@@ -49,7 +49,7 @@ mod tests {
         let free = (0..100).take_while(|_| limiter.charge(REQUEST_COST, now).is_none()).count();
         assert_eq!(free, 60, "two seconds at 33 ms each");
         let next = limiter.charge(REQUEST_COST, now).unwrap();
-        assert_eq!(next - now, REQUEST_COST * 62 - BURST);
+        assert_eq!(next, now + (REQUEST_COST * 62).saturating_sub(BURST));
     }
 
     #[test]

@@ -18,14 +18,14 @@ use tokio_util::{
 };
 
 /// Reads one client's messages.
-pub struct Reader<R> {
+pub(super) struct Reader<R> {
     frames: FramedRead<R, LengthDelimitedCodec>,
     has_joined: bool,
 }
 
 /// Why there is no next message. Displays as a clause for the log.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(super) enum ReadError {
     /// The client closed the connection between two messages.
     #[error("the client closed the connection")]
     Closed,
@@ -51,18 +51,22 @@ pub enum ReadError {
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     /// Accepts only messages up to the size of a greeting until [`Self::joined`].
-    pub fn new(stream: R) -> Self {
+    pub(super) fn new(stream: R) -> Self {
         Self { frames: FramedRead::new(stream, framing(MAX_GREETING_BYTES)), has_joined: false }
     }
 
     /// Accepts longer messages from here on.
-    pub fn joined(&mut self) {
+    pub(super) fn joined(&mut self) {
         self.has_joined = true;
         self.frames.decoder_mut().set_max_frame_length(MAX_CLIENT_FRAME_BYTES);
     }
 
     /// The next message. It must be complete by `deadline`; cancelling `stop` ends the wait.
-    pub async fn next(&mut self, deadline: Instant, stop: &CancellationToken) -> Result<ClientMessage, ReadError> {
+    pub(super) async fn next(
+        &mut self,
+        deadline: Instant,
+        stop: &CancellationToken,
+    ) -> Result<ClientMessage, ReadError> {
         let frame = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(ReadError::Stopping),
@@ -74,7 +78,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// Reads and discards until the client closes the connection.
-    pub async fn drain(&mut self) {
+    pub(super) async fn drain(&mut self) {
         let mut discarded = [0; 4096];
         while matches!(self.frames.get_mut().read(&mut discarded).await, Ok(1..)) {}
     }

@@ -31,8 +31,9 @@ impl Thumbnails {
         Self { requests, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Queues a request. Excess requests are dropped: the queue already has room for one per possible video.
+    /// Queues a request. Excess requests are dropped.
     pub(super) fn ask(&self, video: VideoId) {
+        #[expect(clippy::let_underscore_must_use, reason = "the queue has room for one request per possible video")]
         let _ = self.requests.try_send(video);
     }
 }

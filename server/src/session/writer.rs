@@ -13,7 +13,7 @@ use crate::outbox::{Frame, Outbox};
 const WRITE_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Writes until the outbox is closed and empty, then shuts the write half of the socket down.
-pub async fn write_all(outbox: &Outbox, mut stream: impl AsyncWrite + Unpin) -> io::Result<()> {
+pub(super) async fn write_all(outbox: &Outbox, mut stream: impl AsyncWrite + Unpin) -> io::Result<()> {
     while let Some(frame) = outbox.next().await {
         timeout(WRITE_DEADLINE, write_frame(&mut stream, &frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     }

@@ -61,7 +61,7 @@ impl Clock {
         };
         match position.checked_sub(at) {
             Some(ahead) => since.checked_add(ahead),
-            None => since.checked_sub(at - position),
+            None => since.checked_sub(at.saturating_sub(position)),
         }
     }
 

@@ -33,7 +33,7 @@ const BUTTON_ROOM: f32 = 72.0;
 
 /// The composer with its height. It is measured before it is drawn because its panel needs the height first; a panel that
 /// takes it from the last frame trails the text by one.
-pub struct Composer<'a> {
+pub(super) struct Composer<'a> {
     state: &'a State,
     conversation: &'a Conversation,
     field_size: Vec2,
@@ -44,7 +44,7 @@ pub struct Composer<'a> {
 
 impl<'a> Composer<'a> {
     /// Measures the composer for this width.
-    pub fn measure(ui: &Ui, state: &'a State, conversation: &'a Conversation, width: f32) -> Self {
+    pub(super) fn measure(ui: &Ui, state: &'a State, conversation: &'a Conversation, width: f32) -> Self {
         let field_width = (width - BUTTON_ROOM).max(60.0);
         let text_height = |text: &str, style: TextStyle, width: f32| {
             let font =
@@ -69,7 +69,7 @@ impl<'a> Composer<'a> {
     }
 
     /// Draws the field, the button and the captions.
-    pub fn show(self, ui: &mut Ui, wants_focus: bool, actions: &mut Vec<Action>) {
+    pub(super) fn show(self, ui: &mut Ui, wants_focus: bool, actions: &mut Vec<Action>) {
         let peer = self.state.selected;
         let name = match peer {
             Peer::Everyone => "everyone".to_owned(),

@@ -23,7 +23,7 @@ const PAGE_MESSAGES: usize = 60;
 const BUBBLE_SIDE: f32 = 44.0;
 
 /// Draws the header, the messages and the composer.
-pub fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let empty = Conversation::default();
     let conversation = state.conversations.get(state.selected).unwrap_or(&empty);

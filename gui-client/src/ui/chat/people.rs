@@ -14,7 +14,7 @@ use crate::ui::kit::{
 };
 
 /// Draws the list; a click opens the conversation.
-pub fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, actions: &mut Vec<Action>) {
     let online_count = contacts.iter().filter(|contact| contact.is_online).count();
     let unread_count = state.unread_count();
     let unread = (unread_count > 0).then(|| format!("{unread_count} unread"));

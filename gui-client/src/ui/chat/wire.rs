@@ -15,7 +15,7 @@ use crate::ui::kit::{
 };
 
 /// Draws the list, newest first.
-pub fn show(ui: &mut Ui, state: &State) {
+pub(crate) fn show(ui: &mut Ui, state: &State) {
     let theme = Theme::of(ui);
     let entries = state.wire.newest_first();
     if entries.len() == 0 {

@@ -3,34 +3,34 @@
 use chrono::{DateTime, Datelike, Days, Local, NaiveDate, TimeDelta};
 
 /// A duration as `m:ss`, or as `h:mm:ss` from an hour on.
-pub fn length(nanos: u64) -> String {
+pub(crate) fn length(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// A duration in whole seconds, rounded, but at least one second, so that a short clip does not seem to be empty.
-pub fn whole_length(nanos: u64) -> String {
+pub(crate) fn whole_length(nanos: u64) -> String {
     length(nanos.saturating_add(500_000_000).max(u64::from(nanos > 0) * 1_000_000_000))
 }
 
 /// The local time of day as `HH:MM`; empty for a time beyond the calendar.
-pub fn clock(unix_millis: u64) -> String {
+pub(crate) fn clock(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M").to_string())
 }
 
 /// The local time of day as `HH:MM:SS`; empty for a time beyond the calendar.
-pub fn clock_seconds(unix_millis: u64) -> String {
+pub(crate) fn clock_seconds(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M:%S").to_string())
 }
 
 /// The local date, or `None` for a time beyond the calendar.
-pub fn day(unix_millis: u64) -> Option<NaiveDate> {
+pub(crate) fn day(unix_millis: u64) -> Option<NaiveDate> {
     local(unix_millis).map(|time| time.date_naive())
 }
 
 /// A date in words, relative to `today`.
-pub fn day_name(day: NaiveDate, today: NaiveDate) -> String {
+pub(crate) fn day_name(day: NaiveDate, today: NaiveDate) -> String {
     if day == today {
         "Today".into()
     } else if Some(day) == today.checked_sub_days(Days::new(1)) {
@@ -43,12 +43,12 @@ pub fn day_name(day: NaiveDate, today: NaiveDate) -> String {
 }
 
 /// A number of bytes, in KiB from 1024 on.
-pub fn bytes(count: usize) -> String {
+pub(crate) fn bytes(count: usize) -> String {
     if count < 1_024 { format!("{count} B") } else { format!("{:.1} KiB", count as f64 / 1_024.0) }
 }
 
 /// Bytes in hexadecimal, two digits each, separated by spaces.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 

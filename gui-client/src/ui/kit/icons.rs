@@ -6,7 +6,7 @@ use super::theme::size;
 
 /// An icon for a button without text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Icon {
+pub(crate) enum Icon {
     /// A triangle that points right.
     Play,
     /// Two vertical bars.
@@ -18,7 +18,7 @@ pub enum Icon {
 }
 
 /// Paints an icon into the square with this center and side.
-pub fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, color: Color32) {
+pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, color: Color32) {
     let at = |x: f32, y: f32| center + Vec2::new(x, y) * side;
     let stroke = Stroke::new(side * 0.1, color);
     match icon {
@@ -53,7 +53,7 @@ pub fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, color: Colo
 }
 
 /// A button with an icon. `name` is what a screen reader says, `tip` the tooltip.
-pub fn button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response {
+pub(crate) fn button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response {
     let side = ui.spacing().interact_size.y;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(side + 4.0, side), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));

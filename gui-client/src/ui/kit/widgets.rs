@@ -13,7 +13,7 @@ use crate::state::{action::Action, connection::ConnectionProblem};
 use super::theme::{Theme, font_size, size, space};
 
 /// The main button of a screen, filled with the accent colour.
-pub fn primary_button(ui: &mut Ui, text: &str) -> Response {
+pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
     let theme = Theme::of(ui);
     ui.scope(|ui| {
         let widgets = &mut ui.visuals_mut().widgets;
@@ -38,7 +38,7 @@ const DOUBLE_CLICK_SECONDS: f64 = 0.5;
 
 /// Whether a group of buttons has been shown in this `arrangement` for long enough that a click is meant for it. The second
 /// click of a double click would otherwise hit whatever button has taken the place of the first. To be called in each frame.
-pub fn is_settled<T>(ui: &Ui, group: &str, arrangement: T) -> bool
+pub(crate) fn is_settled<T>(ui: &Ui, group: &str, arrangement: T) -> bool
 where
     T: Copy + PartialEq + Send + Sync + 'static,
 {
@@ -55,7 +55,7 @@ where
 }
 
 /// Draws the logo: three panels side by side, each higher and stronger in colour than the one before.
-pub fn mark(ui: &Ui, rect: Rect) {
+pub(crate) fn mark(ui: &Ui, rect: Rect) {
     let theme = Theme::of(ui);
     let painter = ui.painter();
     let gap = rect.width() * 0.09;
@@ -70,7 +70,7 @@ pub fn mark(ui: &Ui, rect: Rect) {
 }
 
 /// Draws a circle with the first letter of a name, coloured by the key. Without a key it represents several people.
-pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
+pub(crate) fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
     let theme = Theme::of(ui);
     let (fill, text) = match key {
         _ if !is_online => (theme.border, theme.weak),
@@ -92,12 +92,12 @@ pub fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&Key
 }
 
 /// Draws the dot that shows whether a person or the connection is online.
-pub fn dot(ui: &Ui, center: Pos2, color: Color32, background: Color32) {
+pub(crate) fn dot(ui: &Ui, center: Pos2, color: Color32, background: Color32) {
     ui.painter().circle(center, size::DOT / 2.0, color, Stroke::new(2.0, background));
 }
 
 /// Draws the knob of a slider, a little larger under the pointer.
-pub fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
+pub(crate) fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
     let theme = Theme::of(ui);
     let is_held = response.hovered() || response.dragged();
     let radius = if is_held { radius * 1.25 } else { radius };
@@ -106,7 +106,7 @@ pub fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
 }
 
 /// One of several buttons of which exactly one is chosen.
-pub fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
+pub(crate) fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
     let theme = Theme::of(ui);
     ui.scope(|ui| {
         let visuals = ui.visuals_mut();
@@ -122,7 +122,7 @@ pub fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
 /// A row of a list that can be clicked. Its id comes from `id_source` instead of from its place in the list, so that the
 /// focus and a click that has begun stay with it when the list changes. `name` is what a screen reader says; `paint` draws
 /// the contents.
-pub fn row(
+pub(crate) fn row(
     ui: &mut Ui,
     id_source: impl Hash + Debug,
     height: f32,
@@ -151,7 +151,7 @@ pub fn row(
 }
 
 /// Paints one line of text into a rectangle, shortened with `…` if it does not fit. Returns its width.
-pub fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, color: Color32) -> f32 {
+pub(crate) fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, color: Color32) -> f32 {
     let text: WidgetText = text.into();
     let galley = text.into_galley(ui, Some(TextWrapMode::Truncate), rect.width(), FontId::proportional(font_size));
     let width = galley.size().x;
@@ -161,7 +161,7 @@ pub fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, co
 }
 
 /// The header of a list, with the number of entries and, in the accent colour, what is new in it.
-pub fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option<&str>) {
+pub(crate) fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option<&str>) {
     let theme = Theme::of(ui);
     ui.horizontal(|ui| {
         ui.add_space(space::S);
@@ -178,7 +178,12 @@ pub fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option<&str>)
 
 /// A card that says what went wrong, what it means and what to do, with a button. If there is room, the button is beside
 /// the text. `countdown` is the time until the next automatic attempt.
-pub fn problem_card(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {
+pub(crate) fn problem_card(
+    ui: &mut Ui,
+    problem: &ConnectionProblem,
+    countdown: Option<String>,
+    actions: &mut Vec<Action>,
+) {
     let theme = Theme::of(ui);
     let (ink, fill) = if problem.is_alarming { (theme.bad, theme.bad_soft) } else { (theme.warn, theme.warn_soft) };
     egui::Frame::new()
@@ -227,18 +232,18 @@ fn remedy_button(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<Str
 }
 
 /// The short form of a key or certificate under a header, for a tooltip.
-pub fn fingerprint_lines(ui: &mut Ui, header: &str, fingerprint: &str) {
+pub(crate) fn fingerprint_lines(ui: &mut Ui, header: &str, fingerprint: &str) {
     ui.label(RichText::new(header).size(font_size::SMALL).color(Theme::of(ui).weak));
     ui.label(RichText::new(fingerprint).monospace());
 }
 
 /// The short form of a key: 16 hexadecimal digits in four groups.
-pub fn key_text(key: &KeyId) -> String {
+pub(crate) fn key_text(key: &KeyId) -> String {
     short_fingerprint(&key.0)
 }
 
 /// A header and a text in the middle of an otherwise empty area.
-pub fn empty_state(ui: &mut Ui, header: &str, text: &str) {
+pub(crate) fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     let theme = Theme::of(ui);
     let height = 120.0;
     ui.add_space(((ui.available_height() - height) * 0.42).max(space::S));
@@ -251,14 +256,14 @@ pub fn empty_state(ui: &mut Ui, header: &str, text: &str) {
 }
 
 /// A short text under a list, as wide as the list.
-pub fn caption(ui: &mut Ui, text: &str) {
+pub(crate) fn caption(ui: &mut Ui, text: &str) {
     egui::Frame::new().inner_margin(Margin::symmetric(8, 2)).show(ui, |ui| {
         ui.label(RichText::new(text).size(font_size::SMALL).color(Theme::of(ui).weak));
     });
 }
 
 /// A text on a dark background, readable on any picture. `kind` is the source of its id.
-pub fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &str) {
+pub(crate) fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &str) {
     let theme = Theme::of(ui);
     let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(font_size::SMALL), theme.on_overlay);
     let rect = align.anchor_size(anchor, galley.size() + Vec2::new(18.0, 8.0));

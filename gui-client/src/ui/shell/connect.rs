@@ -19,7 +19,7 @@ use crate::ui::kit::{
 const CARD_BUTTONS: &str = "connect buttons";
 
 /// Draws the screen.
-pub fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.add_space(((ui.available_height() - 470.0) * 0.4).max(space::M));

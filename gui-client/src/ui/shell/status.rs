@@ -14,7 +14,7 @@ use crate::ui::kit::{
 };
 
 /// Draws the bar.
-pub fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     ui.horizontal_centered(|ui| {
         ui.add_space(space::S);
@@ -73,7 +73,7 @@ fn me(ui: &mut Ui, state: &State, theme: &Theme) {
 }
 
 /// Draws the problem with the connection, if there is one.
-pub fn problem(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
+pub(crate) fn problem(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
     let Some(problem) = &state.connection.problem else { return };
     let countdown = match state.connection.phase {
         Phase::Waiting { retry_at } => {

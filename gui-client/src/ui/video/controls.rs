@@ -29,12 +29,12 @@ const KNOB: f32 = 6.0;
 pub(super) const VOLUME: &str = "volume";
 
 /// Height of the controls in a column of this width.
-pub fn height(width: f32) -> f32 {
+pub(super) fn height(width: f32) -> f32 {
     if width < NARROW { 110.0 } else { 74.0 }
 }
 
 /// Draws the controls into `column`. `can_play` says whether the video can be started.
-pub fn show(
+pub(super) fn show(
     ui: &mut Ui,
     column: Rect,
     player: &PlayerState,

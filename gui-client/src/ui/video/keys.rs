@@ -12,7 +12,7 @@ const SKIP_NANOS: i64 = 5_000_000_000;
 const VOLUME_STEP: i8 = 10;
 
 /// Takes the keys that control the video, unless another widget has the focus.
-pub fn take(ui: &Ui, actions: &mut Vec<Action>) {
+pub(super) fn take(ui: &Ui, actions: &mut Vec<Action>) {
     let focused = ui.memory(|memory| memory.focused());
     let own = [VOLUME, SEEK_BAR].map(egui::Id::unique).into_iter().find(|id| focused == Some(*id));
     if focused != own || egui::Popup::is_any_open(ui.ctx()) {

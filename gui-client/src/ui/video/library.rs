@@ -18,7 +18,7 @@ use crate::ui::kit::{
 };
 
 /// Finds the thumbnail of a video and its size in points, if it has been loaded.
-pub type ThumbnailLookup<'a> = &'a dyn Fn(ThumbnailKey) -> Option<(egui::TextureId, Vec2)>;
+pub(crate) type ThumbnailLookup<'a> = &'a dyn Fn(ThumbnailKey) -> Option<(egui::TextureId, Vec2)>;
 
 /// Size of the thumbnail beside a title.
 const THUMBNAIL: Vec2 = Vec2::new(68.0, 39.0);
@@ -30,7 +30,7 @@ const SPARE_ROWS: usize = 2;
 const ROW_GAP: f32 = 2.0;
 
 /// Draws the list; a click on a row plays the video. `visible` gets the videos whose rows are on the screen.
-pub fn show(
+pub(crate) fn show(
     ui: &mut Ui,
     state: &State,
     lookup: ThumbnailLookup<'_>,

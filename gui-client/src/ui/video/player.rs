@@ -26,7 +26,7 @@ const TITLE_HEIGHT: f32 = 30.0;
 const CONTROLS_WIDTH: f32 = 420.0;
 
 /// Draws the player. Returns width and height of the picture in pixels of the screen, if a video is in the player.
-pub fn show(
+pub(crate) fn show(
     ui: &mut Ui,
     state: &State,
     picture: Option<egui::TextureId>,

@@ -22,7 +22,7 @@ const LABELS_HEIGHT: f32 = 18.0;
 const MAX_DRIFT_NANOS: u64 = 150_000_000;
 
 /// Draws the bar.
-pub fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
+pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
     let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::SEEK_BAR + LABELS_HEIGHT));

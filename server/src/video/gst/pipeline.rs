@@ -184,7 +184,10 @@ impl Drop for Pipeline {
             }
         };
         if self.is_hung {
-            // Without a thread to spare the pipeline is leaked, which is the lesser evil.
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "without a thread the pipeline is leaked, the lesser evil"
+            )]
             let _ = thread::Builder::new().name("video-abandoned".into()).spawn(put_away);
         } else {
             put_away();

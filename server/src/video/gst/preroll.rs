@@ -10,7 +10,7 @@ use gstreamer::{self as gst, prelude::*};
 
 use super::pipeline::{DecodeError, Heartbeat, LOOK_AROUND, Pipeline, PipelineError, Watchdog};
 
-/// The other end of what [`gate`] puts on a pad.
+/// The other end of what [`preroll`] puts on a pad.
 pub(crate) struct Preroll(mpsc::Receiver<Held>);
 
 struct Held {
@@ -25,7 +25,10 @@ pub(crate) fn preroll() -> (Preroll, impl Fn(&gst::Pad) + Send + Sync + 'static)
         let sender = sender.clone();
         pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |pad, info| {
             if let Some(probe) = info.id.take() {
-                // A second arrival at the held pad finds the channel full and changes nothing.
+                #[expect(
+                    clippy::let_underscore_must_use,
+                    reason = "a second buffer at the held pad finds the channel full"
+                )]
                 let _ = sender.try_send(Held { pad: pad.clone(), probe });
             }
             gst::PadProbeReturn::Ok

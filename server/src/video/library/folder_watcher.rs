@@ -66,11 +66,16 @@ pub struct FolderWatcher {
     wake: SyncSender<()>,
 }
 
+/// Makes the watching thread look at the folder, or at whether it is over.
+fn wake_up(wake: &SyncSender<()>) {
+    #[expect(clippy::let_underscore_must_use, reason = "a full channel already wakes the thread")]
+    let _ = wake.try_send(());
+}
+
 impl Drop for FolderWatcher {
     fn drop(&mut self) {
         self.is_over.store(true, Relaxed);
-        // A full channel means that the thread is about to wake up anyway.
-        let _ = self.wake.try_send(());
+        wake_up(&self.wake);
     }
 }
 
@@ -155,7 +160,10 @@ impl WatchLoop {
             // Events arrive in bursts while a file is copied, so debounce.
             #[expect(clippy::disallowed_methods, reason = "nothing waits for this thread to end")]
             thread::sleep(BUSY_INTERVAL.max(took * REST_FACTOR));
-            // `self` holds a sender, so the only possible error is the timeout.
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "`self` holds a sender, so the only possible error is the timeout"
+            )]
             let _ = woken.recv_timeout(interval.saturating_sub(BUSY_INTERVAL));
         }
     }
@@ -262,8 +270,7 @@ impl WatchLoop {
                 matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(AccessMode::Write)))
             });
             if !is_reading {
-                // A full channel already holds the same news.
-                let _ = wake.try_send(());
+                wake_up(&wake);
             }
         };
         let folder = self.library.folder();
@@ -305,6 +312,6 @@ impl Drop for ProbeSlot {
             probes.busy_since = None;
         }
         drop(probes);
-        let _ = self.wake.try_send(());
+        wake_up(&self.wake);
     }
 }

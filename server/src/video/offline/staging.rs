@@ -38,7 +38,10 @@ impl StagingDir {
         }
         let path = create_unique(videos)?;
         let lock = fs::File::create(path.join(LOCK))?;
-        // Where files cannot be locked, no directory is taken for abandoned either.
+        #[expect(
+            clippy::let_underscore_must_use,
+            reason = "where files cannot be locked, no directory is taken for abandoned"
+        )]
         let _ = lock.try_lock();
         Ok(Self { path, videos: videos.to_owned(), _lock: lock })
     }
@@ -100,7 +103,10 @@ fn remove_abandoned(videos: &Path) {
         let is_staging = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_staging && is_abandoned(&entry.path()) {
             tracing::info!("removing {:?}, left behind by an interrupted run", entry.path());
-            // What cannot be removed does no harm; the next run tries again.
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "what remains does no harm, and the next run tries again"
+            )]
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -20,7 +20,7 @@ const CACHE_SHARE: u64 = 4;
 
 /// Makes the first frames of the videos in the library, in the order in which they are listed, up to the share of the
 /// cache.
-pub async fn prewarm(library: &Library, store: &Store) {
+pub(crate) async fn prewarm(library: &Library, store: &Store) {
     let share_bytes = store.statistics().cache_bytes / CACHE_SHARE;
     let listing = library.listing();
     let listed = library.file_fingerprints();

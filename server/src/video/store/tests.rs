@@ -58,6 +58,7 @@ impl TrackOpener for Arc<Counted> {
 impl FrameSource for Counting {
     fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, SourceError> {
         if let Some(hanging) = &self.track.hanging {
+            #[expect(clippy::let_underscore_must_use, reason = "a test that has ended lets go as well")]
             let _ = hanging.lock().unwrap().recv();
             self.track.is_done_hanging.store(true, Relaxed);
         }
