@@ -113,7 +113,7 @@ fn two_people_write_and_watch() {
 
     // Bob's program dies; then the server's.
     bob.kill();
-    server.wait_for_log("Bob left");
+    server.wait_for_log("Bob was disconnected");
     server.kill();
     ada_screen.find("Reconnect", Area::Anywhere);
     ada_screen.screenshot("6-server-gone");

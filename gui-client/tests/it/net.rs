@@ -133,7 +133,7 @@ fn what_cannot_be_reached_is_explained() {
         }
     };
     let client = Client::new("ada", &test_keys::ada());
-    // Taken and given back, so nobody listens there.
+    // Taken and given back, so that no server listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     assert!(explained(&client, &free).contains("No Triptych server is running"));
     assert!(explained(&client, "two words").contains("not a valid address"));

@@ -222,7 +222,7 @@ fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
     }
     wake.wait_for_or("decoding", || match player.decoded_count() {
         4 => Ok(()),
-        // Decoding ahead wakes nobody.
+        // Decoding ahead does not wake the window.
         _ => Err(Some(Instant::now() + Duration::from_millis(5))),
     });
     for index in 5..=7 {
