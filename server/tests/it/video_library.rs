@@ -45,10 +45,10 @@ async fn broken_files_are_named_with_the_reason_and_the_rest_works() {
     assert_eq!(skip_reason(&library, "Good_1440p.mp4"), "empty file");
     assert_eq!(skip_reason(&library, "Text_240p.mp4"), "not a video: text");
     assert!(skip_reason(&library, "Noise_240p.mp4").starts_with("not a video"), "{library:#?}");
-    let breaks_off = skip_reason(&library, "Front index cut_240p.mp4");
-    assert!(breaks_off.starts_with("breaks off after ") && breaks_off.ends_with(" of 4.0 s"), "{breaks_off}");
-    let breaks_off = skip_reason(&library, "Webm cut_240p.webm");
-    assert!(breaks_off.starts_with("breaks off after ") && breaks_off.ends_with(" of 4.0 s"), "{breaks_off}");
+    let truncated = skip_reason(&library, "Front index cut_240p.mp4");
+    assert!(truncated.starts_with("incomplete: ends after ") && truncated.ends_with(" of 4.0 s"), "{truncated}");
+    let truncated = skip_reason(&library, "Webm cut_240p.webm");
+    assert!(truncated.starts_with("incomplete: ends after ") && truncated.ends_with(" of 4.0 s"), "{truncated}");
     let incomplete = skip_reason(&library, "End index cut_240p.mp4");
     assert!(incomplete.contains("incomplete"), "{incomplete}");
     assert_eq!((library.videos.len(), library.skipped.len()), (1, 7), "{library:#?}");

@@ -90,7 +90,7 @@ async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
     assert_eq!(library.videos.len(), 1, "{library:#?}");
     for name in ["Beyond_240p.mp4", "Header_240p.mkv", "Hole_240p.mkv"] {
         let words = skip_reason(&library, name);
-        assert!(words.starts_with("breaks off after ") && words.ends_with(" of 4.0 s"), "{name}: {words}");
+        assert!(words.starts_with("incomplete: ends after ") && words.ends_with(" of 4.0 s"), "{name}: {words}");
     }
     assert!(skip_reason(&library, "Elsewhere_240p.mp4").starts_with("cannot be decoded"), "{library:#?}");
     assert!(skip_reason(&library, "Cut_240p.avi").starts_with("incomplete: "), "{library:#?}");

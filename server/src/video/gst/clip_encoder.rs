@@ -1,12 +1,12 @@
-//! Encodes generated pictures and sound as a Matroska file.
+//! Encodes generated pictures and sound to a Matroska file.
 //!
 //! ```text
 //! pictures ─► appsrc ► x264enc ► h264parse ─┬► matroskamux ► filesink
 //! sound    ─► appsrc ► opusenc ► queue ─────┘
 //! ```
 //!
-//! Matroska and not MP4, because `mp4mux` (1.22) marks full-range colours as limited range; every picture would then be
-//! converted, and twice.
+//! Matroska and not MP4, because `mp4mux` (1.22) marks full-range colours as limited range, after which every picture would
+//! be converted twice.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ const SOUND_BUFFER_BYTES: usize = SOUND_RATE_HZ as usize / 5;
 /// How long the encoder may take to finish after its last input.
 const FINISH_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
-/// What a generated clip looks and sounds like.
+/// The format of a generated clip.
 pub(crate) struct ClipFormat {
     /// Width of a picture in pixels, even.
     pub(crate) width: usize,
@@ -38,11 +38,11 @@ pub(crate) struct ClipFormat {
     pub(crate) kbit_per_second: u32,
 }
 
-/// Writes a clip to `path`. `paint` returns the bytes of each frame in turn: planar 4:2:0 in full-range BT.601, rows
-/// padded to multiples of four bytes. `sound` is one channel of 16-bit samples at [`SOUND_RATE_HZ`].
+/// Writes a clip to `path`. `paint` returns the bytes of each frame in turn: planar 4:2:0 (I420) in full-range BT.601, rows
+/// padded to multiples of four bytes. `sound` is one channel of 16-bit little-endian samples at [`SOUND_RATE_HZ`].
 ///
 /// # Errors
-/// What the encoder or the disk reports.
+/// Those of the encoder, and of the disk.
 pub(crate) fn encode_clip(
     path: &Path,
     format: &ClipFormat,
@@ -76,7 +76,7 @@ pub(crate) fn encode_clip(
     match pipeline.bus.timed_pop_filtered(FINISH_TIMEOUT, &kinds).as_deref().map(gst::MessageRef::view) {
         Some(gst::MessageView::Eos(_)) => Ok(()),
         Some(gst::MessageView::Error(error)) => Err(PipelineError(error_text(&error.error()))),
-        _ => Err(PipelineError("the encoder does not finish".into())),
+        _ => Err(PipelineError(format!("the encoder did not finish within {} s", FINISH_TIMEOUT.seconds()))),
     }
 }
 
@@ -91,7 +91,7 @@ fn picture_source(format: &ClipFormat) -> AppSrc {
     AppSrc::builder().caps(&caps).format(gst::Format::Time).build()
 }
 
-/// Queues the whole sound at once; the mux takes it at the pace of the pictures.
+/// Queues the whole sound at once; the muxer takes it as the pictures arrive.
 fn add_sound(bin: &gst::Pipeline, mux: &gst::Element, sound: &[u8]) -> Result<(), PipelineError> {
     let caps = gst::Caps::builder("audio/x-raw")
         .field("format", "S16LE")
@@ -114,7 +114,7 @@ fn add_sound(bin: &gst::Pipeline, mux: &gst::Element, sound: &[u8]) -> Result<()
     source.end_of_stream().map(drop).map_err(|error| PipelineError(error.to_string()))
 }
 
-/// Gives `source` a buffer that is shown, or heard, from `start` to `end`.
+/// Pushes a buffer that is shown, or heard, from `start` to `end`.
 fn push(source: &AppSrc, bytes: Vec<u8>, start: gst::ClockTime, end: gst::ClockTime) -> Result<(), PipelineError> {
     let mut buffer = gst::Buffer::from_slice(bytes);
     let fresh = buffer.get_mut().expect("a new buffer has one owner");

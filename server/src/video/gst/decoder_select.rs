@@ -1,23 +1,23 @@
-//! Selects the decoder element of a track.
+//! Selects the decoder element for a track.
 
 use gstreamer::{self as gst, prelude::*};
 
-/// Stands where a decoder stands when there is nothing to decode.
-const NOTHING_TO_DO: &str = "identity";
+/// Takes the place of the decoder for uncompressed tracks.
+const PASS_THROUGH: &str = "identity";
 
-/// Names of the decoders for these caps of a video track, best first. Those in hardware come and go with the machine's
-/// drivers and give pictures in memory of their own, so they are left out.
+/// Names of the decoder elements for these caps of a video track, best first. Hardware decoders are left out: whether they
+/// work depends on the drivers, and they output pictures in memory of their own.
 pub(crate) fn video_decoders(caps: &gst::Caps) -> Vec<String> {
     if is_raw(caps) {
-        return vec![NOTHING_TO_DO.to_owned()];
+        return vec![PASS_THROUGH.to_owned()];
     }
     decoders(caps, &[gst::ElementFactoryType::MEDIA_VIDEO, gst::ElementFactoryType::MEDIA_IMAGE])
 }
 
-/// Name of the best decoder for these caps of a sound track; `identity` when it is plain samples.
+/// Name of the best decoder element for these caps of a sound track; `identity` for uncompressed samples.
 pub(crate) fn sound_decoder(caps: &gst::Caps) -> Option<String> {
     if is_raw(caps) {
-        return Some(NOTHING_TO_DO.to_owned());
+        return Some(PASS_THROUGH.to_owned());
     }
     decoders(caps, &[gst::ElementFactoryType::MEDIA_AUDIO]).into_iter().next()
 }
@@ -50,6 +50,6 @@ mod tests {
         let decoder = |text: &str| sound_decoder(&text.parse::<gst::Caps>().unwrap());
         assert_eq!(decoder("audio/x-raw, format=S16LE").as_deref(), Some("identity"));
         assert_eq!(decoder("audio/x-opus, channel-mapping-family=0").as_deref(), Some("opusdec"));
-        assert_eq!(decoder("audio/x-nobody-knows"), None);
+        assert_eq!(decoder("audio/x-unknown"), None);
     }
 }

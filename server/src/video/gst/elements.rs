@@ -1,12 +1,13 @@
-//! The GStreamer elements that each job needs, and the error that names the missing ones with their Debian packages.
+//! Starts GStreamer and checks that the elements a command needs are installed; an error names the missing ones with
+//! their Debian packages.
 
 use std::collections::BTreeSet;
 
-/// An element, and the Debian package that has it.
+/// The name of an element, and of the Debian package that contains it.
 pub(crate) type Element = (&'static str, &'static str);
 
-/// What playback needs. `parsebin` finds demultiplexers and parsers on its own; those of the usual containers are listed
-/// so that a machine without them says so at once.
+/// The elements for playback. `parsebin` finds demultiplexers and parsers by itself; those of the usual containers are
+/// listed so that a machine without them reports it at the start.
 pub(crate) const PLAYBACK: &[Element] = &[
     ("filesrc", "libgstreamer1.0-0"),
     ("fakesink", "libgstreamer1.0-0"),
@@ -23,7 +24,7 @@ pub(crate) const PLAYBACK: &[Element] = &[
     ("avdec_h264", "gstreamer1.0-libav"),
 ];
 
-/// What importing needs in addition to playback.
+/// The elements for `import`, in addition to those for playback.
 pub(crate) const IMPORT: &[Element] = &[
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
@@ -35,7 +36,7 @@ pub(crate) const IMPORT: &[Element] = &[
     ("filesink", "libgstreamer1.0-0"),
 ];
 
-/// What generating the sample needs in addition to playback.
+/// The elements for `sample`, in addition to those for playback.
 pub(crate) const SAMPLE: &[Element] = &[
     ("appsrc", "gstreamer1.0-plugins-base"),
     ("opusenc", "gstreamer1.0-plugins-base"),
@@ -47,20 +48,20 @@ pub(crate) const SAMPLE: &[Element] = &[
 /// Why GStreamer cannot do a job on this machine: one line with the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The library itself does not start.
-    #[error("GStreamer does not start: {0}; install gstreamer1.0-plugins-base and its companions")]
+    /// The library does not start.
+    #[error("GStreamer does not start: {0}; on Debian: apt install gstreamer1.0-plugins-base")]
     Init(gstreamer::glib::Error),
-    /// Plugins are missing.
-    #[error("GStreamer lacks {}; on Debian: apt install {packages}", elements.join(", "))]
+    /// Elements are missing.
+    #[error("missing GStreamer elements: {}; on Debian: apt install {packages}", elements.join(", "))]
     Missing {
         /// Names of the missing elements.
         elements: Vec<&'static str>,
-        /// The packages that have them, separated by spaces.
+        /// The packages that contain them, separated by spaces.
         packages: String,
     },
 }
 
-/// Starts GStreamer. Further calls do nothing.
+/// Starts GStreamer. Does nothing if it has been started already.
 ///
 /// # Errors
 /// [`SetupError::Init`].
@@ -68,7 +69,7 @@ pub(crate) fn start() -> Result<(), SetupError> {
     gstreamer::init().map_err(SetupError::Init)
 }
 
-/// Starts GStreamer and checks that it has everything that playback needs. May be called repeatedly.
+/// Starts GStreamer and checks that all elements for playback are installed. May be called repeatedly.
 ///
 /// # Errors
 /// Either [`SetupError`].
@@ -76,7 +77,7 @@ pub fn init() -> Result<(), SetupError> {
     require(PLAYBACK)
 }
 
-/// Starts GStreamer and checks that it has these elements.
+/// Starts GStreamer and checks that these elements are installed.
 ///
 /// # Errors
 /// Either [`SetupError`].
@@ -91,7 +92,7 @@ pub(crate) fn require(elements: &[Element]) -> Result<(), SetupError> {
     Err(SetupError::Missing { elements: missing.into_iter().map(|(element, _)| element).collect(), packages })
 }
 
-/// Those of the elements that are not installed. GStreamer must have been started.
+/// The elements that are not installed. GStreamer must have been started.
 pub(crate) fn missing(elements: &[Element]) -> Vec<Element> {
     let is_missing = |(element, _): &&Element| gstreamer::ElementFactory::find(element).is_none();
     elements.iter().filter(is_missing).copied().collect()

@@ -1,11 +1,12 @@
 //! Everything that uses GStreamer, and the only folder that names it. Knows files, not videos.
 //!
 //! ```text
-//! probe             what a file contains, read without decoding it
-//! picture_decoder   a range of frames of a file as JPEG pictures      row_padding
-//! sound_decoder     the sound of a file as PCM                        preroll
-//! transcoder        a file in other sizes                             decoder_select, tracks, key_frames
-//! clip_encoder      generated pictures and sound as a file            pipeline: what every pipeline shares
+//! probe             what a file contains, read without decoding it      track_scan, probe_error
+//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, row_padding
+//! sound_decoder     the sound of a file as PCM                          preroll
+//! transcoder        a file in other sizes                               decoder_select, tracks, key_frames
+//! clip_encoder      generated pictures and sound as a file              pipeline: shared by all of them
+//! elements          starts GStreamer and checks that its elements are installed
 //! ```
 //!
 //! The pipelines are drawn at the top of the files that build them.
@@ -13,12 +14,15 @@
 pub(crate) mod clip_encoder;
 mod decoder_select;
 pub(crate) mod elements;
+mod jpeg_format;
 pub(crate) mod key_frames;
 pub(crate) mod picture_decoder;
 pub(crate) mod pipeline;
 mod preroll;
 pub(crate) mod probe;
+mod probe_error;
 mod row_padding;
 pub(crate) mod sound_decoder;
+mod track_scan;
 mod tracks;
 pub(crate) mod transcoder;

@@ -1,5 +1,5 @@
-//! What every pipeline here shares: elements by name, a pipeline that is put away when dropped, words for errors, and
-//! the time at which a frame is shown.
+//! What all pipelines share: elements by name, a pipeline that stops when it is dropped, error texts, the detection of
+//! hung pipelines, and the time at which a buffer is shown.
 
 use std::{
     fmt,
@@ -14,16 +14,19 @@ use std::{
 
 use gstreamer::{self as gst, prelude::*};
 
-/// How long nothing at all may come out of a file before it counts as hung.
+/// A pipeline that has produced nothing for this long counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a waiting thread looks whether it is still wanted.
-pub(crate) const LOOK_AROUND: Duration = Duration::from_millis(100);
+/// How often a waiting thread checks whether its result is still wanted.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Why a pipeline could not be built or did not go on, in words for a person.
+/// The same for waits inside GStreamer.
+pub(crate) const POLL_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(POLL_INTERVAL.as_millis() as u64);
+
+/// Why a pipeline could not be built or failed: a clause for people, without a full stop.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct PipelineError(pub String);
+pub(crate) struct PipelineError(pub(crate) String);
 
 impl From<gst::glib::BoolError> for PipelineError {
     fn from(error: gst::glib::BoolError) -> Self {
@@ -31,29 +34,29 @@ impl From<gst::glib::BoolError> for PipelineError {
     }
 }
 
-/// Why nothing further comes out of a file.
+/// Why a file yields no further frames.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
-    /// The file ended, or went past the frame.
-    #[error("it is missing")]
+    /// The file ended before the frame, or has no such frame.
+    #[error("the frame is missing")]
     Missing,
-    /// The pipeline said so.
+    /// The pipeline reported an error.
     #[error(transparent)]
-    PipelineError(#[from] PipelineError),
-    /// Nobody wants it any more.
-    #[error("it is not wanted any more")]
+    Pipeline(#[from] PipelineError),
+    /// The frame is no longer wanted.
+    #[error("it was cancelled")]
     Cancelled,
-    /// Nothing came for too long.
-    #[error("nothing came out of it for {} s", PATIENCE.as_secs())]
+    /// The pipeline produced nothing for [`PATIENCE`].
+    #[error("the decoder produced nothing for {} s", PATIENCE.as_secs())]
     Hung,
 }
 
-/// Makes an element.
+/// Creates an element with default properties.
 pub(crate) fn element(name: &str) -> Result<gst::Element, PipelineError> {
     Ok(gst::ElementFactory::make(name).build()?)
 }
 
-/// Adds what reads a file and takes it apart into its tracks, and returns the part where these come out.
+/// Adds `filesrc ► parsebin` for a file, and returns the `parsebin`, on whose pads the tracks appear.
 pub(crate) fn add_source(pipeline: &gst::Pipeline, path: &Path) -> Result<gst::Element, PipelineError> {
     let source = gst::ElementFactory::make("filesrc").property("location", path).build()?;
     let parse = element("parsebin")?;
@@ -62,7 +65,7 @@ pub(crate) fn add_source(pipeline: &gst::Pipeline, path: &Path) -> Result<gst::E
     Ok(parse)
 }
 
-/// Counts signs of life; whoever waits for a pipeline compares two readings.
+/// Counts the buffers that pass a pipeline. Two equal readings mean that nothing passed in between.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heartbeat(Arc<AtomicU64>);
 
@@ -76,7 +79,7 @@ impl Heartbeat {
     }
 }
 
-/// Notices when a heartbeat has stood still for too long.
+/// Tells when a heartbeat has not changed for too long.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     last: u64,
@@ -92,7 +95,7 @@ impl Watchdog {
         self.is_silent_for(heartbeat, PATIENCE)
     }
 
-    /// The same with another limit.
+    /// Whether the heartbeat has not changed for `limit`.
     pub(crate) fn is_silent_for(&mut self, heartbeat: &Heartbeat, limit: Duration) -> bool {
         if self.last != heartbeat.count() {
             *self = Self::new(heartbeat);
@@ -101,11 +104,11 @@ impl Watchdog {
     }
 }
 
-/// A pipeline that is put away when dropped.
+/// A pipeline that is stopped when it is dropped.
 pub(crate) struct Pipeline {
     pub(crate) bin: gst::Pipeline,
     pub(crate) bus: gst::Bus,
-    /// A hung pipeline may also hang when it is put away, so somebody else waits for it.
+    /// A hung pipeline may also hang while it is stopped, so a thread of its own waits for that.
     is_hung: bool,
 }
 
@@ -123,34 +126,36 @@ impl Pipeline {
         }
     }
 
-    /// Waits a little for a change of state that is under way, and says whether it still is.
+    /// Waits up to [`POLL_INTERVAL`] for a state change to complete. Returns whether it is still in progress.
     pub(crate) fn is_changing(&self) -> bool {
-        let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
-        matches!(self.bin.state(timeout).0, Ok(gst::StateChangeSuccess::Async))
+        matches!(self.bin.state(POLL_TIMEOUT).0, Ok(gst::StateChangeSuccess::Async))
     }
 
-    /// The first error that the pipeline reported and nobody has read.
+    /// The first error on the bus that has not been read.
     pub(crate) fn error(&self) -> Option<PipelineError> {
         self.wait_for_error(gst::ClockTime::ZERO)
     }
 
-    /// The same, after waiting for it.
-    pub(crate) fn wait_for_error(&self, at_most: gst::ClockTime) -> Option<PipelineError> {
-        let message = self.bus.timed_pop_filtered(at_most, &[gst::MessageType::Error])?;
+    /// Waits up to `timeout` for an error on the bus.
+    pub(crate) fn wait_for_error(&self, timeout: gst::ClockTime) -> Option<PipelineError> {
+        let message = self.bus.timed_pop_filtered(timeout, &[gst::MessageType::Error])?;
         match message.view() {
             gst::MessageView::Error(error) => Some(PipelineError(error_text(&error.error()))),
             _ => None,
         }
     }
 
-    /// Whether no thread of the pipeline works or waits to go on.
-    pub(crate) fn is_asleep(&self) -> bool {
+    /// Whether no streaming thread of the pipeline runs.
+    pub(crate) fn is_idle(&self) -> bool {
         let elements = self.bin.iterate_recurse().into_iter().flatten();
         let mut pads = elements.flat_map(|element| element.pads());
         !pads.any(|pad| pad.task_state() == gst::TaskState::Started)
     }
 
-    /// Whether it is worth waiting on: somebody wants what comes, there was no error, and the heartbeat beats.
+    /// Checks whether to keep waiting for a result.
+    ///
+    /// # Errors
+    /// When the result is no longer wanted, the pipeline reported an error, or it hangs.
     pub(crate) fn check(
         &mut self,
         heartbeat: &Heartbeat,
@@ -160,8 +165,8 @@ impl Pipeline {
         if !is_wanted() {
             return Err(DecodeError::Cancelled);
         }
-        if let Some(trouble) = self.error() {
-            return Err(trouble.into());
+        if let Some(error) = self.error() {
+            return Err(error.into());
         }
         if watchdog.is_hung(heartbeat) {
             self.abandon();
@@ -170,6 +175,7 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Marks the pipeline as hung, so that dropping it does not wait for it.
     pub(crate) fn abandon(&mut self) {
         self.is_hung = true;
     }
@@ -178,7 +184,7 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         let pipeline = self.bin.clone();
-        let put_away = move || {
+        let stop = move || {
             if pipeline.set_state(gst::State::Null).is_err() {
                 tracing::debug!("a pipeline did not stop cleanly");
             }
@@ -186,11 +192,11 @@ impl Drop for Pipeline {
         if self.is_hung {
             #[expect(
                 clippy::let_underscore_must_use,
-                reason = "without a thread the pipeline is leaked, the lesser evil"
+                reason = "without a thread the pipeline leaks, which is better than a thread that hangs"
             )]
-            let _ = thread::Builder::new().name("video-abandoned".into()).spawn(put_away);
+            let _ = thread::Builder::new().name("video-abandoned".into()).spawn(stop);
         } else {
-            put_away();
+            stop();
         }
     }
 }
@@ -201,14 +207,14 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// An error as half a sentence.
+/// The error message without its final full stop.
 pub(crate) fn error_text(error: &gst::glib::Error) -> String {
     error.message().trim_end_matches('.').to_owned()
 }
 
-/// When a buffer that passes `pad` is shown, from and to, in nanoseconds of the stream: what a decoder makes of it,
-/// edit lists included. `None` when it is not shown, or has no time stamp.
-pub(crate) fn shown(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<(u64, u64)> {
+/// From when to when a buffer that passes `pad` is shown, in nanoseconds of stream time, edit lists included. `None` when
+/// it is outside the segment, or has no time stamp.
+pub(crate) fn display_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<(u64, u64)> {
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
     let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
     let start = buffer.pts()?;

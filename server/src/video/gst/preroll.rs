@@ -1,45 +1,49 @@
-//! A gate in a pipeline that opens when every element plays and the file was searched for the place to begin.
+//! Blocks a pad until every element of its pipeline is in the state PLAYING, then seeks and unblocks it.
 //!
-//! Nothing may flow before: a full `appsink` (1.22) waits with a lock in its hand that its own change to playing needs,
-//! and whoever asked for that change would have to pull what makes room. And a file can only be searched when so much of
-//! it was read that its first frame arrives.
+//! Nothing may flow before that. A full `appsink` (1.22) blocks while it holds a lock that its own transition to PLAYING
+//! needs; code that waits for that transition before it pulls, and so makes room, deadlocks, about once in a few hundred
+//! starts. And a seek works only after enough of the file has been read for its first frame to arrive.
 
 use std::sync::mpsc;
 
 use gstreamer::{self as gst, prelude::*};
 
-use super::pipeline::{DecodeError, Heartbeat, LOOK_AROUND, Pipeline, PipelineError, Watchdog};
+use super::pipeline::{DecodeError, Heartbeat, POLL_INTERVAL, Pipeline, PipelineError, Watchdog};
 
-/// The other end of what [`preroll`] puts on a pad.
-pub(crate) struct Preroll(mpsc::Receiver<Held>);
+/// Receives the pad that the probe of [`preroll`] blocked.
+pub(crate) struct Preroll(mpsc::Receiver<BlockedPad>);
 
-struct Held {
+struct BlockedPad {
     pad: gst::Pad,
     probe: gst::PadProbeId,
 }
 
-/// A gate, and what puts it on a pad.
+/// Creates a preroll, and the function that installs its blocking probe on a pad.
 pub(crate) fn preroll() -> (Preroll, impl Fn(&gst::Pad) + Send + Sync + 'static) {
-    let (sender, held) = mpsc::sync_channel(1);
+    let (sender, blocked) = mpsc::sync_channel(1);
     let install = move |pad: &gst::Pad| {
         let sender = sender.clone();
         pad.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, move |pad, info| {
             if let Some(probe) = info.id.take() {
                 #[expect(
                     clippy::let_underscore_must_use,
-                    reason = "a second buffer at the held pad finds the channel full"
+                    reason = "the probe may be called again for the blocked pad; it then finds the channel full"
                 )]
-                let _ = sender.try_send(Held { pad: pad.clone(), probe });
+                let _ = sender.try_send(BlockedPad { pad: pad.clone(), probe });
             }
             gst::PadProbeReturn::Ok
         });
     };
-    (Preroll(held), install)
+    (Preroll(blocked), install)
 }
 
 impl Preroll {
-    /// Waits until the first frame stands at the gate and everything plays, sends the file to the place to begin, and
-    /// opens. `is_over` says whether the end has come out already.
+    /// Waits until the first frame has reached the blocked pad and the pipeline is PLAYING, seeks to `seek_nanos` if there
+    /// is one, and unblocks the pad. `is_over` tells whether the pipeline has already output its end.
+    ///
+    /// # Errors
+    /// `Missing` when the file ends before its first frame, `Pipeline` when it is not seekable, and those of
+    /// [`Pipeline::check`].
     pub(crate) fn release(
         self,
         pipeline: &mut Pipeline,
@@ -49,9 +53,9 @@ impl Preroll {
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<(), DecodeError> {
         let mut watchdog = Watchdog::new(heartbeat);
-        let held = loop {
-            match self.0.recv_timeout(LOOK_AROUND) {
-                Ok(held) => break held,
+        let blocked = loop {
+            match self.0.recv_timeout(POLL_INTERVAL) {
+                Ok(blocked) => break blocked,
                 Err(_) if is_over() => return Err(DecodeError::Missing),
                 Err(_) => pipeline.check(heartbeat, &mut watchdog, is_wanted)?,
             }
@@ -59,9 +63,9 @@ impl Preroll {
         while pipeline.is_changing() {
             pipeline.check(heartbeat, &mut watchdog, is_wanted)?;
         }
-        let is_done = seek_nanos.is_none_or(|nanos| held.pad.send_event(seek_to(nanos)));
-        held.pad.remove_probe(held.probe);
-        if is_done { Ok(()) } else { Err(PipelineError("it cannot be searched".into()).into()) }
+        let is_done = seek_nanos.is_none_or(|nanos| blocked.pad.send_event(seek_to(nanos)));
+        blocked.pad.remove_probe(blocked.probe);
+        if is_done { Ok(()) } else { Err(PipelineError("the file is not seekable".into()).into()) }
     }
 }
 

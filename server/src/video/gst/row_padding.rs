@@ -1,32 +1,32 @@
-//! The right edge of pictures whose width is no whole number of JPEG blocks.
+//! Pads the rows of frames whose width is not a whole number of JPEG blocks.
 //!
-//! `jpegenc` (1.22) hands rows to the JPEG library as they lie in memory, and that reads on to the end of the last
-//! block: into the padding, which after most decoders is zero and so green, or into the next row. The picture's last
-//! columns then take on some of it. So such frames get rows that are long enough, filled up with their last sample.
+//! `jpegenc` (1.22) passes rows to the JPEG library as they are in memory, and the library reads to the end of the last
+//! block: into the row padding, which most decoders leave zero, that is green, or into the next row. That colours the last
+//! columns of the picture. So such frames are copied into longer rows, filled with the last sample of each row.
 
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::{VideoFormat, VideoFrameExt, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta};
 
-/// Samples of luma across a block of four luma and two chroma squares (ITU-T T.81, 4:2:0).
+/// Luma samples across one minimum coded unit of a 4:2:0 JPEG: two blocks of eight (ITU-T T.81, A.2).
 const BLOCK_WIDTH: usize = 16;
 
-/// Has every frame on its way into `encoder` filled up.
+/// Pads the rows of every frame that enters `encoder`, where necessary.
 pub(crate) fn pad_rows(encoder: &gst::Element) {
     let input = encoder.static_pad("sink").expect("an encoder has an input");
     input.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
         let video = pad.current_caps().and_then(|caps| VideoInfo::from_caps(&caps).ok());
         if let Some(video) = video.filter(|video| !(video.width() as usize).is_multiple_of(BLOCK_WIDTH))
             && let Some(buffer) = info.buffer_mut()
-            && let Some(filled) = filled(buffer, &video)
+            && let Some(padded) = padded(buffer, &video)
         {
-            *buffer = filled;
+            *buffer = padded;
         }
         gst::PadProbeReturn::Ok
     });
 }
 
-/// A copy with longer rows. `None` when the frame cannot be read; it then goes on as it is.
-fn filled(buffer: &gst::Buffer, video: &VideoInfo) -> Option<gst::Buffer> {
+/// A copy with longer rows. `None` when the frame cannot be read; it is then encoded as it is.
+fn padded(buffer: &gst::Buffer, video: &VideoInfo) -> Option<gst::Buffer> {
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, video).ok()?;
     let luma_stride = (video.width() as usize).next_multiple_of(BLOCK_WIDTH);
     let (mut bytes, mut offsets, mut strides) = (Vec::new(), Vec::new(), Vec::new());
@@ -43,7 +43,7 @@ fn filled(buffer: &gst::Buffer, video: &VideoInfo) -> Option<gst::Buffer> {
         }
     }
     let mut copy = gst::Buffer::from_mut_slice(bytes);
-    let target = copy.get_mut().expect("nobody else has it yet");
+    let target = copy.get_mut().expect("a new buffer has one owner");
     buffer.copy_into(target, gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS, ..).ok()?;
     let (flags, format) = (VideoFrameFlags::empty(), VideoFormat::I420);
     VideoMeta::add_full(target, flags, format, video.width(), video.height(), &offsets, &strides).ok()?;

@@ -1,8 +1,8 @@
-//! Decodes the sound of a file to 48 kHz stereo PCM, from any time on.
+//! Decodes a sound track of a file to 48 kHz stereo PCM, from any time on.
 //!
 //! ```text
-//! filesrc ► parsebin ►─ the sound track ──► decoder ► audioconvert ► audioresample ► caps ► appsink
-//!                       │ blocked until everything plays and the seek is done
+//! filesrc ► parsebin ►─ sound track ──► decoder ► audioconvert ► audioresample ► appsink (S16LE, 48 kHz, stereo)
+//!                       │ blocked until the pipeline is PLAYING and the seek is done, see `preroll`
 //! ```
 
 use std::path::Path;
@@ -13,29 +13,37 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 
 use super::{
-    pipeline::{DecodeError, Heartbeat, LOOK_AROUND, Pipeline, PipelineError, Watchdog, add_source, element},
+    pipeline::{DecodeError, Heartbeat, POLL_TIMEOUT, Pipeline, PipelineError, Watchdog, add_source, element},
     preroll::preroll,
     tracks::{is_sound_track, link_track},
 };
 
-/// Decoded and thrown away after a seek: coders with memory need a running start.
-const PREROLL_NANOS: u64 = 200_000_000;
+/// A seek goes this far before the wanted time, because codecs with internal state need some input before their output is
+/// correct. The caller discards the surplus.
+const SEEK_MARGIN_NANOS: u64 = 200_000_000;
 
-/// Decoded buffers that wait.
+/// Decoded buffers that are queued in the `appsink`.
 const QUEUED_BUFFERS: u32 = 4;
 
-/// Samples, and the moment of the first of them.
+/// Number of the first audio frame, counted from the first picture (negative before it), and the samples: interleaved
+/// 16-bit little-endian.
 pub(crate) type DecodedSound = (i64, Bytes);
 
+/// A running decoder of one sound track.
 pub(crate) struct SoundDecoder {
     pipeline: Pipeline,
     sink: AppSink,
     heartbeat: Heartbeat,
-    /// When the first picture of the file is shown.
+    /// When the first picture of the file is shown, which is audio frame 0.
     origin_nanos: u64,
 }
 
 impl SoundDecoder {
+    /// Starts to decode at `start_nanos` of the file's time, or a little before. Blocks while the file is opened and
+    /// searched.
+    ///
+    /// # Errors
+    /// Those of [`preroll`](super::preroll::Preroll::release), and when the pipeline cannot be built.
     pub(crate) fn open(
         path: &Path,
         track: &str,
@@ -68,29 +76,31 @@ impl SoundDecoder {
         link_track(&parse, &decoder, is_sound_track(track), install);
         let mut opened = Self { pipeline, sink, heartbeat, origin_nanos };
         opened.pipeline.play()?;
-        let seek_nanos = Some(start_nanos.saturating_sub(PREROLL_NANOS)).filter(|_| start_nanos > origin_nanos);
+        let seek_nanos = Some(start_nanos.saturating_sub(SEEK_MARGIN_NANOS)).filter(|_| start_nanos > origin_nanos);
         let is_over = || opened.sink.is_eos();
         preroll.release(&mut opened.pipeline, &opened.heartbeat, seek_nanos, &is_over, is_wanted)?;
         Ok(opened)
     }
 
-    /// The next samples, and the moment of the first of them.
+    /// The next samples. Blocks until they are there.
+    ///
+    /// # Errors
+    /// `Missing` at the end of the track, otherwise those of [`Pipeline::check`].
     pub(crate) fn pull(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<DecodedSound, DecodeError> {
         let mut watchdog = Watchdog::new(&self.heartbeat);
         loop {
-            let timeout = gst::ClockTime::from_mseconds(LOOK_AROUND.as_millis() as u64);
-            if let Some(sample) = self.sink.try_pull_sample(timeout) {
+            if let Some(sample) = self.sink.try_pull_sample(POLL_TIMEOUT) {
                 self.heartbeat.beat();
-                let nonsense = || PipelineError("its sound has no time".into());
-                let buffer = sample.buffer_owned().ok_or_else(nonsense)?;
+                let untimed = || PipelineError("the sound has no time stamps".into());
+                let buffer = sample.buffer_owned().ok_or_else(untimed)?;
                 let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-                let (segment, start) = segment.zip(buffer.pts()).ok_or_else(nonsense)?;
+                let (segment, start) = segment.zip(buffer.pts()).ok_or_else(untimed)?;
                 let offset = |time: Option<gst::ClockTime>| i128::from(time.map_or(0, gst::ClockTime::nseconds));
-                // Also right for what lies before the segment's start, which has no stream time.
+                // Computed by hand, because samples before the start of the segment have no stream time.
                 let nanos = offset(Some(start)) - offset(segment.start()) + offset(segment.time());
-                let moment = nanos_to_audio_frame(nanos - i128::from(self.origin_nanos));
-                let bytes = buffer.map_readable().map_err(|_| nonsense())?;
-                return Ok((moment, Bytes::copy_from_slice(&bytes)));
+                let audio_frame = nanos_to_audio_frame(nanos - i128::from(self.origin_nanos));
+                let bytes = buffer.map_readable().map_err(|_| untimed())?;
+                return Ok((audio_frame, Bytes::copy_from_slice(&bytes)));
             }
             let is_over = self.sink.is_eos();
             self.pipeline.check(&self.heartbeat, &mut watchdog, is_wanted)?;
@@ -101,16 +111,16 @@ impl SoundDecoder {
     }
 }
 
-/// When a moment is, in nanoseconds, rounded.
-pub(crate) fn audio_frames_to_nanos(moments: u64) -> u64 {
+/// The time of an audio frame in nanoseconds, rounded to the nearest.
+pub(crate) fn audio_frames_to_nanos(audio_frames: u64) -> u64 {
     let rate = u128::from(SOUND_RATE_HZ);
-    u64::try_from((u128::from(moments) * 1_000_000_000 + rate / 2) / rate).unwrap_or(u64::MAX)
+    u64::try_from((u128::from(audio_frames) * 1_000_000_000 + rate / 2) / rate).unwrap_or(u64::MAX)
 }
 
-/// The moment nearest to a time, both counted from the first picture.
+/// The audio frame nearest to a time; both are counted from the first picture.
 pub(crate) fn nanos_to_audio_frame(nanos: i128) -> i64 {
-    let moments = (nanos * i128::from(SOUND_RATE_HZ) + 500_000_000).div_euclid(1_000_000_000);
-    i64::try_from(moments).unwrap_or(i64::MAX)
+    let audio_frames = (nanos * i128::from(SOUND_RATE_HZ) + 500_000_000).div_euclid(1_000_000_000);
+    i64::try_from(audio_frames).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -118,9 +128,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_and_nanoseconds_agree() {
-        for moment in [0, 1, 4800, 48_000 * 3600, 48_000 * 3600 + 1] {
-            assert_eq!(nanos_to_audio_frame(i128::from(audio_frames_to_nanos(moment))), moment as i64);
+    fn audio_frames_and_nanoseconds_agree() {
+        for audio_frame in [0, 1, 4800, 48_000 * 3600, 48_000 * 3600 + 1] {
+            assert_eq!(nanos_to_audio_frame(i128::from(audio_frames_to_nanos(audio_frame))), audio_frame as i64);
         }
     }
 }

@@ -1,38 +1,44 @@
-//! The tracks of a file as `parsebin` puts them out: which is which, what they carry, and how one is linked.
+//! The tracks of a file as they appear on the pads of `parsebin`: their identity, their kind, their coding, and how one
+//! is linked.
 
 use gstreamer::{self as gst, prelude::*};
 
-/// Links the track that is the one to the decoder as soon as it is known. `prepare` sees its pad before anything passes.
+/// Links the first pad for which `is_wanted` holds to the decoder as soon as it appears. `prepare` receives the pad before
+/// any buffer passes it.
 pub(crate) fn link_track(
     parse: &gst::Element,
     decoder: &gst::Element,
-    is_the_one: impl Fn(&gst::Pad) -> bool + Send + Sync + 'static,
+    is_wanted: impl Fn(&gst::Pad) -> bool + Send + Sync + 'static,
     prepare: impl Fn(&gst::Pad) + Send + Sync + 'static,
 ) {
     let decoder = decoder.downgrade();
     parse.connect_pad_added(move |parse, pad| {
         let Some(sink) = decoder.upgrade().and_then(|decoder| decoder.static_pad("sink")) else { return };
-        if sink.is_linked() || !is_the_one(pad) {
+        if sink.is_linked() || !is_wanted(pad) {
             return;
         }
         prepare(pad);
         if let Err(error) = pad.link(&sink) {
-            gst::element_error!(parse, gst::CoreError::Negotiation, ("the decoder does not take this track: {error}"));
+            gst::element_error!(
+                parse,
+                gst::CoreError::Negotiation,
+                ("the decoder does not accept this track: {error}")
+            );
         }
     });
 }
 
-/// What a track of `parsebin` carries. Some parsers settle the details only with the first frame.
+/// The caps of a track. Some parsers complete them only with the first frame.
 pub(crate) fn track_caps(pad: &gst::Pad) -> Option<gst::Caps> {
     pad.current_caps().or_else(|| Some(pad.query_caps(None))).filter(|caps| !caps.is_any() && !caps.is_empty())
 }
 
-/// Whether the caps are those of a video, coded or not. Motion JPEG calls itself an image.
+/// Whether the caps are those of a video track, coded or not. The caps of Motion JPEG are those of an image.
 pub(crate) fn is_video(caps: &gst::CapsRef) -> bool {
     caps.structure(0).is_some_and(|first| first.name().starts_with("video/") || first.name().starts_with("image/"))
 }
 
-/// What people call the coding of a track.
+/// The usual name of the coding of a track; the name of its caps when it has none here.
 pub(crate) fn coding(caps: &gst::CapsRef) -> String {
     let Some(first) = caps.structure(0) else { return "unknown".to_owned() };
     let version = |field| first.get::<i32>(field).unwrap_or(0);
@@ -68,22 +74,22 @@ pub(crate) fn is_sound(caps: &gst::CapsRef) -> bool {
     caps.structure(0).is_some_and(|first| first.name().starts_with("audio/"))
 }
 
-/// What tells a track of a file from the others, the same whenever the file is opened.
-pub(crate) fn track_of(pad: &gst::Pad) -> String {
-    // Behind what stands for the file.
+/// Identifies a track of a file; the same each time the file is opened.
+pub(crate) fn track_id(pad: &gst::Pad) -> String {
+    // The part before the slash identifies the file.
     pad.stream_id().and_then(|id| Some(id.rsplit('/').next()?.to_owned())).unwrap_or_default()
 }
 
-/// Picks the video track with this [`track_of`].
+/// Selects the video track with this [`track_id`].
 pub(crate) fn is_video_track(track: &str) -> impl Fn(&gst::Pad) -> bool + Send + Sync + 'static {
     let track = track.to_owned();
-    move |pad| track_caps(pad).is_some_and(|caps| is_video(&caps)) && track_of(pad) == track
+    move |pad| track_caps(pad).is_some_and(|caps| is_video(&caps)) && track_id(pad) == track
 }
 
-/// Picks the sound track with this [`track_of`].
+/// Selects the sound track with this [`track_id`].
 pub(crate) fn is_sound_track(track: &str) -> impl Fn(&gst::Pad) -> bool + Send + Sync + 'static {
     let track = track.to_owned();
-    move |pad| track_caps(pad).is_some_and(|caps| is_sound(&caps)) && track_of(pad) == track
+    move |pad| track_caps(pad).is_some_and(|caps| is_sound(&caps)) && track_id(pad) == track
 }
 
 #[cfg(test)]

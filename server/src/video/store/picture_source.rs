@@ -78,7 +78,7 @@ impl TrackOpener for PictureOpener {
                 .and_then(|mut decoder| decoder.next(frame, &is_worth_it).map(|picture| (decoder, picture)));
             match begun {
                 Ok((decoder, first)) => return Ok(Box::new(PictureSource { decoder, first: Some(first), frame })),
-                Err(error @ (DecodeError::Missing | DecodeError::PipelineError(_)))
+                Err(error @ (DecodeError::Missing | DecodeError::Pipeline(_)))
                     if request.seek_nanos.take().is_some() =>
                 {
                     tracing::debug!("seeking in {:?} failed, reading it from the start: {error}", file.file_name);
