@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_writes_what_was_said_but_no_more_pictures() {
+    async fn closing_still_writes_the_control_lane_but_no_more_pictures() {
         let outbox = Outbox::default();
         outbox.push_picture(picture(1)).await;
         outbox.push_control(Bytes::from_static(&[10]));

@@ -19,6 +19,7 @@ use common::{
     message::{Blob, LeaveReason, Person, ServerMessage},
     name::Name,
 };
+use tracing::error;
 
 use self::directory::{Directory, EnterError};
 use crate::outbox::Outbox;
@@ -47,6 +48,9 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("{} was disconnected because its session panicked. This is a fault of the server.", self.name);
+        }
         self.hub.remove(&self.name, self.reason);
     }
 }

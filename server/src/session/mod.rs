@@ -151,7 +151,7 @@ impl Session<'_> {
                         return End::TooSlow;
                     }
                     ping_number += 1;
-                    self.say(&ServerMessage::Ping { number: ping_number });
+                    self.send(&ServerMessage::Ping { number: ping_number });
                     continue;
                 }
             };
@@ -175,7 +175,7 @@ impl Session<'_> {
     async fn act(&mut self, action: Action) -> Option<End> {
         match action {
             Action::Nothing => {}
-            Action::Challenge => self.say(&ServerMessage::Challenge {
+            Action::Challenge => self.send(&ServerMessage::Challenge {
                 protocol_version: PROTOCOL_VERSION,
                 software: SOFTWARE.to_owned(),
                 nonce: self.server_nonce,
@@ -212,14 +212,14 @@ impl Session<'_> {
                 let start = || Thumbnails::start(self.services.videos.library.clone(), self.outbox.clone());
                 self.thumbnails.get_or_insert_with(start).ask(video);
             }
-            Action::SendStatistics => self.say(&ServerMessage::Statistics(self.services.videos.store.statistics())),
+            Action::SendStatistics => self.send(&ServerMessage::Statistics(self.services.videos.store.statistics())),
             Action::Stop(stream) => {
                 if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
                     self.stop_viewer().await;
                 }
             }
             Action::Leave => return Some(End::Quit),
-            Action::Refuse(refusal) if refusal.code.may_retry() => self.say(&refusal.into()),
+            Action::Refuse(refusal) if refusal.code.may_retry() => self.send(&refusal.into()),
             Action::Refuse(refusal) => return Some(End::Refused(refusal)),
         }
         None
@@ -236,7 +236,7 @@ impl Session<'_> {
             Err(error) => {
                 let refusal = Refusal::from(error);
                 if refusal.code.may_retry() {
-                    self.say(&refusal.into());
+                    self.send(&refusal.into());
                     return None;
                 }
                 Some(End::Refused(refusal))
@@ -256,12 +256,12 @@ impl Session<'_> {
         let stream = request.stream;
         let Some(video) = self.services.videos.library.video(request.video) else {
             let reason = EndReason::Failed(notices::NO_SUCH_VIDEO.to_owned());
-            return self.say(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
+            return self.send(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
         let name = self.machine.name().expect("only a client that has joined can watch").clone();
         match Viewer::start(request, name, video, self.services.videos.clone(), self.outbox.clone()) {
             Ok(viewer) => self.viewer = Some(viewer),
-            Err(error) => self.say_failed(stream, Epoch::default(), &error),
+            Err(error) => self.send_failed(stream, Epoch::default(), &error),
         }
     }
 
@@ -274,31 +274,31 @@ impl Session<'_> {
     async fn set_quality(&mut self, SetQualityRequest { stream, epoch, quality, at }: SetQualityRequest) {
         let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) else { return };
         if let Err(error) = viewer.set_quality(epoch, quality, at).await {
-            self.say_failed(stream, epoch, &error);
+            self.send_failed(stream, epoch, &error);
         }
     }
 
-    fn say_failed(&self, stream: StreamId, epoch: Epoch, error: &StreamError) {
-        self.say(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed(error.to_string()) });
+    fn send_failed(&self, stream: StreamId, epoch: Epoch, error: &StreamError) {
+        self.send(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed(error.to_string()) });
     }
 
     async fn stop_viewer(&mut self) {
         if let Some(viewer) = self.viewer.take() {
             let (stream, epoch) = (viewer.stream(), viewer.epoch());
             if viewer.stop().await {
-                self.say(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Stopped });
+                self.send(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Stopped });
             }
         }
     }
 
-    fn say(&self, message: &ServerMessage) {
+    fn send(&self, message: &ServerMessage) {
         self.outbox.push_control(encode_server(message));
     }
 
     fn finish(mut self, end: &End) {
         drop(self.viewer.take());
         if let Some(message) = end.last_message() {
-            self.say(&message);
+            self.send(&message);
         }
         self.outbox.close(CloseReason::Finished);
         info!("{}", end.log_line(self.machine.name(), self.peer));

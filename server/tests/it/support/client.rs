@@ -31,7 +31,7 @@ pub struct TestClient {
     pub writer: WriteHalf<Box<dyn Stream>>,
 }
 
-/// What `Welcome` said.
+/// The fields of `Welcome`.
 #[derive(Debug)]
 pub struct Welcome {
     pub name: Name,
@@ -41,12 +41,12 @@ pub struct Welcome {
 }
 
 impl TestClient {
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Talks over `stream`.
+    /// Wraps an open connection.
     pub fn over(stream: impl Stream + 'static) -> Self {
         super::guard::alive();
         let stream: Box<dyn Stream> = Box::new(stream);

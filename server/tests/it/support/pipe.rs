@@ -47,7 +47,7 @@ impl Sessions {
         client
     }
 
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     pub fn connect(&self) -> TestClient {
         self.connect_through(PIPE_BYTES, |far_end| far_end).0
     }
