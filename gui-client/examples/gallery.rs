@@ -1,4 +1,5 @@
-//! Every face of the window with made-up data, to look at without a server: `cargo run --example gallery -- SCENE [light|dark]`.
+//! Every view of the window with made-up data, without a server:
+//! `cargo run --example gallery -- SCENE [light|dark] [WIDTHxHEIGHT]`.
 
 #[path = "../tests/it/support/scenes.rs"]
 #[allow(unreachable_pub, clippy::panic, reason = "shared with the tests")]
@@ -41,7 +42,7 @@ impl eframe::App for Gallery {
     }
 }
 
-/// A picture of colours and lines, so that scaling can be judged.
+/// A picture of colours and rings, in which faults of scaling are easy to see.
 fn picture(ctx: &egui::Context) -> egui::TextureHandle {
     let size = [1280, 720];
     let pixels = (0..size[0] * size[1])

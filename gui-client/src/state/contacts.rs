@@ -7,6 +7,7 @@ use common::{crypto::KeyId, name::Name};
 use super::{
     State,
     action::{Peer, SidePanel},
+    natural_order,
 };
 
 /// A row of the list of people.
@@ -38,7 +39,12 @@ impl State {
             .collect();
         let is_on_top = |contact: &Contact| contact.unread_count > 0 || self.raised == Some(Peer::Person(contact.key));
         contacts.sort_by_cached_key(|contact| {
-            (!is_on_top(contact), !listed.contains(&contact.key), contact.name.clone(), contact.key)
+            (
+                !is_on_top(contact),
+                !listed.contains(&contact.key),
+                natural_order::key(contact.name.as_str()),
+                contact.key,
+            )
         });
         contacts
     }

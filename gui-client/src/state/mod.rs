@@ -13,11 +13,11 @@ pub mod connection;
 pub mod contacts;
 pub mod conversation;
 pub mod effect;
+mod natural_order;
 pub mod people;
 pub mod player;
 pub mod sending;
 pub mod thumbnails;
-mod title_order;
 pub mod wire;
 
 use std::time::Instant;
@@ -244,7 +244,7 @@ impl State {
     /// The video in the player goes on: if its files are gone, the server ends the stream.
     fn change_library(&mut self, library: Library) -> Vec<Effect> {
         self.library = library;
-        self.library.videos.sort_by_cached_key(|video| (title_order::key(&video.title), video.id));
+        self.library.videos.sort_by_cached_key(|video| (natural_order::key(&video.title), video.id));
         self.thumbnails.keep_only(&self.library)
     }
 

@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// A key that nobody has the other half of: two bytes in the middle of another one are changed.
+    /// A public key without a private one: two bytes in the middle of another key are changed.
     fn person(number: u16) -> Person {
         let mut der = test_keys::bob().public_key().der().to_vec();
         for (byte, change) in der[120..].iter_mut().zip(number.to_be_bytes()) {

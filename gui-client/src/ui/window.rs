@@ -14,7 +14,7 @@ struct Shown {
 
 /// Whether the window has the keyboard focus, also while it is hidden.
 pub fn has_focus(ctx: &Context) -> bool {
-    // egui's own input stands still while the window is hidden; what the viewport reports does not.
+    // While the window is hidden, egui updates what the viewport reports, but not its other input.
     ctx.input(|input| input.viewport().focused.unwrap_or(input.focused))
 }
 

@@ -286,7 +286,7 @@ fn a_new_key_under_an_old_name_is_another_person() {
     state.apply(NetEvent::Left { revision: 9, name: name("eve") }, moment());
     state.apply(NetEvent::Joined { revision: 10, person: person("bob", eve()) }, moment());
     assert_eq!(contact_names(&state), [("bob".to_owned(), true), ("bob".to_owned(), false)]);
-    assert!(write(&mut state, bob_peer(), "A secret").is_empty(), "the old bob is not there, and nobody else gets it");
+    assert!(write(&mut state, bob_peer(), "A secret").is_empty(), "the old bob is offline, and no one else gets it");
 }
 
 // ---- Messages

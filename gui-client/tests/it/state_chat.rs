@@ -71,6 +71,7 @@ fn people_with_unread_messages_are_listed_first() {
     let mut state = scenes::scene("crowd");
     let last = Peer::Person(stranger(39).id());
     let alphabetical = names(&state);
+    assert_eq!(alphabetical[..3], ["guest-0", "guest-1", "guest-2"], "numbers count by value");
     state.apply(message("guest-39", &stranger(39), &[&ada()], "Psst", 1), moment());
     assert_eq!(names(&state)[0], "guest-39");
     assert_eq!(names(&state)[1..], alphabetical.iter().filter(|n| *n != "guest-39").cloned().collect::<Vec<_>>()[..]);

@@ -170,7 +170,7 @@ fn a_drag_asks_as_fast_as_pictures_come_and_ends_where_it_ends() {
     let next = commands(arrived(&mut state, 25, now));
     assert!(next == [seek(stream, 2, Position::Time(9 * SECOND))], "then the last that was wished for");
     assert!(arrived(&mut state, 225, now).is_empty());
-    // A server that does not answer holds nobody back for long.
+    // A server that does not answer delays the next seek only for a short time.
     state.handle(Action::SeekTo(SECOND), now);
     let later = Moment { instant: now.instant + Duration::from_secs(1), ..now };
     assert!(!state.handle(Action::SeekTo(2 * SECOND), later).is_empty());

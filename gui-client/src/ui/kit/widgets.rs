@@ -69,7 +69,7 @@ pub(crate) fn mark(ui: &Ui, rect: Rect) {
     }
 }
 
-/// Draws a circle with the first letter of a name, coloured by the key. Without a key it represents several people.
+/// Draws a circle with the initial of a name, coloured by the key. Without a key it represents several people.
 pub(crate) fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
     let theme = Theme::of(ui);
     let (fill, text) = match key {
@@ -198,7 +198,8 @@ pub(crate) fn problem_card(
                 ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL + 0.5));
             };
             if is_wide {
-                ui.horizontal(|ui| {
+                // At the top: `horizontal` centres the text on a row that is only as high as a button.
+                ui.horizontal_top(|ui| {
                     ui.allocate_ui(Vec2::new(ui.available_width() - 280.0, 0.0), |ui| ui.vertical(text));
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                         remedy_button(ui, problem, countdown, actions)
@@ -248,7 +249,7 @@ pub(crate) fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     let height = 120.0;
     ui.add_space(((ui.available_height() - height) * 0.42).max(space::S));
     ui.vertical_centered(|ui| {
-        ui.set_max_width(ui.available_width().min(400.0));
+        ui.set_max_width((ui.available_width() - 2.0 * space::L).min(400.0));
         ui.label(RichText::new(header).size(font_size::HEADING).color(theme.text));
         ui.add_space(2.0);
         ui.label(RichText::new(text).color(theme.weak));

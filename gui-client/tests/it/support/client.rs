@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// Puts a key where the client keeps that of `name`.
+/// Puts a key where the client keeps the key of `name`.
 pub fn keep(data_dir: &Path, name: &str, identity: &Identity) {
     use std::{fs, io::Write, os::unix::fs::OpenOptionsExt};
     let path = identity_path(data_dir, &Name::parse(name).unwrap());

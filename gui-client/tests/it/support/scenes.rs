@@ -1,4 +1,4 @@
-//! States to look at and to test on, made by the same events and actions that make them in earnest.
+//! States to look at and to test, made by the same events and actions as in the program.
 
 #![allow(dead_code, reason = "each user of this file takes other scenes")]
 
@@ -84,7 +84,7 @@ pub fn eve() -> PublicKey {
     KEY.clone()
 }
 
-/// A key to which nobody has the other half: the number in the middle of another one is changed.
+/// A public key without a private one: a byte in the middle of another key is changed.
 pub fn stranger(number: u8) -> PublicKey {
     let mut der = bob().der().to_vec();
     der[120] ^= number + 1;

@@ -1,7 +1,7 @@
-//! The order of titles as people expect it: case does not matter, and numbers count by value, so that "Part 9" comes
+//! The order of titles and names as people expect it: case does not matter, and numbers count by value, so that "Part 9" comes
 //! before "Part 10".
 
-/// A part of a title that consists of digits only, or of no digits. Numbers come before text, as digits do in Unicode.
+/// A part of a text that consists of digits only, or of no digits. Numbers come before text, as digits do in Unicode.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Run {
     /// Digits without leading zeros. The number of digits comes first in the order, so that any length can be compared.
@@ -10,10 +10,10 @@ pub(super) enum Run {
     Text(String),
 }
 
-/// The sort key of a title.
-pub(super) fn key(title: &str) -> Vec<Run> {
+/// The sort key of a title or name.
+pub(super) fn key(text: &str) -> Vec<Run> {
     let mut runs = Vec::new();
-    let mut rest = title;
+    let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let is_number = first.is_ascii_digit();
         let end = rest.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(rest.len());
