@@ -24,14 +24,14 @@ fn titles(library: &Library) -> Vec<&str> {
     library.videos.iter().map(|video| video.title.as_str()).collect()
 }
 
-/// A library with somebody who watches its folder.
-struct Watched {
+/// A library and the watcher that keeps it up to date.
+struct LiveLibrary {
     library: video::library::Library,
     changes: tokio::sync::watch::Receiver<u64>,
     _watcher: video::library::FolderWatcher,
 }
 
-impl Watched {
+impl LiveLibrary {
     fn new(folder: &Path) -> Self {
         video::init().unwrap();
         let (library, records) = video::library::Library::scan_with_records(folder).unwrap();
@@ -105,20 +105,20 @@ async fn a_file_that_is_still_copied_is_offered_when_it_is_complete() {
     let whole = elsewhere.path().join("whole");
     Clip::new(0, 50, 25).write(&whole);
     let bytes = fs::read(whole).unwrap();
-    let mut watched = Watched::new(folder.path());
+    let mut live = LiveLibrary::new(folder.path());
     let mut copy = fs::File::create(folder.path().join("Slow_240p.mp4")).unwrap();
     let (head, tail) = bytes.split_at(bytes.len() / 2);
     // Byte by byte until it is noticed that it grows.
     let mut pieces = head.iter();
-    while watched.library.listing().skipped.is_empty() {
+    while live.library.listing().skipped.is_empty() {
         copy.write_all(&[*pieces.next().expect("it is noticed in time")]).unwrap();
-        let _ = timeout(Duration::from_millis(50), watched.changes.changed()).await;
+        let _ = timeout(Duration::from_millis(50), live.changes.changed()).await;
     }
-    let listing = watched.library.listing();
+    let listing = live.library.listing();
     assert_eq!((titles(&listing), &*listing.skipped[0].reason), (vec![], "still being copied"));
     copy.write_all(pieces.as_slice()).unwrap();
     copy.write_all(tail).unwrap();
-    let listing = watched.until("it is offered", |listing| titles(listing) == ["Slow"]).await;
+    let listing = live.until("it is offered", |listing| titles(listing) == ["Slow"]).await;
     assert_eq!((listing.videos[0].variants[0].frame_count, listing.skipped), (50, vec![]));
 }
 
@@ -132,26 +132,26 @@ async fn a_replaced_file_keeps_the_id_and_never_leaves_the_list() {
     let folder = tempdir().unwrap();
     place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");
     place(&Clip::new(0, 9, 25), folder.path(), "B_240p.mp4");
-    let mut watched = Watched::new(folder.path());
-    let before = watched.library.listing();
-    let held: Vec<_> = before.videos.iter().map(|video| watched.library.video(video.id).unwrap()).collect();
+    let mut live = LiveLibrary::new(folder.path());
+    let before = live.library.listing();
+    let held: Vec<_> = before.videos.iter().map(|video| live.library.video(video.id).unwrap()).collect();
     assert_ne!(before.videos[0].fingerprint, before.videos[1].fingerprint);
 
     place(&Clip::new(1, 12, 25), folder.path(), "A_240p.mp4");
     let old = before.videos[0].fingerprint;
-    let after = watched.until("it is another one", |listing| listing.videos[0].fingerprint != old).await;
-    assert_eq!(*watched.changes.borrow_and_update(), 1, "one change and not two");
+    let after = live.until("it is another one", |listing| listing.videos[0].fingerprint != old).await;
+    assert_eq!(*live.changes.borrow_and_update(), 1, "one change and not two");
     assert_eq!((after.videos[0].id, after.videos[0].variants[0].frame_count), (before.videos[0].id, 12));
     assert_eq!(after.videos[1], before.videos[1]);
     assert_eq!(held[0].info, before.videos[0], "who holds the old one still has it");
-    let untouched = watched.library.video(before.videos[1].id).unwrap();
+    let untouched = live.library.video(before.videos[1].id).unwrap();
     assert!(Arc::ptr_eq(&untouched, &held[1]), "what did not change is the same");
 }
 
 #[tokio::test]
 async fn files_that_come_together_are_announced_together() {
     let folder = tempdir().unwrap();
-    let mut watched = Watched::new(folder.path());
+    let mut live = LiveLibrary::new(folder.path());
     let made = ["A_240p.mp4", "A_720p.mp4", "A_1440p.mp4"];
     for name in made {
         Clip::new(0, 9, 25).write(&folder.path().join(format!(".{name}")));
@@ -159,7 +159,7 @@ async fn files_that_come_together_are_announced_together() {
     for name in made {
         fs::rename(folder.path().join(format!(".{name}")), folder.path().join(name)).unwrap();
     }
-    let listing = watched.until("it is offered", |listing| !listing.videos.is_empty()).await;
+    let listing = live.until("it is offered", |listing| !listing.videos.is_empty()).await;
     assert_eq!(only(&listing).variants.len(), 3, "nobody sees a third of it first");
 }
 
@@ -167,14 +167,14 @@ async fn files_that_come_together_are_announced_together() {
 async fn the_fingerprint_is_that_of_the_files() {
     let folder = tempdir().unwrap();
     place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");
-    let mut watched = Watched::new(folder.path());
-    let first = only(&watched.library.listing());
-    assert_eq!(only(&Watched::new(folder.path()).library.listing()), first, "the same after a restart");
+    let mut live = LiveLibrary::new(folder.path());
+    let first = only(&live.library.listing());
+    assert_eq!(only(&LiveLibrary::new(folder.path()).library.listing()), first, "the same after a restart");
     place(&Clip::new(1, 9, 25), folder.path(), "A_720p.mp4");
-    let both = watched.until("the second one is there", |listing| listing.videos[0].variants.len() == 2).await;
+    let both = live.until("the second one is there", |listing| listing.videos[0].variants.len() == 2).await;
     assert_ne!(only(&both).fingerprint, first.fingerprint);
     fs::remove_file(folder.path().join("A_720p.mp4")).unwrap();
-    let one = watched.until("it is gone", |listing| listing.videos[0].variants.len() == 1).await;
+    let one = live.until("it is gone", |listing| listing.videos[0].variants.len() == 1).await;
     assert_eq!(only(&one), first, "the same files are the same video");
 }
 
@@ -184,25 +184,25 @@ async fn a_folder_that_goes_and_comes_back_is_found_again() {
     let (folder, aside) = (outer.path().join("videos"), outer.path().join("aside"));
     fs::create_dir(&folder).unwrap();
     place(&Clip::new(0, 9, 25), &folder, "A_240p.mp4");
-    let mut watched = Watched::new(&folder);
-    let before = watched.library.listing();
+    let mut live = LiveLibrary::new(&folder);
+    let before = live.library.listing();
     fs::rename(&folder, &aside).unwrap();
-    watched.until("nothing is offered", |listing| listing.videos.is_empty()).await;
+    live.until("nothing is offered", |listing| listing.videos.is_empty()).await;
     fs::rename(&aside, &folder).unwrap();
-    assert_eq!(watched.until("it is back", |listing| !listing.videos.is_empty()).await, before);
+    assert_eq!(live.until("it is back", |listing| !listing.videos.is_empty()).await, before);
     place(&Clip::new(1, 9, 25), &folder, "B_240p.mp4");
-    watched.until("it is followed again", |listing| titles(listing) == ["A", "B"]).await;
+    live.until("it is followed again", |listing| titles(listing) == ["A", "B"]).await;
 }
 
 #[tokio::test]
 async fn a_broken_file_is_named_and_forgotten_with_it() {
     let folder = tempdir().unwrap();
-    let mut watched = Watched::new(folder.path());
+    let mut live = LiveLibrary::new(folder.path());
     fs::write(folder.path().join("Broken_240p.mp4"), "no video").unwrap();
-    let named = watched.until("it is named", |listing| !listing.skipped.is_empty()).await;
+    let named = live.until("it is named", |listing| !listing.skipped.is_empty()).await;
     assert!(named.skipped[0].reason.starts_with("not a video"), "{named:#?}");
     fs::remove_file(folder.path().join("Broken_240p.mp4")).unwrap();
-    watched.until("it is forgotten", |listing| listing.skipped.is_empty()).await;
+    live.until("it is forgotten", |listing| listing.skipped.is_empty()).await;
 }
 
 /// A server that offers "Film" in 240p and 720p, and a client that has received the first pictures of a stream of it.
