@@ -13,6 +13,7 @@ mod sound;
 mod stream;
 mod support;
 mod thumbnail;
+mod tiny_cache;
 mod video_colour;
 mod video_library;
 mod video_odd;

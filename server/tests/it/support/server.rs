@@ -25,9 +25,14 @@ impl TestServer {
 
     /// With the videos of `folder`.
     pub async fn start_with(folder: &Path) -> Self {
+        Self::start_with_cache(folder, 64 << 20).await
+    }
+
+    /// With the videos of `folder`, and a cache of this size.
+    pub async fn start_with_cache(folder: &Path, cache_bytes: u64) -> Self {
         triptych_server::video::init().unwrap();
         let settings = Settings {
-            cache_bytes: 64 << 20,
+            cache_bytes,
             listen: "127.0.0.1:0".parse().unwrap(),
             videos: folder.to_owned(),
             certificate_dir: None,
