@@ -194,8 +194,10 @@ fn claims_of(
         2 * cache.missing_in(id, frames.clone()).count() >= frames.len()
     };
     for &Missing { frame, urgent_since } in unassigned {
+        // A frame that is wanted now needs a worker that starts as soon as any.
         let is_reached = claims.last().is_some_and(|claim| {
-            frame <= last + REACH_FRAMES && (urgent_since.is_none() || frame <= claim.frame + REACH_FRAMES)
+            let is_in_time = claim.is_urgent && frame <= claim.frame + REACH_FRAMES;
+            frame <= last + REACH_FRAMES && (urgent_since.is_none() || is_in_time)
         });
         if is_reached {
             last = frame;

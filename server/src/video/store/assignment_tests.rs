@@ -136,6 +136,14 @@ fn viewers_are_told_when_no_decoder_becomes_free() {
 }
 
 #[test]
+fn a_viewer_that_waits_is_not_hidden_by_one_that_only_lacks_frames_ahead() {
+    let mut situation = Situation::new(1000).held(A, 20..24).cursor(A, 20..36, 90).cursor(A, 30..46, 90);
+    situation.limits.workers = 1;
+    let situation = situation.cursor(B, 0..16, 99).worker(B, 1, 0, opening, 0);
+    assert_eq!(situation.assign().refusals, [Refusal { track: A, frame: 30, reason: RefusalReason::Busy }]);
+}
+
+#[test]
 fn decoders_that_hang_are_not_joined_by_more_and_more() {
     let mut situation = Situation::new(1000).cursor(A, 0..16, 100);
     situation.track(A).hung = [7, 8].into();
