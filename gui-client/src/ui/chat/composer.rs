@@ -70,6 +70,7 @@ impl<'a> Composer<'a> {
 
     /// Draws the field, the button and the captions.
     pub(super) fn show(self, ui: &mut Ui, wants_focus: bool, actions: &mut Vec<Action>) {
+        let theme = Theme::of(ui);
         let peer = self.state.selected;
         let name = match peer {
             Peer::Everyone => "everyone".to_owned(),
@@ -79,13 +80,19 @@ impl<'a> Composer<'a> {
         let is_send = take_enter(ui, field_id);
         let mut text = self.conversation.draft.clone();
         let can_send = !self.conversation.outgoing().trim().is_empty() && self.state.send_obstacle().is_none();
+        let hint = format!("Write to {name}");
+        let hint_width =
+            ui.painter().layout_no_wrap(hint.clone(), FontId::proportional(font_size::BODY), theme.weak).size().x;
+        // A long name would wrap into a second line, for which the field has no room.
+        let has_room = hint_width <= self.field_size.x - 2.0 * FIELD_MARGIN.x;
+        let hint = if has_room { hint } else { "Write a message".to_owned() };
         let line = Vec2::new(ui.available_width(), self.field_size.y);
         let response = ui
             .allocate_ui_with_layout(line, Layout::left_to_right(Align::Max), |ui| {
                 ui.spacing_mut().item_spacing.x = space::S;
                 let field = TextEdit::multiline(&mut text)
                     .id(field_id)
-                    .hint_text(format!("Write to {name}"))
+                    .hint_text(hint)
                     .char_limit(MAX_DRAFT_CHARS)
                     .desired_rows(1)
                     .desired_width(self.field_size.x)

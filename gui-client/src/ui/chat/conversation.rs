@@ -9,7 +9,7 @@ use crate::state::{
     conversation::{Author, Conversation, Delivery, Message},
 };
 
-use super::composer::Composer;
+use super::{composer::Composer, reading_place::ReadingPlace};
 use crate::ui::kit::{
     format,
     theme::{Theme, font_size, size, space},
@@ -54,11 +54,13 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut 
             widgets::empty_state(ui, header, &text);
             return;
         }
+        let mut place = ReadingPlace::load(ui, state.selected, conversation);
         let scroll = egui::ScrollArea::vertical().id_salt(state.selected).auto_shrink(false).stick_to_bottom(true);
-        scroll.show(ui, |ui| {
+        let output = scroll.show(ui, |ui| {
             ui.set_width(ui.available_width());
-            messages(ui, theme, conversation, state.selected, actions);
+            messages(ui, theme, conversation, &mut place, actions);
         });
+        place.store(ui, state.selected, conversation, &output);
     });
 }
 
@@ -87,22 +89,23 @@ fn header(ui: &mut Ui, state: &State) {
     });
 }
 
-fn messages(ui: &mut Ui, theme: &Theme, conversation: &Conversation, peer: Peer, actions: &mut Vec<Action>) {
-    let pages_id = ui.scope_id().with(("pages", peer));
-    let pages = ui.data(|data| data.get_temp::<usize>(pages_id)).unwrap_or(1);
-    let total = conversation.messages.len();
-    let first = total.saturating_sub(pages * PAGE_MESSAGES);
+fn messages(
+    ui: &mut Ui,
+    theme: &Theme,
+    conversation: &Conversation,
+    place: &mut ReadingPlace,
+    actions: &mut Vec<Action>,
+) {
+    let first = place.first(conversation, PAGE_MESSAGES);
+    let mut wants_page = false;
     if first > 0 {
-        ui.vertical_centered(|ui| {
-            if ui.button("Show earlier messages").clicked() {
-                ui.data_mut(|data| data.insert_temp(pages_id, pages + 1));
-            }
-        });
+        ui.vertical_centered(|ui| wants_page = ui.button("Show earlier messages").clicked());
     }
     let today = Local::now().date_naive();
     let mut last_day = None;
     let mut last_author: Option<&Author> = None;
-    for message in conversation.messages.iter().skip(first) {
+    for (index, message) in conversation.messages.iter().enumerate().skip(first) {
+        place.before_message(ui, index, conversation, PAGE_MESSAGES);
         let day = format::day(message.unix_millis);
         if day.is_some() && day != last_day {
             day_line(ui, theme, day, today);
@@ -114,6 +117,11 @@ fn messages(ui: &mut Ui, theme: &Theme, conversation: &Conversation, peer: Peer,
         last_author = Some(&message.author);
     }
     ui.add_space(space::S);
+    place.after_messages(ui);
+    if wants_page {
+        place.add_page();
+        ui.ctx().request_repaint();
+    }
 }
 
 fn day_line(ui: &mut Ui, theme: &Theme, day: Option<NaiveDate>, today: NaiveDate) {

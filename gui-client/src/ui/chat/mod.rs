@@ -3,4 +3,5 @@
 mod composer;
 pub(super) mod conversation;
 pub(super) mod people;
+mod reading_place;
 pub(super) mod wire;
