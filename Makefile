@@ -1,6 +1,6 @@
 # make run    sets up what is missing, then starts a server and two clients
 # make test   sets up what is missing, then checks everything
-# make bench  sets up what is missing, then measures the server beside bare pipelines; RUNS=5, CLIP=a film of yours
+# make bench  sets up what is missing, then compares the server with bare pipelines; RUNS=5, CLIP=a film of yours
 # make audit  checks the dependencies: advisories, licences, bans, sources; needs cargo-deny and a connection
 .PHONY: run test bench audit
 

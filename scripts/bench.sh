@@ -1,13 +1,13 @@
 #!/bin/sh
-# Measures the server beside bare GStreamer pipelines and prints one table. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
-# Further arguments go to the bench itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
+# Compares the server with bare GStreamer pipelines and prints one table. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
+# Further arguments go to the benchmark itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
 set -eu
 cd "$(dirname "$0")/.."
 programs=${CARGO_TARGET_DIR:-target}/release
 folder=$(mktemp -d)
 bench=
 clean() {
-    # Asked and not killed, so that it takes its servers along.
+    # SIGTERM and not SIGKILL, so that it can end its servers.
     if [ -n "$bench" ]; then kill "$bench" 2>/dev/null && wait "$bench" || :; fi
     rm -r "$folder"
 }
@@ -15,9 +15,9 @@ trap clean EXIT
 trap 'exit 130' INT TERM HUP
 
 scripts/setup.sh test
-# Before building, which is a load of its own.
+# Read before building, which causes load itself.
 load=$(cut -d ' ' -f 1-3 /proc/loadavg)
-# The server last: building the bench builds one too, with the features of the tests, which is not the one to measure.
+# The server last: building the benchmark also builds a server, but with the features of the tests.
 messages=$(cargo build --release -p server --bench streaming --message-format=json-render-diagnostics)
 program=$(printf '%s\n' "$messages" | sed -n 's/.*"executable":"\([^"]*\/deps\/streaming-[^"]*\)".*/\1/p')
 cargo build --release -p server --bins

@@ -1,4 +1,4 @@
-//! The same work without Triptych: pipelines that anybody can type.
+//! The baseline: the same work done by plain GStreamer pipelines, without Triptych.
 
 use std::{
     fs,
@@ -16,8 +16,8 @@ use crate::{
     served::ticks_to_seconds,
 };
 
-/// Decodes and encodes the files one after the other, each in a `gst-launch-1.0` of its own. `between` stands between
-/// the decoder and the encoder.
+/// Decodes the files and encodes them as JPEG one after the other, each in its own `gst-launch-1.0`. `between` goes
+/// between the decoder and the encoder. Returns the sum of the wall times.
 pub async fn thirds(files: &[PathBuf], between: &[&str]) -> Result<Duration> {
     let mut took = Duration::ZERO;
     for file in files {
@@ -30,8 +30,8 @@ pub async fn thirds(files: &[PathBuf], between: &[&str]) -> Result<Duration> {
     Ok(took)
 }
 
-/// How long so many `gst-launch-1.0` take that do nothing.
-pub async fn nothing(times: usize) -> Result<Duration> {
+/// The wall time of starting `gst-launch-1.0` `times` times with a pipeline that does nothing.
+pub async fn startup(times: usize) -> Result<Duration> {
     let mut took = Duration::ZERO;
     for _ in 0..times {
         took += launch(&["fakesrc", "num-buffers=1", "!", "fakesink"]).await?;
@@ -39,10 +39,10 @@ pub async fn nothing(times: usize) -> Result<Duration> {
     Ok(took)
 }
 
-/// Processor time of all processes that were started and waited for until now, in seconds.
+/// Processor time of all child processes that have been waited for so far, in seconds.
 pub fn processor_seconds() -> Result<f64> {
-    // Behind the two fields of one's own.
-    ticks_to_seconds(&fs::read_to_string("/proc/self/stat").context("the bench needs Linux")?, 13)
+    // `cutime` and `cstime` (see proc(5)) follow `utime` and `stime`, which count this process alone.
+    ticks_to_seconds(&fs::read_to_string("/proc/self/stat").context("the benchmark needs Linux")?, 13)
 }
 
 async fn launch(words: &[&str]) -> Result<Duration> {
@@ -56,7 +56,7 @@ async fn launch(words: &[&str]) -> Result<Duration> {
     Ok(took)
 }
 
-/// From pressing play on a pipeline, already built, to its first JPEG.
+/// The time from setting a pipeline that is already built to PLAYING until its first JPEG.
 pub fn first_jpeg(file: &Path) -> Result<Duration> {
     let pipeline =
         described("filesrc name=file ! decodebin ! jpegenc ! appsink name=jpegs sync=false", &[("file", file)])?;
@@ -65,6 +65,6 @@ pub fn first_jpeg(file: &Path) -> Result<Duration> {
     let _playing = Playing::start(&pipeline)?;
     match sink.try_pull_sample(gst::ClockTime::from_seconds(10)) {
         Some(_) => Ok(begun.elapsed()),
-        None => bail!("no JPEG comes out of {file:?}"),
+        None => bail!("the pipeline makes no JPEG from {file:?}"),
     }
 }

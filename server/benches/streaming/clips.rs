@@ -1,6 +1,7 @@
-//! Makes what is played: a generated clip, a film, their thirds as files of their own, and a clip of twenty minutes.
+//! Makes the videos that are played: a generated clip, a film, each third of them as a separate file, and a clip of
+//! twenty minutes.
 //!
-//! The variants come out of `triptych-server import`, so that what is measured is what people have.
+//! The variants are made by `triptych-server import`, so that the files are like those of real users.
 
 use std::{
     fs,
@@ -16,16 +17,18 @@ use gstreamer_app::{AppSink, AppSrc};
 
 use crate::served::Process;
 
-/// Of the variants.
+/// The heights of the variants, in pixels.
 const HEIGHTS: [u32; 3] = [240, 720, 1440];
 
-/// Divisible by three, so that each third begins with a key frame of the import, which sets one each second.
+/// Length of the generated clip. Divisible by three, so that each third begins with a key frame: the import sets one
+/// each second.
 const SECONDS: u64 = 21;
 
-/// Rounds of the generated clip in the long one: 20 minutes and 18 seconds.
-const ROUNDS: u64 = 58;
+/// Repetitions of the generated clip in the long one: 20 minutes and 18 seconds.
+const REPETITIONS: u64 = 58;
 
-/// Bars that scroll over the whole picture, waves in the middle of it, and ticks: moves everywhere, without noise.
+/// Scrolling bars over the whole picture, moving waves in the middle, and ticks as sound. Everything moves, but
+/// there is no noise.
 const SOURCE: &str = "\
     videotestsrc num-buffers=630 pattern=smpte75 horizontal-speed=6 ! \
     video/x-raw,format=I420,width=2560,height=1440,framerate=30/1 ! queue ! mix. \
@@ -37,30 +40,30 @@ const SOURCE: &str = "\
     opusenc ! queue ! mux. \
     matroskamux name=mux ! filesink name=made";
 
-/// A video folder with one video in it, and the same frames as bare files.
+/// A video folder with one video in it, and the same frames as files for the bare pipelines.
 pub struct Clip {
-    /// What the table calls it.
+    /// The name in the table.
     pub name: String,
     /// The video folder.
     pub videos: PathBuf,
-    /// The frames of each third, alone and without sound. Not made of a long clip.
+    /// One file without sound for each third. Empty for the long clip.
     pub thirds: Vec<PathBuf>,
     /// Frames in each variant.
     pub frames: usize,
-    /// How long a frame stands.
+    /// How long each frame is shown.
     pub period: Duration,
-    /// How the thirds were cut.
+    /// How the thirds were made, for the table.
     pub cut: &'static str,
 }
 
 impl Clip {
-    /// How long it plays.
+    /// The duration of the video.
     pub fn length(&self) -> Duration {
         self.period * self.frames as u32
     }
 }
 
-/// The generated clip.
+/// Generates a clip, unless it is there already, and imports it.
 pub async fn generated(server: &Path, folder: &Path) -> Result<Clip> {
     let source = folder.join("generated.mkv");
     if !source.is_file() {
@@ -72,7 +75,7 @@ pub async fn generated(server: &Path, folder: &Path) -> Result<Clip> {
     imported(server, folder, &source, "generated").await
 }
 
-/// A film of somebody's.
+/// Imports the film that the user has named.
 pub async fn film(server: &Path, folder: &Path, film: &Path) -> Result<Clip> {
     imported(server, folder, film, "film").await
 }
@@ -86,13 +89,13 @@ async fn imported(server: &Path, folder: &Path, source: &Path, title: &str) -> R
         command.arg("import").arg(source).args(["--title", title, "--heights", "240,720,1440", "--force", "--videos"]);
         let mut import = Process::start(command.arg(&videos).stdout(Stdio::null()))?;
         let status = loop {
-            // Asked now and then instead of waited for, so that a signal ends the import too.
+            // Polled instead of waited for, so that a signal ends the import too.
             match import.0.try_wait()? {
                 Some(status) => break status,
                 None => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };
-        ensure!(status.success(), "importing {source:?} failed ({status}); why is said above");
+        ensure!(status.success(), "importing {source:?} failed ({status}); the reason is printed above");
     }
     block(|| cut_up(folder, title, &videos, &variants))
 }
@@ -101,7 +104,7 @@ fn variant(videos: &Path, title: &str, height: u32) -> PathBuf {
     videos.join(format!("{title}_{height}p.mkv"))
 }
 
-/// Runs what takes long and cannot be awaited.
+/// Runs blocking work from an async function.
 fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     tokio::task::block_in_place(work)
 }
@@ -117,8 +120,8 @@ fn cut_up(folder: &Path, title: &str, videos: &Path, variants: &[PathBuf; 3]) ->
         let end = times.get(frames.end).copied().unwrap_or(gst::ClockTime::MAX);
         let span = times[frames.start]..end;
         if !cut_out(file, &span, &third)? {
-            cut = "encoded anew, as the import does it";
-            cut_anew(file, span, &third)?;
+            cut = "encoded again with the settings of the import";
+            encode_again(file, span, &third)?;
         }
         let count = coded(&third)?.len();
         ensure!(count == frames.len(), "{third:?} has {count} frames instead of {}", frames.len());
@@ -131,7 +134,7 @@ fn cut_up(folder: &Path, title: &str, videos: &Path, variants: &[PathBuf; 3]) ->
     Ok(Clip { name, videos: videos.to_owned(), thirds, frames: times.len(), period, cut })
 }
 
-/// The frames of a file as they are coded, in the order in which they are.
+/// The encoded frames of a file in decoding order.
 fn coded(file: &Path) -> Result<Vec<gst::Buffer>> {
     let pipeline = described(&format!("{READ} ! appsink name=frames sync=false"), &[("file", file)])?;
     let sink = by_name::<AppSink>(&pipeline, "frames")?;
@@ -141,14 +144,14 @@ fn coded(file: &Path) -> Result<Vec<gst::Buffer>> {
         frames.extend(sample.buffer_owned());
     }
     playing.check()?;
-    ensure!(!frames.is_empty(), "no frame comes out of {file:?}");
+    ensure!(!frames.is_empty(), "{file:?} contains no frames");
     Ok(frames)
 }
 
 /// Reads the pictures of an imported file.
 const READ: &str = "filesrc name=file ! matroskademux ! h264parse ! video/x-h264,stream-format=avc,alignment=au";
 
-/// Writes the frames of a time span into a file of their own, when they begin with a key frame.
+/// Copies the encoded frames of a time span into a new file. Returns `false` when the first one is no key frame.
 fn cut_out(file: &Path, span: &Range<gst::ClockTime>, third: &Path) -> Result<bool> {
     let mut frames = coded(file)?;
     frames.retain(|frame| frame.pts().is_some_and(|pts| span.contains(&pts)));
@@ -160,8 +163,8 @@ fn cut_out(file: &Path, span: &Range<gst::ClockTime>, third: &Path) -> Result<bo
     Ok(true)
 }
 
-/// Decodes a file and encodes the frames of a time span with the settings of the import, a key frame first.
-fn cut_anew(file: &Path, span: Range<gst::ClockTime>, third: &Path) -> Result<()> {
+/// Decodes a file and encodes the frames of a time span again with the settings of the import.
+fn encode_again(file: &Path, span: Range<gst::ClockTime>, third: &Path) -> Result<()> {
     let words = format!(
         "{READ} ! avdec_h264 name=decoder ! \
          x264enc speed-preset=veryfast tune=fastdecode pass=qual quantizer=20 vbv-buf-capacity=0 key-int-max=30 \
@@ -177,11 +180,11 @@ fn cut_anew(file: &Path, span: Range<gst::ClockTime>, third: &Path) -> Result<()
     run(&pipeline)
 }
 
-/// A clip that shows another one over and over for twenty minutes, without sound.
+/// Makes a clip without sound that repeats `clip` for twenty minutes.
 pub async fn long(folder: &Path, clip: &Clip) -> Result<Clip> {
     let (title, videos) = ("long", folder.join("long"));
     fs::create_dir_all(&videos)?;
-    let [round, round_count] = [clip.length().as_nanos() as u64, ROUNDS];
+    let clip_nanos = clip.length().as_nanos() as u64;
     for height in HEIGHTS {
         let to = variant(&videos, title, height);
         if to.is_file() {
@@ -191,21 +194,21 @@ pub async fn long(folder: &Path, clip: &Clip) -> Result<Clip> {
         let unfinished = folder.join("unfinished.mkv");
         block(|| {
             let frames = coded(&from)?;
-            let rounds = (0..round_count).flat_map(|number| {
-                let shift = gst::ClockTime::from_nseconds(number * round);
+            let repetitions = (0..REPETITIONS).flat_map(|number| {
+                let shift = gst::ClockTime::from_nseconds(number * clip_nanos);
                 frames.iter().map(move |frame| shifted(frame, shift))
             });
-            write(&from, &unfinished, rounds)
+            write(&from, &unfinished, repetitions)
         })
         .context("cannot make the long clip")?;
         fs::rename(&unfinished, to)?;
     }
-    let frames = clip.frames * ROUNDS as usize;
+    let frames = clip.frames * REPETITIONS as usize;
     let name = format!("{title}, {frames} frames");
     Ok(Clip { name, videos, thirds: Vec::new(), frames, period: clip.period, cut: "not cut" })
 }
 
-/// The same bytes, later.
+/// A copy of `frame` with later timestamps.
 fn shifted(frame: &gst::Buffer, by: gst::ClockTime) -> gst::Buffer {
     let mut later = frame.copy();
     if let Some(later) = later.get_mut() {
@@ -215,7 +218,7 @@ fn shifted(frame: &gst::Buffer, by: gst::ClockTime) -> gst::Buffer {
     later
 }
 
-/// Writes coded frames into a file; `like` is the one that they are from.
+/// Writes encoded frames into `file`, with the caps of the file `like` that they are from.
 fn write(like: &Path, file: &Path, frames: impl Iterator<Item = gst::Buffer>) -> Result<()> {
     let pipeline = described(
         "appsrc name=frames format=time block=true max-bytes=8000000 ! matroskamux ! filesink name=made",
@@ -243,7 +246,7 @@ fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Result
     found.with_context(|| format!("the pipeline has no {name}"))
 }
 
-/// A pipeline as `gst-launch-1.0` takes it, and the files that its elements of these names read or write.
+/// Builds a pipeline from a description for `gst-launch-1.0`. `files` gives the location of each named file element.
 pub fn described(words: &str, files: &[(&str, &Path)]) -> Result<gst::Pipeline> {
     let pipeline = gst::parse::launch(words).with_context(|| format!("cannot build: {words}"))?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().ok().context("not a pipeline")?;
@@ -257,26 +260,26 @@ fn run(pipeline: &gst::Pipeline) -> Result<()> {
     Playing::start(pipeline)?.wait()
 }
 
-/// A pipeline that plays. Stopped when dropped.
+/// A running pipeline. Stopped when dropped.
 pub struct Playing<'a>(&'a gst::Pipeline);
 
 impl<'a> Playing<'a> {
-    /// Presses play.
+    /// Sets the pipeline to PLAYING.
     pub fn start(pipeline: &'a gst::Pipeline) -> Result<Self> {
         let playing = Self(pipeline);
         if pipeline.set_state(gst::State::Playing).is_err() {
             playing.check()?;
-            bail!("a pipeline does not start");
+            bail!("the pipeline does not start");
         }
         Ok(playing)
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the stream.
     fn wait(&self) -> Result<()> {
         self.look(gst::ClockTime::from_seconds(300), &[gst::MessageType::Eos, gst::MessageType::Error])
     }
 
-    /// Whether there was no error.
+    /// Fails if the pipeline has posted an error.
     fn check(&self) -> Result<()> {
         self.look(gst::ClockTime::ZERO, &[gst::MessageType::Error])
     }
@@ -285,7 +288,7 @@ impl<'a> Playing<'a> {
         let message = self.0.bus().and_then(|bus| bus.timed_pop_filtered(at_most, kinds));
         match message.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Error(error)) => bail!("{}", error.error().message()),
-            None if at_most > gst::ClockTime::ZERO => bail!("a pipeline does not come to its end"),
+            None if at_most > gst::ClockTime::ZERO => bail!("the pipeline does not reach the end of the stream"),
             _ => Ok(()),
         }
     }
@@ -293,7 +296,7 @@ impl<'a> Playing<'a> {
 
 impl Drop for Playing<'_> {
     fn drop(&mut self) {
-        // Nothing can be done about one that does not stop.
+        // A pipeline that does not stop cannot be helped.
         let _ = self.0.set_state(gst::State::Null);
     }
 }

@@ -1,4 +1,5 @@
-//! Viewers that watch as people do: each picture has its time, and credit comes back as things are shown.
+//! A viewer that plays at the video's own speed, like the client: it shows each picture at its time, and grants credit
+//! again for what it has shown.
 
 use std::{
     collections::VecDeque,
@@ -12,81 +13,83 @@ use common::{
 };
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use crate::link::{Heard, Link};
+use crate::link::{Link, Received};
 
-/// What a viewer may have outstanding or waiting, and how much credit it gives back at a time: as the client does.
+/// The credit window of a viewer, and how many items it grants again at a time. Both as in the client.
 const WINDOW_ITEMS: u32 = 36;
 const GRANT_LOT_ITEMS: usize = 4;
 
-/// The clock starts when so much of the stream is there, as at the client.
+/// The clock starts when this much of the stream has arrived, as in the client.
 const START_SPAN: Duration = Duration::from_millis(100);
 
 const STREAM: StreamId = StreamId(1);
 
-/// How it went for one viewer.
+/// The measurements of one viewer.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Pictures that came.
+    /// Pictures that arrived.
     pub pictures: usize,
-    /// Pictures shown in a second, from the first to the last.
+    /// Pictures shown per second, from the first to the last.
     pub rate: f64,
-    /// By how much the latest picture came after its time.
+    /// The largest delay of a picture after the time at which it was due.
     pub latest: Duration,
-    /// Pictures that came after their time.
+    /// Pictures that arrived after they were due.
     pub late_pictures: usize,
-    /// The longest time that one picture stood.
+    /// The longest time for which one picture was shown.
     pub longest_gap: Duration,
 }
 
-/// What waits for its time, and what has had it.
-struct Show {
+/// The playback of one viewer.
+struct Playback {
     asked_at: Instant,
-    /// When time zero of the stream is.
+    /// When the stream's time zero was shown; `None` until the clock starts.
     zero: Option<Instant>,
-    /// Times in the stream of what has come and is not granted again.
+    /// Presentation times of items that have arrived and whose credit has not been granted again.
     waiting: VecDeque<u64>,
-    /// Pictures that came before the clock started.
-    early: usize,
+    /// Pictures that arrived before the clock started.
+    early_pictures: usize,
     last_shown: Option<Instant>,
     first_shown: Option<Instant>,
     seen: Seen,
 }
 
-/// Watches the one video from its beginning to its end.
+/// Watches the first video from start to end.
 pub async fn watch(link: &mut Link) -> Result<Seen> {
     let asked_at = link.watch(STREAM, Position::START, WINDOW_ITEMS)?;
-    let mut show = Show::new(asked_at);
+    let mut playback = Playback::new(asked_at);
     loop {
-        let wake_at = show.next_lot_at();
-        let heard = tokio::select! {
-            heard = link.hear() => heard?,
+        let wake_at = playback.next_lot_at();
+        let received = tokio::select! {
+            received = link.receive() => received?,
             () = sleep_until(TokioInstant::from_std(wake_at.unwrap_or(asked_at))), if wake_at.is_some() => {
-                let items = show.take_shown();
-                link.say(&[ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items }])?;
+                let items = playback.take_shown();
+                link.send(&[ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items }])?;
                 continue;
             }
         };
-        match heard {
-            Heard::Picture(head) => {
-                ensure!(head.index as usize == show.seen.pictures, "picture {} came out of turn", head.index);
-                show.arrived(head.pts_nanos);
-                show.picture(head.pts_nanos);
+        match received {
+            Received::Picture(head) => {
+                ensure!(head.index as usize == playback.seen.pictures, "picture {} arrived out of order", head.index);
+                playback.arrived(head.pts_nanos);
+                playback.picture(head.pts_nanos);
             }
-            Heard::Sound(head) => show.arrived(head.pts_nanos),
-            Heard::Said(ServerMessage::StreamStarted(_)) => {}
-            Heard::Said(ServerMessage::StreamEnded { reason: EndReason::Finished, .. }) => return Ok(show.end()),
-            other => bail!("the stream went wrong: {other:?}"),
+            Received::Sound(head) => playback.arrived(head.pts_nanos),
+            Received::Message(ServerMessage::StreamStarted(_)) => {}
+            Received::Message(ServerMessage::StreamEnded { reason: EndReason::Finished, .. }) => {
+                return Ok(playback.end());
+            }
+            other => bail!("unexpected message during a stream: {other:?}"),
         }
     }
 }
 
-impl Show {
+impl Playback {
     fn new(asked_at: Instant) -> Self {
         Self {
             asked_at,
             zero: None,
             waiting: VecDeque::new(),
-            early: 0,
+            early_pictures: 0,
             last_shown: None,
             first_shown: None,
             seen: Seen::default(),
@@ -100,11 +103,11 @@ impl Show {
         }
     }
 
-    /// A picture came. Those before the clock starts are all in time.
+    /// Records that a picture has arrived. Pictures before the start of the clock are never late.
     fn picture(&mut self, pts_nanos: u64) {
         self.seen.pictures += 1;
         let Some(zero) = self.zero else {
-            self.early += 1;
+            self.early_pictures += 1;
             return;
         };
         let (due, now) = (zero + Duration::from_nanos(pts_nanos), Instant::now());
@@ -118,13 +121,13 @@ impl Show {
         }
     }
 
-    /// When a lot of what waits has had its time.
+    /// When the next credit is due: when [`GRANT_LOT_ITEMS`] waiting items have been shown.
     fn next_lot_at(&self) -> Option<Instant> {
         let pts_nanos = *self.waiting.get(GRANT_LOT_ITEMS - 1)?;
         Some(self.zero? + Duration::from_nanos(pts_nanos))
     }
 
-    /// Counts what has had its time, to be granted again.
+    /// Removes the items that have been shown, and returns how many they are.
     fn take_shown(&mut self) -> u32 {
         let elapsed = self.zero.map(|zero| zero.elapsed()).unwrap_or_default();
         let shown = self.waiting.partition_point(|&pts_nanos| Duration::from_nanos(pts_nanos) <= elapsed);
@@ -133,11 +136,11 @@ impl Show {
     }
 
     fn end(mut self) -> Seen {
-        let spans = self.seen.pictures.saturating_sub(self.early + 1);
+        let spans = self.seen.pictures.saturating_sub(self.early_pictures + 1);
         if let Some((first, last)) = self.first_shown.zip(self.last_shown) {
             self.seen.rate = spans as f64 / last.saturating_duration_since(first).as_secs_f64();
         }
-        // What stood before the clock started counts as standing, too.
+        // Waiting for the clock to start is a gap as well.
         let began = self.zero.map(|zero| zero.saturating_duration_since(self.asked_at)).unwrap_or_default();
         self.seen.longest_gap = self.seen.longest_gap.max(began.saturating_sub(START_SPAN));
         self.seen

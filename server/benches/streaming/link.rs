@@ -1,4 +1,4 @@
-//! A client that costs as little as one can: it reads the heads of items and lets the bytes behind them pass.
+//! A client that costs as little as possible: it decodes only the heads of items and skips their payload.
 
 use std::{net::SocketAddr, ops::Range, time::Instant};
 
@@ -12,52 +12,52 @@ use common::{
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-/// What is read at a time. A message that is no item must fit.
+/// How much is read at a time. Every message except an item must fit.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Numbers of the messages that are items.
+/// Message numbers of the two kinds of items (`docs/PROTOCOL.md`).
 const PICTURE: u8 = 9;
 const SOUND: u8 = 13;
 
-/// Longer than the longest head: seven numbers of at most nine bytes.
+/// More than the longest head needs: seven numbers of at most nine bytes.
 const HEAD_BYTES: usize = 64;
 
-/// Who somebody is.
+/// The RSA key pair of a client.
 pub struct Keys(Identity);
 
 impl Keys {
-    /// Those of everybody who comes alone.
+    /// The keys of a client that is alone on its server.
     pub fn fixed() -> Self {
         Self(test_keys::ada())
     }
 
-    /// New ones: two people online cannot have the same.
+    /// New keys, because two clients that are online cannot have the same.
     pub fn fresh() -> Self {
         Self(Identity::generate(2048))
     }
 }
 
-/// What came, whole.
+/// A message that has arrived completely.
 #[derive(Debug)]
-pub enum Heard {
-    /// A picture.
+pub enum Received {
+    /// The head of a picture.
     Picture(PictureHead),
-    /// Sound.
+    /// The head of a sound packet.
     Sound(SoundHead),
-    /// Anything else.
-    Said(ServerMessage),
+    /// Any other message.
+    Message(ServerMessage),
 }
 
-/// A connection that has joined.
+/// A connection to a server, joined.
 pub struct Link {
     stream: TcpStream,
-    /// What the library held when we joined.
+    /// The server's videos at the time of joining.
     pub videos: Vec<VideoInfo>,
     buffer: Box<[u8]>,
     filled: Range<usize>,
-    /// Bytes of `passing` that have not come yet.
+    /// Bytes of the item `passing` that are still to be skipped.
     to_skip: usize,
-    passing: Option<Heard>,
+    passing: Option<Received>,
 }
 
 impl Link {
@@ -69,14 +69,14 @@ impl Link {
         let mut link = Self { stream, videos: Vec::new(), buffer, filled: 0..0, to_skip: 0, passing: None };
         let client_nonce = [0; 32];
         let software = "bench".to_owned();
-        link.say(&[ClientMessage::Hello {
+        link.send(&[ClientMessage::Hello {
             magic: MAGIC,
             protocol_version: PROTOCOL_VERSION,
             software,
             nonce: client_nonce,
         }])?;
-        let Heard::Said(ServerMessage::Challenge { nonce: server_nonce, .. }) = link.hear().await? else {
-            bail!("no challenge came");
+        let Received::Message(ServerMessage::Challenge { nonce: server_nonce, .. }) = link.receive().await? else {
+            bail!("the server sent no challenge");
         };
         let public_key_der = keys.0.public_key().der();
         let transcript = JoinTranscript {
@@ -88,50 +88,50 @@ impl Link {
             public_key_der,
         };
         let proof = Blob(keys.0.sign(&transcript.to_bytes()));
-        link.say(&[ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof }])?;
-        match link.hear().await? {
-            Heard::Said(ServerMessage::Welcome { library, .. }) => link.videos = library.videos,
-            other => bail!("instead of a welcome came {other:?}"),
+        link.send(&[ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof }])?;
+        match link.receive().await? {
+            Received::Message(ServerMessage::Welcome { library, .. }) => link.videos = library.videos,
+            other => bail!("expected a welcome, received {other:?}"),
         }
         Ok(link)
     }
 
-    /// The one video there is.
+    /// The server's first video; each server in this benchmark has one.
     pub fn video(&self) -> Result<VideoInfo> {
         self.videos.first().cloned().context("the server offers no video")
     }
 
-    /// Starts the triptych of the one video, with so much credit, in one packet. Returns when it was asked for.
+    /// Starts the triptych of the video with a credit of `items`, in one packet. Returns when it was requested.
     pub fn watch(&mut self, stream: StreamId, from: Position, items: u32) -> Result<Instant> {
         let video = self.video()?.id;
         let asked_at = Instant::now();
-        self.say(&[
+        self.send(&[
             ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from }),
             ClientMessage::Grant { stream, epoch: Epoch(0), items },
         ])?;
         Ok(asked_at)
     }
 
-    /// Says something. What we say is small and seldom, so there is always room for it.
-    pub fn say(&mut self, messages: &[ClientMessage]) -> Result<()> {
+    /// Sends messages. They are small and rare, so the socket always has room for them.
+    pub fn send(&mut self, messages: &[ClientMessage]) -> Result<()> {
         let bytes: Vec<u8> = messages.iter().flat_map(|message| encode_client(message).to_vec()).collect();
-        let written = self.stream.try_write(&bytes).context("the server does not read what is said to it")?;
-        ensure!(written == bytes.len(), "the server does not read what is said to it");
+        let written = self.stream.try_write(&bytes).context("the server does not read what is sent to it")?;
+        ensure!(written == bytes.len(), "the server does not read what is sent to it");
         Ok(())
     }
 
-    /// What the server says of itself. Items that come meanwhile are lost.
+    /// The server's statistics. Items that arrive in the meantime are discarded.
     pub async fn statistics(&mut self) -> Result<Statistics> {
-        self.say(&[ClientMessage::AskStatistics])?;
+        self.send(&[ClientMessage::AskStatistics])?;
         loop {
-            if let Heard::Said(ServerMessage::Statistics(statistics)) = self.hear().await? {
+            if let Received::Message(ServerMessage::Statistics(statistics)) = self.receive().await? {
                 return Ok(statistics);
             }
         }
     }
 
-    /// The next thing that concerns a viewer. May be cancelled and called again without losing anything.
-    pub async fn hear(&mut self) -> Result<Heard> {
+    /// The next message that concerns a viewer. Cancel safe.
+    pub async fn receive(&mut self) -> Result<Received> {
         loop {
             let skipped = self.to_skip.min(self.filled.len());
             self.filled.start += skipped;
@@ -140,42 +140,46 @@ impl Link {
                 self.fill().await?;
                 continue;
             }
-            if let Some(heard) = self.passing.take() {
-                return Ok(heard);
+            if let Some(received) = self.passing.take() {
+                return Ok(received);
             }
             match self.take()? {
                 None => self.fill().await?,
-                Some(Heard::Said(ServerMessage::Ping { number })) => self.say(&[ClientMessage::Pong { number }])?,
-                Some(Heard::Said(ServerMessage::Joined { .. } | ServerMessage::Left { .. })) => {}
-                Some(Heard::Said(ServerMessage::Goodbye { reason })) => bail!("the server said goodbye: {reason}"),
-                Some(heard @ Heard::Said(_)) => return Ok(heard),
+                Some(Received::Message(ServerMessage::Ping { number })) => {
+                    self.send(&[ClientMessage::Pong { number }])?
+                }
+                Some(Received::Message(ServerMessage::Joined { .. } | ServerMessage::Left { .. })) => {}
+                Some(Received::Message(ServerMessage::Goodbye { reason })) => {
+                    bail!("the server said goodbye: {reason}")
+                }
+                Some(received @ Received::Message(_)) => return Ok(received),
                 Some(item) => self.passing = Some(item),
             }
         }
     }
 
-    /// The message that begins in the buffer, if enough of it is there: all of it, or the head of an item.
-    fn take(&mut self) -> Result<Option<Heard>> {
+    /// The message at the start of the buffer, if enough of it is there: the head of an item, or all of another message.
+    fn take(&mut self) -> Result<Option<Received>> {
         let held = &self.buffer[self.filled.clone()];
         let Some((prefix, message)) = held.split_first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
         let length = u32::from_be_bytes(*prefix) as usize;
         let is_item = message.first().is_some_and(|number| [PICTURE, SOUND].contains(number));
         if is_item && message.len() >= length.min(HEAD_BYTES) {
-            let heard = read_head(message).context("an item makes no sense")?;
+            let received = read_head(message).context("the head of an item cannot be decoded")?;
             self.to_skip = PREFIX_BYTES + length;
-            return Ok(Some(heard));
+            return Ok(Some(received));
         }
-        ensure!(is_item || PREFIX_BYTES + length <= BUFFER_BYTES, "a message of {length} bytes came");
+        ensure!(is_item || PREFIX_BYTES + length <= BUFFER_BYTES, "the server sent a message of {length} bytes");
         if is_item || message.len() < length {
             return Ok(None);
         }
-        let said = decode_server(&message[..length])?;
+        let message = decode_server(&message[..length])?;
         self.filled.start += PREFIX_BYTES + length;
-        Ok(Some(Heard::Said(said)))
+        Ok(Some(Received::Message(message)))
     }
 
     async fn fill(&mut self) -> Result<()> {
-        // What is left is the beginning of a message, so little that moving it costs nothing.
+        // The rest is the beginning of a message: too little for the move to cost anything.
         self.buffer.copy_within(self.filled.clone(), 0);
         self.filled = 0..self.filled.len();
         let read = self.stream.read(&mut self.buffer[self.filled.end..]).await?;
@@ -185,18 +189,18 @@ impl Link {
     }
 }
 
-/// Reads the fields in front of an item's bytes (`docs/PROTOCOL.md`, sections 3 and 6). The codec would need, and copy,
-/// all of the message.
-fn read_head(mut message: &[u8]) -> Option<Heard> {
+/// Decodes the fields in front of an item's payload (`docs/PROTOCOL.md`, sections 3 and 6). The codec would need the
+/// whole message, and copy it.
+fn read_head(mut message: &[u8]) -> Option<Received> {
     let number = message.split_off_first()?;
     let mut next = || read_number(&mut message);
     let (stream, epoch) = (StreamId(next()?.try_into().ok()?), Epoch(next()?.try_into().ok()?));
     if *number == SOUND {
-        return Some(Heard::Sound(SoundHead { stream, epoch, pts_nanos: next()? }));
+        return Some(Received::Sound(SoundHead { stream, epoch, pts_nanos: next()? }));
     }
     let (index, height) = (next()?.try_into().ok()?, next()?.try_into().ok()?);
     let head = PictureHead { stream, epoch, index, height, pts_nanos: next()?, duration_nanos: next()? };
-    Some(Heard::Picture(head))
+    Some(Received::Picture(head))
 }
 
 fn read_number(bytes: &mut &[u8]) -> Option<u64> {

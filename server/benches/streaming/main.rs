@@ -1,14 +1,14 @@
-//! `make bench`: measures the server from outside, beside bare GStreamer pipelines, and holds it to its bars.
+//! `make bench`: measures the server from outside, compares it with bare GStreamer pipelines, and checks its targets.
 //!
 //! ```text
-//! main ─► clips (makes what is played) ─► rows ─► table
-//!                                          ├─► served   the server as a process of its own
-//!                                          ├─► link     a client that reads as cheaply as it can
-//!                                          ├─► pull     a viewer that takes all it can get
-//!                                          ├─► crowd    many viewers at the video's own speed
-//!                                          └─► bare     the same work without Triptych
+//! main ─► clips (makes the videos) ─► rows ─► table
+//!                                      ├─► served   the server as a separate process
+//!                                      ├─► link     a client that reads as cheaply as possible
+//!                                      ├─► pull     an unthrottled viewer
+//!                                      ├─► crowd    viewers at the video's own speed
+//!                                      └─► bare     the same work without Triptych
 //! ```
-//! All ratios are formed within one run, because the two halves of a run see the same machine.
+//! All ratios are formed within one run, because both of its measurements then see the machine under the same load.
 
 #![allow(unreachable_pub, reason = "a program has no callers outside")]
 #![allow(clippy::let_underscore_must_use, reason = "programs and pipelines that are already gone need not be ended")]
@@ -38,7 +38,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     server: PathBuf,
 
-    /// Where the clips are made; those that are there already are used
+    /// Folder for the clips; clips that are already there are used again
     #[arg(long, value_name = "FOLDER", overrides_with = "folder")]
     folder: PathBuf,
 
@@ -46,15 +46,15 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     clip: Option<PathBuf>,
 
-    /// How often each comparison is made
+    /// Runs of each comparison; the table shows medians
     #[arg(long, default_value_t = 5, overrides_with = "runs")]
     runs: usize,
 
-    /// Viewers at a time
+    /// Viewers at the same time, in row 5
     #[arg(long, default_value_t = 50)]
     viewers: usize,
 
-    /// Only these rows
+    /// Rows to measure
     #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=7)]
     rows: Vec<u32>,
 }
@@ -62,18 +62,18 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    // Whatever is under way is dropped when a signal comes, and the servers with it.
-    let done = tokio::select! {
-        done = measure(args) => done,
-        signal = interrupted() => signal,
+    // A signal drops the measurement that is under way, which stops its servers.
+    let result = tokio::select! {
+        result = measure(args) => result,
+        result = interrupted() => result,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
             #[expect(
                 clippy::disallowed_methods,
-                reason = "returning would wait for a pipeline on a thread of its own"
+                reason = "returning would wait for a pipeline that runs on a blocking thread"
             )]
             std::process::exit(1);
         }
@@ -93,14 +93,14 @@ async fn measure(args: Args) -> Result<()> {
     ensure!(args.runs > 0 && args.viewers > 0, "at least one run and one viewer are needed");
     ensure!(args.server.is_file(), "{:?} is missing; build it with: cargo build --release -p server", args.server);
     if let Some(clip) = &args.clip {
-        ensure!(clip.is_file(), "the film {clip:?} is missing; name another with CLIP=, or none");
+        ensure!(clip.is_file(), "the film {clip:?} is missing; set CLIP to another file, or leave it out");
     }
     video::init()?;
     let wants = |row: u32| args.rows.contains(&row);
     let mut clips = vec![clips::generated(&args.server, &args.folder).await?];
     match &args.clip {
         Some(film) => clips.push(clips::film(&args.server, &args.folder, film).await?),
-        None => eprintln!("no film was named with CLIP=, so only the generated clip is measured"),
+        None => eprintln!("CLIP is not set: only the generated clip is measured"),
     }
     let bench = Bench { server: args.server.clone(), runs: args.runs };
     let mut table = Table::default();
@@ -124,7 +124,7 @@ async fn measure(args: Args) -> Result<()> {
     }
     println!("{table}");
     if args.clip.is_none() {
-        println!("CLIP= was not given: no film was measured.");
+        println!("CLIP was not set: no film was measured.");
     }
     Ok(())
 }

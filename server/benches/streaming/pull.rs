@@ -1,4 +1,4 @@
-//! A viewer that takes all it can get.
+//! An unthrottled viewer: it takes pictures as fast as the server sends them.
 
 use std::time::Instant;
 
@@ -10,43 +10,43 @@ use common::{
 
 use crate::{
     clips::Clip,
-    link::{Heard, Link},
+    link::{Link, Received},
     table::{largest, median, millis},
 };
 
-/// Credit that it gives, and how much of it comes back at a time.
+/// The initial credit, and how many items are granted again at a time.
 const CREDIT: u32 = 64;
 const GRANT_LOT_ITEMS: u32 = 8;
 
-/// A stream that was pulled as fast as it came.
+/// The measurements of an unthrottled stream.
 pub struct Pull {
     asked_at: Instant,
-    /// When each picture was there whole, and the height of its file.
+    /// When each picture had arrived completely, and its height.
     arrivals: Vec<(Instant, u32)>,
 }
 
 impl Pull {
-    /// All of the video.
+    /// Pulls the whole video.
     pub async fn all(link: &mut Link, stream: StreamId, clip: &Clip) -> Result<Self> {
         let pull = Self::some(link, stream, Position::START, usize::MAX).await?;
         let count = pull.arrivals.len();
-        ensure!(count == clip.frames, "{count} pictures came instead of {}", clip.frames);
+        ensure!(count == clip.frames, "{count} pictures arrived instead of {}", clip.frames);
         Ok(pull)
     }
 
-    /// At most so many pictures.
+    /// Pulls at most `at_most` pictures, beginning at `from`.
     pub async fn some(link: &mut Link, stream: StreamId, from: Position, at_most: usize) -> Result<Self> {
         let asked_at = link.watch(stream, from, CREDIT)?;
         let (mut arrivals, mut spent) = (Vec::new(), 0);
         loop {
-            match link.hear().await? {
-                Heard::Picture(head) if head.stream == stream => {
+            match link.receive().await? {
+                Received::Picture(head) if head.stream == stream => {
                     arrivals.push((Instant::now(), head.height));
                     spent += 1;
                 }
-                Heard::Sound(head) if head.stream == stream => spent += 1,
-                Heard::Said(ServerMessage::StreamEnded { stream: ended, reason, .. }) if ended == stream => {
-                    ensure!(reason == EndReason::Finished, "the stream went wrong: {reason:?}");
+                Received::Sound(head) if head.stream == stream => spent += 1,
+                Received::Message(ServerMessage::StreamEnded { stream: ended, reason, .. }) if ended == stream => {
+                    ensure!(reason == EndReason::Finished, "the stream failed: {reason:?}");
                     break;
                 }
                 _ => {}
@@ -55,14 +55,14 @@ impl Pull {
                 break;
             }
             if spent >= GRANT_LOT_ITEMS {
-                link.say(&[ClientMessage::Grant { stream, epoch: Epoch(0), items: spent }])?;
+                link.send(&[ClientMessage::Grant { stream, epoch: Epoch(0), items: spent }])?;
                 spent = 0;
             }
         }
         Ok(Self { asked_at, arrivals })
     }
 
-    /// Frames per second from asking to the last one.
+    /// Frames per second from the request to the last picture.
     pub fn rate(&self) -> f64 {
         let last = self.arrivals.last().map_or(self.asked_at, |&(at, _)| at);
         self.arrivals.len() as f64 / (last - self.asked_at).as_secs_f64()

@@ -1,30 +1,30 @@
-//! The one table that comes out, and medians.
+//! The table of results, and the statistics it needs.
 
 use std::{fmt, time::Duration};
 
-/// One comparison.
+/// One comparison. The strings are printed as they are.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// What was measured.
     pub what: String,
-    /// What it is set beside.
-    pub beside: String,
-    /// What was measured, of both.
+    /// What it is compared with.
+    pub baseline: String,
+    /// The measured values of both, with units.
     pub measured: String,
-    /// The one by the other.
+    /// The first divided by the second, or empty.
     pub ratio: String,
-    /// What is demanded.
-    pub bar: String,
-    /// Whether it is met; `None` where nothing is demanded.
+    /// The required value, or empty.
+    pub target: String,
+    /// Whether the target is met; `None` where there is none.
     pub is_met: Option<bool>,
 }
 
-/// All of them.
+/// All comparisons.
 #[derive(Debug, Default)]
 pub struct Table(Vec<Row>);
 
 impl Table {
-    /// Adds a row, and says so at once: the whole takes minutes.
+    /// Adds a row and prints it to stderr at once, because the whole table takes minutes.
     pub fn add(&mut self, row: Row) {
         eprintln!("  {}: {} {}", row.what, row.measured, row.ratio);
         self.0.push(row);
@@ -38,13 +38,13 @@ impl Row {
             Some(false) => "NO",
             None => "",
         };
-        [&self.what, &self.beside, &self.measured, &self.ratio, &self.bar, met]
+        [&self.what, &self.baseline, &self.measured, &self.ratio, &self.target, met]
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEAD: [&str; 6] = ["what", "beside", "measured", "ratio", "bar", "met"];
+        const HEAD: [&str; 6] = ["what", "baseline", "measured", "ratio", "target", "met"];
         let rows: Vec<_> = self.0.iter().map(Row::cells).collect();
         let width = |at: usize| {
             let cells = rows.iter().map(|cells| cells[at].chars().count());
@@ -58,18 +58,18 @@ impl fmt::Display for Table {
             writeln!(f, "|")
         };
         line(HEAD)?;
-        let rules = widths.map(|width| "-".repeat(width));
-        line(std::array::from_fn(|at| rules[at].as_str()))?;
+        let separators = widths.map(|width| "-".repeat(width));
+        line(std::array::from_fn(|at| separators[at].as_str()))?;
         rows.into_iter().try_for_each(line)
     }
 }
 
-/// The middle one; of an even number the upper of the two. Zero of none.
+/// The median; the upper of the two middle values of an even number, and zero of none.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value below which this part of all lies.
+/// The value below which the fraction `part` (0 to 1) of all values lies; zero of none.
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -78,18 +78,18 @@ pub fn quantile(values: &[f64], part: f64) -> f64 {
     sorted.get(at.min(last)).copied().unwrap_or_default()
 }
 
-/// The largest.
+/// The largest value; zero of none.
 pub fn largest(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
 }
 
-/// A median of ratios, and between what they lay.
+/// The median of ratios, with minimum and maximum in parentheses.
 pub fn spread(ratios: &[f64]) -> String {
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     format!("{:.2} ({least:.2} to {:.2})", median(ratios), largest(ratios))
 }
 
-/// In milliseconds.
+/// A duration in milliseconds.
 pub fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }

@@ -1,4 +1,4 @@
-//! How much flows: rows 1, 2 and 4.
+//! Throughput: rows 1, 2 and 4.
 
 use std::time::Duration;
 
@@ -15,74 +15,74 @@ use crate::{
 };
 
 impl Bench {
-    /// Rows 1, 2 and 4.
+    /// Rows 1, 2 and 4: the rate of an unthrottled viewer, and its longest gap at a splice.
     pub async fn unthrottled(&self, clip: &Clip, table: &mut Table) -> Result<()> {
-        let (mut cold, mut warm, mut bare, mut queued, mut starting) = (vec![], vec![], vec![], vec![], vec![]);
-        let (mut splices, mut usual, mut work, mut bare_work) = (vec![], vec![], vec![], vec![]);
+        let (mut cold, mut warm, mut bare, mut queued, mut without_startup) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut splices, mut median_gaps, mut work, mut bare_work) = (vec![], vec![], vec![], vec![]);
         for _ in 0..self.runs {
-            let (served, mut link) = Served::rested(&self.server, &clip.videos, None).await?;
+            let (served, mut link) = Served::start_idle(&self.server, &clip.videos, None).await?;
             let before = served.processor_seconds()?;
             let pull = Pull::all(&mut link, StreamId(1), clip).await?;
             work.push(served.processor_seconds()? - before);
             cold.push(pull.rate());
             let (splice, median_gap) = pull.gaps();
             splices.push(splice);
-            usual.push(median_gap);
+            median_gaps.push(median_gap);
             warm.push(Pull::all(&mut link, StreamId(2), clip).await?.rate());
             drop((link, served));
             let rate = |took: Duration| clip.frames as f64 / took.as_secs_f64();
-            let idle = bare::nothing(clip.thirds.len()).await?;
+            let startup = bare::startup(clip.thirds.len()).await?;
             let before = bare::processor_seconds()?;
             let plain = bare::thirds(&clip.thirds, &[]).await?;
             bare_work.push(bare::processor_seconds()? - before);
             bare.push(rate(plain));
-            starting.push(rate(plain.saturating_sub(idle)));
+            without_startup.push(rate(plain.saturating_sub(startup)));
             queued.push(rate(bare::thirds(&clip.thirds, &["queue", "!"]).await?));
         }
         let what = |what: &str| format!("{what} ({})", clip.name);
-        let against = |beside: String, others: &[f64], bar: Option<f64>| {
-            let ratios = ratios(&cold, others);
+        let against = |baseline: String, rates: &[f64], target: Option<f64>| {
+            let ratios = ratios(&cold, rates);
             Row {
                 what: what("1 unthrottled, cold"),
-                beside,
-                measured: format!("{:.0} / {:.0} frames/s", median(&cold), median(others)),
+                baseline,
+                measured: format!("{:.0} / {:.0} frames/s", median(&cold), median(rates)),
                 ratio: spread(&ratios),
-                bar: bar.map(|bar| format!(">= {bar}")).unwrap_or_default(),
-                is_met: bar.map(|bar| median(&ratios) >= bar),
+                target: target.map(|target| format!(">= {target}")).unwrap_or_default(),
+                is_met: target.map(|target| median(&ratios) >= target),
             }
         };
-        table.add(against(format!("bare gst-launch, thirds {}", clip.cut), &bare, Some(1.5)));
-        table.add(against("the same less the start of gst-launch".into(), &starting, None));
-        table.add(against("bare with a queue before jpegenc".into(), &queued, None));
+        table.add(against(format!("bare pipeline, thirds {}", clip.cut), &bare, Some(1.5)));
+        table.add(against("the same without the start of gst-launch".into(), &without_startup, None));
+        table.add(against("the same with a queue before jpegenc".into(), &queued, None));
         table.add(Row {
-            what: what("1 processor time for it, all cores"),
-            beside: "bare gst-launch".into(),
+            what: what("1 processor time, all cores"),
+            baseline: "bare pipeline".into(),
             measured: format!("{:.2} / {:.2} s", median(&work), median(&bare_work)),
             ratio: spread(&ratios(&work, &bare_work)),
-            bar: String::new(),
+            target: String::new(),
             is_met: None,
         });
         let speedups = ratios(&warm, &cold);
         table.add(Row {
             what: what("2 unthrottled, warm"),
-            beside: "cold".into(),
+            baseline: "cold".into(),
             measured: format!("{:.0} / {:.0} frames/s", median(&warm), median(&cold)),
             ratio: spread(&speedups),
-            bar: ">= 10".into(),
+            target: ">= 10".into(),
             is_met: Some(median(&speedups) >= 10.0),
         });
         let period_ms = millis(clip.period);
         table.add(Row {
-            what: what("4 longest gap at a splice, cold"),
-            beside: "median gap".into(),
+            what: what("4 longest gap at a splice, unthrottled, cold"),
+            baseline: "median gap".into(),
             measured: format!(
                 "{:.1} (worst run {:.1}) / {:.1} ms",
                 median(&splices),
                 largest(&splices),
-                median(&usual)
+                median(&median_gaps)
             ),
-            ratio: spread(&ratios(&splices, &usual)),
-            bar: format!("<= {period_ms:.1} ms"),
+            ratio: spread(&ratios(&splices, &median_gaps)),
+            target: format!("<= {period_ms:.1} ms"),
             is_met: Some(median(&splices) <= period_ms),
         });
         Ok(())

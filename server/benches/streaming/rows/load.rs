@@ -1,4 +1,4 @@
-//! What a server can bear, and what it takes: rows 5 and 7.
+//! Many viewers, and memory: rows 5 and 7.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use crate::{
     table::{Row, Table, largest, millis},
 };
 
-/// Pictures of each third of the long clip that are pulled when not all of it is.
+/// Pictures of each third of the long clip that are pulled when only an excerpt is.
 const EXCERPT_FRAMES: usize = 1_000;
 
 impl Bench {
-    /// Row 5.
+    /// Row 5: many viewers at the clip's speed.
     pub async fn crowd(&self, clip: &Clip, viewers: usize, table: &mut Table) -> Result<()> {
         eprintln!("making {viewers} keys …");
-        let mut makers = Vec::new();
+        let mut tasks = Vec::new();
         for _ in 0..viewers {
-            makers.push(tokio::task::spawn_blocking(Keys::fresh));
+            tasks.push(tokio::task::spawn_blocking(Keys::fresh));
         }
         let mut keys = Vec::new();
-        for maker in makers {
-            keys.push(maker.await?);
+        for task in tasks {
+            keys.push(task.await?);
         }
-        let (single, one_seconds) = self.watched(clip, &keys[..1]).await?;
+        let (single, single_seconds) = self.watched(clip, &keys[..1]).await?;
         let (all, all_seconds) = self.watched(clip, &keys).await?;
         let worst_rate = all.iter().map(|seen| seen.rate).fold(f64::INFINITY, f64::min);
         let most =
@@ -40,8 +40,8 @@ impl Bench {
         let nominal = 1.0 / clip.period.as_secs_f64();
         let is_whole = all.iter().all(|seen| seen.pictures == clip.frames);
         table.add(Row {
-            what: format!("5 {viewers} viewers at its own speed ({})", clip.name),
-            beside: "one viewer".into(),
+            what: format!("5 {viewers} viewers at the clip's speed ({})", clip.name),
+            baseline: "a single viewer".into(),
             measured: format!(
                 "slowest {worst_rate:.2} / {:.2} frames/s, longest gap {gap_ms:.0} / {:.0} ms, {late} of {} late, by {latest_ms:.0} ms at most",
                 single[0].rate,
@@ -49,29 +49,30 @@ impl Bench {
                 clip.frames * viewers,
             ),
             ratio: format!("{:.3}", worst_rate / single[0].rate),
-            bar: format!(">= {:.1} frames/s each, no gap > 200 ms", nominal * 0.99),
+            target: format!(">= {:.1} frames/s each, no gap > 200 ms", nominal * 0.99),
             is_met: Some(is_whole && worst_rate >= nominal * 0.99 && gap_ms <= 200.0),
         });
         let each = all_seconds / viewers as f64;
         table.add(Row {
-            what: format!("5 processor time of the server for each of {viewers}"),
-            beside: "one viewer, also cold".into(),
-            measured: format!("{each:.3} / {one_seconds:.2} s"),
-            ratio: format!("{:.3}", each / one_seconds),
-            bar: "<= 0.1".into(),
-            is_met: Some(each / one_seconds <= 0.1),
+            what: format!("5 server's processor time per viewer, {viewers} viewers"),
+            baseline: "with a single viewer, also cold".into(),
+            measured: format!("{each:.3} / {single_seconds:.2} s"),
+            ratio: format!("{:.3}", each / single_seconds),
+            target: "<= 0.1".into(),
+            is_met: Some(each / single_seconds <= 0.1),
         });
         Ok(())
     }
 
-    /// How it goes for some viewers at a fresh server, and what processor time the server takes for them.
+    /// Lets one viewer for each key watch the clip at its speed, from a new server. Returns their measurements and the
+    /// server's processor time in seconds.
     async fn watched(&self, clip: &Clip, keys: &[Keys]) -> Result<(Vec<Seen>, f64)> {
         let served = Served::start(&self.server, &clip.videos, None)?;
         let mut links = Vec::new();
         for (number, keys) in keys.iter().enumerate() {
             links.push(served.join(&format!("viewer {number}"), keys).await?);
         }
-        served.rest(&mut links[0]).await?;
+        served.wait_idle(&mut links[0]).await?;
         let before = served.processor_seconds()?;
         let watching: Vec<_> =
             links.into_iter().map(|mut link| tokio::spawn(async move { crowd::watch(&mut link).await })).collect();
@@ -82,30 +83,30 @@ impl Bench {
         Ok((all, served.processor_seconds()? - before))
     }
 
-    /// Row 7.
+    /// Row 7: the peak memory of a long video compared with a short one.
     pub async fn memory(&self, short: &Clip, long: &Clip, table: &mut Table) -> Result<()> {
         for (cache_mib, is_excerpt) in [(64, false), (512, true)] {
             let (short_mib, short_held) = self.peak(short, cache_mib, false).await?;
             let (long_mib, long_held) = self.peak(long, cache_mib, is_excerpt).await?;
-            // The cache is meant to fill up, and the short clip does not fill a large one.
+            // Without the cache, which is meant to fill up; the short clip does not fill a large one.
             let ratio = (long_mib - long_held) / (short_mib - short_held);
             let limit = 200.0 + cache_mib as f64;
             let excerpt = if is_excerpt { format!(", {EXCERPT_FRAMES} frames of each third") } else { String::new() };
             table.add(Row {
                 what: format!("7 peak memory, cache of {cache_mib} MiB ({}{excerpt})", long.name),
-                beside: short.name.clone(),
+                baseline: short.name.clone(),
                 measured: format!("{long_mib:.0} ({long_held:.0} of it cache) / {short_mib:.0} ({short_held:.0}) MiB"),
                 ratio: format!("{ratio:.2} without cache"),
-                bar: format!("<= 1.1, each <= {limit:.0} MiB"),
+                target: format!("<= 1.1, each <= {limit:.0} MiB"),
                 is_met: Some(ratio <= 1.1 && long_mib <= limit && short_mib <= limit),
             });
         }
         Ok(())
     }
 
-    /// The most memory that a server takes for a clip, and how much of the cache is full at the end, in MiB.
+    /// The peak memory of a server that plays a clip, and the size of its cache's contents at the end, both in MiB.
     async fn peak(&self, clip: &Clip, cache_mib: u64, is_excerpt: bool) -> Result<(f64, f64)> {
-        let (served, mut link) = Served::rested(&self.server, &clip.videos, Some(cache_mib)).await?;
+        let (served, mut link) = Served::start_idle(&self.server, &clip.videos, Some(cache_mib)).await?;
         if is_excerpt {
             for third in 0..3 {
                 let from = Position::Picture((third * clip.frames / 3) as u32);

@@ -6,15 +6,15 @@ mod opening;
 
 use std::path::PathBuf;
 
-/// What all rows need.
+/// The settings of all rows.
 pub struct Bench {
-    /// The server's program.
+    /// Path of the server program.
     pub server: PathBuf,
-    /// How often each comparison is made.
+    /// Runs of each comparison.
     pub runs: usize,
 }
 
-/// The ones by the others, pair by pair.
-fn ratios(ones: &[f64], others: &[f64]) -> Vec<f64> {
-    ones.iter().zip(others).map(|(one, other)| one / other).collect()
+/// The ratios of the values of each run.
+fn ratios(values: &[f64], baselines: &[f64]) -> Vec<f64> {
+    values.iter().zip(baselines).map(|(value, baseline)| value / baseline).collect()
 }
