@@ -1,4 +1,4 @@
-//! How long one JPEG takes from bytes to pixels, whole and made smaller.
+//! Measures how long decoding a JPEG takes, at full size and scaled down.
 //!
 //! ```text
 //! cargo run --release -p gui-client --example decode_rate -- PICTURE.jpg …

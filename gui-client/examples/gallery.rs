@@ -42,7 +42,7 @@ impl eframe::App for Gallery {
     }
 }
 
-/// A picture of colours and rings, in which faults of scaling are easy to see.
+/// A picture of colours and rings, in which scaling errors are easy to see.
 fn picture(ctx: &egui::Context) -> egui::TextureHandle {
     let size = [1280, 720];
     let pixels = (0..size[0] * size[1])

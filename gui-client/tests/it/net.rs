@@ -44,7 +44,7 @@ fn one_writes_one_reads_and_one_cannot() {
         assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 2));
     }
 
-    // A text that is too long goes nowhere, and is said so.
+    // A text that is too long is not sent, and the sender is told.
     let recipients = vec![test_keys::bob().public_key().clone()];
     ada.send(NetCommand::Send { draft: DraftId(2), recipients, text: "x".repeat(9000) });
     let reason = ada.wait_for("failure", |event| match event {
@@ -61,7 +61,7 @@ fn one_writes_one_reads_and_one_cannot() {
 }
 
 #[test]
-fn what_is_left_of_an_old_visit_is_not_news_of_the_new_one() {
+fn leftovers_of_an_old_connection_are_not_events_of_the_new_one() {
     let host = Host::start(None, "127.0.0.1:0");
     let data_dir = tempfile::tempdir().unwrap();
     keep(data_dir.path(), "ada", &test_keys::ada());

@@ -36,7 +36,7 @@ fn fill(queue: &mut AudioBuffer, count: usize, rate_hz: u32, now: Instant) -> Ve
 }
 
 #[test]
-fn what_goes_in_comes_out_with_its_time() {
+fn sound_is_played_with_its_timestamps() {
     let now = Instant::now();
     let mut queue = AudioBuffer::default();
     queue.push(AudioChunk::new(1_000_000_000, &pcm(4_800, 16_384)));
@@ -44,7 +44,7 @@ fn what_goes_in_comes_out_with_its_time() {
     queue.open(Duration::from_millis(1_010));
     let out = fill(&mut queue, 960, 48_000, now);
     assert!(out[0] < 0.01 && (out[400] - 0.5).abs() < 0.001, "faded in, then as it is");
-    let heard = queue.heard().expect("something is on its way to the ear");
+    let heard = queue.heard().expect("some sound is still in the device");
     assert_eq!(heard.position(now + Duration::from_millis(60)), Duration::from_millis(1_010));
     assert_eq!(heard.until, Duration::from_millis(1_030));
     // 70 ms are left; then it is dry, and the time does not go on.
@@ -68,7 +68,11 @@ fn a_pause_fades_out_and_loses_nothing() {
     queue.open(Duration::from_millis(40));
     fill(&mut queue, 480, 48_000, now);
     let heard = queue.heard().expect("it goes on");
-    assert_eq!(heard.position, Duration::from_millis(100), "where the device left off, not where the ear did");
+    assert_eq!(
+        heard.position,
+        Duration::from_millis(100),
+        "it resumes at the position of the device, not of the listener"
+    );
     queue.clear();
     assert!(fill(&mut queue, 480, 48_000, now)[300..].iter().all(|&sample| sample == 0.0));
 }
@@ -119,7 +123,7 @@ fn odd_bytes_and_empty_chunks_do_no_harm() {
 }
 
 #[test]
-fn chunks_that_are_done_with_come_back_to_be_freed_outside_the_lock() {
+fn used_chunks_are_returned_to_be_freed_outside_the_lock() {
     let mut queue = AudioBuffer::default();
     let spent = |queue: &mut AudioBuffer| queue.exchange_spent(SpentChunks::with_room()).count();
     for index in 0..10 {
@@ -241,7 +245,7 @@ impl Bench {
         shown
     }
 
-    /// Plays well for a while and gives what was shown.
+    /// Plays for a while without disturbance, and returns the pictures that were shown.
     fn play(&mut self, time: Duration) -> Vec<u32> {
         let end = self.now + time;
         let mut shown = Vec::new();
@@ -310,11 +314,11 @@ fn without_a_device_time_is_the_clock_and_credit_comes_back() {
     let mut bench = Bench::new(Device::Absent);
     let shown = bench.play(Duration::from_secs(4));
     assert!(shown.len() > 95, "{}", shown.len());
-    // One appears: a moment's rest, and the sound is the clock.
+    // A device appears: after a short pause the sound is the clock.
     bench.playout.set_device(Device::Ready, bench.now);
     (bench.under_way, bench.device_due) = (true, bench.now);
     bench.play(Duration::from_secs(1));
-    // And it is unplugged.
+    // The device is unplugged.
     bench.under_way = false;
     bench.playout.set_device(Device::Absent, bench.now);
     let shown = bench.play(Duration::from_secs(2));
@@ -365,7 +369,7 @@ fn when_sound_runs_out_both_wait_until_there_is_enough() {
 }
 
 #[test]
-fn going_elsewhere_shows_exactly_that_picture_also_while_paused() {
+fn seeking_shows_exactly_that_picture_also_while_paused() {
     let mut bench = Bench::new(Device::Ready);
     bench.play(Duration::from_secs(1));
     let (old, old_sound) = (bench.head(bench.next_picture), bench.sound_head(bench.next_chunk));
@@ -391,7 +395,7 @@ fn going_elsewhere_shows_exactly_that_picture_also_while_paused() {
 }
 
 #[test]
-fn the_last_picture_stands_its_time_after_the_sound_has_ended() {
+fn the_last_picture_is_shown_for_its_duration_after_the_sound_has_ended() {
     let mut bench = Bench::new(Device::Ready);
     bench.last_picture = 50;
     let mut shown = bench.play(Duration::from_millis(1_500));

@@ -72,7 +72,7 @@ fn next_due(player: &Player, wake: &WakeSignal) -> PictureHead {
 #[test]
 fn a_jpeg_becomes_rgba_of_its_size_and_colours() {
     for (width, height) in [(426, 240), (427, 239), (17, 5), (1, 1)] {
-        let picture = decode(&halves(width, height), ANY_PLACE).expect("a sound JPEG");
+        let picture = decode(&halves(width, height), ANY_PLACE).expect("a valid JPEG");
         assert_eq!((picture.width, picture.height), (width as usize, height as usize));
         assert_eq!(picture.pixels.len(), (width * height) as usize);
         assert!(near(picture.pixels[picture.pixels.len() - 1], [20, 90, 220]));
@@ -87,7 +87,7 @@ fn a_grey_jpeg_becomes_rgba_too() {
     let mut jpeg = Vec::new();
     let pixels = vec![77u8; 64 * 48];
     JpegEncoder::new(&mut jpeg).encode(&pixels, 64, 48, ExtendedColorType::L8).expect("grey becomes a JPEG");
-    let picture = decode(&jpeg, ANY_PLACE).expect("a sound JPEG");
+    let picture = decode(&jpeg, ANY_PLACE).expect("a valid JPEG");
     assert!(picture.pixels.iter().all(|&pixel| near(pixel, [77, 77, 77])));
 }
 
@@ -103,7 +103,7 @@ fn a_picture_much_larger_than_its_place_is_averaged_but_never_below_its_place() 
         ((10, 5), (80, 45)),
         ((0, 0), (80, 45)),
     ] {
-        let picture = decode(&jpeg, place).expect("a sound JPEG");
+        let picture = decode(&jpeg, place).expect("a valid JPEG");
         assert_eq!((picture.width, picture.height), size, "{place:?}");
         assert_eq!(picture.pixels.len(), size.0 * size.1);
         for row in picture.pixels.chunks_exact(size.0) {
@@ -116,11 +116,11 @@ fn a_picture_much_larger_than_its_place_is_averaged_but_never_below_its_place() 
 fn averaging_takes_every_pixel_of_a_block_and_rounds() {
     // White and black columns in turn: what samples single pixels would come out white or black.
     let picture =
-        decode(&jpeg(512, 64, |x, _| [if x % 2 == 0 { 255 } else { 0 }; 3]), (128, 16)).expect("a sound JPEG");
+        decode(&jpeg(512, 64, |x, _| [if x % 2 == 0 { 255 } else { 0 }; 3]), (128, 16)).expect("a valid JPEG");
     assert_eq!((picture.width, picture.height), (128, 16));
     assert!(picture.pixels.iter().all(|&pixel| near(pixel, [127, 127, 127])));
     for shade in [0, 1, 254, 255] {
-        let picture = decode(&jpeg(480, 480, |_, _| [shade; 3]), (60, 60)).expect("a sound JPEG");
+        let picture = decode(&jpeg(480, 480, |_, _| [shade; 3]), (60, 60)).expect("a valid JPEG");
         assert!(picture.pixels.iter().all(|&pixel| pixel.to_ne_bytes() == [shade, shade, shade, 255]), "{shade}");
     }
 }
@@ -142,7 +142,7 @@ fn damaged_pictures_are_errors_not_panics() {
 #[test]
 fn a_picture_with_more_pixels_than_allowed_is_refused_before_it_takes_memory() {
     let mut huge = halves(64, 64);
-    // Height and width stand at the fifth byte of the frame header (ITU-T T.81, B.2.2).
+    // Height and width are at the fifth byte of the frame header (ITU-T T.81, B.2.2).
     let frame = huge.windows(2).position(|marker| marker == [0xff, 0xc0]).expect("a baseline JPEG has a frame header");
     huge[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xff, 0xff, 0xff]);
     assert!(decode(&huge, ANY_PLACE).is_err());

@@ -60,7 +60,7 @@ impl Bench {
         }
     }
 
-    /// The server sends so many pictures, as far as it has credit.
+    /// The server sends this many pictures, as far as it has credit.
     fn send(&mut self, count: u32) {
         for _ in 0..count {
             if self.credit == 0 {
@@ -72,7 +72,7 @@ impl Bench {
         }
     }
 
-    /// The decoder does all it may.
+    /// Decodes all pictures that may be decoded now.
     fn decode(&mut self) {
         while let Some((head, encoded)) = self.playout.next_job(self.now) {
             self.playout.finish_job(head, Some(encoded), self.now);
@@ -127,7 +127,7 @@ fn only_a_few_pictures_are_decoded_ahead() {
 }
 
 #[test]
-fn a_hiccup_of_the_window_is_made_up_for_without_a_drop() {
+fn after_a_short_delay_of_the_window_no_picture_is_dropped() {
     let mut bench = Bench::new();
     bench.send(8);
     bench.decode();
@@ -141,7 +141,7 @@ fn a_hiccup_of_the_window_is_made_up_for_without_a_drop() {
 }
 
 #[test]
-fn after_a_long_hiccup_late_pictures_are_dropped_and_counted_by_cause() {
+fn after_a_long_delay_of_the_window_late_pictures_are_dropped_and_counted_by_cause() {
     let mut bench = Bench::new();
     bench.send(20);
     bench.decode();
@@ -156,7 +156,7 @@ fn after_a_long_hiccup_late_pictures_are_dropped_and_counted_by_cause() {
 }
 
 #[test]
-fn when_the_server_starves_us_the_clock_waits_and_nothing_is_dropped() {
+fn when_pictures_run_out_the_clock_stops_and_none_is_dropped() {
     let mut bench = Bench::new();
     bench.send(3);
     bench.decode();
@@ -168,11 +168,11 @@ fn when_the_server_starves_us_the_clock_waits_and_nothing_is_dropped() {
     assert_eq!(bench.shown(), None);
     assert_eq!(bench.playout.hold(bench.now), Some(Hold::Source));
     assert_eq!(bench.playout.next_due(bench.now), None, "a window at rest is not woken");
-    assert_eq!(bench.playout.position(bench.now), Some(FRAME * 3), "the time stands still");
+    assert_eq!(bench.playout.position(bench.now), Some(FRAME * 3), "the clock is stopped");
     bench.pass(Duration::from_secs(5));
     bench.send(2);
     bench.decode();
-    assert_eq!(bench.playout.hold(bench.now), Some(Hold::Source), "two pictures are not worth going on for");
+    assert_eq!(bench.playout.hold(bench.now), Some(Hold::Source), "two pictures are too few to resume");
     bench.send(8);
     bench.decode();
     assert_eq!(bench.playout.hold(bench.now), None);
@@ -222,7 +222,7 @@ fn a_slow_decoder_drops_before_decoding_and_always_gets_on() {
 }
 
 #[test]
-fn the_end_is_when_the_last_picture_has_stood_its_time() {
+fn the_stream_ends_when_the_last_picture_has_been_shown_for_its_duration() {
     let mut bench = Bench::new();
     bench.send(2);
     bench.decode();
@@ -268,7 +268,7 @@ fn an_empty_stream_ends_at_once() {
 }
 
 #[test]
-fn strangers_surplus_and_broken_pictures_are_counted() {
+fn stale_surplus_and_broken_pictures_are_counted() {
     let mut bench = Bench::new();
     let stranger = PictureHead { stream: StreamId(2), ..head(0) };
     assert_eq!(bench.playout.arrive(stranger, 0, bench.now), Arrival::Stale);
@@ -347,7 +347,7 @@ proptest! {
             }
             prop_assert!(bench.credit <= WINDOW_ITEMS);
         }
-        // Then all goes well, and the stream must come to its end.
+        // From here on nothing goes wrong, and the stream must reach its end.
         bench.playout.source_ended(STREAM, Epoch(0), bench.now);
         for _ in 0..2_000 {
             bench.decode();
@@ -368,7 +368,7 @@ proptest! {
     /// A server that keeps up and a decoder that keeps up: every picture is shown, each within a timer's rounding of
     /// its time, whatever the frame rate.
     #[test]
-    fn in_good_times_every_picture_is_shown_at_its_time(frame_micros in 8_000u64..100_000, jitter_micros in 0u64..3_000) {
+    fn undelayed_pictures_are_shown_at_their_times(frame_micros in 8_000u64..100_000, jitter_micros in 0u64..3_000) {
         let mut bench = Bench::new();
         let start = bench.now;
         let head = |index: u32| PictureHead {

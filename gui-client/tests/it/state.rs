@@ -154,7 +154,7 @@ fn the_first_failure_waits_for_the_person() {
 }
 
 #[test]
-fn a_broken_link_is_tried_again_with_growing_delays() {
+fn a_lost_connection_is_retried_with_growing_delays() {
     let mut state = joined();
     let start = Instant::now();
     let mut now = 0.0;
@@ -190,11 +190,11 @@ fn reconnect_now_does_not_wait() {
     let now = moment();
     state.apply(NetEvent::Offline(lost()), now);
     let delay = Duration::from_secs(1);
-    assert_eq!(state.next_tick(), Some(now.instant + delay), "impatience does not make the waits longer");
+    assert_eq!(state.next_tick(), Some(now.instant + delay), "reconnecting by hand does not make the delays longer");
 }
 
 #[test]
-fn the_own_ghost_at_the_server_is_outlasted_before_another_name_is_offered() {
+fn a_stale_own_connection_is_waited_out_before_another_name_is_offered() {
     let mut state = joined();
     let start = Instant::now();
     state.apply(NetEvent::Offline(lost()), at(0.0, start));
@@ -231,7 +231,7 @@ fn choosing_a_person_opens_the_conversation_also_from_the_wire() {
 }
 
 #[test]
-fn a_refusal_after_a_break_that_waiting_will_not_mend_is_not_retried() {
+fn a_permanent_refusal_after_a_lost_connection_is_not_retried() {
     let mut state = joined();
     let refused = |code| Offline::Refused { code, message: "No.".into(), suggestion: None };
     state.apply(NetEvent::Offline(refused(RefusalCode::BadKey)), moment());
@@ -323,7 +323,7 @@ fn a_failed_message_says_why_and_can_be_sent_again() {
 }
 
 #[test]
-fn what_was_under_way_when_the_link_broke_is_marked() {
+fn messages_pending_when_the_connection_is_lost_are_marked() {
     let mut state = joined();
     say(&mut state, bob_peer(), "arrived", 1, 0);
     let sent = write(&mut state, bob_peer(), "sent");

@@ -100,7 +100,7 @@ fn the_player_goes_from_opening_to_the_end() {
 }
 
 #[test]
-fn news_of_another_stream_changes_nothing() {
+fn events_of_another_stream_change_nothing() {
     let mut state = joined();
     let old = scenes::watch(&mut state, 1);
     let stream = scenes::watch(&mut state, 2);
@@ -116,7 +116,7 @@ fn news_of_another_stream_changes_nothing() {
 }
 
 #[test]
-fn a_stream_that_fails_or_loses_its_link_says_so() {
+fn a_stream_that_fails_or_loses_its_connection_says_so() {
     let failed = scenes::scene("failed").player.showing.map(|showing| showing.stage);
     assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
     let mut state = scenes::playing();
@@ -137,7 +137,7 @@ fn pausing_and_going_on_are_at_once() {
 }
 
 #[test]
-fn going_elsewhere_is_a_new_epoch_that_the_network_hears_of_first() {
+fn a_seek_is_a_new_epoch_and_goes_to_the_network_first() {
     let mut state = scenes::playing();
     let stream = showing(&state).stream;
     state.handle(Action::TogglePause, moment());
@@ -168,7 +168,7 @@ fn a_drag_asks_as_fast_as_pictures_come_and_ends_where_it_ends() {
     }
     assert!(asked == [seek(stream, 1, Position::Time(SECOND))], "one is under way");
     let next = commands(arrived(&mut state, 25, now));
-    assert!(next == [seek(stream, 2, Position::Time(9 * SECOND))], "then the last that was wished for");
+    assert!(next == [seek(stream, 2, Position::Time(9 * SECOND))], "then the last one that was requested");
     assert!(arrived(&mut state, 225, now).is_empty());
     // A server that does not answer delays the next seek only for a short time.
     state.handle(Action::SeekTo(SECOND), now);

@@ -101,7 +101,7 @@ fn the_resolution_menu_offers_what_the_video_has() {
 }
 
 #[test]
-fn keys_steer_the_video_when_nothing_else_has_the_focus() {
+fn keys_control_the_video_when_nothing_else_has_the_focus() {
     let mut harness = show("playing");
     for key in [Key::Space, Key::M, Key::ArrowDown, Key::ArrowUp, Key::Comma, Key::End, Key::Home, Key::ArrowLeft] {
         press(&mut harness, Modifiers::NONE, key);

@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 #[test]
-fn enter_connects_with_the_form_as_it_stands() {
+fn enter_connects_with_the_form_as_it_is() {
     let mut harness = show("connect");
     assert!(harness.get_by_label("Your name").is_focused(), "the field that is most often changed");
     press(&mut harness, Modifiers::NONE, Key::Enter);
@@ -113,7 +113,7 @@ fn enter_with_nothing_written_sends_nothing_and_adds_no_line() {
 }
 
 #[test]
-fn everyone_stands_first_and_counts_what_is_unread() {
+fn everyone_is_listed_first_and_counts_what_is_unread() {
     let mut harness = show("chat");
     harness.get_by_label("Everyone, 1 unread").click();
     harness.run();
@@ -390,7 +390,7 @@ fn only_the_visible_rows_of_a_long_library_are_laid_out() {
     assert!((5..=30).contains(&rows(&harness)), "{} rows", rows(&harness));
 }
 
-/// A conversation with Bob of so many messages, scrolled up by `points` from its end.
+/// A conversation with Bob of this many messages, scrolled up by `points` from its end.
 fn scrolled_up(count: u64, points: f32) -> Harness<'static, Window> {
     let mut state = scenes::joined();
     state.handle(Action::Select(Peer::Person(bob().id())), moment());

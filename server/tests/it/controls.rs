@@ -83,7 +83,7 @@ impl Watcher {
     }
 }
 
-/// File of a frame in the triptych.
+/// The file that a frame of the triptych comes from.
 fn file_of(frame: u32) -> u32 {
     frame / (FRAMES / 3)
 }
@@ -107,7 +107,7 @@ async fn seeking_shows_exactly_the_frame_asked_for_forwards_and_back() {
 }
 
 #[tokio::test]
-async fn a_time_means_the_picture_shown_then() {
+async fn seeking_to_a_time_shows_the_picture_of_that_time() {
     let mut watcher = Watcher::start(Quality::Only(720), Position::Time(10 * PERIOD_NANOS + 1)).await;
     watcher.grant(1).await;
     assert_eq!(watcher.picture().await, (10, 10, 1));
@@ -145,10 +145,10 @@ async fn another_quality_continues_at_the_same_frame() {
 }
 
 #[tokio::test]
-async fn a_quality_that_is_not_there_leaves_a_stream_that_can_be_moved_replaced_and_stopped() {
+async fn after_a_missing_quality_a_stream_can_still_be_sought_replaced_and_stopped() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     let (mut bob, _) = TestClient::join(watcher.server.address, "bob", &test_keys::bob()).await;
-    // Each of these asks a viewer that was halted already to halt.
+    // Each of these stops a viewer that has stopped already.
     for _ in 0..2 {
         watcher.set_quality(Quality::Only(480), 0).await;
         assert_eq!(watcher.failed_epoch().await, watcher.epoch);
@@ -231,7 +231,7 @@ async fn a_stream_that_finished_can_be_sought_until_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn many_seeks_at_once_end_at_the_last() {
+async fn of_many_seeks_at_once_the_last_one_counts() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     for frame in (0..FRAMES).chain((0..FRAMES).rev()).chain([33]) {
         watcher.seek(Position::Picture(frame)).await;
@@ -241,7 +241,7 @@ async fn many_seeks_at_once_end_at_the_last() {
 }
 
 #[tokio::test]
-async fn epochs_grow_or_the_client_is_refused() {
+async fn a_client_whose_epochs_do_not_grow_is_refused() {
     let mut watcher = Watcher::start(Quality::Triptych, Position::START).await;
     watcher
         .client

@@ -54,7 +54,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Two seconds with sound, in colours that have to be converted and a shape that no height divides evenly.
+/// Writes two seconds with sound, in colours that have to be converted and a size that no height divides evenly.
 fn film(path: &Path) {
     let description = "matroskamux name=mux ! filesink name=sink \
         videotestsrc num-buffers=50 ! video/x-raw,width=322,height=180,framerate=25/1,colorimetry=bt709 ! x264enc ! queue ! mux. \
@@ -63,7 +63,7 @@ fn film(path: &Path) {
 }
 
 #[test]
-fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
+fn all_variants_have_all_frames_and_the_sound_and_need_no_conversion() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file = elsewhere.path().join("My film.mkv");
     film(&file);
@@ -88,7 +88,7 @@ fn all_variants_have_the_frames_the_sound_and_need_no_conversion() {
 fn of_several_sound_tracks_the_first_that_can_be_decoded_is_taken() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file = elsewhere.path().join("Two.mkv");
-    // In different codings, so that the decoder of one cannot decode the other.
+    // In different codecs, so that the decoder of one cannot decode the other.
     let description = "matroskamux name=mux ! filesink name=sink \
         videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
         audiotestsrc num-buffers=100 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux. \
@@ -105,7 +105,7 @@ fn of_several_sound_tracks_the_first_that_can_be_decoded_is_taken() {
 async fn every_frame_arrives_once_at_its_time() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file = elsewhere.path().join("Counted.mkv");
-    // At 50 frames/s and with two periods in turn.
+    // At 50 frames/s, and with frames of varying length.
     let clips = [("Steady", Clip::new(0, 61, 50)), ("Varied", Clip::new(0, 60, 25).timed(&[20, 70, 30]))];
     for (title, clip) in clips {
         clip.clone().encoder(crate::support::clips::H264, "matroskamux").write(&file);
@@ -123,7 +123,7 @@ async fn every_frame_arrives_once_at_its_time() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
+fn a_failed_import_prints_one_line_and_leaves_no_file() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let place = |name: &str| elsewhere.path().join(name);
     fs::write(place("text.mp4"), "no video").unwrap();
@@ -145,7 +145,7 @@ fn what_cannot_be_imported_is_one_line_and_leaves_nothing() {
 }
 
 #[test]
-fn the_sample_is_as_good_as_an_import() {
+fn the_sample_is_complete_and_needs_no_conversion() {
     let folder = tempdir().unwrap();
     let made = triptych(folder.path(), &["sample"]);
     assert!(made.status.success(), "{made:?}");
@@ -185,7 +185,7 @@ fn a_title_is_replaced_only_when_told_so_and_then_as_a_whole() {
 }
 
 #[test]
-fn an_interrupted_import_leaves_nothing_and_a_killed_one_is_cleared_away() {
+fn an_interrupted_import_leaves_no_file_and_the_next_one_removes_the_files_of_a_killed_one() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file: PathBuf = elsewhere.path().join("Long.mp4");
     Clip { size: (640, 360), ..Clip::new(0, 1500, 25) }.write(&file);

@@ -1,4 +1,4 @@
-//! The video folder while the server runs: what is put in, replaced and taken out reaches everybody.
+//! The video folder while the server runs: added, replaced and removed files are announced to every client.
 
 use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ impl LiveLibrary {
         Self { changes: library.changes(), library, _watcher: watcher }
     }
 
-    /// Waits until the listing is as wanted.
+    /// Waits until `is_wanted` accepts the listing, and returns it.
     async fn until(&mut self, what: &str, is_wanted: impl Fn(&Library) -> bool) -> Library {
         loop {
             let listing = self.library.listing();
@@ -52,7 +52,7 @@ impl LiveLibrary {
     }
 }
 
-/// A clip that is complete at once.
+/// Writes a clip and moves it into place, so that it is complete at once.
 fn place(clip: &Clip, folder: &Path, name: &str) {
     let unfinished = folder.join(".unfinished");
     clip.write(&unfinished);
@@ -78,7 +78,7 @@ async fn library_with(client: &mut TestClient, wanted: &[&str]) -> Library {
 }
 
 #[tokio::test]
-async fn what_is_put_in_and_taken_out_reaches_every_client() {
+async fn added_and_removed_files_are_announced_to_every_client() {
     let folder = tempdir().unwrap();
     let server = TestServer::start_with(folder.path()).await;
     let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
@@ -90,7 +90,7 @@ async fn what_is_put_in_and_taken_out_reaches_every_client() {
     assert_eq!(library_with(&mut bob, &["New"]).await, library);
     assert_eq!(library.videos[0].variants.len(), 1);
     let (mut eve, welcome) = TestClient::join(server.address, "eve", &test_keys::eve()).await;
-    assert_eq!(welcome.library, library, "newcomers get what the others have");
+    assert_eq!(welcome.library, library, "a new client gets the same library");
 
     fs::remove_file(folder.path().join("New_240p.mp4")).unwrap();
     for client in [&mut ada, &mut bob, &mut eve] {
@@ -100,7 +100,7 @@ async fn what_is_put_in_and_taken_out_reaches_every_client() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_still_copied_is_offered_when_it_is_complete() {
+async fn a_file_that_is_being_copied_is_offered_when_it_is_complete() {
     let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let whole = elsewhere.path().join("whole");
     Clip::new(0, 50, 25).write(&whole);
@@ -108,10 +108,10 @@ async fn a_file_that_is_still_copied_is_offered_when_it_is_complete() {
     let mut live = LiveLibrary::new(folder.path());
     let mut copy = fs::File::create(folder.path().join("Slow_240p.mp4")).unwrap();
     let (head, tail) = bytes.split_at(bytes.len() / 2);
-    // Byte by byte until it is noticed that it grows.
+    // Byte by byte until the watcher notices that the file grows.
     let mut pieces = head.iter();
     while live.library.listing().skipped.is_empty() {
-        copy.write_all(&[*pieces.next().expect("it is noticed in time")]).unwrap();
+        copy.write_all(&[*pieces.next().expect("the watcher notices the growing file in time")]).unwrap();
         let _ = timeout(Duration::from_millis(50), live.changes.changed()).await;
     }
     let listing = live.library.listing();
@@ -140,16 +140,16 @@ async fn a_replaced_file_keeps_the_id_and_never_leaves_the_list() {
     place(&Clip::new(1, 12, 25), folder.path(), "A_240p.mp4");
     let old = before.videos[0].fingerprint;
     let after = live.until("it is another one", |listing| listing.videos[0].fingerprint != old).await;
-    assert_eq!(*live.changes.borrow_and_update(), 1, "one change and not two");
+    assert_eq!(*live.changes.borrow_and_update(), 1, "one change is announced, not two");
     assert_eq!((after.videos[0].id, after.videos[0].variants[0].frame_count), (before.videos[0].id, 12));
     assert_eq!(after.videos[1], before.videos[1]);
-    assert_eq!(held[0].info, before.videos[0], "who holds the old one still has it");
+    assert_eq!(held[0].info, before.videos[0], "a reference to the old video keeps it");
     let untouched = live.library.video(before.videos[1].id).unwrap();
-    assert!(Arc::ptr_eq(&untouched, &held[1]), "what did not change is the same");
+    assert!(Arc::ptr_eq(&untouched, &held[1]), "the video that did not change is not rebuilt");
 }
 
 #[tokio::test]
-async fn files_that_come_together_are_announced_together() {
+async fn files_that_appear_together_are_announced_together() {
     let folder = tempdir().unwrap();
     let mut live = LiveLibrary::new(folder.path());
     let made = ["A_240p.mp4", "A_720p.mp4", "A_1440p.mp4"];
@@ -160,11 +160,11 @@ async fn files_that_come_together_are_announced_together() {
         fs::rename(folder.path().join(format!(".{name}")), folder.path().join(name)).unwrap();
     }
     let listing = live.until("it is offered", |listing| !listing.videos.is_empty()).await;
-    assert_eq!(only(&listing).variants.len(), 3, "nobody sees a third of it first");
+    assert_eq!(only(&listing).variants.len(), 3, "no listing has only some of the variants");
 }
 
 #[tokio::test]
-async fn the_fingerprint_is_that_of_the_files() {
+async fn the_fingerprint_depends_only_on_the_files() {
     let folder = tempdir().unwrap();
     place(&Clip::new(0, 9, 25), folder.path(), "A_240p.mp4");
     let mut live = LiveLibrary::new(folder.path());
@@ -179,7 +179,7 @@ async fn the_fingerprint_is_that_of_the_files() {
 }
 
 #[tokio::test]
-async fn a_folder_that_goes_and_comes_back_is_found_again() {
+async fn a_folder_that_is_moved_away_and_back_is_found_again() {
     let outer: TempDir = tempdir().unwrap();
     let (folder, aside) = (outer.path().join("videos"), outer.path().join("aside"));
     fs::create_dir(&folder).unwrap();

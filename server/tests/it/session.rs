@@ -104,10 +104,10 @@ async fn a_name_in_use_is_refused_with_a_free_one_and_the_connection_stays() {
     let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let mut second = TestClient::connect(server.address).await;
     let nonce = second.greet().await;
-    for wished in ["ada", "ADA"] {
-        second.send(&join_message(wished, &test_keys::bob(), nonce)).await;
+    for requested in ["ada", "ADA"] {
+        second.send(&join_message(requested, &test_keys::bob(), nonce)).await;
         let ServerMessage::Refused { code, suggestion, .. } = second.next().await else { panic!() };
-        assert_eq!((code, suggestion), (RefusalCode::NameInUse, Some(name(&format!("{wished}-2")))));
+        assert_eq!((code, suggestion), (RefusalCode::NameInUse, Some(name(&format!("{requested}-2")))));
     }
     second.send(&join_message("a\u{202e}b", &test_keys::bob(), nonce)).await;
     let ServerMessage::Refused { code, message, .. } = second.next().await else { panic!() };
@@ -140,7 +140,7 @@ async fn a_client_that_cannot_prove_its_key_is_refused() {
 }
 
 #[tokio::test]
-async fn one_key_does_not_get_two_names() {
+async fn one_key_cannot_join_under_two_names() {
     let server = TestServer::start().await;
     let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let mut second = TestClient::connect(server.address).await;
@@ -182,7 +182,7 @@ async fn clients_that_break_the_protocol_are_refused_and_others_are_not_disturbe
         assert_eq!(code, RefusalCode::Malformed, "{what}: {message}");
     }
 
-    // Hang-ups: at once, in the middle of a frame, in the middle of a length.
+    // Connections that close: at once, in the middle of a frame, in the middle of a length.
     for bytes in [&b""[..], b"\x00\x00\x00\x30half", b"\x00\x00"] {
         let mut client = TestClient::connect(server.address).await;
         client.send_bytes(bytes).await;
@@ -237,7 +237,7 @@ async fn watching_a_video_that_does_not_exist_fails_with_a_reason() {
 async fn a_server_that_stops_says_goodbye() {
     let server = TestServer::start().await;
     let (mut ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
-    // A client that has connected and sends nothing must not hold it up.
+    // A client that has connected and sends nothing must not delay the shutdown.
     let _silent = TestClient::connect(server.address).await;
     server.stop().await;
     assert_eq!(ada.next().await, ServerMessage::Goodbye { reason: SERVER_STOPPED.to_owned() });

@@ -200,7 +200,7 @@ async fn a_client_that_takes_eight_seconds_for_one_message_is_expelled() {
     assert_eq!(begun.elapsed().as_secs(), 8);
 }
 
-/// Enters `count` people who never read. Their keys are Ada's with another modulus, so no private key exists for them.
+/// Joins `count` clients that never read. Their keys are Ada's with another modulus, so no private key exists for them.
 fn crowd(sessions: &Sessions, count: usize) -> Vec<triptych_server::hub::Membership> {
     let der = test_keys::ada().public_key().der().to_vec();
     let member = |number: usize| {

@@ -1,5 +1,5 @@
-//! Sound over TCP: it begins and ends with the pictures, has no gap, and each beep is heard when its picture is seen,
-//! after splices and seeks too.
+//! Sound over TCP: it begins and ends with the pictures, has no gap, and each beep comes with its picture, after splices
+//! and seeks too.
 
 use std::{fs, path::Path};
 
@@ -18,8 +18,8 @@ use crate::support::{client::TestClient, clips::run, server::TestServer};
 
 const STREAM: StreamId = StreamId(1);
 
-/// Bytes of one moment of two channels.
-const MOMENT_BYTES: usize = 4;
+/// Bytes of one audio frame (two channels).
+const AUDIO_FRAME_BYTES: usize = 4;
 
 const WAV_RATE_HZ: u32 = 44_100;
 
@@ -58,15 +58,15 @@ fn write_wav(path: &Path, millis: u32) {
     fs::write(path, bytes).unwrap();
 }
 
-/// What came of a stream: pictures as times, sound as pieces.
+/// What a stream has sent: the times of its pictures, and its sound chunks.
 #[derive(Default)]
-struct Heard {
+struct Received {
     picture_nanos: Vec<u64>,
     sound: Vec<(u64, Vec<u8>)>,
 }
 
-impl Heard {
-    /// Where the beeps begin, in seconds of the stream. The sound is checked to be without gaps on the way.
+impl Received {
+    /// The start times of the beeps, in seconds. Asserts that the sound has no gaps.
     fn beeps(&self) -> Vec<f64> {
         let rate = f64::from(SOUND_RATE_HZ);
         let first = self.sound[0].0 as f64 / 1e9;
@@ -74,9 +74,9 @@ impl Heard {
         for (pts_nanos, pcm) in &self.sound {
             let due = (first + samples.len() as f64 / rate) * 1e9;
             assert!((*pts_nanos as f64 - due).abs() < 2.0, "a gap or an overlap at {pts_nanos} ns, due {due}");
-            assert!(pcm.len() % MOMENT_BYTES == 0 && !pcm.is_empty());
-            let left = |moment: &[u8]| i16::from_le_bytes([moment[0], moment[1]]);
-            samples.extend(pcm.chunks(MOMENT_BYTES).map(left));
+            assert!(pcm.len() % AUDIO_FRAME_BYTES == 0 && !pcm.is_empty());
+            let left = |frame: &[u8]| i16::from_le_bytes([frame[0], frame[1]]);
+            samples.extend(pcm.chunks(AUDIO_FRAME_BYTES).map(left));
         }
         let (mut beeps, mut last_loud) = (Vec::new(), None);
         for (place, sample) in samples.iter().enumerate() {
@@ -91,9 +91,9 @@ impl Heard {
     }
 }
 
-/// Plays a stretch to its end.
-async fn hear(client: &mut TestClient, epoch: Epoch) -> Heard {
-    let mut heard = Heard::default();
+/// Plays an epoch to the end of the stream.
+async fn play_to_end(client: &mut TestClient, epoch: Epoch) -> Received {
+    let mut received = Received::default();
     let mut last_nanos = 0;
     client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 64 }).await;
     loop {
@@ -102,18 +102,18 @@ async fn hear(client: &mut TestClient, epoch: Epoch) -> Heard {
             ServerMessage::Picture { head, .. } if head.epoch == epoch => {
                 assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
                 last_nanos = head.pts_nanos;
-                heard.picture_nanos.push(head.pts_nanos);
+                received.picture_nanos.push(head.pts_nanos);
                 client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 1 }).await;
             }
             ServerMessage::Sound { head, pcm } if head.epoch == epoch => {
                 assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
                 assert!(pcm.0.len() as u64 <= SOUND_CHUNK_NANOS * 192 / 1_000_000);
                 last_nanos = head.pts_nanos;
-                heard.sound.push((head.pts_nanos, pcm.0));
+                received.sound.push((head.pts_nanos, pcm.0));
                 client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 1 }).await;
             }
             ServerMessage::Picture { .. } | ServerMessage::Sound { .. } => {}
-            ServerMessage::StreamEnded { reason: EndReason::Finished, .. } => return heard,
+            ServerMessage::StreamEnded { reason: EndReason::Finished, .. } => return received,
             other => panic!("neither item nor end but {other:?}"),
         }
     }
@@ -126,7 +126,7 @@ async fn start(folder: &Path) -> (TestServer, TestClient, VideoInfo) {
     (server, client, welcome.library.videos[0].clone())
 }
 
-/// Every beep at its second, to 5 ms, and late by what the file itself says.
+/// Asserts that every beep is within 5 ms of its second plus `late`, the encoder's own delay in seconds.
 fn assert_on_the_second(beeps: &[f64], expected: &[u32], late: f64, what: &str) {
     assert_eq!(beeps.len(), expected.len(), "{what}: {beeps:?}");
     for (beep, &second) in beeps.iter().zip(expected) {
@@ -135,8 +135,8 @@ fn assert_on_the_second(beeps: &[f64], expected: &[u32], late: f64, what: &str) 
 }
 
 #[tokio::test]
-async fn beeps_are_where_they_belong_from_the_start_and_after_seeks() {
-    // These encoders of AAC and MP3 begin with a pause for which the file has no word, so every player plays it.
+async fn beeps_are_on_time_from_the_start_and_after_seeks() {
+    // These AAC and MP3 encoders begin with silence that the file does not declare, so every player plays it.
     for (name, sound, late, video, mux) in [
         ("opus.mkv", "opusenc", 0.0, "x264enc key-int-max=25", "matroskamux"),
         ("flac.mkv", "flacenc", 0.0, "x264enc key-int-max=999 bframes=2", "matroskamux"),
@@ -155,26 +155,26 @@ async fn beeps_are_where_they_belong_from_the_start_and_after_seeks() {
         assert!(video.has_sound);
         let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
         client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
-        let heard = hear(&mut client, Epoch(0)).await;
-        assert_eq!(heard.picture_nanos.len(), 150, "{name}");
-        assert_eq!(heard.sound[0].0, heard.picture_nanos[0]);
-        let (last_nanos, pcm) = heard.sound.last().unwrap();
-        let end_nanos = last_nanos + (pcm.len() / MOMENT_BYTES) as u64 * 1_000_000_000 / u64::from(SOUND_RATE_HZ);
+        let received = play_to_end(&mut client, Epoch(0)).await;
+        assert_eq!(received.picture_nanos.len(), 150, "{name}");
+        assert_eq!(received.sound[0].0, received.picture_nanos[0]);
+        let (last_nanos, pcm) = received.sound.last().unwrap();
+        let end_nanos = last_nanos + (pcm.len() / AUDIO_FRAME_BYTES) as u64 * 1_000_000_000 / u64::from(SOUND_RATE_HZ);
         assert!(end_nanos.abs_diff(6_000_000_000) < 50_000_000, "{name}: {end_nanos}");
-        assert_on_the_second(&heard.beeps(), &[0, 1, 2, 3, 4, 5], late, name);
+        assert_on_the_second(&received.beeps(), &[0, 1, 2, 3, 4, 5], late, name);
 
         for (epoch, frame, expected) in [(1, 60, &[3, 4, 5][..]), (2, 10, &[1, 2, 3, 4, 5]), (3, 100, &[4, 5])] {
             let to = Position::Picture(frame);
             client.send(&ClientMessage::Seek(SeekRequest { stream: STREAM, epoch: Epoch(epoch), to })).await;
-            let heard = hear(&mut client, Epoch(epoch)).await;
-            assert_eq!(heard.sound[0].0, heard.picture_nanos[0], "{name}");
-            assert_on_the_second(&heard.beeps(), expected, late, &format!("{name} from picture {frame}"));
+            let received = play_to_end(&mut client, Epoch(epoch)).await;
+            assert_eq!(received.sound[0].0, received.picture_nanos[0], "{name}");
+            assert_on_the_second(&received.beeps(), expected, late, &format!("{name} from picture {frame}"));
         }
     }
 }
 
 #[tokio::test]
-async fn sound_of_one_file_serves_all_and_a_video_without_has_none() {
+async fn the_sound_of_one_file_serves_all_variants_and_a_silent_video_has_none() {
     let folder = tempdir().unwrap();
     write_beeping(&folder.path().join("clip_240p.mkv"), 3, 3000, "opusenc", "x264enc key-int-max=25", "matroskamux");
     let silent = "videotestsrc num-buffers=75 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! matroskamux \
@@ -184,7 +184,12 @@ async fn sound_of_one_file_serves_all_and_a_video_without_has_none() {
     let (_server, mut client, video) = start(folder.path()).await;
     let (quality, from) = (Quality::Only(720), Position::START);
     client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video: video.id, quality, from })).await;
-    assert_on_the_second(&hear(&mut client, Epoch(0)).await.beeps(), &[0, 1, 2], 0.0, "the sound of the other file");
+    assert_on_the_second(
+        &play_to_end(&mut client, Epoch(0)).await.beeps(),
+        &[0, 1, 2],
+        0.0,
+        "the sound of the other file",
+    );
     let (_server, _client, quiet) = {
         let folder = tempdir().unwrap();
         run(silent, &folder.path().join("quiet_720p.mkv"));
@@ -200,11 +205,11 @@ async fn sound_shorter_than_the_pictures_ends_in_silence() {
     let (_server, mut client, video) = start(folder.path()).await;
     let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
     client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
-    let heard = hear(&mut client, Epoch(0)).await;
-    assert_eq!(heard.picture_nanos.len(), 100);
-    let moments: usize = heard.sound.iter().map(|(_, pcm)| pcm.len() / MOMENT_BYTES).sum();
-    assert!(moments.abs_diff(4 * 48_000) < 2_400, "{moments}");
-    assert_eq!(heard.beeps().len(), 2);
+    let received = play_to_end(&mut client, Epoch(0)).await;
+    assert_eq!(received.picture_nanos.len(), 100);
+    let audio_frames: usize = received.sound.iter().map(|(_, pcm)| pcm.len() / AUDIO_FRAME_BYTES).sum();
+    assert!(audio_frames.abs_diff(4 * 48_000) < 2_400, "{audio_frames}");
+    assert_eq!(received.beeps().len(), 2);
 }
 
 /// A client with credit for one item in each epoch.
@@ -247,9 +252,9 @@ impl OneCredit {
 }
 
 #[tokio::test]
-async fn with_one_credit_the_picture_comes_first() {
+async fn with_one_credit_the_picture_is_sent_before_the_sound() {
     let folder = tempdir().unwrap();
-    // At 30 frames/s most pictures fall between two audio frames, some of them just behind one.
+    // At 30 frames/s most pictures fall between two audio frames, some of them just after one.
     let description = "videotestsrc num-buffers=36 ! video/x-raw,width=160,height=96,framerate=30/1 \
         ! x264enc key-int-max=10 ! queue ! mp4mux name=mux ! filesink name=sink \
         audiotestsrc num-buffers=57 ! audio/x-raw,rate=48000 ! avenc_aac ! queue max-size-time=0 ! mux.";

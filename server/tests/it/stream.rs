@@ -92,12 +92,12 @@ async fn expect_held_back(client: &mut TestClient, sent: u64) {
 }
 
 #[tokio::test]
-async fn pictures_come_as_granted_and_no_more() {
+async fn only_granted_pictures_are_sent() {
     let (_folder, _server, mut client, video) = viewer().await;
     client.send(&watch(1, video)).await;
     expect_held_back(&mut client, 0).await;
     client.send(&grant(1, 3)).await;
-    client.send(&grant(2, 50)).await; // of a stream that is not there
+    client.send(&grant(2, 50)).await; // for a stream that does not exist
     let heads = pictures(&mut client, 3).await;
     assert_eq!(heads.iter().map(|head| head.index).collect::<Vec<_>>(), [0, 1, 2]);
     expect_held_back(&mut client, 3).await;
@@ -124,7 +124,7 @@ async fn a_stopped_stream_sends_nothing_more() {
         ended.await,
         ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: EndReason::Stopped }
     );
-    // The server ends the task that sends before it says so; nothing of the stream can come behind that.
+    // The server ends the sending task before it announces the end, so no item of the stream can follow.
     assert_eq!(statistics(&mut client).await.viewers, 0);
 }
 
@@ -180,7 +180,7 @@ async fn messages_pass_while_pictures_flow() {
 }
 
 #[tokio::test]
-async fn a_message_overtakes_the_pictures_that_wait() {
+async fn a_message_overtakes_queued_pictures() {
     let folder = folder_with_video();
     let sessions = Sessions::start_with(folder.path());
     let video = sessions.services.videos.library.listing().videos[0].id;

@@ -1,4 +1,4 @@
-//! Thumbnails as a client gets them.
+//! Thumbnails as a client receives them.
 
 use std::{fs, path::Path};
 
@@ -83,7 +83,7 @@ async fn a_file_that_is_gone_has_no_thumbnail() {
 async fn a_flood_of_requests_gets_one_answer_per_possible_video_and_does_not_block_the_session() {
     const QUESTIONS: usize = 5_000;
     const PIPE_BYTES: usize = 64 * 1024;
-    /// What may wait for a client before its thumbnails have to wait.
+    /// The bytes that may be queued for a client before its thumbnails have to wait.
     const CALM_BYTES: usize = 64 * 1024;
     let folder = tempdir().unwrap();
     late(folder.path(), "A_240p.mp4", 25, 0);
@@ -103,17 +103,17 @@ async fn a_flood_of_requests_gets_one_answer_per_possible_video_and_does_not_blo
                 answers += 1;
                 answer_bytes = jpeg.0.len();
             }
-            // The session has taken or dropped all questions when it answers this one.
+            // When the session answers this one, it has taken or dropped all earlier requests.
             ServerMessage::Directory { .. } => has_directory = true,
             other => panic!("{other:?}"),
         }
         if has_directory && answers >= MAX_LIBRARY_ENTRIES / 2 && !has_asked_last {
-            // There is room for one more question by now; its answer comes after all others.
+            // By now there is room for one more request; its answer comes after all others.
             client.send(&ClientMessage::AskThumbnail { video: VideoId(1) }).await;
             has_asked_last = true;
         }
     }
-    // Beyond the queue: the question that is being answered, and the answers that were under way during the flood.
+    // Besides the queue: the request that is being answered, and the answers that were sent during the flood.
     let under_way = 2 + (PIPE_BYTES + CALM_BYTES) / answer_bytes;
     assert!((MAX_LIBRARY_ENTRIES..=MAX_LIBRARY_ENTRIES + under_way).contains(&answers), "{answers}");
 }

@@ -1,4 +1,4 @@
-//! What arrives has the colours, the direction and the shape of the file.
+//! Pictures arrive with the colours, the orientation and the aspect ratio of the file.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ fn write_bars(path: &Path, clip: &Clip, weights: (f32, f32), is_full_range: bool
     );
 }
 
-/// The first frame as GStreamer itself makes RGB of it.
+/// The first frame, converted to RGB by GStreamer itself.
 fn reference(path: &Path) -> RgbImage {
     let description =
         "filesrc name=source ! decodebin ! videoconvert ! video/x-raw,format=RGB ! appsink name=sink sync=false";
@@ -135,7 +135,7 @@ async fn the_right_edge_has_the_colours_of_the_picture() {
     }
 }
 
-/// Grey with a white left upper quarter.
+/// Grey with a white upper left quarter.
 fn corner(row: f32, column: f32) -> u8 {
     if row < 0.5 && column < 0.5 { 230 } else { 60 }
 }
@@ -155,7 +155,7 @@ fn is_white(picture: &RgbImage, row: f32, column: f32) -> bool {
 }
 
 #[tokio::test]
-async fn a_telephone_held_upright_is_shown_upright() {
+async fn a_rotated_phone_video_is_shown_upright() {
     let (info, picture) = watch_corner(&Clip::new(0, 3, 25), turn_clockwise).await;
     assert_eq!((info.picture_width, info.picture_height), (96, 160));
     assert_eq!(picture.dimensions(), (96, 160));
@@ -163,7 +163,7 @@ async fn a_telephone_held_upright_is_shown_upright() {
 }
 
 #[tokio::test]
-async fn an_import_is_upright_and_square() {
+async fn an_import_is_upright_with_square_pixels() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("turned.mp4");
     let clip = Clip::new(0, 3, 25).encoder("capssetter caps=video/x-raw,pixel-aspect-ratio=4/3 ! x264enc", "mp4mux");
@@ -176,7 +176,7 @@ async fn an_import_is_upright_and_square() {
 }
 
 #[tokio::test]
-async fn pixels_become_square() {
+async fn pictures_have_square_pixels() {
     let clip = Clip::new(0, 3, 25).encoder("capssetter caps=video/x-raw,pixel-aspect-ratio=4/3 ! x264enc", "mp4mux");
     let (info, picture) = watch_corner(&clip, |_| {}).await;
     let shape = f64::from(info.picture_width) / f64::from(info.picture_height);
@@ -186,7 +186,7 @@ async fn pixels_become_square() {
 }
 
 #[tokio::test]
-async fn ten_bits_are_shown_in_eight() {
+async fn ten_bit_video_is_converted_to_eight_bits() {
     let folder = tempdir().unwrap();
     let description = "videotestsrc num-buffers=5 ! video/x-raw,format=I420_10LE,width=320,height=180,framerate=25/1 \
         ! x264enc ! matroskamux ! filesink name=sink";

@@ -1,4 +1,4 @@
-//! The video folder: what is offered, and what is skipped with which words.
+//! The video folder: which files are offered, and which are skipped for which reason.
 
 use std::{fs, path::Path, process::Command};
 
@@ -37,7 +37,7 @@ async fn broken_files_are_named_with_the_reason_and_the_rest_works() {
     cut(&place(".whole.mp4"), &place("End index cut_240p.mp4"), 0.4);
     four_seconds(VP9, "webmmux").write(&place(".whole.webm"));
     cut(&place(".whole.webm"), &place("Webm cut_240p.webm"), 0.4);
-    // A broken resolution does not take the others of its title along.
+    // A broken resolution does not affect the other resolutions of its title.
     fs::write(place("Good_1440p.mp4"), "").unwrap();
 
     let library = scan(folder.path());
@@ -78,7 +78,7 @@ fn only_regular_files_of_the_folder_itself_are_offered() {
 }
 
 #[test]
-fn strangers_are_told_how_a_video_is_named() {
+fn other_files_are_skipped_with_the_naming_rule() {
     let folder = tempdir().unwrap();
     for name in ["holiday.mp4", "notes.txt", ".hidden", "README.md"] {
         fs::write(folder.path().join(name), "text").unwrap();
@@ -103,7 +103,7 @@ fn of_two_files_for_one_resolution_one_that_works_is_kept() {
 }
 
 #[test]
-fn sound_without_pictures_is_no_video() {
+fn a_file_with_sound_only_is_skipped() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("Song_240p.mkv");
     let description = "audiotestsrc num-buffers=20 ! opusenc ! matroskamux ! filesink name=sink";
@@ -114,7 +114,7 @@ fn sound_without_pictures_is_no_video() {
 #[test]
 fn sound_beside_the_pictures_changes_nothing() {
     let folder = tempdir().unwrap();
-    // Half a second of sound more than of pictures is no reason to call the file truncated.
+    // Half a second more of sound than of pictures does not make a file count as truncated.
     let description = "matroskamux name=mux ! filesink name=sink \
         videotestsrc num-buffers=50 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue ! mux. \
         audiotestsrc num-buffers=120 ! audio/x-raw,rate=48000 ! opusenc ! queue ! mux.";
@@ -125,7 +125,7 @@ fn sound_beside_the_pictures_changes_nothing() {
 }
 
 #[test]
-fn sound_that_cannot_be_decoded_is_no_sound() {
+fn a_video_whose_sound_cannot_be_decoded_is_offered_as_silent() {
     let folder = tempdir().unwrap();
     let pictures = "videotestsrc num-buffers=9 ! video/x-raw,width=160,height=96,framerate=25/1 ! x264enc ! queue";
     let sound = "audiotestsrc num-buffers=20 ! opusenc ! opusparse";
@@ -133,7 +133,7 @@ fn sound_that_cannot_be_decoded_is_no_sound() {
     let path = folder.path().join("Odd_240p.mkv");
     crate::support::clips::run(&description, &path);
     assert!(scan(folder.path()).videos[0].has_sound);
-    // A coding that nobody knows, of the same length.
+    // A codec id of the same length that does not exist.
     let bytes = fs::read(&path).unwrap();
     let at = bytes.windows(6).position(|window| window == b"A_OPUS").unwrap();
     fs::write(&path, [&bytes[..at], b"A_ODDS", &bytes[at + 6..]].concat()).unwrap();
@@ -142,7 +142,7 @@ fn sound_that_cannot_be_decoded_is_no_sound() {
 }
 
 #[test]
-fn a_missing_folder_is_one_line_with_a_remedy() {
+fn a_missing_folder_is_a_one_line_error_with_a_remedy() {
     let folder = tempdir().unwrap();
     let missing = folder.path().join("none");
     let error = video::library::Library::scan(&missing).unwrap_err();
@@ -175,7 +175,7 @@ fn the_listing_says_what_a_viewer_gets() {
 }
 
 #[tokio::test]
-async fn pictures_and_sound_that_are_not_coded_are_played() {
+async fn uncompressed_pictures_and_sound_are_played() {
     let folder = tempdir().unwrap();
     let description = "avimux name=mux ! filesink name=sink \
         videotestsrc num-buffers=9 ! video/x-raw,format=UYVY,width=160,height=96,framerate=25/1 ! queue ! mux. \

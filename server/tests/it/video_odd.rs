@@ -1,4 +1,4 @@
-//! Hostile and odd files: damaged ones, empty ones, strange ones. None of them takes the server or the others down.
+//! Hostile, damaged, empty and unusual files: none of them stops the server or affects other files.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, path::Path};
 
@@ -24,7 +24,7 @@ fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_corrupt_from_some_frame_on_plays_to_there() {
+async fn a_file_plays_up_to_its_first_corrupt_frame() {
     let folder = tempdir().unwrap();
     let path = &write_video(folder.path(), "Half", &[(240, "mp4", four_seconds(H264_SHORT_GROUPS, "mp4mux"))])[0];
     damage(path, |bytes| {
@@ -46,7 +46,7 @@ async fn a_matroska_file_with_a_wrong_index_plays() {
     let folder = tempdir().unwrap();
     let path = &write_video(folder.path(), "Lost", &[(240, "mkv", four_seconds(H264_SHORT_GROUPS, "matroskamux"))])[0];
     damage(path, |bytes| {
-        // Each entry says in which place its cluster lies.
+        // Each entry holds the position of its cluster.
         let cues = place_of(bytes, &[0x1C, 0x53, 0xBB, 0x6B]);
         let entries: Vec<_> = (cues..bytes.len() - 1).filter(|&at| bytes[at..at + 2] == [0xF1, 0x82]).collect();
         assert!(!entries.is_empty(), "there is an index");
@@ -99,13 +99,13 @@ async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
 }
 
 #[tokio::test]
-async fn fields_are_not_shown_as_combs() {
+async fn interlaced_video_is_deinterlaced() {
     let folder = tempdir().unwrap();
     let encoder = "capssetter caps=video/x-raw,interlace-mode=interleaved,field-order=top-field-first \
         ! x264enc interlaced=true quantizer=8 pass=quant";
     let clip = Clip { size: (160, 96), ..Clip::new(0, 12, 25).encoder(encoder, "matroskamux") };
     let path = folder.path().join("Comb_240p.mkv");
-    // The two fields of each frame have nothing in common.
+    // The two fields of each frame show different pictures.
     clip.write_painted(
         &path,
         |_, row, _| if ((row * 96.0) as u32).is_multiple_of(2) { 200 } else { 60 },
@@ -123,7 +123,7 @@ async fn fields_are_not_shown_as_combs() {
 }
 
 #[test]
-fn names_that_are_no_text_and_thousands_of_strangers_are_only_named() {
+fn names_that_are_not_utf8_and_thousands_of_other_files_are_listed_as_skipped() {
     let folder = tempdir().unwrap();
     write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 3, 25))]);
     fs::write(folder.path().join(OsStr::from_bytes(b"Odd \xff_240p.mp4")), "").unwrap();
@@ -137,7 +137,7 @@ fn names_that_are_no_text_and_thousands_of_strangers_are_only_named() {
 }
 
 #[tokio::test]
-async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
+async fn an_unreadable_file_is_skipped_and_offered_once_it_is_readable() {
     let folder = tempdir().unwrap();
     let path = write_video(folder.path(), "Secret", &[(240, "mp4", Clip::new(0, 3, 25))]).remove(0);
     let rights = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -158,7 +158,7 @@ async fn a_file_without_rights_is_named_and_offered_once_it_has_them() {
 }
 
 #[test]
-fn pictures_beyond_the_bound_are_refused_with_their_size_even_if_the_container_lies() {
+fn oversized_pictures_are_refused_with_their_size_even_if_the_container_lies() {
     const REFUSAL: &str = "9000x16 is larger than 8192x8192";
     let folder = tempdir().unwrap();
     let path = folder.path().join("Huge_240p.mkv");

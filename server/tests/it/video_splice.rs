@@ -33,8 +33,8 @@ fn shares(frame_counts: &[u32]) -> Vec<(u32, u32)> {
     (0..).zip(frame_counts).flat_map(share).collect()
 }
 
-/// Writes these files and checks everything about their triptych: frames, heights, times and the announcement. They get a
-/// folder of their own, because a server probes every file of its folder when it starts.
+/// Writes these files and checks everything about their triptych: frames, heights, times and the announcement. They get
+/// their own folder, because a server probes every file of its folder when it starts.
 async fn check_triptych(title: &str, files: &[(u32, &str, Clip)]) {
     let folder = tempdir().unwrap();
     write_video(folder.path(), title, files);
@@ -54,27 +54,27 @@ fn check(watched: &Watched, title: &str, files: &[(u32, &str, Clip)]) {
     check_segments(watched);
 }
 
-/// Each picture is due when those before it have stood for as long as in their files.
+/// Each picture is due when the pictures before it have been shown for as long as in their files.
 fn check_times(watched: &Watched, files: &[(u32, &str, Clip)]) {
     let mut due_nanos = 0;
     for (place, (picture, (frame, file))) in watched.pictures.iter().zip(barcodes(watched)).enumerate() {
         let (height, _, clip) = &files[file as usize];
         assert_eq!((picture.index as usize, picture.height, picture.pts_nanos), (place, *height, due_nanos));
-        let stands_millis = |frame: usize| {
+        let shown_millis = |frame: usize| {
             let next = clip.pts_millis.get(frame + 1).unwrap_or(&clip.end_millis);
             next - clip.pts_millis[frame]
         };
-        let is_right = |frame| picture.duration_nanos.abs_diff(stands_millis(frame) * 1_000_000) < 2_000_000;
-        // Not every container knows how long its last frame stands.
+        let is_right = |frame| picture.duration_nanos.abs_diff(shown_millis(frame) * 1_000_000) < 2_000_000;
+        // Not every container knows how long its last frame is shown.
         let frame = frame as usize;
         let is_guess = frame + 1 == clip.pts_millis.len() && (1..1_000_000_000).contains(&picture.duration_nanos);
-        assert!(is_right(frame) || is_guess, "frame {frame} of {height}p stands {} ns", picture.duration_nanos);
+        assert!(is_right(frame) || is_guess, "frame {frame} of {height}p is shown for {} ns", picture.duration_nanos);
         due_nanos += picture.duration_nanos;
     }
     assert_eq!(watched.duration_nanos, due_nanos);
 }
 
-/// What `StreamStarted` says fits what comes.
+/// Asserts that `StreamStarted` announces exactly the pictures that follow.
 fn check_segments(watched: &Watched) {
     let mut found: Vec<SegmentInfo> = Vec::new();
     for picture in &watched.pictures {
@@ -100,7 +100,7 @@ async fn frame_counts_that_three_does_not_divide() {
 }
 
 #[tokio::test]
-async fn one_frame_and_two() {
+async fn variants_with_one_frame_and_with_two() {
     for frame_count in [1, 2] {
         check_triptych(&format!("n {frame_count}"), &three(frame_count, MJPEG, "matroskamux", "mkv")).await;
         check_triptych(&format!("h {frame_count}"), &three(frame_count, H264_SHORT_GROUPS, "mp4mux", "mp4")).await;
@@ -108,7 +108,7 @@ async fn one_frame_and_two() {
 }
 
 #[tokio::test]
-async fn one_variant_and_five() {
+async fn a_video_with_one_variant_and_one_with_five() {
     check_triptych("one", &[(720, "mp4", Clip::new(0, 20, 25))]).await;
     let five = [144, 240, 480, 720, 1440];
     let files: Vec<_> = (0..).zip(five).map(|(file, height)| (height, "mp4", Clip::new(file, 33, 25))).collect();

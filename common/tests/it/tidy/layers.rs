@@ -1,4 +1,4 @@
-//! The order of the modules: who may import whom, and that nothing goes round in a circle.
+//! The layers of the modules: which may import which, without cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md, run: who may name whom, and what may not stand in the code.
+//! Checks the invariants of ARCHITECTURE.md: which module may use which, and what must not appear in the code.
 
 mod checker_tests;
 mod imports;
@@ -78,7 +78,7 @@ fn foreign_crates_are_named_where_they_belong() {
     ];
     for (crates, allowed) in rules {
         assert_eq!(Vec::from_iter(foreign_names(&modules, crates, allowed)), NONE);
-        // The names are right: where the crates belong, they are found.
+        // Guards against misspelt crate names: in the files where they belong, they are found.
         assert!(!foreign_names(&modules, crates, &[]).is_empty(), "{crates:?}");
     }
 }

@@ -16,7 +16,7 @@ use common::{
 /// Why a file is skipped whose name is not that of a variant.
 const BAD_NAME: &str = "not named TITLE_HEIGHTp.EXT (such as Holiday_720p.mp4); rename it, or make all resolutions of it with: triptych-server import FILE";
 
-/// The variant that a file name stands for: a resolution of a title.
+/// The variant that a file name denotes: a resolution of a title.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VariantName {
     pub(crate) title: String,

@@ -1,4 +1,4 @@
-//! What the assignment decides in the situations that once went wrong, and in those that are easily decided wrongly.
+//! The decisions of the assignment in situations that once went wrong, and in others that are easily decided wrongly.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ const A: TrackId = TrackId(1);
 const B: TrackId = TrackId(2);
 const FRAME_BYTES: usize = 100;
 
-/// A store at some moment.
+/// The state of a store at one instant.
 struct Situation {
     tracks: BTreeMap<TrackId, Track>,
     cache: Cache,
@@ -31,7 +31,7 @@ impl Situation {
         self.tracks.entry(id).or_insert_with(track)
     }
 
-    /// `second`s are counted from the start of the situation; it is the hundredth now.
+    /// Seconds are counted from the start of the situation; the current time is second 100.
     fn cursor(mut self, track: TrackId, frames: Range<usize>, since_second: u64) -> Self {
         let since = self.start + Duration::from_secs(since_second);
         let wants = &mut self.track(track).wants;
@@ -79,7 +79,7 @@ fn opening(_: Instant) -> Phase {
 
 #[test]
 fn a_viewer_that_lacks_one_frame_ahead_does_not_hide_one_that_waits() {
-    // The first is paused, its worker has left, and it has stepped by one frame.
+    // The first viewer is paused and has stepped by one frame, and its worker has left.
     let situation = Situation::new(1000).held(A, 0..17).cursor(A, 2..18, 99).cursor(A, 100..116, 99);
     assert_eq!(situation.assign().starts, [(A, 100)]);
 }
@@ -96,7 +96,7 @@ fn with_a_full_cache_a_viewer_ahead_of_a_paused_one_is_served() {
 }
 
 #[test]
-fn a_video_that_does_not_fit_costs_the_others_nothing_until_it_can_start() {
+fn a_video_that_does_not_fit_takes_no_worker_until_it_can_start() {
     // The large one needs half of the pixels, and both others work.
     let mut situation = Situation::new(1000).cursor(B, 0..16, 99).cursor(A, 0..16, 99).cursor(A, 50..66, 99);
     situation.track(B).pixels = 1000;
@@ -105,7 +105,7 @@ fn a_video_that_does_not_fit_costs_the_others_nothing_until_it_can_start() {
     let mut situation = situation.worker(A, 1, 0, working, 100).worker(A, 2, 50, working, 100);
     let assignment = situation.assign();
     assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![]));
-    // One of them has nothing more to do: it makes room, and is not replaced by one of its own kind.
+    // One of them has nothing more to do: it makes room, and is not replaced by another worker of the small track.
     situation = situation.held(A, 50..66).cursor(A, 200..216, 100);
     let assignment = situation.assign();
     assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![2]));
@@ -122,7 +122,7 @@ fn a_claim_takes_the_place_of_a_busy_worker_when_it_has_waited() {
         situation.worker(A, 1, 0, working, 90).worker(A, 2, 50, working, 80).assign()
     };
     assert_eq!(busy(100).cancels, [0; 0]);
-    assert_eq!(busy(99).cancels, [2], "the one that has worked for longest");
+    assert_eq!(busy(99).cancels, [2], "the worker that has been busy for longest");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_viewer_that_waits_is_not_hidden_by_one_that_only_lacks_frames_ahead() {
 }
 
 #[test]
-fn decoders_that_hang_are_not_joined_by_more_and_more() {
+fn no_decoder_is_started_on_a_track_with_hung_decoders() {
     let mut situation = Situation::new(1000).cursor(A, 0..16, 100);
     situation.track(A).hung = [7, 8].into();
     let expected = Refusal { track: A, frame: 0, reason: RefusalReason::Hung };
@@ -159,7 +159,7 @@ fn of_two_idle_workers_at_one_place_only_one_makes_the_frame() {
 }
 
 #[test]
-fn a_frame_that_just_failed_is_not_run_into_again() {
+fn a_frame_that_just_failed_is_not_tried_again() {
     let mut situation = Situation::new(1000).cursor(A, 8..24, 100).worker(A, 1, 5, idle, 99);
     let at = situation.now;
     situation.track(A).failures.insert(7, Failure { cause: FailureCause::Busy, at });
@@ -185,7 +185,7 @@ fn idle_workers_leave_later_when_a_viewer_is_about_to_need_them() {
 }
 
 #[test]
-fn a_file_that_is_opened_for_a_viewer_who_has_left_is_not_opened_further() {
+fn opening_a_file_is_cancelled_when_its_viewer_has_left() {
     let situation = Situation::new(1000).cursor(A, 500..516, 100).worker(A, 1, 0, opening, 100);
     let assignment = situation.assign();
     assert_eq!((assignment.cancels, assignment.starts), (vec![1], vec![(A, 500)]));

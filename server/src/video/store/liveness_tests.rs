@@ -1,5 +1,5 @@
-//! The promise of the scheduler, tested on a simulated machine: every cursor that waits gets its frame, or a reason, within
-//! a bounded time, whatever the viewers, tracks, cache size and limits are.
+//! The guarantee of the scheduler, tested on a simulated machine: every cursor that waits gets its frame, or an error
+//! with the reason, within a bounded time, whatever the viewers, tracks, cache size and limits are.
 //!
 //! The simulation drives the real [`Scheduler`] with invented time. Its workers take time to open a file and to make a
 //! frame; some tracks fail at a frame, some hang. Its viewers play, pull as fast as they can, pause, seek and leave.
@@ -52,7 +52,7 @@ struct ViewerModel {
     track: usize,
     start: usize,
     pace: Pace,
-    /// After how many ticks it seeks, and where to; then it goes on like this.
+    /// After how many ticks it seeks, and to which frame, one seek after the other.
     seeks: Vec<(u32, usize)>,
     leaves_after: Option<u32>,
 }
@@ -61,9 +61,9 @@ struct ViewerModel {
 enum Pace {
     /// Takes a frame as soon as there is one.
     Unthrottled,
-    /// Takes a frame in so many ticks.
+    /// Takes a frame every this many ticks.
     Playing(u32),
-    /// Takes one frame, then waits for so many ticks.
+    /// Takes one frame, then waits for this many ticks.
     Stepping(u32),
 }
 
@@ -108,7 +108,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         .prop_map(|(tracks, viewers, cache_bytes, limits)| Scenario { tracks, viewers, cache_bytes, limits })
 }
 
-/// Stands in for what the simulation itself does.
+/// Placeholder: the simulation opens the tracks itself.
 struct SimulatedOpener(u64);
 
 impl TrackOpener for SimulatedOpener {
@@ -278,7 +278,7 @@ impl Simulation {
         }
     }
 
-    /// Lets each worker's thread do what it would do in a tick.
+    /// Advances each worker's thread by one tick.
     fn step_threads(&mut self) {
         let mut ended: Vec<(TrackId, WorkerId, Option<String>)> = Vec::new();
         let mut made: Vec<(TrackId, WorkerId, usize)> = Vec::new();
@@ -325,7 +325,7 @@ impl Simulation {
             self.reassign();
         }
         if self.tick.is_multiple_of(200) {
-            // Idle workers look now and then whether it is time to leave.
+            // Idle workers check from time to time whether they should end.
             self.reassign();
         }
     }

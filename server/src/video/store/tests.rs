@@ -1,4 +1,4 @@
-//! The store with tracks that are counted instead of decoded.
+//! The store, with fake tracks that count their frames instead of decoding them.
 
 use std::{
     ops::Range,
@@ -23,7 +23,7 @@ use crate::video::gst::pipeline::Heartbeat;
 const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME_BYTES: usize = 1000;
 
-/// A track whose frames carry their number, and what was done to make them.
+/// A fake track whose frames carry their number. Counts how often it was opened and how many frames it made.
 #[derive(Default)]
 struct Counted {
     opened: AtomicUsize,
@@ -58,7 +58,10 @@ impl TrackOpener for Arc<Counted> {
 impl FrameSource for Counting {
     fn next(&mut self, _: &dyn Fn() -> bool) -> Result<Bytes, SourceError> {
         if let Some(hanging) = &self.track.hanging {
-            #[expect(clippy::let_underscore_must_use, reason = "a test that has ended lets go as well")]
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "the sender is dropped when a test ends, which ends the wait too"
+            )]
             let _ = hanging.lock().unwrap().recv();
             self.track.is_done_hanging.store(true, Relaxed);
         }
@@ -106,7 +109,7 @@ async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_readers_have_each_frame_made_once() {
+async fn fifty_readers_cause_each_frame_to_be_made_once() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     let readers = (0..50).map(|_| {
         let cursor = cursor(&store, 1, &track);
@@ -122,12 +125,12 @@ async fn fifty_readers_have_each_frame_made_once() {
 }
 
 #[tokio::test]
-async fn one_walk_is_one_decoder_which_is_let_go_at_the_end() {
+async fn one_reader_uses_one_decoder_which_is_released_at_the_end() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     walk(&cursor(&store, 1, &track), 0..300).await;
     assert_eq!(track.opened.load(Relaxed), 1);
     assert_eq!(store.statistics().decoders, 1);
-    wait_until("the decoder is let go", || store.statistics().decoders == 0).await;
+    wait_until("the decoder is released", || store.statistics().decoders == 0).await;
 }
 
 #[tokio::test]
@@ -141,7 +144,7 @@ async fn a_cache_of_one_frame_or_none_still_plays() {
 }
 
 #[tokio::test]
-async fn what_is_over_the_limit_goes_but_nothing_that_is_wanted_or_warm() {
+async fn frames_over_the_limit_are_evicted_unless_they_are_wanted_or_kept_warm() {
     let (store, track) = (Store::new(40 * FRAME_BYTES as u64), Arc::new(Counted::default()));
     let paused = cursor(&store, 1, &track);
     walk(&paused, 0..6).await;
@@ -154,11 +157,11 @@ async fn what_is_over_the_limit_goes_but_nothing_that_is_wanted_or_warm() {
     for frame in (0..4).chain(100..110) {
         assert_eq!(number(&get(&paused, frame).await.unwrap()), frame);
     }
-    assert_eq!(track.made.load(Relaxed), made, "all of it was still there");
+    assert_eq!(track.made.load(Relaxed), made, "every frame was still in the cache");
 }
 
 #[tokio::test]
-async fn a_frame_that_cannot_be_made_is_told_and_stops_nobody_else() {
+async fn a_frame_that_cannot_be_made_is_an_error_and_affects_no_other_reader() {
     let broken = Counted { broken_frame: Some(30), ..Counted::default() };
     let (store, broken, sound) = (Store::new(1 << 20), Arc::new(broken), Arc::new(Counted::default()));
     let other = cursor(&store, 2, &sound);
@@ -166,17 +169,17 @@ async fn a_frame_that_cannot_be_made_is_told_and_stops_nobody_else() {
     walk(&reader, 0..30).await;
     reader.want(30..46);
     assert_eq!(get(&reader, 30).await.unwrap_err(), FailureCause::Source("it is broken".into()));
-    // Not tried over and over.
+    // It is not tried again and again.
     let opened = broken.opened.load(Relaxed);
     assert!(get(&reader, 30).await.is_err());
     assert_eq!(broken.opened.load(Relaxed), opened);
-    // Behind the break it goes on.
+    // After the broken frame it continues.
     walk(&reader, 31..60).await;
     walk(&other, 0..60).await;
 }
 
 #[tokio::test]
-async fn a_decoder_that_hangs_is_given_up_with_a_reason() {
+async fn a_hung_decoder_is_abandoned_with_a_reason() {
     let (release, hanging) = mpsc::sync_channel::<()>(1);
     let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
     let is_done = hanging.is_done_hanging.clone();
@@ -188,16 +191,16 @@ async fn a_decoder_that_hangs_is_given_up_with_a_reason() {
     walk(&other, 0..100).await;
     let FailureCause::Source(cause) = get(&reader, 0).await.unwrap_err() else { panic!("not busy") };
     assert!(cause.contains("put out nothing"), "{cause}");
-    assert_eq!(store.statistics().decoders, 1, "the hung one is out of the books");
-    // Its thread comes back one day, and ends; what hung then decodes again.
+    assert_eq!(store.statistics().decoders, 1, "the hung decoder is no longer counted");
+    // When its thread returns, it ends, and the track can be decoded again.
     drop(release);
     wait_until("the hung source returns", || is_done.load(Relaxed)).await;
     walk(&reader, 100..120).await;
-    assert_eq!(hanging.opened.load(Relaxed), 2, "the one that hung makes nothing more");
+    assert_eq!(hanging.opened.load(Relaxed), 2, "the decoder that hung makes no more frames");
 }
 
 #[tokio::test]
-async fn many_places_at_once_share_a_bounded_number_of_decoders() {
+async fn many_readers_at_different_places_share_a_bounded_number_of_decoders() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     let most = Arc::new(AtomicUsize::new(0));
     let readers: Vec<_> = (0..40)
@@ -220,7 +223,7 @@ async fn many_places_at_once_share_a_bounded_number_of_decoders() {
 }
 
 #[tokio::test]
-async fn a_paused_reader_with_a_full_cache_stops_nobody() {
+async fn a_paused_reader_with_a_full_cache_stops_no_other_reader() {
     for start in [0, 5, 9] {
         let (store, track) = (Store::new(4 * FRAME_BYTES as u64), Arc::new(Counted::default()));
         let paused = cursor(&store, 1, &track);
@@ -232,7 +235,7 @@ async fn a_paused_reader_with_a_full_cache_stops_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_seeks_leaves_the_decoders_of_the_others_alone() {
+async fn seeking_readers_do_not_take_the_decoders_of_the_others() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     let watching: Vec<_> = (0..8).map(|place| (place * 1000, cursor(&store, 1, &track))).collect();
     for (place, reader) in &watching {
@@ -247,14 +250,14 @@ async fn whoever_seeks_leaves_the_decoders_of_the_others_alone() {
     for (place, reader) in &watching {
         walk(reader, *place + 5..*place + 40).await;
     }
-    assert_eq!(track.opened.load(Relaxed), opened, "each goes on with its own");
+    assert_eq!(track.opened.load(Relaxed), opened, "each viewer keeps its own decoder");
 }
 
 #[tokio::test]
-async fn what_was_made_of_a_video_that_is_gone_is_forgotten() {
+async fn the_frames_of_a_removed_video_are_forgotten() {
     let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
     walk(&cursor(&store, 1, &track), 0..20).await;
-    wait_until("the decoder is let go", || store.statistics().decoders == 0).await;
+    wait_until("the decoder is released", || store.statistics().decoders == 0).await;
     store.forget(|key| key.file == 1);
     assert_eq!(store.statistics().held_bytes, 0);
 }

@@ -21,7 +21,7 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::server::DEADLINE;
 
-/// What a test client can talk over.
+/// A byte stream that a test client can use.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -61,13 +61,13 @@ impl TestClient {
         (client, welcome)
     }
 
-    /// Greets and joins.
+    /// Exchanges hello and challenge, and joins.
     pub async fn join_as(&mut self, name: &str, identity: &Identity) -> Welcome {
         let server_nonce = self.greet().await;
         self.send(&join_message(name, identity, server_nonce)).await;
         match self.next().await {
             ServerMessage::Welcome { name, revision, people, library } => Welcome { name, revision, people, library },
-            other => panic!("no welcome but {other:?}"),
+            other => panic!("expected a welcome, received {other:?}"),
         }
     }
 
@@ -76,7 +76,7 @@ impl TestClient {
         self.send(&hello(MAGIC, PROTOCOL_VERSION)).await;
         match self.next().await {
             ServerMessage::Challenge { nonce, .. } => nonce,
-            other => panic!("no challenge but {other:?}"),
+            other => panic!("expected a challenge, received {other:?}"),
         }
     }
 
@@ -88,7 +88,7 @@ impl TestClient {
         self.writer.write_all(bytes).await.unwrap();
     }
 
-    /// Says `text` to `recipients`.
+    /// Encrypts `text` for `recipients` and sends it.
     pub async fn say(&mut self, text: &str, sequence: u64, sender: &Identity, recipients: &[&Identity]) -> Vec<u8> {
         let keys: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
         let message = Message { sent_unix_millis: 0, text: text.to_owned() };
@@ -102,7 +102,7 @@ impl TestClient {
         timeout(DEADLINE, self.frames.next()).await.expect("the server says something in time")?.ok()
     }
 
-    /// The next message that is no ping; pings are answered. `None` when the server closed the connection.
+    /// The next message that is not a ping; pings are answered. `None` when the server closed the connection.
     pub async fn try_next(&mut self) -> Option<ServerMessage> {
         timeout(DEADLINE, self.after_pings()).await.expect("the server says more than pings in time")
     }
@@ -119,12 +119,12 @@ impl TestClient {
         }
     }
 
-    /// The next message that is no ping.
+    /// The next message that is not a ping.
     pub async fn next(&mut self) -> ServerMessage {
         self.try_next().await.expect("the connection is open")
     }
 
-    /// Reads on until `pick` takes a message.
+    /// Skips messages until `pick` returns something for one.
     pub async fn next_that<T>(&mut self, mut pick: impl FnMut(ServerMessage) -> Option<T>) -> T {
         loop {
             if let Some(picked) = pick(self.next().await) {
@@ -147,7 +147,7 @@ pub fn hello(magic: [u8; 8], protocol_version: u16) -> ClientMessage {
     ClientMessage::Hello { magic, protocol_version, software: "test".to_owned(), nonce: CLIENT_NONCE }
 }
 
-/// A `Join` with a sound proof for a plaintext link.
+/// A `Join` with a valid proof for a plaintext connection.
 pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> ClientMessage {
     let public_key_der = identity.public_key().der();
     let transcript = JoinTranscript {

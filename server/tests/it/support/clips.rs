@@ -1,4 +1,4 @@
-//! Clips whose frames say which they are: every frame carries its number and the number of its file as a barcode of
+//! Clips with numbered frames: every frame carries its number and the number of its file as a barcode of
 //! black and white blocks, which is read back from the JPEG that arrived.
 //!
 //! ```text
@@ -54,7 +54,7 @@ impl Clip {
         Self { encoder: encoder.into(), mux: mux.into(), ..self }
     }
 
-    /// The frames stand for different times: `steps_millis` over and over.
+    /// Shows the frames for different times: `steps_millis` over and over.
     pub fn timed(self, steps_millis: &[u64]) -> Self {
         let (mut now, mut pts_millis) = (0, Vec::new());
         for frame in 0..self.pts_millis.len() {
@@ -134,7 +134,7 @@ impl Clip {
     }
 }
 
-/// Runs a pipeline whose `filesink` is called `sink` to its end.
+/// Runs a pipeline, whose `filesink` is called `sink`, to the end of the stream.
 pub fn run(description: &str, path: &Path) {
     let pipeline = pipeline(description, path);
     pipeline.set_state(gst::State::Playing).unwrap();
@@ -153,7 +153,7 @@ fn finish(pipeline: &gst::Pipeline, description: &str) {
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
     let message = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds);
     pipeline.set_state(gst::State::Null).unwrap();
-    let message = message.unwrap_or_else(|| panic!("does not come to an end: {description}"));
+    let message = message.unwrap_or_else(|| panic!("the pipeline does not reach its end: {description}"));
     assert_eq!(message.type_(), gst::MessageType::Eos, "{description}: {message:?}");
 }
 
@@ -236,7 +236,7 @@ fn is_white(picture: &GrayImage, column: usize, row: usize) -> bool {
     around.map(|(x, y)| u32::from(picture.get_pixel(x, y)[0])).sum::<u32>() > 9 * 128
 }
 
-/// Writes a quarter turn clockwise into the track header, as a telephone does. `mp4mux` (1.22) cannot.
+/// Writes a quarter turn clockwise into the track header, as a phone does. `mp4mux` (1.22) cannot.
 pub fn turn_clockwise(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let header = bytes.windows(4).position(|name| name == b"tkhd").unwrap() + 4;
@@ -252,7 +252,7 @@ pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_true() {
         assert!(Instant::now() < deadline, "{what}");
-        // Long enough for others to get at whatever is asked.
+        // Leaves the other threads time to make progress.
         std::thread::park_timeout(Duration::from_millis(2));
     }
 }

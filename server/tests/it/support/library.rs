@@ -1,4 +1,4 @@
-//! What a scan of a video folder offers and skips, and bytes that damage a file.
+//! Scanning a video folder, and damaging files.
 
 use std::path::Path;
 

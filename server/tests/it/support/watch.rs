@@ -12,7 +12,7 @@ use triptych_server::video::offline::{Import, ImportOrder};
 
 use super::{client::TestClient, server::TestServer};
 
-/// Pictures that are granted and not yet seen.
+/// Pictures that are granted and have not arrived yet.
 const CREDIT: u32 = 16;
 
 /// A whole stream.
@@ -87,13 +87,13 @@ async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Librar
                 watched.end = reason;
                 break;
             }
-            other => panic!("neither picture nor end but {other:?}"),
+            other => panic!("expected a picture or the end, received {other:?}"),
         }
     }
     watched
 }
 
-/// Imports a file and watches what it became.
+/// Imports a file and watches the imported video.
 pub async fn watch_import(path: &Path, height: u32) -> Watched {
     let folder = tempfile::tempdir().unwrap();
     let order = ImportOrder {
