@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use triptych_server::video::{
     self,
-    offline::{Check, Import, ImportError, ImportOrder, make_sample as generate_sample},
+    offline::{Check, Import, ImportError, ImportRequest, make_sample as generate_sample},
 };
 
 /// The exit code that shells expect of a program ended by Ctrl-C: 128 + SIGINT.
@@ -48,10 +48,10 @@ pub(crate) fn make_sample(folder: &Path) -> Result<ExitCode> {
 }
 
 /// Imports a file. Ctrl-C cancels the import and leaves nothing behind.
-pub(crate) fn import(order: ImportOrder, has_default_heights: bool) -> Result<ExitCode> {
+pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Result<ExitCode> {
     video::init()?;
     let started_at = Instant::now();
-    let import = Import::prepare(order)?;
+    let import = Import::prepare(request)?;
     let plan = import.plan().clone();
     println!(
         "{:?}: {} frames, {}",

@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 use triptych_server::{
     Server, Settings,
     config::{Args, Command, DEFAULT_HEIGHTS},
-    video::{self, offline::ImportOrder},
+    video::{self, offline::ImportRequest},
 };
 
 /// Time limit for notifying every client when the server stops.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Some(Command::Import { file, title, heights, force }) => {
             let has_default_heights = heights == DEFAULT_HEIGHTS;
             let folder = args.videos.clone();
-            commands::import(ImportOrder { file, folder, title, heights, replaces: force }, has_default_heights)
+            commands::import(ImportRequest { file, folder, title, heights, replaces: force }, has_default_heights)
         }
         Some(Command::Check) => commands::check(&args.videos),
         None => serve(&args).map(|()| ExitCode::SUCCESS),

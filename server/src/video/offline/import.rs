@@ -29,7 +29,7 @@ use crate::video::{
 
 /// What to import, and how.
 #[derive(Debug, Clone)]
-pub struct ImportOrder {
+pub struct ImportRequest {
     /// The file to import.
     pub file: PathBuf,
     /// The video folder in which the variants are created.
@@ -95,7 +95,7 @@ pub enum ImportError {
 /// An import that is ready to run.
 #[derive(Debug)]
 pub struct Import {
-    order: ImportOrder,
+    request: ImportRequest,
     plan: ImportPlan,
     probed: Probed,
     /// Files of the video that is replaced; deleted when the new ones are complete.
@@ -107,36 +107,36 @@ impl Import {
     ///
     /// # Errors
     /// Every [`ImportError`] but `Failed` and `Interrupted`.
-    pub fn prepare(order: ImportOrder) -> Result<Self, ImportError> {
+    pub fn prepare(request: ImportRequest) -> Result<Self, ImportError> {
         require(elements::IMPORT)?;
-        let title = title_of(&order)?;
-        let mut heights = order.heights.clone();
+        let title = title_of(&request)?;
+        let mut heights = request.heights.clone();
         heights.sort_unstable();
         heights.dedup();
         let is_bad = |height: &u32| *height == 0 || !height.is_multiple_of(2) || *height > MAX_PICTURE_SIDE;
         if let Some(&height) = heights.iter().find(|height| is_bad(height)) {
             return Err(ImportError::BadHeight(height));
         }
-        let replaced = files_of(&order.folder, &title);
-        if let Some(first) = replaced.first().filter(|_| !order.replaces) {
+        let replaced = files_of(&request.folder, &title);
+        if let Some(first) = replaced.first().filter(|_| !request.replaces) {
             return Err(ImportError::TitleInUse(title, file_name(first)));
         }
         // Symbolic links and folders are no variants, but they occupy the name.
         let names = heights.iter().map(|height| format!("{title}_{height}p.mkv"));
-        let mut occupied = names.filter(|name| is_taken(&order.folder.join(name)));
-        if let Some(name) = occupied.find(|name| !order.replaces || !order.folder.join(name).is_file()) {
+        let mut occupied = names.filter(|name| is_taken(&request.folder.join(name)));
+        if let Some(name) = occupied.find(|name| !request.replaces || !request.folder.join(name).is_file()) {
             return Err(ImportError::TitleInUse(title, name));
         }
-        let source = order.file.canonicalize().ok();
+        let source = request.file.canonicalize().ok();
         if source.is_some() && replaced.iter().any(|file| file.canonicalize().ok() == source) {
-            return Err(ImportError::OwnSource(order.file));
+            return Err(ImportError::OwnSource(request.file));
         }
         // Opening a named pipe would block until a program writes into it.
-        if fs::metadata(&order.file).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(ImportError::Unplayable(order.file, "not a regular file".to_owned()));
+        if fs::metadata(&request.file).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(ImportError::Unplayable(request.file, "not a regular file".to_owned()));
         }
         let probed =
-            probe(&order.file).map_err(|error| ImportError::Unplayable(order.file.clone(), error.to_string()))?;
+            probe(&request.file).map_err(|error| ImportError::Unplayable(request.file.clone(), error.to_string()))?;
         let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;
         let plan = ImportPlan {
             title,
@@ -145,7 +145,7 @@ impl Import {
             frame_count: probed.index.len(),
             has_sound: probed.sound.is_some(),
         };
-        Ok(Self { order, plan, probed, replaced })
+        Ok(Self { request, plan, probed, replaced })
     }
 
     /// What the import will create.
@@ -160,22 +160,22 @@ impl Import {
     /// # Errors
     /// `Failed`, `File`, `TitleInUse` or `Interrupted`; what was written to the staging directory is removed.
     pub fn run(self, mut progress: impl FnMut(u64), is_wanted: impl Fn() -> bool) -> Result<Vec<PathBuf>, ImportError> {
-        let folder = &self.order.folder;
+        let folder = &self.request.folder;
         let staging = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
         let names: Vec<_> =
             self.plan.sizes.iter().map(|(_, height)| format!("{}_{height}p.mkv", self.plan.title)).collect();
         let target =
             |(&(width, height), name): (&(u32, u32), &String)| Target { path: staging.path_of(name), width, height };
         let targets: Vec<_> = self.plan.sizes.iter().zip(&names).map(target).collect();
-        transcode(&self.order.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(
+        transcode(&self.request.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(
             |error| match error {
                 DecodeError::Cancelled => ImportError::Interrupted,
-                error => ImportError::Failed(self.order.file.clone(), error.to_string()),
+                error => ImportError::Failed(self.request.file.clone(), error.to_string()),
             },
         )?;
         self.check(&targets)?;
         // Transcoding may have taken minutes, in which another program may have used the title.
-        if let Some(taken) = names.iter().find(|name| !self.order.replaces && is_taken(&folder.join(name))) {
+        if let Some(taken) = names.iter().find(|name| !self.request.replaces && is_taken(&folder.join(name))) {
             return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
         }
         let paths = staging.finish(&names).map_err(|(path, error)| ImportError::File(path, error))?;
@@ -187,7 +187,7 @@ impl Import {
 
     /// Checks that every variant plays and that all have the same number of frames as the source.
     fn check(&self, targets: &[Target]) -> Result<(), ImportError> {
-        let failed = |cause: String| ImportError::Failed(self.order.file.clone(), cause);
+        let failed = |cause: String| ImportError::Failed(self.request.file.clone(), cause);
         let mut counts = Vec::new();
         for target in targets {
             let made =
@@ -209,9 +209,9 @@ fn is_taken(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-fn title_of(order: &ImportOrder) -> Result<String, ImportError> {
-    let stem = || order.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let title = order.title.clone().unwrap_or_else(stem);
+fn title_of(request: &ImportRequest) -> Result<String, ImportError> {
+    let stem = || request.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let title = request.title.clone().unwrap_or_else(stem);
     let variant = VariantName { title: title.clone(), height: 240 };
     let is_name = VariantName::parse(&format!("{title}_240p.mkv")) == Some(variant);
     let is_valid = is_name && !title.contains(['/', '\\']) && !title.starts_with('.') && title.len() <= 200;

@@ -10,6 +10,6 @@ mod staging;
 
 pub use self::{
     check::{Check, CheckError},
-    import::{Import, ImportError, ImportOrder, ImportPlan},
+    import::{Import, ImportError, ImportPlan, ImportRequest},
     sample::{SampleError, SampleProgress, make_sample},
 };

@@ -128,10 +128,10 @@ impl SoundSource {
     }
 
     /// Appends what was decoded at its place.
-    fn place(&mut self, (moment, bytes): DecodedSound) {
+    fn place(&mut self, (start, bytes): DecodedSound) {
         let end = self.at + (self.samples.len() / AUDIO_FRAME_BYTES) as u64;
-        let moment_of_end = i64::try_from(end).unwrap_or(i64::MAX);
-        let gap = moment.saturating_sub(moment_of_end);
+        let end_signed = i64::try_from(end).unwrap_or(i64::MAX);
+        let gap = start.saturating_sub(end_signed);
         if gap.unsigned_abs() <= JITTER_AUDIO_FRAMES && !self.samples.is_empty() {
             self.samples.extend_from_slice(&bytes);
         } else if gap >= 0 {
@@ -140,7 +140,7 @@ impl SoundSource {
             if silence <= MAX_SILENCE_BYTES {
                 self.samples.extend_from_slice(&bytes);
             } else {
-                self.waiting = Some((moment, bytes));
+                self.waiting = Some((start, bytes));
             }
         } else {
             let skipped = usize::try_from(gap.unsigned_abs()).unwrap_or(usize::MAX).saturating_mul(AUDIO_FRAME_BYTES);
@@ -157,15 +157,15 @@ mod tests {
         SoundSource { decoder: None, samples: Vec::new(), at: 100, waiting: None, file_name: "clip".into() }
     }
 
-    fn moments(source: &SoundSource) -> Vec<u8> {
-        source.samples.chunks(AUDIO_FRAME_BYTES).map(|moment| moment[0]).collect()
+    fn audio_frames(source: &SoundSource) -> Vec<u8> {
+        source.samples.chunks(AUDIO_FRAME_BYTES).map(|frame| frame[0]).collect()
     }
 
     #[test]
     fn samples_before_the_wanted_place_are_dropped() {
         let mut source = source();
         source.place((97, Bytes::from_static(&[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5])));
-        assert_eq!(moments(&source), [4, 5]);
+        assert_eq!(audio_frames(&source), [4, 5]);
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         let mut source = source();
         source.place((102, Bytes::from_static(&[1; 4])));
         source.place((103 + JITTER_AUDIO_FRAMES as i64, Bytes::from_static(&[2; 4])));
-        assert_eq!(moments(&source), [0, 0, 1, 2]);
+        assert_eq!(audio_frames(&source), [0, 0, 1, 2]);
         source.place((104 + JITTER_AUDIO_FRAMES as i64 + 1, Bytes::from_static(&[3; 4])));
         assert_eq!(source.samples.len() / AUDIO_FRAME_BYTES, 4 + JITTER_AUDIO_FRAMES as usize + 1 + 1);
     }
@@ -186,7 +186,10 @@ mod tests {
         while let Some(piece) = source.waiting.take() {
             source.place(piece);
         }
-        assert_eq!((moments(&source).len(), moments(&source).last()), (25 * SOUND_RATE_HZ as usize + 1, Some(&7)));
+        assert_eq!(
+            (audio_frames(&source).len(), audio_frames(&source).last()),
+            (25 * SOUND_RATE_HZ as usize + 1, Some(&7))
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use common::{
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
-use triptych_server::video::offline::{Import, ImportOrder};
+use triptych_server::video::offline::{Import, ImportRequest};
 
 use super::{client::TestClient, server::TestServer};
 
@@ -96,7 +96,7 @@ async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Librar
 /// Imports a file and watches the imported video.
 pub async fn watch_import(path: &Path, height: u32) -> Watched {
     let folder = tempfile::tempdir().unwrap();
-    let order = ImportOrder {
+    let order = ImportRequest {
         file: path.to_owned(),
         folder: folder.path().to_owned(),
         title: Some("imported".into()),
