@@ -153,8 +153,8 @@ struct Simulation {
     viewers: Vec<Viewer>,
     threads: Vec<Thread>,
     limits: Limits,
-    /// Whether a viewer may be told that all decoders are in use: because one hangs, or because there are so many viewers
-    /// that even with a second for each the turn of the last comes too late.
+    /// Whether a viewer may be told that all decoders are in use: because one hangs, or because the turns of all viewers
+    /// together take longer than [`BUSY_PATIENCE`].
     may_refuse: bool,
 }
 
