@@ -165,18 +165,24 @@ async fn messages_pass_while_pictures_flow() {
     ada.send(&grant(1, FRAME_COUNT)).await;
     pictures(&mut ada, 5).await;
     let sent = bob.say("now", 1, &bob_key, &[&ada_key]).await;
-    let mut indices = vec![4];
-    let received = loop {
-        match ada.next().await {
-            ServerMessage::Picture { head, .. } => indices.push(head.index),
-            ServerMessage::Relayed { envelope } => break envelope.0,
-            other => panic!("{other:?} before the message"),
-        }
-    };
+    let (before, received) = pictures_until_message(&mut ada).await;
+    let mut indices = [vec![4], before].concat();
     assert_eq!(received, sent);
     let rest = pictures(&mut ada, FRAME_COUNT as usize - 4 - indices.len()).await;
     indices.extend(rest.iter().map(|head| head.index));
     assert_eq!(indices, (4..FRAME_COUNT).collect::<Vec<_>>(), "the message spoilt no picture");
+}
+
+/// Reads up to the next relayed envelope. Returns the indices of the pictures before it, and the envelope.
+async fn pictures_until_message(client: &mut TestClient) -> (Vec<u32>, Vec<u8>) {
+    let mut indices = Vec::new();
+    loop {
+        match client.next().await {
+            ServerMessage::Picture { head, .. } => indices.push(head.index),
+            ServerMessage::Relayed { envelope } => return (indices, envelope.0),
+            other => panic!("{other:?} before the message"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -205,14 +211,7 @@ async fn a_message_overtakes_queued_pictures() {
     let sent = bob.say("now", 1, &bob_key, &[&ada_key]).await;
     bob.next_that(|message| matches!(message, ServerMessage::Relayed { .. }).then_some(())).await;
 
-    let mut indices = Vec::new();
-    let received = loop {
-        match ada.next().await {
-            ServerMessage::Picture { head, .. } => indices.push(head.index),
-            ServerMessage::Relayed { envelope } => break envelope.0,
-            other => panic!("{other:?} before the message"),
-        }
-    };
+    let (indices, received) = pictures_until_message(&mut ada).await;
     assert_eq!(received, sent);
     assert_eq!(indices, [5], "the message waits for the picture that is being written and for no other");
     let rest = pictures(&mut ada, FRAME_COUNT as usize - 6).await;
