@@ -11,13 +11,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tempfile::TempDir;
+
 const PREFIX: &str = ".triptych-making-";
 const LOCK: &str = "lock";
 
-/// A directory for unfinished files. Removed with everything in it when dropped.
+/// A directory for unfinished files. Removed with everything in it when dropped; what cannot be removed then, the next
+/// program that uses the video folder takes for abandoned.
 #[derive(Debug)]
 pub(crate) struct StagingDir {
-    path: PathBuf,
+    /// Its name is random: were names used again, the removal of one directory could hit the next of the same name.
+    directory: TempDir,
     videos: PathBuf,
     /// Locked until the end.
     _lock: fs::File,
@@ -36,19 +40,19 @@ impl StagingDir {
         if folder.is_ok() {
             remove_abandoned(videos);
         }
-        let path = create_unique(videos)?;
-        let lock = fs::File::create(path.join(LOCK))?;
+        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(videos)?;
+        let lock = fs::File::create(directory.path().join(LOCK))?;
         #[expect(
             clippy::let_underscore_must_use,
             reason = "where files cannot be locked, no directory is taken for abandoned"
         )]
         let _ = lock.try_lock();
-        Ok(Self { path, videos: videos.to_owned(), _lock: lock })
+        Ok(Self { directory, videos: videos.to_owned(), _lock: lock })
     }
 
     /// The path at which a file is written that will get this name.
     pub(crate) fn path_of(&self, file_name: &str) -> PathBuf {
-        self.path.join(file_name)
+        self.directory.path().join(file_name)
     }
 
     /// Moves the files with these names into the video folder, in place of any that had the names before, and returns
@@ -71,30 +75,6 @@ impl StagingDir {
         };
         file_names.iter().map(finish).collect()
     }
-}
-
-impl Drop for StagingDir {
-    fn drop(&mut self) {
-        match fs::remove_dir_all(&self.path) {
-            Ok(()) => {}
-            // Its lock file goes first, so another program may have taken it for abandoned and removed the rest.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!("cannot remove the staging directory {:?}: {error}", self.path),
-        }
-    }
-}
-
-/// Creates a directory with a name that no other staging directory has.
-fn create_unique(videos: &Path) -> io::Result<PathBuf> {
-    for number in 0..u32::MAX {
-        let path = videos.join(format!("{PREFIX}{}-{number}", std::process::id()));
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Removes staging directories that no program uses. The video folder must be locked.
@@ -154,7 +134,7 @@ mod tests {
         let busy = StagingDir::open(folder.path()).unwrap();
         assert!(!left.exists());
         let other = StagingDir::open(folder.path()).unwrap();
-        assert!(busy.path.exists() && other.path.exists());
+        assert!(busy.directory.path().exists() && other.directory.path().exists());
         drop((busy, other));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
