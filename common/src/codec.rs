@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::{
+    bounded_list,
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES},
     media::{PictureHead, SoundHead},
     message::{Blob, ClientMessage, ServerMessage},
@@ -24,6 +25,9 @@ pub enum DecodeError {
     /// The bytes do not decode; the text says why.
     #[error("not a message of this protocol: {0}")]
     Malformed(&'static str),
+    /// A list in the message has more elements than [`crate::limits`] allows; the text says which.
+    #[error("{0}")]
+    LongList(&'static str),
     /// This number of bytes follows the message.
     #[error("{0} unused bytes follow the message in its frame")]
     TrailingBytes(usize),
@@ -94,6 +98,13 @@ pub fn decode_server(frame: &[u8]) -> Result<ServerMessage, DecodeError> {
     decode::<_, { 2 * MAX_SERVER_FRAME_BYTES }>(frame)
 }
 
+/// Whether a frame, without its length prefix, claims to hold `ServerMessage::Welcome`: the only message of the handshake
+/// that may be longer than [`MAX_GREETING_BYTES`].
+pub fn is_welcome(frame: &[u8]) -> bool {
+    const NUMBER_OF_WELCOME: u8 = 2;
+    frame.first() == Some(&NUMBER_OF_WELCOME)
+}
+
 fn frame(message: &impl Serialize) -> BytesMut {
     let mut buffer = BytesMut::with_capacity(256);
     buffer.put_u32(0);
@@ -117,8 +128,8 @@ fn encode_into(message: &impl Serialize, buffer: &mut BytesMut) {
 fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8]) -> Result<M, DecodeError> {
     let config: Configuration<_, _, bincode::config::Limit<MAX_BYTES>> =
         bincode::config::standard().with_limit::<MAX_BYTES>();
-    let (message, used_bytes) = bincode::serde::decode_from_slice::<M, _>(frame, config)
-        .map_err(|error| DecodeError::Malformed(explain(&error)))?;
+    let (message, used_bytes) =
+        bincode::serde::decode_from_slice::<M, _>(frame, config).map_err(|error| explain(&error))?;
     if used_bytes < frame.len() {
         return Err(DecodeError::TrailingBytes(frame.len() - used_bytes));
     }
@@ -129,14 +140,19 @@ fn decode<M: Serialize + DeserializeOwned, const MAX_BYTES: usize>(frame: &[u8])
     Ok(message)
 }
 
-fn explain(error: &bincode::error::DecodeError) -> &'static str {
+fn explain(error: &bincode::error::DecodeError) -> DecodeError {
     use bincode::error::DecodeError as E;
-    match error {
+    if let E::OtherString(text) = error
+        && let Some(reason) = bounded_list::REASONS.into_iter().find(|reason| reason == text)
+    {
+        return DecodeError::LongList(reason);
+    }
+    DecodeError::Malformed(match error {
         E::UnexpectedEnd { .. } => "it ends too early",
         E::LimitExceeded => "a length in it exceeds the limit",
         E::Utf8 { .. } => "a string in it is not UTF-8",
         _ => "a value in it is invalid",
-    }
+    })
 }
 
 struct Append<'a>(&'a mut BytesMut);
@@ -193,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn a_welcome_is_recognised_by_its_number() {
+        use crate::{media::Library, name::Name};
+        let (name, library) = (Name::parse("ada").expect("a name"), Library::default());
+        let welcome = ServerMessage::Welcome { name, revision: 1, people: Vec::new(), library };
+        assert!(is_welcome(&encode_server(&welcome)[PREFIX_BYTES..]));
+        assert!(!is_welcome(&encode_server(&ServerMessage::Ping { number: 2 })[PREFIX_BYTES..]));
+        assert!(!is_welcome(&[]));
+    }
+
+    #[test]
     fn nothing_may_follow_a_message() {
         let mut frame = encode_client(&ClientMessage::Quit).to_vec();
         frame.push(0);
@@ -211,6 +237,23 @@ mod tests {
         // Say, with an envelope of 2^63 bytes.
         let frame = [2, 253, 0, 0, 0, 0, 0, 0, 0, 0x80];
         assert_eq!(decode_client(&frame), Err(DecodeError::Malformed("a length in it exceeds the limit")));
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused_by_its_announced_length() {
+        // Directory of revision 1, LibraryChanged, and a StreamStarted of video 0; then the length, and no element.
+        let announced = |start: &[u8], length: u16| [start, &[251], &length.to_le_bytes()].concat();
+        for (frame, reason) in [
+            (announced(&[5, 1], 257), "it lists more than 256 people"),
+            (announced(&[7], 2001), "it lists more than 2000 videos"),
+            (announced(&[7, 0], 2001), "it lists more than 2000 skipped files"),
+            (vec![8, 1, 0, 0, 9, 9, 65], "it lists more than 64 segments of a stream"),
+            (vec![7, 1, 1, 1, 0, 9, 0, 65], "it lists more than 64 resolutions of a video"),
+        ] {
+            assert_eq!(decode_server(&frame), Err(DecodeError::LongList(reason)));
+        }
+        let most = announced(&[5, 1], 256);
+        assert_eq!(decode_server(&most), Err(DecodeError::Malformed("it ends too early")), "256 are not too many");
     }
 
     #[test]

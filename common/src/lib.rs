@@ -2,8 +2,9 @@
 //!
 //! Nothing here does I/O. The layers, bottom up: [`limits`] holds the limits of the protocol; [`name`], [`media`] and
 //! [`crypto`] define the types that messages carry; [`message`] defines the messages; [`codec`] encodes and decodes
-//! them. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
+//! them, and [`validate`] checks what a server sends beyond its encoding. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
 
+mod bounded_list;
 pub mod codec;
 pub mod crypto;
 pub mod limits;
@@ -11,3 +12,7 @@ pub mod media;
 pub mod message;
 pub mod name;
 pub mod splice;
+pub mod validate;
+
+#[cfg(all(test, feature = "test-keys"))]
+mod validate_tests;

@@ -35,6 +35,13 @@ pub const MAX_NAME_CHARS: usize = 32;
 /// The largest number of videos in a library, and of skipped files.
 pub const MAX_LIBRARY_ENTRIES: usize = 2_000;
 
+/// The largest number of variants of a video, and of segments of a stream.
+pub const MAX_VARIANTS: usize = 64;
+
+/// The largest number of characters (Unicode scalar values) in a text from the server that is shown to a person: a
+/// title, a file name, the reason of a refusal or an end.
+pub const MAX_NOTICE_CHARS: usize = 500;
+
 /// The largest width and height of a picture, in pixels (8K). Larger videos are refused with their dimensions.
 pub const MAX_PICTURE_SIDE: u32 = 8_192;
 
@@ -50,11 +57,21 @@ pub const SOUND_CHANNELS: u16 = 2;
 /// The longest sound chunk.
 pub const SOUND_CHUNK_NANOS: u64 = 100_000_000;
 
+/// The size of one sample of every sound channel.
+pub const SOUND_FRAME_BYTES: usize = 2 * SOUND_CHANNELS as usize;
+
+/// The size of the longest sound chunk.
+pub const MAX_SOUND_BYTES: usize =
+    (SOUND_RATE_HZ as u64 * SOUND_CHUNK_NANOS / 1_000_000_000) as usize * SOUND_FRAME_BYTES;
+
 /// The largest JPEG of a thumbnail.
 pub const MAX_THUMBNAIL_BYTES: usize = 64 * 1024;
 
 /// The largest height of a thumbnail, in pixels.
 pub const THUMBNAIL_HEIGHT: u32 = 108;
+
+/// The largest width of a thumbnail, in pixels. A video with a wider shape gets a lower one.
+pub const THUMBNAIL_WIDTH: u32 = 4 * THUMBNAIL_HEIGHT;
 
 /// A client must join within this time after it connects.
 pub const JOIN_DEADLINE: Duration = Duration::from_secs(20);

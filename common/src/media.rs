@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded_list;
+
 /// Identifies a video at one server; independent of the path of its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VideoId(pub u64);
@@ -49,7 +51,8 @@ pub struct VideoInfo {
     pub duration_nanos: u64,
     /// Whether its streams carry sound.
     pub has_sound: bool,
-    /// The variants, by ascending height.
+    /// The variants, by ascending height; at most [`crate::limits::MAX_VARIANTS`].
+    #[serde(deserialize_with = "bounded_list::variants")]
     pub variants: Vec<VariantInfo>,
 }
 
@@ -78,9 +81,11 @@ pub struct SkippedFile {
 /// The videos of a server, and the files in its video folder that it cannot play.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
-    /// The videos, ordered by title.
+    /// The videos, ordered by title; at most [`crate::limits::MAX_LIBRARY_ENTRIES`].
+    #[serde(deserialize_with = "bounded_list::videos")]
     pub videos: Vec<VideoInfo>,
-    /// The unplayable files, ordered by file name.
+    /// The unplayable files, ordered by file name; at most [`crate::limits::MAX_LIBRARY_ENTRIES`].
+    #[serde(deserialize_with = "bounded_list::skipped")]
     pub skipped: Vec<SkippedFile>,
 }
 
@@ -156,7 +161,8 @@ pub struct StreamStart {
     pub duration_nanos: u64,
     /// The number of pictures in the stream.
     pub frame_count: u32,
-    /// The segments in stream order; together they cover every picture.
+    /// The segments in stream order; together they cover every picture. At most [`crate::limits::MAX_VARIANTS`].
+    #[serde(deserialize_with = "bounded_list::segments")]
     pub segments: Vec<SegmentInfo>,
     /// The index of the first picture of this epoch.
     pub first_index: u32,

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded_list,
     crypto::PublicKey,
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, Statistics, StreamId, StreamStart,
@@ -135,6 +136,7 @@ pub enum ServerMessage {
         /// The revision of the dictionary in `people`.
         revision: u64,
         /// The whole dictionary, ordered by name, the new client included.
+        #[serde(deserialize_with = "bounded_list::people")]
         people: Vec<Person>,
         /// The videos to watch.
         library: Library,
@@ -160,6 +162,7 @@ pub enum ServerMessage {
         /// The revision of the dictionary in `people`.
         revision: u64,
         /// Everyone online, ordered by name.
+        #[serde(deserialize_with = "bounded_list::people")]
         people: Vec<Person>,
     },
     /// An envelope that a client sent with `Say`. It goes to every client, the sender included.
@@ -218,6 +221,30 @@ pub enum ServerMessage {
     },
     /// The figures of the video engine, as requested by `AskStatistics`.
     Statistics(Statistics),
+}
+
+impl ServerMessage {
+    /// The name of the message in docs/PROTOCOL.md, for the log: the message itself may hold anything.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Challenge { .. } => "Challenge",
+            Self::Refused { .. } => "Refused",
+            Self::Welcome { .. } => "Welcome",
+            Self::Joined { .. } => "Joined",
+            Self::Left { .. } => "Left",
+            Self::Directory { .. } => "Directory",
+            Self::Relayed { .. } => "Relayed",
+            Self::LibraryChanged { .. } => "LibraryChanged",
+            Self::StreamStarted(_) => "StreamStarted",
+            Self::Picture { .. } => "Picture",
+            Self::StreamEnded { .. } => "StreamEnded",
+            Self::Ping { .. } => "Ping",
+            Self::Goodbye { .. } => "Goodbye",
+            Self::Sound { .. } => "Sound",
+            Self::Thumbnail { .. } => "Thumbnail",
+            Self::Statistics(_) => "Statistics",
+        }
+    }
 }
 
 /// Why the server refuses a client.

@@ -16,6 +16,9 @@ use crate::limits::MAX_NAME_CHARS;
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
+/// A form of a name in which case and look-alike letters make no difference.
+pub type Fold = String;
+
 /// Why a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -87,6 +90,12 @@ impl Name {
             })
             .find(|candidate| !is_taken(candidate))
             .expect("only finitely many names are taken")
+    }
+
+    /// The forms by which names are compared: two names that share one could be taken for each other.
+    pub fn folds(&self) -> [Fold; 2] {
+        let fold = self.fold();
+        [fold.clone(), fold]
     }
 
     fn fold(&self) -> String {

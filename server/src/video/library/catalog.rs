@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use common::media::{SkippedFile, VideoId};
+use common::{
+    limits::MAX_VARIANTS,
+    media::{SkippedFile, VideoId},
+};
 
 use super::{
     folder::{FolderListing, Stamp, VariantFile},
@@ -118,7 +121,12 @@ impl Catalog {
                 }
             }
             if let Some(chosen) = chosen {
-                titles.entry(&name.title).or_default().push((name.height, chosen.clone()));
+                let variants = titles.entry(&name.title).or_default();
+                if variants.len() < MAX_VARIANTS {
+                    variants.push((name.height, chosen.clone()));
+                } else {
+                    skipped.add(&chosen.file_name, format!("{:?} has {MAX_VARIANTS} lower resolutions", name.title));
+                }
             }
         }
         let videos = titles.into_iter().map(|(title, files)| reuse_or_make(title, files, old));
@@ -239,6 +247,22 @@ mod tests {
             sound: None,
         };
         Arc::new(ProbedFile::new(file.path.clone(), file.stamp, probed))
+    }
+
+    #[test]
+    fn a_video_has_no_more_resolutions_than_clients_accept() {
+        let mut records = ProbeRecords::default();
+        let mut files = BTreeMap::new();
+        for height in 1..=MAX_VARIANTS as u32 + 2 {
+            let file = file(&format!("A_{height}p.mkv"), 5);
+            records.insert(file.clone(), Ok(probed(&file, 3)));
+            files.insert(VariantName { title: "A".into(), height }, vec![file]);
+        }
+        let listing = FolderListing { files, ..FolderListing::default() };
+        let (catalog, _) = Catalog::build(&listing, &records, &Catalog::default(), |_| false);
+        assert_eq!(catalog.videos.values().map(|video| video.info.variants.len()).collect::<Vec<_>>(), [MAX_VARIANTS]);
+        let skipped: Vec<_> = catalog.skipped.iter().map(|skipped| skipped.file_name.as_str()).collect();
+        assert_eq!(skipped, ["A_65p.mkv", "A_66p.mkv"]);
     }
 
     fn built(files: &[&VariantFile], records: &ProbeRecords, old: &Catalog) -> Catalog {

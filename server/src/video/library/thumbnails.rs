@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use common::{
-    limits::{MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT},
+    limits::{MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
     media::VideoId,
 };
 use tokio::sync::{OnceCell, Semaphore};
@@ -24,9 +24,6 @@ use crate::video::gst::{
     picture_decoder::{DecodeRequest, PictureDecoder},
     pipeline::{DecodeError, Heartbeat},
 };
-
-/// Widest thumbnail, in pixels. A video with a wider shape gets a lower one.
-const MAX_WIDTH: u32 = 4 * THUMBNAIL_HEIGHT;
 
 /// Candidate positions, in percent of the frames. The first frame that shows something is taken.
 const POSITIONS_PERCENT: [usize; 4] = [10, 30, 50, 0];
@@ -146,7 +143,7 @@ fn frame_at(
 fn size_of(width: u32, height: u32) -> (u32, u32) {
     let (width, height) = (width.max(1), height.max(1));
     let shrink =
-        (f64::from(THUMBNAIL_HEIGHT) / f64::from(height)).min(f64::from(MAX_WIDTH) / f64::from(width)).min(1.0);
+        (f64::from(THUMBNAIL_HEIGHT) / f64::from(height)).min(f64::from(THUMBNAIL_WIDTH) / f64::from(width)).min(1.0);
     let side = |side: u32| ((f64::from(side) * shrink).round() as u32).max(2);
     (side(width), side(height))
 }

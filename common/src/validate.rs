@@ -1,0 +1,213 @@
+//! What a client demands of a server's messages beyond their encoding: the limits of [`crate::limits`] that bind the
+//! server, and that the parts of a message agree with each other. `docs/PROTOCOL.md`, section 11, lists them.
+//!
+//! A client calls [`server_message`] on every message before anything else sees it. What a program works with is refused;
+//! what a person reads is cleaned, because a sentence that is too long is no reason to lose a connection.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+};
+
+use crate::{
+    codec::DecodeError,
+    crypto::EnvelopeError,
+    limits::{
+        MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PEOPLE, MAX_PICTURE_BYTES, MAX_PICTURE_SIDE, MAX_SOUND_BYTES,
+        MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
+    },
+    media::{Library, StreamStart, VariantInfo},
+    message::{EndReason, Person, ServerMessage},
+    name::Name,
+};
+
+/// What a server's message breaks, as a clause about the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// The bytes are not a message.
+    #[error("{0}")]
+    Undecodable(#[from] DecodeError),
+    /// Two people have this name, or names that look the same.
+    #[error("it lists two people whose names look the same, \"{0}\" and \"{1}\"")]
+    RepeatedName(Name, Name),
+    /// The same key is listed under both names.
+    #[error("it lists the same key under the names \"{0}\" and \"{1}\"")]
+    RepeatedKey(Name, Name),
+    /// Two videos have the same id.
+    #[error("it lists two videos with the same number")]
+    RepeatedVideo,
+    /// A video has no variants, or their heights do not ascend.
+    #[error("it lists a video without resolutions, or with resolutions in no ascending order")]
+    UnorderedVariants,
+    /// A variant announces pictures of this width and height.
+    #[error("it announces pictures of {0}x{1} pixels; each side has 1 to {MAX_PICTURE_SIDE}")]
+    BadPictureSides(u32, u32),
+    /// The segments of a stream are not consecutive, do not ascend, or do not make up its pictures.
+    #[error("the segments of a stream do not fit together")]
+    BadSegments,
+    /// A JPEG of this size, or an empty one, as a picture of a stream.
+    #[error("it carries a picture of {0} bytes; a picture has 1 to {MAX_PICTURE_BYTES}")]
+    BadPictureBytes(usize),
+    /// A thumbnail of this size.
+    #[error("it carries a thumbnail of {0} bytes; the limit is {MAX_THUMBNAIL_BYTES}")]
+    LongThumbnail(usize),
+    /// A sound chunk of this size.
+    #[error("it carries {0} bytes of sound; the limit is {MAX_SOUND_BYTES}, in samples of {SOUND_FRAME_BYTES}")]
+    BadSoundBytes(usize),
+    /// An envelope of this size, longer than any that a client could have sent.
+    #[error("it carries an envelope of {0} bytes; the limit is {MAX_CLIENT_FRAME_BYTES}")]
+    LongEnvelope(usize),
+    /// Bytes that are not an envelope, which the server must not relay.
+    #[error("it carries an envelope that is not one: {0}")]
+    BadEnvelope(#[from] EnvelopeError),
+    /// A frame longer than the limit that applies, in bytes.
+    #[error("its frame is longer than {0} bytes")]
+    LongFrame(usize),
+    /// `Welcome` is for another name than the one that was asked for.
+    #[error("it welcomes \"{0}\" instead of \"{1}\"")]
+    OtherName(Name, Name),
+    /// The dictionary lacks the client's own name with its own key.
+    #[error("its list of people lacks this client")]
+    OwnEntryMissing,
+    /// One person more than [`MAX_PEOPLE`] joins.
+    #[error("it lists more than {MAX_PEOPLE} people")]
+    TooManyPeople,
+    /// A person leaves who is not in the dictionary.
+    #[error("it says that \"{0}\" has left, who was not there")]
+    UnknownDeparture(Name),
+}
+
+/// Returns the message with its texts for people cleaned (see [`notice`]).
+///
+/// Lists need no check of their length here: none longer than its limit is ever decoded.
+///
+/// # Errors
+/// The first [`Breach`] that is found.
+pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breach> {
+    match &mut message {
+        ServerMessage::Welcome { people, library, .. } => {
+            check_people(people)?;
+            check_library(library)?;
+        }
+        ServerMessage::Directory { people, .. } => check_people(people)?,
+        ServerMessage::LibraryChanged { library } => check_library(library)?,
+        ServerMessage::StreamStarted(start) => check_segments(start)?,
+        ServerMessage::Picture { jpeg, .. } => {
+            check(1..=MAX_PICTURE_BYTES, jpeg.0.len(), Breach::BadPictureBytes)?;
+        }
+        ServerMessage::Thumbnail { jpeg, .. } => {
+            check(0..=MAX_THUMBNAIL_BYTES, jpeg.0.len(), Breach::LongThumbnail)?;
+        }
+        ServerMessage::Sound { pcm, .. } => {
+            check(0..=MAX_SOUND_BYTES, pcm.0.len(), Breach::BadSoundBytes)?;
+            if !pcm.0.len().is_multiple_of(SOUND_FRAME_BYTES) {
+                return Err(Breach::BadSoundBytes(pcm.0.len()));
+            }
+        }
+        ServerMessage::Relayed { envelope } => {
+            check(0..=MAX_CLIENT_FRAME_BYTES, envelope.0.len(), Breach::LongEnvelope)?;
+        }
+        ServerMessage::Refused { message: text, .. }
+        | ServerMessage::Goodbye { reason: text }
+        | ServerMessage::StreamEnded { reason: EndReason::Failed(text), .. }
+        | ServerMessage::Challenge { software: text, .. } => notice(text),
+        ServerMessage::StreamEnded { reason: EndReason::Finished | EndReason::Stopped, .. }
+        | ServerMessage::Joined { .. }
+        | ServerMessage::Left { .. }
+        | ServerMessage::Ping { .. }
+        | ServerMessage::Statistics(_) => {}
+    }
+    Ok(message)
+}
+
+/// Cleans a text for people: white space other than plain spaces becomes a space, control characters and those that
+/// change the direction of the text around them become U+FFFD, and what exceeds [`MAX_NOTICE_CHARS`] is cut off, marked
+/// by an ellipsis.
+pub fn notice(text: &mut String) {
+    let is_unsafe = |c: char| clean(c) != c;
+    // Counting stops at the limit, however long the text is.
+    let is_too_long = text.chars().nth(MAX_NOTICE_CHARS).is_some();
+    if is_too_long {
+        // A new string, so that the memory of the long one is freed.
+        *text = text.chars().take(MAX_NOTICE_CHARS - 1).map(clean).chain(['…']).collect();
+    } else if text.contains(is_unsafe) {
+        *text = text.chars().map(clean).collect();
+    }
+}
+
+fn clean(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        plain => plain,
+    }
+}
+
+fn check(allowed: RangeInclusive<usize>, size: usize, breach: impl FnOnce(usize) -> Breach) -> Result<(), Breach> {
+    if allowed.contains(&size) { Ok(()) } else { Err(breach(size)) }
+}
+
+/// A name has one key, a key one name, and no two names look the same.
+fn check_people(people: &[Person]) -> Result<(), Breach> {
+    let (mut keys, mut folds) = (HashMap::new(), HashMap::new());
+    for person in people {
+        if let Some(other) = keys.insert(person.public_key.id(), &person.name) {
+            return Err(Breach::RepeatedKey(other.clone(), person.name.clone()));
+        }
+        for fold in person.name.folds() {
+            // A name can have the same fold twice.
+            let other = folds.insert(fold, person).filter(|other| other.public_key != person.public_key);
+            if let Some(other) = other {
+                return Err(Breach::RepeatedName(other.name.clone(), person.name.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_library(library: &mut Library) -> Result<(), Breach> {
+    let mut ids = HashSet::new();
+    for video in &mut library.videos {
+        if !ids.insert(video.id) {
+            return Err(Breach::RepeatedVideo);
+        }
+        check_variants(&video.variants)?;
+        notice(&mut video.title);
+    }
+    for file in &mut library.skipped {
+        notice(&mut file.file_name);
+        notice(&mut file.reason);
+    }
+    Ok(())
+}
+
+fn check_variants(variants: &[VariantInfo]) -> Result<(), Breach> {
+    if variants.is_empty() || !variants.is_sorted_by(|lower, higher| lower.height < higher.height) {
+        return Err(Breach::UnorderedVariants);
+    }
+    let is_side = |side: u32| (1..=MAX_PICTURE_SIDE).contains(&side);
+    let bad = variants.iter().find(|variant| !is_side(variant.picture_width) || !is_side(variant.picture_height));
+    bad.map_or(Ok(()), |variant| Err(Breach::BadPictureSides(variant.picture_width, variant.picture_height)))
+}
+
+/// The segments begin with the first picture, follow each other without a gap, in ascending height and time, and cover
+/// every picture.
+fn check_segments(start: &StreamStart) -> Result<(), Breach> {
+    let mut next_index = 0u32;
+    for segment in &start.segments {
+        if segment.first_index != next_index || segment.frame_count == 0 {
+            return Err(Breach::BadSegments);
+        }
+        next_index = segment.first_index.checked_add(segment.frame_count).ok_or(Breach::BadSegments)?;
+    }
+    let ascends = start
+        .segments
+        .windows(2)
+        .all(|pair| pair[0].height < pair[1].height && pair[0].start_nanos <= pair[1].start_nanos);
+    if ascends && next_index == start.frame_count && start.first_index < start.frame_count {
+        Ok(())
+    } else {
+        Err(Breach::BadSegments)
+    }
+}

@@ -1,0 +1,252 @@
+//! What [`crate::validate`] refuses, what it cleans, and what it lets pass.
+
+use proptest::prelude::*;
+
+use crate::{
+    codec::{decode_server, encode_server},
+    crypto::{KeyId, PublicKey, test_keys},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PICTURE_BYTES, MAX_SOUND_BYTES, MAX_THUMBNAIL_BYTES},
+    media::{
+        Epoch, Library, PictureHead, SegmentInfo, SkippedFile, SoundHead, StreamId, StreamStart, VariantInfo, VideoId,
+        VideoInfo,
+    },
+    message::{Blob, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    name::Name,
+    validate::{Breach, notice, server_message},
+};
+
+fn person(name: &str, public_key: &PublicKey) -> Person {
+    Person { name: Name::parse(name).expect(name), public_key: public_key.clone() }
+}
+
+fn video(id: u64, heights: &[u32]) -> VideoInfo {
+    let variant = |&height: &u32| VariantInfo { height, picture_width: 320, picture_height: height, frame_count: 9 };
+    VideoInfo {
+        id: VideoId(id),
+        fingerprint: 1,
+        title: "A walk".to_owned(),
+        duration_nanos: 5,
+        has_sound: true,
+        variants: heights.iter().map(variant).collect(),
+    }
+}
+
+fn listing(videos: Vec<VideoInfo>) -> ServerMessage {
+    ServerMessage::LibraryChanged { library: Library { videos, skipped: Vec::new() } }
+}
+
+fn start(segments: &[(u32, u32, u32, u64)], frame_count: u32, first_index: u32) -> ServerMessage {
+    let segment = |&(height, first_index, frame_count, start_nanos): &(u32, u32, u32, u64)| SegmentInfo {
+        height,
+        first_index,
+        frame_count,
+        start_nanos,
+    };
+    ServerMessage::StreamStarted(StreamStart {
+        stream: StreamId(1),
+        epoch: Epoch(0),
+        video: VideoId(1),
+        duration_nanos: 9,
+        frame_count,
+        segments: segments.iter().map(segment).collect(),
+        first_index,
+        has_sound: false,
+    })
+}
+
+fn picture(bytes: usize) -> ServerMessage {
+    let head = PictureHead {
+        stream: StreamId(1),
+        epoch: Epoch(0),
+        index: 0,
+        height: 240,
+        pts_nanos: u64::MAX,
+        duration_nanos: u64::MAX,
+    };
+    ServerMessage::Picture { head, jpeg: Blob(vec![0; bytes]) }
+}
+
+fn sound(bytes: usize) -> ServerMessage {
+    let head = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: 0 };
+    ServerMessage::Sound { head, pcm: Blob(vec![0; bytes]) }
+}
+
+fn thumbnail(bytes: usize) -> ServerMessage {
+    ServerMessage::Thumbnail { video: VideoId(1), fingerprint: 1, jpeg: Blob(vec![0; bytes]) }
+}
+
+fn directory(people: Vec<Person>) -> ServerMessage {
+    ServerMessage::Directory { revision: 3, people }
+}
+
+#[test]
+fn what_an_honest_server_sends_passes_unchanged() {
+    let [ada, bob] = [test_keys::ada(), test_keys::bob()].map(|identity| identity.public_key().clone());
+    let people = vec![person("ada", &ada), person("bob", &bob)];
+    let library = Library {
+        videos: vec![video(1, &[240, 720, 1440]), video(2, &[8192])],
+        skipped: vec![SkippedFile { file_name: "Žofie.txt".to_owned(), reason: "not a video".to_owned() }],
+    };
+    for message in [
+        ServerMessage::Challenge { protocol_version: 9, software: "triptych-server 1".to_owned(), nonce: [0; 32] },
+        ServerMessage::Welcome {
+            name: Name::parse("ada").expect("a name"),
+            revision: 7,
+            people: people.clone(),
+            library: library.clone(),
+        },
+        directory(people),
+        ServerMessage::Joined { revision: 8, person: person("bob", &bob) },
+        ServerMessage::Left { revision: 9, name: Name::parse("bob").expect("a name"), reason: LeaveReason::Quit },
+        ServerMessage::LibraryChanged { library },
+        start(&[(240, 0, 3, 0), (720, 3, 3, 90), (1440, 6, 4, 180)], 10, 9),
+        start(&[(720, 0, 10, 0)], 10, 0),
+        picture(MAX_PICTURE_BYTES),
+        sound(MAX_SOUND_BYTES),
+        thumbnail(0),
+        thumbnail(MAX_THUMBNAIL_BYTES),
+        ServerMessage::Relayed { envelope: Blob(vec![0; MAX_CLIENT_FRAME_BYTES]) },
+        ServerMessage::StreamEnded {
+            stream: StreamId(1),
+            epoch: Epoch(0),
+            reason: EndReason::Failed("The file \"x\" was removed.".to_owned()),
+        },
+        ServerMessage::Refused { code: RefusalCode::Full, message: "Voll: 256 Menschen.".to_owned(), suggestion: None },
+        ServerMessage::Goodbye { reason: "再见".to_owned() },
+        ServerMessage::Ping { number: u64::MAX },
+    ] {
+        assert_eq!(server_message(message.clone()), Ok(message));
+    }
+}
+
+#[test]
+fn a_name_has_one_key_and_a_key_one_name() {
+    let [ada, bob] = [test_keys::ada(), test_keys::bob()].map(|identity| identity.public_key().clone());
+    let name = |text: &str| Name::parse(text).expect(text);
+    let twice = directory(vec![person("ada", &ada), person("ada", &bob)]);
+    assert_eq!(server_message(twice), Err(Breach::RepeatedName(name("ada"), name("ada"))));
+    let alike = directory(vec![person("сосо", &ada), person("coco", &bob)]);
+    assert_eq!(server_message(alike), Err(Breach::RepeatedName(name("сосо"), name("coco"))));
+    let two_names = directory(vec![person("ada", &ada), person("bob", &ada)]);
+    assert_eq!(server_message(two_names), Err(Breach::RepeatedKey(name("ada"), name("bob"))));
+}
+
+#[test]
+fn a_library_that_contradicts_itself_is_refused() {
+    assert_eq!(server_message(listing(vec![video(1, &[240]), video(1, &[720])])), Err(Breach::RepeatedVideo));
+    for heights in [&[][..], &[720, 240], &[240, 240]] {
+        assert_eq!(server_message(listing(vec![video(1, heights)])), Err(Breach::UnorderedVariants), "{heights:?}");
+    }
+    for (width, height) in [(0, 240), (320, 0), (8193, 240), (320, u32::MAX)] {
+        let mut odd = video(1, &[240]);
+        (odd.variants[0].picture_width, odd.variants[0].picture_height) = (width, height);
+        assert_eq!(server_message(listing(vec![odd])), Err(Breach::BadPictureSides(width, height)));
+    }
+}
+
+#[test]
+fn segments_that_do_not_make_up_the_stream_are_refused() {
+    for bad in [
+        start(&[], 0, 0),
+        start(&[(240, 1, 9, 0)], 10, 0),
+        start(&[(240, 0, 9, 0)], 10, 0),
+        start(&[(240, 0, 10, 0)], 10, 10),
+        start(&[(240, 0, 5, 0), (720, 4, 6, 0)], 10, 0),
+        start(&[(240, 0, 5, 0), (720, 6, 5, 0)], 11, 0),
+        start(&[(720, 0, 5, 0), (240, 5, 5, 0)], 10, 0),
+        start(&[(240, 0, 5, 9), (720, 5, 5, 8)], 10, 0),
+        start(&[(240, 0, 10, 0), (720, 10, 0, 0)], 10, 0),
+        start(&[(240, 0, u32::MAX, 0), (720, u32::MAX, 1, 0)], u32::MAX, 0),
+    ] {
+        assert_eq!(server_message(bad.clone()), Err(Breach::BadSegments), "{bad:?}");
+    }
+}
+
+#[test]
+fn everything_binary_has_its_limit() {
+    for (message, breach) in [
+        (picture(0), Breach::BadPictureBytes(0)),
+        (picture(MAX_PICTURE_BYTES + 1), Breach::BadPictureBytes(MAX_PICTURE_BYTES + 1)),
+        (thumbnail(MAX_THUMBNAIL_BYTES + 1), Breach::LongThumbnail(MAX_THUMBNAIL_BYTES + 1)),
+        (sound(MAX_SOUND_BYTES + 4), Breach::BadSoundBytes(MAX_SOUND_BYTES + 4)),
+        (sound(6), Breach::BadSoundBytes(6)),
+        (
+            ServerMessage::Relayed { envelope: Blob(vec![0; MAX_CLIENT_FRAME_BYTES + 1]) },
+            Breach::LongEnvelope(MAX_CLIENT_FRAME_BYTES + 1),
+        ),
+    ] {
+        assert_eq!(server_message(message), Err(breach));
+    }
+    assert_eq!(MAX_SOUND_BYTES, 19_200, "as in docs/PROTOCOL.md");
+}
+
+#[test]
+fn texts_for_people_are_cut_and_cleaned_and_not_refused() {
+    for (text, cleaned) in [
+        ("The server\r\nwas\tstopped.\u{2029}", "The server  was stopped. "),
+        ("a\u{1b}[31mb\u{7}c\u{9b}d\u{0}", "a\u{fffd}[31mb\u{fffd}c\u{fffd}d\u{fffd}"),
+        ("Evil\u{202e}gpj.exe\u{2066}", "Evil\u{fffd}gpj.exe\u{fffd}"),
+        ("مرحبا ❤\u{fe0f} e\u{301}", "مرحبا ❤\u{fe0f} e\u{301}"),
+    ] {
+        let mut text = text.to_owned();
+        notice(&mut text);
+        assert_eq!(text, cleaned);
+    }
+    let long = "ž".repeat(4_000_000);
+    let mut file = video(1, &[240]);
+    file.title.clone_from(&long);
+    let skipped = vec![SkippedFile { file_name: long.clone(), reason: long.clone() }];
+    let library = Library { videos: vec![file], skipped };
+    let Ok(ServerMessage::LibraryChanged { library }) = server_message(ServerMessage::LibraryChanged { library })
+    else {
+        panic!("refused")
+    };
+    let ended = EndReason::Failed(long.clone());
+    let ended = ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: ended };
+    let Ok(ServerMessage::StreamEnded { reason: EndReason::Failed(ended), .. }) = server_message(ended) else {
+        panic!("refused")
+    };
+    let refused = ServerMessage::Refused { code: RefusalCode::Full, message: long.clone(), suggestion: None };
+    let Ok(ServerMessage::Refused { message: refused, .. }) = server_message(refused) else { panic!("refused") };
+    let Ok(ServerMessage::Goodbye { reason }) = server_message(ServerMessage::Goodbye { reason: long }) else {
+        panic!("refused")
+    };
+    let file = &library.skipped[0];
+    for text in [&library.videos[0].title, &file.file_name, &file.reason, &ended, &refused, &reason] {
+        assert_eq!(text.chars().count(), MAX_NOTICE_CHARS);
+        assert!(text.ends_with("ž…"));
+        assert!(text.capacity() < 4 * MAX_NOTICE_CHARS + 16, "the memory of the long text is freed");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_cleaned_text_is_short_harmless_and_clean_already(text in "\\PC{0,20}\\PC*|(?s).{0,700}") {
+        let mut once = text.clone();
+        notice(&mut once);
+        prop_assert!(once.chars().count() <= MAX_NOTICE_CHARS);
+        prop_assert!(!once.chars().any(char::is_control));
+        let mut twice = once.clone();
+        notice(&mut twice);
+        prop_assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn changed_bytes_are_refused_or_a_message_within_the_limits(at in 0usize..400, byte in any::<u8>()) {
+        let key = test_keys::bob().public_key().clone();
+        let welcome = ServerMessage::Welcome {
+            name: Name::parse("bob").expect("a name"),
+            revision: 300,
+            people: vec![person("bob", &key)],
+            library: Library { videos: vec![video(1, &[240, 720])], skipped: Vec::new() },
+        };
+        let mut frame = encode_server(&welcome)[4..].to_vec();
+        let at = at % frame.len();
+        frame[at] = byte;
+        if let Ok(Ok(ServerMessage::Welcome { people, library, .. })) = decode_server(&frame).map(server_message) {
+            let keys: std::collections::HashSet<KeyId> = people.iter().map(|person| person.public_key.id()).collect();
+            prop_assert_eq!(keys.len(), people.len());
+            prop_assert!(library.videos.iter().all(|video| (1..=64).contains(&video.variants.len())));
+        }
+    }
+}
