@@ -10,8 +10,9 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.net.send(command),
-                Effect::StartPlayback { stream, has_sound } => {
+                Effect::StartPlayback { stream, has_sound, largest_picture: (width, height) } => {
                     let before = self.player.begin(stream, has_sound, Instant::now());
+                    self.player.set_largest_picture(width, height);
                     log_summary(&self.title, "replaced", before);
                     self.title = self.title_of_showing();
                     self.clear_screen();

@@ -1,13 +1,16 @@
 //! The thread that decodes pictures and thumbnails, and the state that it shares with [`super::player`].
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     panic::{self, AssertUnwindSafe},
     sync::{Condvar, Mutex, MutexGuard},
     time::Instant,
 };
 
-use common::media::PictureHead;
+use common::{
+    limits::{THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
+    media::{PictureHead, StreamId},
+};
 
 use super::{
     audio_output::AudioOutput,
@@ -19,19 +22,30 @@ use crate::event::ThumbnailKey;
 /// Pixel buffers kept for reuse: those decoded ahead, one on the screen, and one on its way back.
 pub(super) const POOL_BUFFERS: usize = LOOKAHEAD_PICTURES + 2;
 
-/// Thumbnails that may wait to be decoded. The state keeps fewer than this on their way; more come only from a server that
-/// sends what was not asked for.
+/// Thumbnails that may wait to be decoded. The state keeps fewer than this on their way.
 pub(super) const MAX_QUEUED_THUMBNAILS: usize = 32;
 
 /// What turns a JPEG into pixels: [`PictureDecoder`], or a stand-in in tests.
 pub(super) trait Decode {
     /// As [`PictureDecoder::decode`].
-    fn decode(&mut self, jpeg: &[u8], display_size: (u32, u32), buffer: Vec<u32>) -> Result<Picture, PictureError>;
+    fn decode(
+        &mut self,
+        jpeg: &[u8],
+        largest: (u32, u32),
+        display_size: (u32, u32),
+        buffer: Vec<u32>,
+    ) -> Result<Picture, PictureError>;
 }
 
 impl Decode for PictureDecoder {
-    fn decode(&mut self, jpeg: &[u8], display_size: (u32, u32), buffer: Vec<u32>) -> Result<Picture, PictureError> {
-        PictureDecoder::decode(self, jpeg, display_size, buffer)
+    fn decode(
+        &mut self,
+        jpeg: &[u8],
+        largest: (u32, u32),
+        display_size: (u32, u32),
+        buffer: Vec<u32>,
+    ) -> Result<Picture, PictureError> {
+        PictureDecoder::decode(self, jpeg, largest, display_size, buffer)
     }
 }
 
@@ -48,6 +62,10 @@ pub(super) struct Inner {
     pub(super) playout: Playout<Vec<u8>, Picture>,
     pub(super) pool: Vec<Vec<u32>>,
     pub(super) display_size: (u32, u32),
+    /// Width and height of the largest picture that the stream was announced with.
+    pub(super) largest: (u32, u32),
+    /// What of a stream was logged already: each kind once, because a server can repeat it without end.
+    pub(super) logged: HashSet<(StreamId, &'static str)>,
     /// Thumbnails to decode when no picture of the stream waits.
     pub(super) thumbnails: VecDeque<(ThumbnailKey, Vec<u8>)>,
     pub(super) decoded_thumbnails: Vec<(ThumbnailKey, Option<Picture>)>,
@@ -56,7 +74,7 @@ pub(super) struct Inner {
 
 /// What the thread works on.
 enum DecodeJob {
-    Picture { head: PictureHead, jpeg: Vec<u8>, display_size: (u32, u32), buffer: Vec<u32> },
+    Picture { head: PictureHead, jpeg: Vec<u8>, largest: (u32, u32), display_size: (u32, u32), buffer: Vec<u32> },
     Thumbnail { key: ThumbnailKey, jpeg: Vec<u8> },
 }
 
@@ -69,27 +87,32 @@ impl Shared {
     /// Decodes until the player is dropped.
     pub(super) fn run<D: Decode>(&self, new_decoder: impl Fn() -> D) {
         let mut decoder = new_decoder();
-        let mut decode = |jpeg: &[u8], display_size, buffer| {
+        let mut decode = |jpeg: &[u8], largest, display_size, buffer| {
             // The JPEG comes from another computer. Should the decoder panic on it, this picture is lost and not the thread,
             // without which no video would play until the program is restarted. The decoder itself may be half changed and
             // is replaced.
-            panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(jpeg, display_size, buffer))).unwrap_or_else(|_| {
-                decoder = new_decoder();
-                Err(PictureError::DecoderPanicked)
-            })
+            panic::catch_unwind(AssertUnwindSafe(|| decoder.decode(jpeg, largest, display_size, buffer)))
+                .unwrap_or_else(|_| {
+                    decoder = new_decoder();
+                    Err(PictureError::DecoderPanicked)
+                })
         };
         while let Some(job) = self.next_job() {
             match job {
-                DecodeJob::Picture { head, jpeg, display_size, buffer } => {
-                    let decoded = decode(&jpeg, display_size, buffer);
+                DecodeJob::Picture { head, jpeg, largest, display_size, buffer } => {
+                    let decoded = decode(&jpeg, largest, display_size, buffer);
                     drop(jpeg);
-                    if let Err(error) = &decoded {
-                        tracing::warn!(stream = head.stream.0, index = head.index, %error, "dropped a picture that cannot be decoded");
+                    if let Err(error) = &decoded
+                        && self.lock().logged.insert((head.stream, "unreadable"))
+                    {
+                        let (stream, index) = (head.stream.0, head.index);
+                        tracing::warn!(stream, index, %error, "dropped a picture that cannot be decoded; further ones are not logged");
                     }
                     self.finish(head, decoded.ok());
                 }
                 DecodeJob::Thumbnail { key, jpeg } => {
-                    let decoded = decode(&jpeg, (u32::MAX, u32::MAX), Vec::new());
+                    let largest = (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT);
+                    let decoded = decode(&jpeg, largest, (u32::MAX, u32::MAX), Vec::new());
                     if let Err(error) = &decoded {
                         tracing::debug!(video = key.0.0, %error, "a thumbnail cannot be decoded");
                     }
@@ -123,7 +146,8 @@ impl Shared {
             }
             if let Some((head, jpeg)) = inner.playout.next_job(Instant::now()) {
                 let buffer = inner.pool.pop().unwrap_or_default();
-                return Some(DecodeJob::Picture { head, jpeg, display_size: inner.display_size, buffer });
+                let (largest, display_size) = (inner.largest, inner.display_size);
+                return Some(DecodeJob::Picture { head, jpeg, largest, display_size, buffer });
             }
             if let Some((key, jpeg)) = inner.thumbnails.pop_front() {
                 return Some(DecodeJob::Thumbnail { key, jpeg });

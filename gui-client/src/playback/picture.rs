@@ -5,7 +5,6 @@
 
 use std::io::Cursor;
 
-use common::limits::MAX_PICTURE_SIDE;
 use image::{ColorType, ImageDecoder, codecs::jpeg::JpegDecoder};
 
 /// A decoded picture.
@@ -28,9 +27,9 @@ pub enum PictureError {
     /// Not a JPEG, or a damaged one.
     #[error("not a readable JPEG: {0}")]
     Unreadable(String),
-    /// Larger than [`MAX_PICTURE_SIDE`] on a side; refused before memory is allocated.
-    #[error("a picture of {0}x{1} pixels is more than {MAX_PICTURE_SIDE} on a side")]
-    TooLarge(u32, u32),
+    /// Wider or higher than the limit, which comes after it; refused before memory is allocated.
+    #[error("a picture of {0}x{1} pixels is larger than {2}x{3}")]
+    TooLarge(u32, u32, u32, u32),
     /// Neither greyscale nor RGB, the only colours of JFIF.
     #[error("a picture in {0:?}, neither grey nor RGB")]
     UnusualColours(ColorType),
@@ -48,18 +47,19 @@ pub struct PictureDecoder {
 }
 
 impl PictureDecoder {
-    /// Decodes `jpeg` into `buffer`. When `display_size`, in pixels of the screen, is at most half as large as the picture, the
+    /// Decodes `jpeg`, which is at most `largest` (width and height) in size, into `buffer`. When `display_size`, in pixels of the screen, is at most half as large as the picture, the
     /// picture is reduced by a whole number, but never below `display_size`.
     pub fn decode(
         &mut self,
         jpeg: &[u8],
+        largest: (u32, u32),
         display_size: (u32, u32),
         mut buffer: Vec<u32>,
     ) -> Result<Picture, PictureError> {
         let decoder = JpegDecoder::new(Cursor::new(jpeg)).map_err(unreadable)?;
         let (width, height) = decoder.dimensions();
-        if width.max(height) > MAX_PICTURE_SIDE {
-            return Err(PictureError::TooLarge(width, height));
+        if width > largest.0 || height > largest.1 {
+            return Err(PictureError::TooLarge(width, height, largest.0, largest.1));
         }
         let (width, height) = (width as usize, height as usize);
         self.full_size.resize(width * height * CHANNELS, 0);

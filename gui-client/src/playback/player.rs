@@ -6,13 +6,16 @@
 //! one is held, never the other way round.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use common::media::{Epoch, PictureHead, SoundHead, StreamId};
+use common::{
+    limits::MAX_PICTURE_SIDE,
+    media::{Epoch, PictureHead, SoundHead, StreamId},
+};
 
 use super::{
     audio_buffer::{AudioChunk, loudness},
@@ -51,6 +54,8 @@ impl Player {
                 playout: Playout::default(),
                 pool: Vec::new(),
                 display_size: (u32::MAX, u32::MAX),
+                largest: (MAX_PICTURE_SIDE, MAX_PICTURE_SIDE),
+                logged: HashSet::new(),
                 thumbnails: VecDeque::new(),
                 decoded_thumbnails: Vec::new(),
                 is_closing: false,
@@ -75,6 +80,7 @@ impl Player {
 
     fn begin_at(&self, stream: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Option<Summary> {
         let mut inner = self.shared.lock();
+        inner.logged.clear();
         let summary = inner.playout.begin(stream, epoch, has_sound, now);
         self.shared.reset_audio(&inner, now);
         summary
@@ -149,6 +155,11 @@ impl Player {
     /// Results of [`Self::decode_thumbnail`] since the last call; `None` for those that could not be decoded.
     pub fn take_thumbnails(&self) -> Vec<(ThumbnailKey, Option<Picture>)> {
         std::mem::take(&mut self.shared.lock().decoded_thumbnails)
+    }
+
+    /// Sets the width and height of the largest picture that the next stream may have. A larger one is not decoded.
+    pub fn set_largest_picture(&self, width: u32, height: u32) {
+        self.shared.lock().largest = (width, height);
     }
 
     /// Sets the size of the picture on the screen, in pixels. Larger pictures are reduced while decoding.
@@ -238,13 +249,7 @@ impl PictureSink for Sink {
                     "dropped a picture of an epoch that is over"
                 );
             }
-            Arrival::BeyondCredit => {
-                tracing::warn!(
-                    stream = head.stream.0,
-                    index = head.index,
-                    "dropped a picture that was sent without credit"
-                );
-            }
+            Arrival::BeyondCredit => self.0.log_beyond_credit(head.stream, "picture"),
         }
     }
 
@@ -263,14 +268,19 @@ impl PictureSink for Sink {
         match arrival {
             Arrival::Queued => {}
             Arrival::Stale => tracing::debug!(stream = head.stream.0, "dropped sound of an epoch that is over"),
-            Arrival::BeyondCredit => {
-                tracing::warn!(stream = head.stream.0, "dropped sound that was sent without credit")
-            }
+            Arrival::BeyondCredit => self.0.log_beyond_credit(head.stream, "sound"),
         }
     }
 }
 
 impl Shared {
+    fn log_beyond_credit(&self, stream: StreamId, kind: &'static str) {
+        if self.lock().logged.insert((stream, kind)) {
+            let stream = stream.0;
+            tracing::warn!(stream, kind, "dropped an item that was sent without credit; further ones are not logged");
+        }
+    }
+
     /// Adds an item. Also returns whether it ends a stall: then pictures that are decoded already become due, which the window
     /// does not know.
     fn take_in(&self, item: impl FnOnce(&mut Playout<Vec<u8>, Picture>, Instant) -> Arrival) -> (Arrival, bool) {
@@ -324,7 +334,7 @@ mod tests {
     struct Fragile;
 
     impl Decode for Fragile {
-        fn decode(&mut self, jpeg: &[u8], _: (u32, u32), _: Vec<u32>) -> Result<Picture, PictureError> {
+        fn decode(&mut self, jpeg: &[u8], _: (u32, u32), _: (u32, u32), _: Vec<u32>) -> Result<Picture, PictureError> {
             assert_ne!(jpeg, b"evil", "this panic is part of the test");
             Ok(Picture { width: 1, height: 1, pixels: vec![0] })
         }

@@ -15,6 +15,8 @@ pub enum Effect {
         stream: StreamId,
         /// Whether a sound device is needed.
         has_sound: bool,
+        /// Width and height of the largest picture of the video, as the library lists it.
+        largest_picture: (u32, u32),
     },
     /// Get ready for the pictures of this epoch, and discard what is left of the epoch before.
     BeginEpoch {

@@ -7,9 +7,10 @@
 use std::time::Instant;
 
 use common::{
+    limits::MAX_PICTURE_SIDE,
     media::{
-        Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VideoInfo,
-        WatchRequest,
+        Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VariantInfo,
+        VideoInfo, WatchRequest,
     },
     message::EndReason,
 };
@@ -178,7 +179,8 @@ impl PlayerState {
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
         let command = NetCommand::Watch(WatchRequest { stream, video: video.id, quality, from: Position::START });
-        let start = Effect::StartPlayback { stream, has_sound: video.has_sound };
+        let largest_picture = largest_picture(&video);
+        let start = Effect::StartPlayback { stream, has_sound: video.has_sound, largest_picture };
         self.showing = Some(Showing {
             stream,
             epoch: Epoch::default(),
@@ -402,6 +404,12 @@ impl PlayerState {
     fn current(&mut self, stream: StreamId) -> Option<&mut Showing> {
         self.showing.as_mut().filter(|showing| showing.stream == stream && showing.is_running())
     }
+}
+
+/// Width and height of the largest picture, from whichever variant each comes.
+fn largest_picture(video: &VideoInfo) -> (u32, u32) {
+    let largest = |side: fn(&VariantInfo) -> u32| video.variants.iter().map(side).max().unwrap_or(MAX_PICTURE_SIDE);
+    (largest(|variant| variant.picture_width), largest(|variant| variant.picture_height))
 }
 
 fn offers(video: &VideoInfo, quality: Quality) -> bool {

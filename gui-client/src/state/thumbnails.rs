@@ -10,7 +10,7 @@ use crate::event::{NetCommand, ThumbnailKey};
 /// Requests under way at a time: few, so that thumbnails do not delay a video.
 const MAX_REQUESTED: usize = 4;
 
-/// Thumbnails that are kept: 200 of 192x108 pixels take 17 MB.
+/// Thumbnails that are kept: 200 of 192x108 pixels take 17 MB, and of the largest size that is shown, 37 MB.
 const MAX_KEPT: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +56,14 @@ impl Thumbnails {
         effects
     }
 
-    /// Takes in the answer to a request. An empty one means that the server has none; it is not requested again on this
-    /// connection.
+    /// Takes in the answer to a request; one that was not requested changes nothing. An empty one means that the server has
+    /// none; it is not requested again on this connection.
     pub(super) fn came(&mut self, key: ThumbnailKey, jpeg: Vec<u8>, library: &Library) -> Vec<Effect> {
+        let is_requested =
+            |(known, state): (&ThumbnailKey, &ThumbnailState)| *state == ThumbnailState::Requested && known.0 == key.0;
+        if !self.states.iter().any(is_requested) {
+            return Vec::new();
+        }
         // A request for an older fingerprint is answered under the new one.
         self.states.retain(|known, state| *state != ThumbnailState::Requested || known.0 != key.0);
         if !library.videos.iter().any(|video| self::key(video) == key) && !jpeg.is_empty() {

@@ -5,6 +5,7 @@
 #![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
+mod attack_jpeg;
 mod net;
 mod net_stream;
 mod playback_audio;

@@ -353,6 +353,17 @@ fn small_pictures_are_asked_for_once_and_a_few_at_a_time() {
 }
 
 #[test]
+fn thumbnails_that_were_not_asked_for_are_not_taken() {
+    let mut state = joined();
+    let came = |id: u64| NetEvent::Thumbnail { video: VideoId(id), fingerprint: id, jpeg: Blob(b"picture".to_vec()) };
+    assert!(state.apply(came(1), moment()).is_empty());
+    assert_eq!(state.see_videos(&[VideoId(1)]).len(), 1);
+    assert!(state.apply(came(2), moment()).is_empty(), "another one was asked for");
+    assert_eq!(state.apply(came(1), moment()).len(), 1);
+    assert!(state.apply(came(1), moment()).is_empty(), "once");
+}
+
+#[test]
 fn thumbnails_that_wait_to_be_decoded_hold_back_further_ones() {
     let videos: Vec<_> = (1..=60).map(|id| video(id, &format!("Video {id}"), SECOND)).collect();
     let ids: Vec<_> = videos.iter().map(|video| video.id).collect();

@@ -1,0 +1,176 @@
+//! JPEGs that are made to hurt: the sizes that they announce are checked before memory is reserved, and none stops the
+//! thread that decodes.
+
+use std::time::Instant;
+
+use common::{
+    limits::{MAX_PICTURE_SIDE, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
+    media::{Epoch, PictureHead, StreamId, VideoId},
+};
+use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
+use triptych_client::{
+    event::{Hold, ThumbnailKey},
+    playback::{
+        audio_output::AudioOutput,
+        picture::{PictureDecoder, PictureError},
+        player::Player,
+    },
+};
+
+use crate::support::wake::WakeSignal;
+
+const STREAM: StreamId = StreamId(1);
+const LARGEST: (u32, u32) = (MAX_PICTURE_SIDE, MAX_PICTURE_SIDE);
+const ANY_PLACE: (u32, u32) = (u32::MAX, u32::MAX);
+
+fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..width * height * 3).map(|byte| (byte % 251) as u8).collect();
+    let mut jpeg = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 50);
+    encoder.encode(&pixels, width, height, ExtendedColorType::Rgb8).expect("pixels of this size become a JPEG");
+    jpeg
+}
+
+/// Where the frame header begins (ITU-T T.81, B.2.2): marker, length, precision, height, width, components.
+fn frame_header(jpeg: &[u8]) -> usize {
+    jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).expect("a baseline JPEG has a frame header")
+}
+
+/// The same picture, with another size announced.
+fn announcing(width: u16, height: u16) -> Vec<u8> {
+    let mut jpeg = jpeg(64, 64);
+    let frame = frame_header(&jpeg);
+    jpeg[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    jpeg[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    jpeg
+}
+
+/// The same picture, said to be coded in another way: progressive is 0xc2.
+fn coded_as(jpeg: Vec<u8>, marker: u8) -> Vec<u8> {
+    let mut jpeg = jpeg;
+    let frame = frame_header(&jpeg);
+    jpeg[frame + 1] = marker;
+    jpeg
+}
+
+/// The same picture, with a fourth component in the frame and in the scan, as CMYK has.
+fn with_four_components(mut jpeg: Vec<u8>) -> Vec<u8> {
+    let frame = frame_header(&jpeg);
+    jpeg[frame + 3] += 3;
+    jpeg[frame + 9] = 4;
+    let end_of_frame = frame + 10 + 9;
+    jpeg.splice(end_of_frame..end_of_frame, [4, 0x11, 0]);
+    let scan = jpeg.windows(2).position(|marker| marker == [0xff, 0xda]).expect("a JPEG has a scan");
+    jpeg[scan + 3] += 2;
+    jpeg[scan + 4] = 4;
+    let end_of_components = scan + 5 + 6;
+    jpeg.splice(end_of_components..end_of_components, [4, 0]);
+    jpeg
+}
+
+/// Everything above, by name.
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    let sound = jpeg(64, 64);
+    let mut bombs = vec![
+        ("65535 squared", announcing(65_535, 65_535)),
+        ("65535 squared, progressive", coded_as(announcing(65_535, 65_535), 0xc2)),
+        ("8192 squared with the data of 64 squared", announcing(8_192, 8_192)),
+        ("8192 squared, progressive", coded_as(announcing(8_192, 8_192), 0xc2)),
+        ("no width", announcing(0, 64)),
+        ("no height", announcing(64, 0)),
+        ("smaller than its data", announcing(8, 8)),
+        ("larger than its data", announcing(640, 640)),
+        ("progressive", coded_as(sound.clone(), 0xc2)),
+        ("lossless", coded_as(sound.clone(), 0xc3)),
+        ("arithmetic coding", coded_as(sound.clone(), 0xc9)),
+        ("CMYK", with_four_components(sound.clone())),
+        ("empty", Vec::new()),
+        ("no JPEG", b"\x89PNG\r\n\x1a\n".to_vec()),
+    ];
+    bombs.extend([2, 20, sound.len() / 2, sound.len() - 2].map(|length| ("truncated", sound[..length].to_vec())));
+    bombs
+}
+
+fn player() -> (Player, WakeSignal) {
+    let wake = WakeSignal::default();
+    (Player::start(AudioOutput::none(), wake.callback()).expect("a thread can be started"), wake)
+}
+
+fn head(index: u32) -> PictureHead {
+    let duration_nanos = 20_000_000;
+    let pts_nanos = u64::from(index) * duration_nanos;
+    PictureHead { stream: STREAM, epoch: Epoch(0), index, height: 240, pts_nanos, duration_nanos }
+}
+
+#[test]
+fn a_size_beyond_the_limit_is_refused_before_memory_is_reserved() {
+    let mut decoder = PictureDecoder::default();
+    for (width, height) in [(65_535, 65_535), (8_193, 1), (1, 8_193)] {
+        let bomb = announcing(width, height);
+        let refused = PictureError::TooLarge(width.into(), height.into(), MAX_PICTURE_SIDE, MAX_PICTURE_SIDE);
+        assert_eq!(decoder.decode(&bomb, LARGEST, ANY_PLACE, Vec::new()), Err(refused));
+        assert!(decoder.decode(&coded_as(bomb, 0xc2), LARGEST, ANY_PLACE, Vec::new()).is_err());
+    }
+    let announced = (64, 36);
+    for (width, height) in [(65, 36), (64, 37)] {
+        let refused = PictureError::TooLarge(width, height, 64, 36);
+        assert_eq!(decoder.decode(&jpeg(width, height), announced, ANY_PLACE, Vec::new()), Err(refused));
+    }
+    assert!(decoder.decode(&jpeg(64, 36), announced, ANY_PLACE, Vec::new()).is_ok());
+}
+
+#[test]
+fn whatever_comes_out_of_a_bomb_has_the_size_that_was_allowed() {
+    let mut decoder = PictureDecoder::default();
+    for (name, bomb) in bombs() {
+        if let Ok(picture) = decoder.decode(&bomb, (640, 640), ANY_PLACE, Vec::new()) {
+            assert!(picture.width <= 640 && picture.height <= 640, "{name}");
+            assert_eq!(picture.pixels.len(), picture.width * picture.height, "{name}");
+        }
+    }
+}
+
+#[test]
+fn after_every_bomb_the_video_goes_on() {
+    let (player, wake) = player();
+    let sink = player.sink();
+    player.begin(STREAM, false, Instant::now());
+    player.set_largest_picture(640, 640);
+    player.take_credit();
+    let bombs = bombs();
+    let count = bombs.len() as u32;
+    for (index, (_, bomb)) in (0..).zip(bombs) {
+        sink.picture(head(index), bomb);
+    }
+    sink.picture(head(count), jpeg(64, 64));
+    wake.wait_for_or("the picture after them", || {
+        let due = player.due(Instant::now()).filter(|(head, _)| head.index == count);
+        due.map(|_| ()).ok_or_else(|| player.next_due(Instant::now()))
+    });
+    assert_ne!(player.status(Instant::now()).and_then(|status| status.hold), Some(Hold::Unreadable));
+    let tally = player.stop().expect("it plays").tally;
+    assert!(tally.broken >= 8, "{tally:?}");
+}
+
+#[test]
+fn a_thumbnail_has_the_size_of_a_thumbnail() {
+    let (player, wake) = player();
+    let cases = [
+        (jpeg(THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT), true),
+        (jpeg(THUMBNAIL_WIDTH + 1, 4), false),
+        (jpeg(4, THUMBNAIL_HEIGHT + 1), false),
+        (announcing(8_192, 8_192), false),
+        (announcing(2_048, 2_048), false),
+    ];
+    for (id, (jpeg, _)) in (0..).zip(&cases) {
+        player.decode_thumbnail((VideoId(id), 1), jpeg.clone());
+    }
+    let mut answers: Vec<(ThumbnailKey, bool)> = Vec::new();
+    wake.wait_for("all answers", || {
+        answers.extend(player.take_thumbnails().into_iter().map(|(key, picture)| (key, picture.is_some())));
+        (answers.len() == cases.len()).then_some(())
+    });
+    for ((key, is_shown), (id, (_, expected))) in answers.into_iter().zip((0..).zip(cases)) {
+        assert_eq!((key.0, is_shown), (VideoId(id), expected));
+    }
+}
