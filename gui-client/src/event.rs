@@ -1,6 +1,6 @@
 //! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{
     crypto::{KeyId, MessageId, PublicKey},
@@ -8,9 +8,11 @@ use common::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
         WatchRequest,
     },
-    message::{Blob, EndReason, Person, RefusalCode},
+    message::{Blob, EndReason, RefusalCode},
     name::Name,
 };
+
+use crate::dictionary::Dictionary;
 
 /// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,8 +42,6 @@ pub enum NetCommand {
         /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,
     },
-    /// Requests the whole dictionary, after a revision was missed.
-    AskDirectory,
     /// Starts a stream; any other one ends.
     Watch(WatchRequest),
     /// Grants credit for more pictures and sound.
@@ -78,27 +78,8 @@ pub enum NetEvent {
     Online(Online),
     /// The attempt failed, or the connection ended. No event follows until the next [`NetCommand::Connect`].
     Offline(Offline),
-    /// A person joined.
-    Joined {
-        /// Revision of the dictionary: one more than the last, or a change was missed.
-        revision: u64,
-        /// Name and public key.
-        person: Person,
-    },
-    /// A person left, or their connection was lost.
-    Left {
-        /// Revision of the dictionary: one more than the last, or a change was missed.
-        revision: u64,
-        /// Name in the dictionary.
-        name: Name,
-    },
-    /// The whole dictionary.
-    Directory {
-        /// Its revision.
-        revision: u64,
-        /// All people online, including this client.
-        people: Vec<Person>,
-    },
+    /// People have come or gone; this is everyone who is online now.
+    Dictionary(Arc<Dictionary>),
     /// The library has changed; this is all of it.
     LibraryChanged(Library),
     /// A message was sealed and queued for the server.
@@ -119,6 +100,8 @@ pub enum NetEvent {
     Received(ReceivedMessage),
     /// The server relayed an envelope. Every client receives every envelope, including its own.
     Envelope(WireEntry),
+    /// This number of envelopes was dropped unopened, because too many were waiting.
+    EnvelopesDropped(u64),
     /// An epoch of a stream begins; its pictures and sound go to the [`PictureSink`].
     StreamStarted(StreamStart),
     /// The server sends nothing more of this epoch.
@@ -155,14 +138,12 @@ pub enum Progress {
 /// What the server tells a client that it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Online {
-    /// The name of this client as the server entered it in the dictionary.
+    /// The name of this client in the dictionary: the one that was asked for.
     pub name: Name,
     /// The public key of this client.
     pub public_key: PublicKey,
-    /// Revision of the dictionary.
-    pub revision: u64,
     /// All people online, including this client.
-    pub people: Vec<Person>,
+    pub people: Arc<Dictionary>,
     /// The videos that can be watched.
     pub library: Library,
     /// Short fingerprint of the server's certificate, to be compared with the one on its console; `None` without TLS.
@@ -191,6 +172,13 @@ pub enum Offline {
         message: String,
         /// A name that is free, when the wanted one is taken.
         suggestion: Option<Name>,
+    },
+    /// The server sent something that it must not send, and this client has left it. It is not tried again by itself.
+    BrokeProtocol {
+        /// What happened, in a sentence that names what was broken.
+        what: String,
+        /// What to do about it, in a sentence.
+        remedy: String,
     },
     /// The server has another certificate than at the first visit. No button may lead past this.
     CertificateChanged {
@@ -258,7 +246,21 @@ pub enum WireOutcome {
     Foreign,
     /// Addressed to others and not tried, because too many envelopes arrived at once.
     NotTried,
+    /// Addressed to this client and not tried, because too many envelopes of this sender were not sound.
+    TooManyFailures,
 }
+
+/// How soon the window has to look for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// At once.
+    Now,
+    /// Within a tenth of a second, unless the window shows the wire: an envelope that is no message for this client.
+    Soon,
+}
+
+/// Makes the window look for events. It is called from several threads and must not block.
+pub type Wake = Arc<dyn Fn(Urgency) + Send + Sync>;
 
 /// Why a video shows no new picture although it is neither paused nor at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! The Triptych client: people, private messages and videos in one window.
 //!
 //! `main → app → {ui, net, state, playback}`: `net` talks to the server, `playback` decodes and plays, `state` is plain
-//! data that events and actions change, `ui` draws it and returns actions. `net` and `ui` meet only in [`event`].
+//! data that events and actions change, `ui` draws it and returns actions. `net` and `ui` meet only in [`event`]
+//! and [`dictionary`].
 
 pub mod app;
 pub mod config;
+pub mod dictionary;
 pub mod event;
 pub mod net;
 pub mod playback;

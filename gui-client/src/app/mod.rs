@@ -4,16 +4,20 @@
 mod effects;
 mod report;
 mod screen;
+mod waker;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use egui::{ColorImage, TextureHandle, TextureOptions};
 
-use self::{report::log_summary, screen::Screen};
+use self::{
+    report::log_summary,
+    screen::Screen,
+    waker::{WireShown, waker},
+};
 use crate::{
     config::{Colours, Config},
     event::ThumbnailKey,
@@ -21,7 +25,7 @@ use crate::{
     playback::{audio_output::AudioOutput, picture::Picture, player::Player},
     state::{
         State,
-        action::{Action, Moment},
+        action::{Action, Moment, SidePanel},
         connection::Phase,
     },
     ui::{self, View, kit::theme},
@@ -40,6 +44,7 @@ const MOST_DRAWING_TIME: Duration = Duration::from_millis(25);
 pub struct App {
     state: State,
     net: NetHandle,
+    wire_shown: WireShown,
     player: Player,
     screen: Screen,
     /// The picture that is due and not yet drawn.
@@ -58,18 +63,19 @@ impl App {
     /// keys.
     pub fn new(ctx: &egui::Context, config: &Config) -> anyhow::Result<Self> {
         apply_theme(ctx, config.theme);
-        let waker = ctx.clone();
+        let context = ctx.clone();
         // With a delay, however short, egui draws the window once; without one, twice.
-        let wake = move || waker.request_repaint_after(Duration::from_nanos(1));
+        let wake = move || context.request_repaint_after(Duration::from_nanos(1));
         let player = Player::start(AudioOutput::start(wake.clone())?, wake)?;
         let data_dir = config
             .data_folder()
             .ok_or_else(|| anyhow::anyhow!("This system has no folder for user data. Choose one with --data-dir."))?;
         let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
-        let waker = ctx.clone();
-        let net = NetHandle::start(settings, player.sink(), Arc::new(move || waker.request_repaint()))?;
+        let wire_shown = WireShown::default();
+        let net = NetHandle::start(settings, player.sink(), waker(ctx.clone(), wire_shown.clone()))?;
         Ok(Self {
-            state: State::new(config.address(), config.initial_name()),
+            state: State::new(config.address(), config.initial_name(), config.plaintext),
+            wire_shown,
             net,
             player,
             screen: Screen::default(),
@@ -171,6 +177,7 @@ impl eframe::App for App {
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
         self.state.set_focused(ui::window::has_focus(ctx));
+        self.wire_shown.set(self.state.side == SidePanel::Wire && self.state.connection.is_online());
         self.apply_events(ctx);
         self.tick(ctx);
         for command in ui::window::news(ctx, &self.state) {

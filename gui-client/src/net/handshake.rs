@@ -3,12 +3,14 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use common::{
-    codec::{decode_server, encode_client, framing},
+    codec::{decode_server, encode_client, framing, is_welcome},
     crypto::{Identity, JoinTranscript, sha256, short_fingerprint},
-    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
-    message::{Blob, ClientMessage, MAGIC, ServerMessage},
+    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_NAME_CHARS, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
+    validate::{self, Breach},
 };
 use futures_util::StreamExt;
 use rand::RngExt;
@@ -19,10 +21,13 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
-use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
+use tokio_util::codec::{FramedRead, LengthDelimitedCodec, LengthDelimitedCodecError};
 
 use super::{cert_verifier, known_servers::KnownServers};
-use crate::event::{Offline, Online};
+use crate::{
+    dictionary::Dictionary,
+    event::{Offline, Online},
+};
 
 /// Name and version of this program, sent in `Hello`.
 const SOFTWARE: &str = concat!("triptych ", env!("CARGO_PKG_VERSION"));
@@ -49,6 +54,21 @@ pub(super) struct Transport {
     channel_binding: [u8; 32],
     /// SHA-256 of the certificate; `None` without TLS.
     certificate_hash: Option<[u8; 32]>,
+}
+
+/// A message as it arrived, and the size of its frame.
+pub(super) struct Incoming {
+    pub(super) message: ServerMessage,
+    pub(super) frame_bytes: usize,
+}
+
+/// Why there is no next message.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The connection broke.
+    Io(io::Error),
+    /// The server sent something that it must not send.
+    Breach(Breach),
 }
 
 /// An error that another attempt may mend, as two sentences: what happened and what to do.
@@ -151,10 +171,21 @@ impl Transport {
             proof: Blob(proof),
         };
         send(&mut writer, &join, &address).await?;
-        let (name, revision, people, library) = match receive(&mut frames, &address).await? {
-            ServerMessage::Welcome { name, revision, people, library } => (name, revision, people, library),
-            other => return Err(not_understood(&address, &other)),
+        let (welcomed, revision, people, library) = match receive(&mut frames, &address).await {
+            Ok(ServerMessage::Welcome { name, revision, people, library }) => (name, revision, people, library),
+            Ok(other) => return Err(not_understood(&address, &other)),
+            Err(Offline::Refused { code, message, suggestion }) => {
+                let suggestion = suggestion.filter(|suggestion| is_numbered(suggestion, name));
+                return Err(Offline::Refused { code, message, suggestion });
+            }
+            Err(offline) => return Err(offline),
         };
+        // The person has typed this name. A server that could choose another one could also choose which key is used.
+        if welcomed != *name {
+            return Err(broke_protocol(&address, &Breach::OtherName(welcomed, name.clone())));
+        }
+        let own = Person { name: welcomed, public_key };
+        let people = Dictionary::new(&own, revision, people).map_err(|breach| broke_protocol(&address, &breach))?;
         if let Some(hash) = certificate_hash {
             let remember = move |known_servers: &KnownServers| known_servers.remember(&address, &hash);
             let remembered = with_known_servers(known_servers, remember).await?;
@@ -165,15 +196,38 @@ impl Transport {
             }
         }
         let server_fingerprint = certificate_hash.as_ref().map(short_fingerprint);
-        let online = Online { name, public_key, revision, people, library, server_fingerprint };
+        let Person { name, public_key } = own;
+        let online = Online { name, public_key, people: Arc::new(people), library, server_fingerprint };
         Ok(Session { frames, writer, online })
     }
 }
 
-/// Reads one frame as a message.
-pub(super) async fn next_message(frames: &mut Frames) -> io::Result<Option<ServerMessage>> {
-    let Some(frame) = frames.next().await.transpose()? else { return Ok(None) };
-    decode_server(&frame).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+/// Whether `suggestion` is `name` with a number behind it, cut to fit. A server may suggest no other: it could be the name
+/// of another key of this person.
+fn is_numbered(suggestion: &Name, name: &Name) -> bool {
+    let Some((stem, number)) = suggestion.as_str().rsplit_once('-') else { return false };
+    let room = MAX_NAME_CHARS.saturating_sub(number.len() + 1);
+    let expected: String = name.as_str().chars().take(room).collect();
+    stem == expected.trim_end() && !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Reads one frame as a message, and checks it.
+pub(super) async fn next_message(frames: &mut Frames) -> Result<Option<Incoming>, ReadError> {
+    let Some(frame) = next_frame(frames).await? else { return Ok(None) };
+    understand(&frame).map(Some).map_err(ReadError::Breach)
+}
+
+async fn next_frame(frames: &mut Frames) -> Result<Option<BytesMut>, ReadError> {
+    let limit = frames.decoder().max_frame_length();
+    frames.next().await.transpose().map_err(|error| {
+        let is_long = error.get_ref().is_some_and(|cause| cause.is::<LengthDelimitedCodecError>());
+        if is_long { ReadError::Breach(Breach::LongFrame(limit)) } else { ReadError::Io(error) }
+    })
+}
+
+fn understand(frame: &[u8]) -> Result<Incoming, Breach> {
+    let message = validate::server_message(decode_server(frame)?)?;
+    Ok(Incoming { message, frame_bytes: frame.len() })
 }
 
 async fn send(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, address: &str) -> Result<(), Offline> {
@@ -191,7 +245,7 @@ async fn send(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, 
 
 /// The next message of the handshake; a refusal or goodbye ends it.
 async fn receive(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offline> {
-    match timeout(STEP_DEADLINE, next_message(frames)).await {
+    match timeout(STEP_DEADLINE, next_greeting(frames)).await {
         Ok(Ok(Some(ServerMessage::Refused { code, message, suggestion }))) => {
             Err(Offline::Refused { code, message, suggestion })
         }
@@ -201,19 +255,36 @@ async fn receive(frames: &mut Frames, address: &str) -> Result<ServerMessage, Of
             format!("{address} closed the connection without an answer."),
             "Check the port, and update server and client to the same release.",
         )),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(unreachable(
-            format!("{address} does not answer like a Triptych server ({error})."),
-            "Check the port. If this client was started with --plaintext, the server must be, too.",
-        )),
-        Ok(Err(error)) => Err(broken(address, &error)),
+        Ok(Err(ReadError::Breach(breach))) => Err(broke_protocol(address, &breach)),
+        Ok(Err(ReadError::Io(error))) => Err(broken(address, &error)),
         Err(_) => Err(no_answer(address)),
     }
 }
 
+/// Reads one frame of the handshake. Only `Welcome` may be long, so nothing else that is long is even decoded.
+async fn next_greeting(frames: &mut Frames) -> Result<Option<ServerMessage>, ReadError> {
+    let Some(frame) = next_frame(frames).await? else { return Ok(None) };
+    if frame.len() > MAX_GREETING_BYTES && !is_welcome(&frame) {
+        return Err(ReadError::Breach(Breach::LongFrame(MAX_GREETING_BYTES)));
+    }
+    understand(&frame).map(|incoming| Some(incoming.message)).map_err(ReadError::Breach)
+}
+
+/// The end of an attempt with a server that does not keep to the protocol before it has let this client in.
+fn broke_protocol(address: &str, breach: &Breach) -> Offline {
+    Offline::BrokeProtocol {
+        what: format!("{address} does not answer as a Triptych server does: {breach}."),
+        remedy: "Check the address and the port, and install the same release of Triptych on both computers. If this \
+                 client was started with --plaintext, the server must be, too."
+            .to_owned(),
+    }
+}
+
 fn not_understood(address: &str, message: &ServerMessage) -> Offline {
-    tracing::warn!("unexpected message during the handshake: {message:?}");
+    let kind = message.kind();
+    tracing::warn!(kind, "unexpected message during the handshake");
     unreachable(
-        format!("{address} sent an unexpected message during the handshake."),
+        format!("{address} sent an unexpected message during the handshake ({kind})."),
         "Update server and client to the same release.",
     )
 }
@@ -254,7 +325,13 @@ fn certificate_changed(known_servers: &KnownServers, expected: &[u8; 32], found:
 fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offline {
     Offline::Identity {
         what: format!("The file of known servers, {}, cannot be used: {error}.", known_servers.path().display()),
-        remedy: "Fix or remove it, or choose another folder with --data-dir.".to_owned(),
+        remedy: if error.kind() == io::ErrorKind::InvalidData {
+            "Restore it from a backup. Or delete it: then the next visit to each server counts as the first, so compare \
+             the certificate that this window shows with the one on the server's console."
+                .to_owned()
+        } else {
+            "Make it readable and writable for you, or choose another folder with --data-dir.".to_owned()
+        },
     }
 }
 
@@ -313,6 +390,19 @@ fn split_address(address: &str) -> Result<(String, u16), Offline> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suggested_name_is_the_typed_one_with_a_number() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        let long = "x".repeat(32);
+        for (typed, number) in [("ada", "-2"), ("Ada Lovelace", "-17"), (long.as_str(), "-9"), ("a-1", "-2")] {
+            let stem: String = typed.chars().take(32 - number.len()).collect();
+            assert!(is_numbered(&name(&format!("{stem}{number}")), &name(typed)), "{typed}");
+        }
+        for other in ["bob-2", "ad-2", "adab-2", "ada", "ada-", "ada-x", "bob"] {
+            assert!(!is_numbered(&name(other), &name("ada")), "{other}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_as_people_write_them() {

@@ -11,6 +11,8 @@ use std::{
 
 use common::{crypto::Identity, name::Name};
 
+use super::private_files;
+
 /// Why there is no key pair to work with. The text is a sentence for the window.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFileError {
@@ -99,7 +101,8 @@ fn load_or_make_with(
     let path = identity_path(data_dir, name);
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
     let folder = path.parent().expect("identity_path names a file in a folder");
-    fs::create_dir_all(folder).map_err(failed)?;
+    private_files::create_folder(data_dir).map_err(failed)?;
+    private_files::create_folder(folder).map_err(failed)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
 
     let identity = generate();
@@ -118,8 +121,7 @@ fn store(identity: &Identity, folder: &Path, path: &Path) -> io::Result<()> {
     unfinished.write_all(identity.to_pem().as_bytes())?;
     unfinished.as_file().sync_all()?;
     unfinished.persist_noclobber(path).map_err(|error| error.error)?;
-    // The new name is on the disk only when its folder is.
-    fs::File::open(folder)?.sync_all()
+    private_files::sync_folder(folder)
 }
 
 #[cfg(test)]

@@ -6,12 +6,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+
+use super::private_files;
+
+/// The format of the file, as its key `version` says. A file without it and without a server is damaged, and the entry
+/// stays when the last server is removed by hand: so a file that a crash has emptied is never taken for a first visit.
+const VERSION: u32 = 1;
 
 /// The file `known-servers.toml` in the data folder.
 #[derive(Debug, Clone)]
@@ -19,8 +24,10 @@ pub(super) struct KnownServers {
     path: PathBuf,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Contents {
+    /// [`VERSION`]; files of older releases have none.
+    version: Option<u32>,
     /// By `host:port`, as typed.
     #[serde(default)]
     servers: BTreeMap<String, KnownServer>,
@@ -41,8 +48,8 @@ impl KnownServers {
         &self.path
     }
 
-    /// SHA-256 of the certificate that is remembered for `address`; `None` before the first visit. A file that cannot be
-    /// understood is an error and never a first visit.
+    /// SHA-256 of the certificate that is remembered for `address`; `None` before the first visit. A file that is empty or
+    /// cannot be understood is an error and never a first visit.
     pub(super) fn certificate_hash(&self, address: &str) -> io::Result<Option<[u8; 32]>> {
         self.hash_in(&self.read()?, address)
     }
@@ -50,35 +57,16 @@ impl KnownServers {
     /// Remembers the certificate of `address` and returns the hash that is remembered from now on: another one when another
     /// client was faster, because an entry is never replaced.
     pub(super) fn remember(&self, address: &str, certificate_hash: &[u8; 32]) -> io::Result<[u8; 32]> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let _lock = self.lock()?;
+        private_files::create_folder(self.path.parent().unwrap_or(Path::new(".")))?;
+        let _lock = private_files::lock(&self.path)?;
         let mut contents = self.read()?;
         if let Some(remembered) = self.hash_in(&contents, address)? {
             return Ok(remembered);
         }
+        contents.version = Some(VERSION);
         contents.servers.insert(address.to_owned(), KnownServer { certificate: to_hex(certificate_hash) });
-        let text = toml::to_string(&contents).map_err(io::Error::other)?;
-        let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;
-        unfinished.write_all(text.as_bytes())?;
-        unfinished.as_file().sync_all()?;
-        unfinished.persist(&self.path).map_err(|error| error.error)?;
-        // The new name is on the disk only when its folder is.
-        File::open(folder)?.sync_all()?;
+        private_files::replace(&self.path, &toml::to_string(&contents).map_err(io::Error::other)?)?;
         Ok(*certificate_hash)
-    }
-
-    /// Waits until no other client changes the file, and keeps them from it until the result is dropped. The lock is on a
-    /// file of its own, because the file itself is replaced.
-    fn lock(&self) -> io::Result<File> {
-        let lock = File::create(self.path.with_extension("lock"))?;
-        match lock.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                tracing::debug!("{} is on a file system without locks", self.path.display());
-            }
-            locked => locked?,
-        }
-        Ok(lock)
     }
 
     fn hash_in(&self, contents: &Contents, address: &str) -> io::Result<Option<[u8; 32]>> {
@@ -91,10 +79,15 @@ impl KnownServers {
     }
 
     fn read(&self) -> io::Result<Contents> {
-        match fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::default()),
-            text => toml::from_str(&text?)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message().to_owned())),
+        let damaged = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+        let Some(text) = private_files::read(&self.path)? else {
+            return Ok(Contents { version: None, servers: BTreeMap::new() });
+        };
+        let contents: Contents = toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
+        match contents.version {
+            None if contents.servers.is_empty() => Err(damaged("it is empty".to_owned())),
+            None | Some(VERSION) => Ok(contents),
+            Some(other) => Err(damaged(format!("it has version {other}, which this release cannot read"))),
         }
     }
 }
@@ -111,7 +104,7 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Barrier, thread};
+    use std::{fs, sync::Barrier, thread};
 
     use super::*;
 
@@ -139,11 +132,26 @@ mod tests {
     fn a_spoilt_file_is_an_error_and_no_first_visit() {
         let dir = tempfile::tempdir().unwrap();
         let known_servers = KnownServers::new(dir.path());
-        for text in ["not toml [", "[servers.\"a:1\"]\ncertificate = \"xyz\""] {
+        let texts =
+            ["not toml [", "[servers.\"a:1\"]\ncertificate = \"xyz\"", "", "\n", "[servers]\n", "version = 2\n"];
+        for text in texts {
             fs::write(known_servers.path(), text).unwrap();
             assert!(known_servers.certificate_hash("a:1").is_err(), "{text}");
             assert!(known_servers.remember("a:1", &[1; 32]).is_err(), "{text}");
             assert_eq!(fs::read_to_string(known_servers.path()).unwrap(), text, "it is not overwritten");
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_older_release_and_one_without_servers_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let known_servers = KnownServers::new(dir.path());
+        let hash = "ab".repeat(32);
+        for text in [format!("[servers.\"a:1\"]\ncertificate = \"{hash}\"\n"), "version = 1\n".to_owned()] {
+            fs::write(known_servers.path(), &text).unwrap();
+            assert_eq!(known_servers.certificate_hash("b:1").unwrap(), None, "{text}");
+            assert_eq!(known_servers.remember("b:1", &[1; 32]).unwrap(), [1; 32]);
+            assert!(known_servers.read().unwrap().version == Some(VERSION));
         }
     }
 

@@ -1,15 +1,24 @@
 //! The network side of the client: one thread with the connection, one with the private key.
 //!
 //! The window sends [`NetCommand`]s and receives [`NetEvent`]s, both plain data; pictures and sound go straight to the
-//! [`PictureSink`]. The window never waits for the network. The network waits for the window only when
-//! [`EVENT_QUEUE_LENGTH`] events are unread.
+//! [`PictureSink`]. The window never waits for the network. The network waits for the window only when thousands of events
+//! are unread, and never for envelopes to be opened.
 
+mod allowance;
 mod cert_verifier;
+mod envelope_queue;
+mod event_queue;
+mod follower;
 mod handshake;
 pub mod identity;
+mod key_inbox;
 mod keyring;
 mod known_servers;
+mod log_once;
+mod online;
 mod outgoing;
+mod own_numbers;
+mod private_files;
 mod task;
 
 use std::{
@@ -22,13 +31,11 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::event::{NetCommand, NetEvent, PictureSink};
+use self::event_queue::{EventReceiver, event_queue};
+use crate::event::{NetCommand, NetEvent, PictureSink, Wake};
 
 /// Commands that may wait for the network thread. It takes each at once, so the queue stays almost empty.
 const COMMAND_QUEUE_LENGTH: usize = 1024;
-/// Events that may wait for the window. When the queue is full, the network thread stops reading from the connection until
-/// there is room.
-const EVENT_QUEUE_LENGTH: usize = 4096;
 /// Time limit for telling the server that this client leaves.
 const GOODBYE_TIME: Duration = Duration::from_millis(500);
 
@@ -49,7 +56,7 @@ type Numbered<T> = (u64, T);
 /// half a second.
 pub struct NetHandle {
     commands: Option<mpsc::Sender<Numbered<NetCommand>>>,
-    events: mpsc::Receiver<Numbered<NetEvent>>,
+    events: EventReceiver,
     visit: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -57,16 +64,12 @@ pub struct NetHandle {
 impl NetHandle {
     /// Starts the thread. `wake` is called after each event, so that the window looks for it. Fails when the system has no
     /// thread, timer or socket left.
-    pub fn start(
-        settings: NetSettings,
-        sink: Arc<dyn PictureSink>,
-        wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> io::Result<Self> {
+    pub fn start(settings: NetSettings, sink: Arc<dyn PictureSink>, wake: Wake) -> io::Result<Self> {
         let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE_LENGTH);
-        let (event_sender, events) = mpsc::channel(EVENT_QUEUE_LENGTH);
+        let (event_sender, events) = event_queue(wake);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().thread_name("triptych-net-help").build()?;
-        let task = task::Task::new(settings, sink, wake, command_receiver, event_sender);
+        let task = task::Task::new(settings, sink, command_receiver, event_sender);
         let thread = thread::Builder::new().name("triptych-net".to_owned()).spawn(move || {
             runtime.block_on(task.run());
             // A key that is still being generated is not waited for.
@@ -88,12 +91,7 @@ impl NetHandle {
 
     /// The next event of the current visit, if there is one. Never blocks.
     pub fn next_event(&mut self) -> Option<NetEvent> {
-        loop {
-            let (visit, event) = self.events.try_recv().ok()?;
-            if visit == self.visit {
-                return Some(event);
-            }
-        }
+        self.events.next(self.visit)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     handshake::{Stream, unreachable},
-    keyring::KeyJob,
+    key_inbox::{Arrived, KeySender, Refused, Seal},
 };
 use crate::event::Offline;
 
@@ -73,17 +73,27 @@ impl FrameSender {
     }
 }
 
-/// Where frames and key jobs go while online.
+/// Where frames and key jobs go while online. Neither ever makes the caller wait.
 pub(super) struct Outgoing {
-    pub(super) jobs: mpsc::Sender<KeyJob>,
+    pub(super) keys: KeySender,
     pub(super) frames: FrameSender,
 }
 
 impl Outgoing {
-    pub(super) async fn ask(&self, job: KeyJob) {
-        if self.jobs.send(job).await.is_err() {
+    /// Has an envelope opened. Returns without waiting; when too many wait, some are dropped.
+    pub(super) fn open(&self, arrived: Arrived) {
+        if self.keys.open(arrived) == Err(Refused::Ended) {
             self.frames.fail(Failure::KeyThreadEnded);
         }
+    }
+
+    /// Has a message sealed and sent. Returns whether it was taken.
+    pub(super) fn seal(&self, message: Seal) -> bool {
+        let taken = self.keys.seal(message);
+        if taken == Err(Refused::Ended) {
+            self.frames.fail(Failure::KeyThreadEnded);
+        }
+        taken.is_ok()
     }
 
     pub(super) fn write(&self, frame: Bytes) {

@@ -8,40 +8,40 @@
 //! ```
 
 use std::{
-    io,
     path::Path,
     sync::{Arc, Mutex},
     time::Instant,
 };
 
 use common::{
-    codec::encode_client,
     crypto::Identity,
     limits::{JOIN_DEADLINE, SILENCE_LIMIT},
-    message::{ClientMessage, ServerMessage},
     name::Name,
 };
 use tokio::{
     sync::mpsc,
-    time::{timeout, timeout_at},
+    time::{error::Elapsed, timeout, timeout_at},
 };
 
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
-    handshake::{self, Session, broken, next_message, unreachable},
+    event_queue::EventSender,
+    handshake::{self, Incoming, ReadError, Session, broken, next_message, unreachable},
     identity,
-    keyring::{self, KeyJob, KeyOutput, Sequences},
+    keyring::{self, KeyOutput, Sequences},
     known_servers::KnownServers,
+    online::Connection,
     outgoing::{FrameSender, Outgoing, write_frames},
+    own_numbers::OwnNumbers,
+    private_files,
 };
 use crate::event::{NetCommand, NetEvent, Offline, PictureSink, Progress};
 
 pub(super) struct Task {
     settings: NetSettings,
     sink: Arc<dyn PictureSink>,
-    wake: Arc<dyn Fn() + Send + Sync>,
     commands: mpsc::Receiver<Numbered<NetCommand>>,
-    events: mpsc::Sender<Numbered<NetEvent>>,
+    events: EventSender,
     /// Number of the visit that the last command belongs to; sent with every event.
     visit: u64,
     sequences: Arc<Mutex<Sequences>>,
@@ -61,11 +61,10 @@ impl Task {
     pub(super) fn new(
         settings: NetSettings,
         sink: Arc<dyn PictureSink>,
-        wake: Arc<dyn Fn() + Send + Sync>,
         commands: mpsc::Receiver<Numbered<NetCommand>>,
-        events: mpsc::Sender<Numbered<NetEvent>>,
+        events: EventSender,
     ) -> Self {
-        Self { settings, sink, wake, commands, events, visit: 0, sequences: Arc::default() }
+        Self { settings, sink, commands, events, visit: 0, sequences: Arc::default() }
     }
 
     pub(super) async fn run(mut self) {
@@ -116,122 +115,60 @@ impl Task {
         let Session { mut frames, writer, online } = session;
         let (frames_out, queued, mut failures) = FrameSender::new();
         let mut writer = tokio::spawn(write_frames(queued, writer));
-        let started = keyring::start(identity, self.sequences.clone(), {
-            let (events, wake, frames_out) = (self.events.clone(), self.wake.clone(), frames_out.clone());
-            let visit = self.visit;
-            // Straight to the window and the writer: this task may be waiting for the key thread, and waiting for each other
-            // would be a deadlock.
+        let numbers = OwnNumbers::open(&self.settings.data_dir, &online.name);
+        let started = keyring::start(identity, numbers, self.sequences.clone(), {
+            let (events, frames_out, visit) = (self.events.clone(), frames_out.clone(), self.visit);
+            // Straight to the window and the writer, so that the network task need not wait for this thread.
             move |output| match output {
-                KeyOutput::Event(event) => deliver(events.blocking_send((visit, event)).is_ok(), &wake),
+                KeyOutput::Event(event) => events.tell_blocking(visit, event),
                 KeyOutput::Frame(frame) => frames_out.write(frame),
             }
         });
-        let jobs = match started {
-            Ok(jobs) => jobs,
+        let keys = match started {
+            Ok(keys) => keys,
             Err(error) => {
                 let what = format!("The thread for the private key cannot be started ({error}).");
                 let remedy = "Close other programs and try again.".to_owned();
                 return Next::Rest(Offline::Identity { what, remedy });
             }
         };
-        let outgoing = Outgoing { jobs, frames: frames_out };
+        let outgoing = Outgoing { keys, frames: frames_out };
+        let (events, sink) = (self.events.clone(), self.sink.clone());
+        let mut connection = Connection::new(address, self.visit, &events, &*sink, outgoing, &online);
 
-        outgoing.ask(KeyJob::Dictionary(online.people.clone())).await;
         self.tell(NetEvent::Online(online)).await;
         let mut silence_deadline = Instant::now() + SILENCE_LIMIT;
         let next = loop {
-            let step = tokio::select! {
-                message = timeout_at(silence_deadline.into(), next_message(&mut frames)) => {
-                    let step = self.on_message(message, &outgoing, address).await;
+            tokio::select! {
+                arrived = timeout_at(silence_deadline.into(), next_message(&mut frames)) => {
+                    let taken = match what_arrived(arrived, &connection, address) {
+                        Ok(incoming) => connection.on_message(incoming).await,
+                        Err(offline) => Err(offline),
+                    };
+                    if let Err(offline) = taken {
+                        break Next::Rest(offline);
+                    }
                     silence_deadline = Instant::now() + SILENCE_LIMIT;
-                    step
                 }
-                command = next_command(&mut self.commands, &mut self.visit) => on_command(command, &outgoing).await,
-                Some(failure) = failures.recv() => Some(Next::Rest(failure.offline(address))),
-                written = &mut writer => Some(Next::Rest(match written {
+                command = next_command(&mut self.commands, &mut self.visit) => match command {
+                    None => break Next::Exit,
+                    Some(NetCommand::Disconnect) => break Next::Rest(Offline::Left),
+                    Some(NetCommand::Connect { address, name }) => break Next::Connect { address, name },
+                    Some(other) => connection.on_command(other).await,
+                },
+                Some(failure) = failures.recv() => break Next::Rest(failure.offline(address)),
+                written = &mut writer => break Next::Rest(match written {
                     Ok(Err(error)) => broken(address, &error),
                     _ => unreachable(format!("The connection to {address} ended."), "Connect again."),
-                })),
-            };
-            if let Some(next) = step {
-                break next;
+                }),
             }
         };
-        outgoing.write(encode_client(&ClientMessage::Quit));
-        drop(outgoing);
+        connection.quit();
         if !writer.is_finished() && timeout(GOODBYE_TIME, &mut writer).await.is_err() {
             tracing::debug!("{address} did not take the goodbye in time");
             writer.abort();
         }
         next
-    }
-
-    async fn on_message(
-        &self,
-        message: Result<io::Result<Option<ServerMessage>>, tokio::time::error::Elapsed>,
-        outgoing: &Outgoing,
-        address: &str,
-    ) -> Option<Next> {
-        let message = match message {
-            Ok(Ok(Some(message))) => message,
-            Ok(Ok(None)) => {
-                let what = format!("The server at {address} closed the connection.");
-                return Some(Next::Rest(unreachable(what, "Check whether it is still running.")));
-            }
-            Ok(Err(error)) => return Some(Next::Rest(broken(address, &error))),
-            Err(_) => {
-                let what = format!("The server at {address} has not answered for {} s.", SILENCE_LIMIT.as_secs());
-                return Some(Next::Rest(unreachable(
-                    what,
-                    "Check the network, and whether the server is still running.",
-                )));
-            }
-        };
-        let event = match message {
-            ServerMessage::Picture { head, jpeg } => {
-                self.sink.picture(head, jpeg.0);
-                return None;
-            }
-            ServerMessage::Sound { head, pcm } => {
-                self.sink.sound(head, pcm.0);
-                return None;
-            }
-            ServerMessage::Ping { number } => {
-                outgoing.write(encode_client(&ClientMessage::Pong { number }));
-                return None;
-            }
-            ServerMessage::Relayed { envelope } => {
-                outgoing.ask(KeyJob::Envelope(envelope.0)).await;
-                return None;
-            }
-            ServerMessage::Joined { revision, person } => {
-                outgoing.ask(KeyJob::Joined(person.clone())).await;
-                NetEvent::Joined { revision, person }
-            }
-            ServerMessage::Left { revision, name, .. } => {
-                outgoing.ask(KeyJob::Left(name.clone())).await;
-                NetEvent::Left { revision, name }
-            }
-            ServerMessage::Directory { revision, people } => {
-                outgoing.ask(KeyJob::Dictionary(people.clone())).await;
-                NetEvent::Directory { revision, people }
-            }
-            ServerMessage::LibraryChanged { library } => NetEvent::LibraryChanged(library),
-            ServerMessage::StreamStarted(start) => NetEvent::StreamStarted(start),
-            ServerMessage::StreamEnded { stream, epoch, reason } => NetEvent::StreamEnded { stream, epoch, reason },
-            ServerMessage::Thumbnail { video, fingerprint, jpeg } => NetEvent::Thumbnail { video, fingerprint, jpeg },
-            ServerMessage::Goodbye { reason } => return Some(Next::Rest(Offline::Goodbye(reason))),
-            ServerMessage::Refused { code, message, suggestion } => {
-                return Some(Next::Rest(Offline::Refused { code, message, suggestion }));
-            }
-            other
-            @ (ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_)) => {
-                tracing::warn!("unexpected message while online: {other:?}");
-                return None;
-            }
-        };
-        self.tell(event).await;
-        None
     }
 
     /// Answers a command that needs a connection when there is none.
@@ -242,7 +179,7 @@ impl Task {
     }
 
     async fn tell(&self, event: NetEvent) {
-        deliver(self.events.send((self.visit, event)).await.is_ok(), &self.wake);
+        self.events.tell(self.visit, event).await;
     }
 
     async fn next_command(&mut self) -> Option<NetCommand> {
@@ -257,32 +194,25 @@ async fn next_command(commands: &mut mpsc::Receiver<Numbered<NetCommand>>, visit
     Some(command)
 }
 
-/// Wakes the window after an event; without a window, the next command ends the thread.
-fn deliver(is_sent: bool, wake: &Arc<dyn Fn() + Send + Sync>) {
-    if is_sent {
-        wake();
-    }
-}
-
-async fn on_command(command: Option<NetCommand>, outgoing: &Outgoing) -> Option<Next> {
-    let message = match command {
-        None => return Some(Next::Exit),
-        Some(NetCommand::Disconnect) => return Some(Next::Rest(Offline::Left)),
-        Some(NetCommand::Connect { address, name }) => return Some(Next::Connect { address, name }),
-        Some(NetCommand::Send { draft, recipients, text }) => {
-            outgoing.ask(KeyJob::Seal { draft, recipients, text }).await;
-            return None;
+/// The message that arrived, or why none will.
+fn what_arrived(
+    arrived: Result<Result<Option<Incoming>, ReadError>, Elapsed>,
+    connection: &Connection<'_>,
+    address: &str,
+) -> Result<Incoming, Offline> {
+    match arrived {
+        Ok(Ok(Some(incoming))) => Ok(incoming),
+        Ok(Ok(None)) => {
+            let what = format!("The server at {address} closed the connection.");
+            Err(unreachable(what, "Check whether it is still running."))
         }
-        Some(NetCommand::AskDirectory) => ClientMessage::AskDirectory,
-        Some(NetCommand::Watch(request)) => ClientMessage::Watch(request),
-        Some(NetCommand::Grant { stream, epoch, items }) => ClientMessage::Grant { stream, epoch, items },
-        Some(NetCommand::Seek(request)) => ClientMessage::Seek(request),
-        Some(NetCommand::SetQuality(request)) => ClientMessage::SetQuality(request),
-        Some(NetCommand::AskThumbnail { video }) => ClientMessage::AskThumbnail { video },
-        Some(NetCommand::Stop { stream }) => ClientMessage::Stop { stream },
-    };
-    outgoing.write(encode_client(&message));
-    None
+        Ok(Err(ReadError::Io(error))) => Err(broken(address, &error)),
+        Ok(Err(ReadError::Breach(breach))) => Err(connection.broken_by(&breach)),
+        Err(_) => {
+            let what = format!("The server at {address} has not answered for {} s.", SILENCE_LIMIT.as_secs());
+            Err(unreachable(what, "Check the network, and whether the server is still running."))
+        }
+    }
 }
 
 async fn attempt(
@@ -299,6 +229,7 @@ async fn attempt(
         message: error.to_string(),
         suggestion: None,
     })?;
+    close_data_folder(&settings.data_dir).await?;
     // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
@@ -321,6 +252,16 @@ async fn attempt(
     step(Progress::Joining);
     let session = connection.join(&name, identity.clone(), &known_servers).await?;
     Ok((session, identity))
+}
+
+/// Makes the data folder, or makes sure that no one else can change it.
+async fn close_data_folder(data_dir: &Path) -> Result<(), Offline> {
+    let folder = data_dir.to_owned();
+    let done = tokio::task::spawn_blocking(move || private_files::create_folder(&folder)).await;
+    done.expect("the folder is made without panics").map_err(|error| Offline::Identity {
+        what: format!("The data folder {} cannot be made private: {error}.", data_dir.display()),
+        remedy: "Make it writable for you and no one else, or choose another folder with --data-dir.".to_owned(),
+    })
 }
 
 async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>, Offline> {
@@ -346,13 +287,21 @@ mod tests {
         codec::{decode_client, framing},
         crypto::test_keys,
         limits::MAX_SERVER_FRAME_BYTES,
-        media::{Library, PictureHead, SoundHead},
+        media::{Library, PictureHead, SoundHead, StreamId},
+        message::{ClientMessage, Person},
     };
     use tokio::io::{AsyncReadExt, DuplexStream};
     use tokio_util::codec::FramedRead;
 
     use super::*;
-    use crate::{event::Online, net::handshake::Stream};
+    use crate::{
+        dictionary::Dictionary,
+        event::Online,
+        net::{
+            event_queue::{EventReceiver, event_queue},
+            handshake::Stream,
+        },
+    };
 
     struct NoPictures;
 
@@ -367,22 +316,22 @@ mod tests {
         let (near, far) = tokio::io::duplex(pipe_bytes);
         let stream: Box<dyn Stream> = Box::new(near);
         let (read_half, writer) = tokio::io::split(stream);
+        let ada = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
         let online = Online {
-            name: Name::parse("ada").unwrap(),
-            public_key: test_keys::ada().public_key().clone(),
-            revision: 1,
-            people: Vec::new(),
+            name: ada.name.clone(),
+            public_key: ada.public_key.clone(),
+            people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
             library: Library::default(),
             server_fingerprint: None,
         };
         (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online }, far)
     }
 
-    fn task() -> (Task, mpsc::Sender<Numbered<NetCommand>>, mpsc::Receiver<Numbered<NetEvent>>) {
+    fn task() -> (Task, mpsc::Sender<Numbered<NetCommand>>, EventReceiver) {
         let (commands, command_receiver) = mpsc::channel(1024);
-        let (event_sender, events) = mpsc::channel(1024);
+        let (event_sender, events) = event_queue(Arc::new(|_| {}));
         let settings = NetSettings { data_dir: "unused".into(), is_plaintext: true };
-        (Task::new(settings, Arc::new(NoPictures), Arc::new(|| {}), command_receiver, event_sender), commands, events)
+        (Task::new(settings, Arc::new(NoPictures), command_receiver, event_sender), commands, events)
     }
 
     #[tokio::test]
@@ -390,7 +339,7 @@ mod tests {
         let (mut task, commands, _events) = task();
         let (session, far) = session(64);
         for _ in 0..1000 {
-            commands.try_send((0, NetCommand::AskDirectory)).expect("there is room for all");
+            commands.try_send((0, NetCommand::Stop { stream: StreamId(1) })).expect("there is room for all");
         }
         let next = task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await;
         let Next::Rest(Offline::Unreachable { what, .. }) = next else { panic!("the session goes on") };
@@ -404,11 +353,11 @@ mod tests {
         let (session, mut far) = session(64);
         let stay = tokio::spawn(async move { task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await });
         for _ in 0..1000 {
-            commands.send((0, NetCommand::AskDirectory)).await.expect("the session goes on");
+            commands.send((0, NetCommand::Stop { stream: StreamId(1) })).await.expect("the session goes on");
             let length = far.read_u32().await.unwrap();
             let mut frame = vec![0; length as usize];
             far.read_exact(&mut frame).await.unwrap();
-            assert_eq!(decode_client(&frame).unwrap(), ClientMessage::AskDirectory);
+            assert_eq!(decode_client(&frame).unwrap(), ClientMessage::Stop { stream: StreamId(1) });
         }
         commands.send((1, NetCommand::Disconnect)).await.expect("the session goes on");
         assert!(matches!(stay.await.unwrap(), Next::Rest(Offline::Left)));

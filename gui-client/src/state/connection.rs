@@ -66,6 +66,9 @@ pub struct Connection {
     pub problem: Option<ConnectionProblem>,
     /// The short form of the server's certificate; `None` on a plaintext connection.
     pub server_fingerprint: Option<String>,
+    /// Whether connections to the server are not encrypted, as chosen when the program was started. The window says so all
+    /// the time.
+    pub is_plaintext: bool,
     /// Whether this connection was online and should be again.
     pub is_wanted: bool,
     /// Automatic attempts since the connection was lost.
@@ -74,10 +77,11 @@ pub struct Connection {
 
 impl Connection {
     /// The form at the start, filled in.
-    pub fn new(address: String, name: String) -> Self {
+    pub fn new(address: String, name: String, is_plaintext: bool) -> Self {
         Self {
             address,
             name,
+            is_plaintext,
             phase: Phase::Idle,
             problem: None,
             server_fingerprint: None,
@@ -173,7 +177,9 @@ fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
     };
     Some(match offline {
         Offline::Left => return None,
-        Offline::Unreachable { what, remedy } => warning(what, remedy, "Try again"),
+        Offline::Unreachable { what, remedy } | Offline::BrokeProtocol { what, remedy } => {
+            warning(what, remedy, "Try again")
+        }
         Offline::Goodbye(reason) => warning(
             "The server ended the connection.".into(),
             format!("{} Your conversations are kept.", sentence(&reason)),

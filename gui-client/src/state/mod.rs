@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use common::media::{Library, VideoId};
 
-use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, ThumbnailKey, WireOutcome};
+use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome};
 
 use self::{
     account::{Account, Accounts},
@@ -32,7 +32,7 @@ use self::{
     connection::{Connection, Phase},
     conversation::Conversations,
     effect::Effect,
-    people::{Followup, People},
+    people::People,
     player::PlayerState,
     sending::SendObstacle,
     thumbnails::Thumbnails,
@@ -71,10 +71,10 @@ pub struct State {
 }
 
 impl State {
-    /// The state at the start, with the form filled in.
-    pub fn new(address: String, name: String) -> Self {
+    /// The state at the start, with the form filled in. `is_plaintext` says that connections will not be encrypted.
+    pub fn new(address: String, name: String, is_plaintext: bool) -> Self {
         Self {
-            connection: Connection::new(address, name),
+            connection: Connection::new(address, name, is_plaintext),
             people: People::default(),
             conversations: Conversations::default(),
             selected: Peer::Everyone,
@@ -123,22 +123,19 @@ impl State {
             }
             NetEvent::Online(online) => return self.came_online(online),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
-            NetEvent::Joined { revision, person } => return follow_up(self.people.joined(revision, person)),
-            NetEvent::Left { revision, name } => {
-                let followup = self.people.left(revision, &name);
-                self.forget_departed();
-                return follow_up(followup);
-            }
-            NetEvent::Directory { revision, people } => {
-                self.people.directory(revision, people);
+            NetEvent::Dictionary(dictionary) => {
+                self.people.change(dictionary);
                 self.forget_departed();
             }
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Received(message) => {
-                let is_read = self.is_being_read(Conversations::peer_of(&message));
-                self.conversations.receive(message, is_read);
+                // An author is shown under the name that the window lists, and one that it has never listed is not shown.
+                if let Some(from) = self.people.name_of(&message.sender).cloned() {
+                    let is_read = self.is_being_read(Conversations::peer_of(&message));
+                    self.conversations.receive(ReceivedMessage { from, ..message }, is_read);
+                }
             }
             NetEvent::Envelope(entry) => {
                 if entry.outcome == WireOutcome::Own {
@@ -146,6 +143,7 @@ impl State {
                 }
                 self.wire.push(entry, now.unix_millis);
             }
+            NetEvent::EnvelopesDropped(count) => self.wire.note_dropped(count),
             NetEvent::StreamStarted(start) => self.player.started(start),
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
@@ -229,9 +227,8 @@ impl State {
 
     fn came_online(&mut self, online: Online) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
-        self.connection.name = online.name.as_str().to_owned();
         self.connection.came_online(online.server_fingerprint);
-        self.people.came_online(online.public_key.id(), online.revision, online.people);
+        self.people.came_online(online.public_key.id(), online.people);
         self.forget_departed();
         self.change_library(online.library)
     }
@@ -270,12 +267,5 @@ impl State {
         self.thumbnails.went_offline();
         effects.push(Effect::Net(NetCommand::Disconnect));
         effects
-    }
-}
-
-fn follow_up(followup: Followup) -> Vec<Effect> {
-    match followup {
-        Followup::None => Vec::new(),
-        Followup::AskDirectory => vec![Effect::Net(NetCommand::AskDirectory)],
     }
 }

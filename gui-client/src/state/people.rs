@@ -1,13 +1,17 @@
 //! The dictionary (who is online, with which key), and the names of people who have left.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use common::{
     crypto::{KeyId, PublicKey},
     limits::MAX_PEOPLE,
-    message::Person,
     name::Name,
 };
+
+use crate::dictionary::Dictionary;
 
 /// Keys of people who have left whose names are remembered, besides those with a conversation.
 const MAX_DEPARTED: usize = 4 * MAX_PEOPLE;
@@ -16,25 +20,14 @@ const MAX_DEPARTED: usize = 4 * MAX_PEOPLE;
 #[derive(Debug, Clone, Default)]
 pub struct People {
     me: Option<KeyId>,
-    revision: u64,
-    /// The dictionary; while the connection is lost, its last state.
-    dictionary: BTreeMap<Name, PublicKey>,
+    /// Everyone online; while the connection is lost, its last state. `None` before the first connection.
+    dictionary: Option<Arc<Dictionary>>,
     is_current: bool,
     /// The last name of each key in the dictionary and of those who have left, for the wire and for contacts who are offline.
     known: HashMap<KeyId, Name>,
     /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
     /// come back.
     departed: VecDeque<KeyId>,
-    is_directory_asked: bool,
-}
-
-/// What has to follow a change of the dictionary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Followup {
-    /// Nothing.
-    None,
-    /// A revision was missed: the whole dictionary has to be requested.
-    AskDirectory,
 }
 
 impl People {
@@ -51,85 +44,65 @@ impl People {
     /// Everyone in the dictionary except this client, by name. While the connection is lost these are the people who were
     /// online last, and none of them can be reached.
     pub fn others(&self) -> impl Iterator<Item = (&Name, &PublicKey)> {
-        self.dictionary.iter().filter(|(_, key)| Some(key.id()) != self.me)
+        let people = self.dictionary.iter().flat_map(|dictionary| dictionary.people());
+        people.map(|person| (&person.name, &person.public_key)).filter(|(_, key)| Some(key.id()) != self.me)
     }
 
     /// The keys of everyone who can be reached, this client included.
     pub fn online_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.dictionary.values().filter(|_| self.is_current)
+        self.current().into_iter().flat_map(|dictionary| dictionary.people().map(|person| &person.public_key))
     }
 
     /// The public key to encrypt with for this person, if they can be reached.
     pub fn online_key(&self, key: &KeyId) -> Option<&PublicKey> {
-        let name = self.known.get(key).filter(|_| self.is_current)?;
-        self.dictionary.get(name).filter(|online| online.id() == *key)
+        Some(&self.current()?.person(key)?.public_key)
     }
 
-    /// The last name of the person with this key.
+    /// The last name of the person with this key; `None` for a key that was never in the dictionary, or so long ago that it
+    /// is forgotten.
     pub fn name_of(&self, key: &KeyId) -> Option<&Name> {
         self.known.get(key)
     }
 
     /// Whether someone with another key has this name in the dictionary.
     pub fn has_other_holder(&self, name: &Name, key: &KeyId) -> bool {
-        self.dictionary.get(name).is_some_and(|holder| holder.id() != *key)
+        let holder = self.dictionary.as_ref().and_then(|dictionary| dictionary.key_of(name));
+        holder.is_some_and(|holder| holder.id() != *key)
     }
 
-    /// The revision of the dictionary.
-    pub fn revision(&self) -> u64 {
-        self.revision
+    /// The dictionary, also while the connection is lost.
+    pub fn dictionary(&self) -> Option<&Arc<Dictionary>> {
+        self.dictionary.as_ref()
     }
 
-    pub(super) fn came_online(&mut self, me: KeyId, revision: u64, people: Vec<Person>) {
+    fn current(&self) -> Option<&Arc<Dictionary>> {
+        self.dictionary.as_ref().filter(|_| self.is_current)
+    }
+
+    pub(super) fn came_online(&mut self, me: KeyId, dictionary: Arc<Dictionary>) {
         self.me = Some(me);
-        self.replace(revision, people);
+        self.change(dictionary);
     }
 
-    pub(super) fn directory(&mut self, revision: u64, people: Vec<Person>) {
-        // An older answer was overtaken by changes that have already been applied to a later state.
-        if revision >= self.revision || self.is_directory_asked {
-            self.replace(revision, people);
+    /// Takes in who is online now.
+    pub(super) fn change(&mut self, dictionary: Arc<Dictionary>) {
+        if let Some(before) = self.dictionary.take() {
+            let gone = before.people().map(|person| person.public_key.id());
+            gone.filter(|key| dictionary.person(key).is_none()).for_each(|key| self.depart(key));
         }
-    }
-
-    pub(super) fn joined(&mut self, revision: u64, person: Person) -> Followup {
-        if revision <= self.revision {
-            return Followup::None;
+        for person in dictionary.people() {
+            let key = person.public_key.id();
+            if self.known.get(&key) != Some(&person.name) {
+                self.known.insert(key, person.name.clone());
+            }
         }
-        self.known.insert(person.public_key.id(), person.name.clone());
-        if let Some(replaced) = self.dictionary.insert(person.name, person.public_key) {
-            self.depart(replaced.id());
-        }
-        self.advance(revision)
-    }
-
-    pub(super) fn left(&mut self, revision: u64, name: &Name) -> Followup {
-        if revision <= self.revision {
-            return Followup::None;
-        }
-        if let Some(key) = self.dictionary.remove(name) {
-            self.depart(key.id());
-        }
-        self.advance(revision)
+        self.dictionary = Some(dictionary);
+        self.is_current = true;
     }
 
     /// The connection is lost: no one can be reached.
     pub(super) fn went_offline(&mut self) {
         self.is_current = false;
-        self.is_directory_asked = false;
-    }
-
-    fn replace(&mut self, revision: u64, people: Vec<Person>) {
-        self.revision = revision;
-        self.is_directory_asked = false;
-        self.is_current = true;
-        for key in std::mem::take(&mut self.dictionary).into_values() {
-            self.depart(key.id());
-        }
-        for person in people {
-            self.known.insert(person.public_key.id(), person.name.clone());
-            self.dictionary.insert(person.name, person.public_key);
-        }
     }
 
     fn depart(&mut self, key: KeyId) {
@@ -143,10 +116,10 @@ impl People {
         if self.departed.len() <= MAX_DEPARTED {
             return;
         }
-        let present: HashSet<KeyId> = self.dictionary.values().map(PublicKey::id).collect();
+        let is_present = |key: &KeyId| self.dictionary.as_ref().is_some_and(|people| people.person(key).is_some());
         let (mut kept, mut excess) = (VecDeque::new(), self.departed.len() - MAX_DEPARTED / 2);
         for key in std::mem::take(&mut self.departed) {
-            if present.contains(&key) {
+            if is_present(&key) {
                 excess = excess.saturating_sub(1);
             } else if excess == 0 || is_needed(&key) {
                 kept.push_back(key);
@@ -157,21 +130,11 @@ impl People {
         }
         self.departed = kept;
     }
-
-    fn advance(&mut self, revision: u64) -> Followup {
-        let is_next = revision == self.revision + 1;
-        self.revision = revision;
-        if is_next || self.is_directory_asked {
-            return Followup::None;
-        }
-        self.is_directory_asked = true;
-        Followup::AskDirectory
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use common::crypto::test_keys;
+    use common::{crypto::test_keys, message::Person};
 
     use super::*;
 
@@ -188,17 +151,18 @@ mod tests {
     #[test]
     fn the_first_to_leave_are_forgotten_first_unless_they_are_needed() {
         let mut people = People::default();
-        people.came_online(person(0).public_key.id(), 0, vec![person(0)]);
+        let alone = Arc::new(Dictionary::new(&person(0), 0, vec![person(0)]).unwrap());
+        people.came_online(person(0).public_key.id(), Arc::clone(&alone));
         let needed = person(2).public_key.id();
-        let mut revision = 0;
         let visitors = 3 * MAX_DEPARTED as u16;
         for number in 1..visitors {
             let visitor = person(number);
             let name = visitor.name.clone();
+            let mut with_visitor = Dictionary::clone(&alone);
+            with_visitor.joined(1, visitor.clone()).unwrap();
             for _ in 0..2 {
-                people.joined(revision + 1, visitor.clone());
-                people.left(revision + 2, &name);
-                revision += 2;
+                people.change(Arc::new(with_visitor.clone()));
+                people.change(Arc::clone(&alone));
             }
             people.forget_departed(|key| *key == needed);
             assert!(people.known.len() <= MAX_DEPARTED + 2, "{}", people.known.len());

@@ -21,6 +21,7 @@ pub struct Passed {
 pub struct Wire {
     entries: VecDeque<Passed>,
     total: u64,
+    dropped: u64,
 }
 
 impl Wire {
@@ -29,9 +30,18 @@ impl Wire {
         self.entries.iter().rev()
     }
 
-    /// Envelopes that arrived in total, kept or not.
+    /// Envelopes in this list so far, kept or not; those that were dropped do not count.
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Envelopes that were dropped unopened because too many arrived at once.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(super) fn note_dropped(&mut self, count: u64) {
+        self.dropped = self.dropped.saturating_add(count);
     }
 
     pub(super) fn push(&mut self, entry: WireEntry, unix_millis: u64) {

@@ -5,7 +5,9 @@
 #![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
+mod attack_flood;
 mod attack_jpeg;
+mod attack_server;
 mod net;
 mod net_stream;
 mod playback_audio;
@@ -17,3 +19,4 @@ mod state_player;
 mod support;
 mod ui_player;
 mod ui_views;
+mod ui_warnings;

@@ -1,5 +1,10 @@
 //! The network side against the real server: two people and a listener, and everything that can go wrong on the way.
 
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
 use common::{crypto::test_keys, message::RefusalCode};
 use triptych_client::event::{DraftId, NetCommand, NetEvent, Offline, WireOutcome};
 
@@ -55,7 +60,10 @@ fn one_writes_one_reads_and_one_cannot() {
 
     ada.send(NetCommand::Disconnect);
     assert_eq!(ada.offline(), Offline::Left);
-    bob.wait_for("leave", |event| matches!(event, NetEvent::Left { name, .. } if name.as_str() == "ada").then_some(()));
+    bob.wait_for("leave", |event| {
+        let NetEvent::Dictionary(people) = event else { return None };
+        people.people().all(|person| person.name.as_str() != "ada").then_some(())
+    });
     host.stop.cancel();
     assert!(matches!(bob.offline(), Offline::Goodbye(_)));
 }
@@ -121,11 +129,37 @@ fn a_server_with_another_certificate_is_not_spoken_to() {
 }
 
 #[test]
+fn an_emptied_file_of_known_servers_is_no_first_visit_and_all_files_are_private() {
+    let certificates = tempfile::tempdir().unwrap();
+    let host = Host::start(Some(certificates.path()), "127.0.0.1:0");
+    let client = Client::new("ada", &test_keys::ada());
+    let file = |name: &str| client.data_dir.path().join(name);
+    // As a client with umask 000 of an older release leaves its folder.
+    fs::set_permissions(client.data_dir.path(), Permissions::from_mode(0o777)).unwrap();
+    client.connect(&host.address, "ada");
+    client.online();
+    for (name, mode) in [(".", 0o755), ("known-servers.toml", 0o600), ("known-servers.lock", 0o600)] {
+        assert_eq!(fs::metadata(file(name)).unwrap().mode() & 0o777, mode, "{name}");
+    }
+    client.send(NetCommand::Disconnect);
+    assert_eq!(client.offline(), Offline::Left);
+
+    fs::write(file("known-servers.toml"), "").unwrap();
+    client.connect(&host.address, "ada");
+    let Offline::Identity { what, remedy } = client.offline() else { panic!("it counts as a first visit") };
+    assert!(what.contains("known-servers.toml") && what.ends_with("it is empty."), "{what}");
+    assert!(remedy.contains("compare the certificate"), "{remedy}");
+    fs::remove_file(file("known-servers.toml")).unwrap();
+    client.connect(&host.address, "ada");
+    client.online();
+}
+
+#[test]
 fn what_cannot_be_reached_is_explained() {
     let explained = |client: &Client, address: &str| {
         client.connect(address, "ada");
         match client.offline() {
-            Offline::Unreachable { what, remedy } => {
+            Offline::Unreachable { what, remedy } | Offline::BrokeProtocol { what, remedy } => {
                 assert!(!remedy.is_empty());
                 what
             }
@@ -147,7 +181,7 @@ fn what_cannot_be_reached_is_explained() {
     keep(data_dir.path(), "ada", &test_keys::ada());
     let plain_client = Client::with(data_dir, true);
     let what = explained(&plain_client, &tls_host.address);
-    assert!(what.contains("does not answer like") || what.contains("closed the connection"), "{what}");
+    assert!(what.contains("does not answer as") || what.contains("closed the connection"), "{what}");
     plain_client.connect(&plain_host.address, "ada");
     assert_eq!(plain_client.online().server_fingerprint, None);
 }

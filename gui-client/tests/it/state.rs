@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    crypto::PublicKey,
     limits::{MAX_TEXT_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::RefusalCode,
@@ -13,7 +12,7 @@ use triptych_client::{
     state::{
         action::{Action, Moment, Peer, SidePanel},
         connection::Phase,
-        conversation::Delivery,
+        conversation::{Author, Delivery},
         effect::Effect,
         sending::SendObstacle,
     },
@@ -25,8 +24,8 @@ use triptych_server::{
 
 use crate::support::{
     scenes::{
-        self, OTHER_VERSION, ada, bob, envelope, eve, form, id, joined, joined_with, library, lost, message, moment,
-        name, name_taken, online, person, say,
+        self, OTHER_VERSION, ada, bob, envelope, eve, form, id, joined, joined_with, joins, leaves, library, lost,
+        message, moment, name, name_taken, online, person, say,
     },
     state::{bob_peer, commands, contact_names, draft, messages, only_delivery, unread, write},
 };
@@ -243,38 +242,73 @@ fn a_permanent_refusal_after_a_lost_connection_is_not_retried() {
 // ---- The dictionary
 
 #[test]
-fn people_come_and_go_and_a_missed_revision_asks_for_all() {
+fn people_come_and_go() {
     let mut state = joined_with(vec![person("ada", ada())], Library::default());
     assert_eq!(contact_names(&state), []);
-    let joined = |revision, text: &str, key: PublicKey| NetEvent::Joined { revision, person: person(text, key) };
-    assert!(state.apply(joined(8, "bob", bob()), moment()).is_empty());
+    assert!(state.apply(joins(&state, person("bob", bob())), moment()).is_empty());
     assert_eq!(contact_names(&state), [("bob".to_owned(), true)]);
-    let asked = commands(state.apply(joined(10, "eve", eve()), moment()));
-    assert!(asked == [NetCommand::AskDirectory]);
-    let gone = NetEvent::Left { revision: 12, name: name("eve") };
-    assert!(state.apply(gone, moment()).is_empty(), "asked once, not for each further gap");
-    let people = vec![person("ada", ada()), person("eve", eve())];
-    state.apply(NetEvent::Directory { revision: 13, people }, moment());
+    state.apply(joins(&state, person("eve", eve())), moment());
+    state.apply(leaves(&state, "bob"), moment());
     assert_eq!(contact_names(&state), [("eve".to_owned(), true)]);
-    assert!(state.apply(joined(14, "bob", bob()), moment()).is_empty(), "the count goes on from there");
-    assert_eq!(contact_names(&state).len(), 2);
-    state.apply(NetEvent::Left { revision: 14, name: name("eve") }, moment());
-    assert_eq!(contact_names(&state).len(), 2, "an old change changes nothing");
+    assert_eq!(state.people.name_of(&bob().id()), Some(&name("bob")), "the wire still names who was there");
+}
+
+#[test]
+fn a_letter_whose_author_was_never_listed_is_not_shown() {
+    let mut state = joined_with(vec![person("ada", ada()), person("bob", bob())], Library::default());
+    for recipients in [&[&ada()][..], &[&ada(), &bob()]] {
+        state.apply(message("bob", &eve(), recipients, "It is me, Bob", 1), moment());
+    }
+    assert_eq!((messages(&state, Peer::Everyone), messages(&state, bob_peer())), (vec![], vec![]));
+    assert_eq!(messages(&state, Peer::Person(eve().id())), []);
+    // Someone who has left since was listed, and a letter shows the name that the window has for its key.
+    state.apply(leaves(&state, "bob"), moment());
+    state.apply(message("bobby", &bob(), &[&ada()], "Bye", 2), moment());
+    let author = messages(&state, bob_peer()).pop().map(|message| message.author);
+    assert_eq!(author, Some(Author::Other { name: name("bob"), key: bob().id() }));
+}
+
+#[test]
+fn the_typed_name_stays_in_the_form() {
+    let mut state = form();
+    state.handle(Action::EditName(" ada ".into()), moment());
+    state.handle(Action::Connect, moment());
+    state.apply(online(vec![], library()), moment());
+    assert_eq!(state.connection.name, " ada ");
+}
+
+#[test]
+fn a_server_that_broke_the_protocol_is_not_tried_again_by_itself() {
+    let mut state = joined();
+    let offline = Offline::BrokeProtocol { what: "It lists too much.".into(), remedy: "Update it.".into() };
+    state.apply(NetEvent::Offline(offline), moment());
+    assert_eq!((state.connection.phase.clone(), state.next_tick()), (Phase::Idle, None));
+    let problem = state.connection.problem.expect("it is explained");
+    assert_eq!(problem.what, "It lists too much.");
+    assert_eq!(problem.button.map(|(label, _)| label).as_deref(), Some("Try again"));
+}
+
+#[test]
+fn dropped_envelopes_are_counted() {
+    let mut state = joined();
+    state.apply(NetEvent::EnvelopesDropped(3), moment());
+    state.apply(NetEvent::EnvelopesDropped(4), moment());
+    assert_eq!((state.wire.dropped(), state.wire.total()), (7, 0));
 }
 
 #[test]
 fn who_left_stays_listed_while_there_is_a_conversation() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
-    for (revision, text) in [(8, "bob"), (9, "eve")] {
-        state.apply(NetEvent::Left { revision, name: name(text) }, moment());
+    for text in ["bob", "eve"] {
+        state.apply(leaves(&state, text), moment());
     }
     assert_eq!(contact_names(&state), [("bob".to_owned(), false)]);
     assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
     assert_eq!(draft(&state, bob_peer()), "Still there?", "nothing that was typed is lost");
     assert_eq!(state.send_obstacle(), Some(SendObstacle::RecipientOffline(Some(name("bob")))));
     assert!(state.was_send_refused());
-    state.apply(NetEvent::Joined { revision: 10, person: person("bob", bob()) }, moment());
+    state.apply(joins(&state, person("bob", bob())), moment());
     assert_eq!(commands(state.handle(Action::Send, moment())).len(), 1);
 }
 
@@ -282,9 +316,9 @@ fn who_left_stays_listed_while_there_is_a_conversation() {
 fn a_new_key_under_an_old_name_is_another_person() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
-    state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
-    state.apply(NetEvent::Left { revision: 9, name: name("eve") }, moment());
-    state.apply(NetEvent::Joined { revision: 10, person: person("bob", eve()) }, moment());
+    state.apply(leaves(&state, "bob"), moment());
+    state.apply(leaves(&state, "eve"), moment());
+    state.apply(joins(&state, person("bob", eve())), moment());
     assert_eq!(contact_names(&state), [("bob".to_owned(), true), ("bob".to_owned(), false)]);
     assert!(write(&mut state, bob_peer(), "A secret").is_empty(), "the old bob is offline, and no one else gets it");
 }

@@ -2,7 +2,7 @@
 
 use common::{crypto::PublicKey, message::Person};
 use triptych_client::{
-    event::{NetCommand, NetEvent, Online, WireOutcome},
+    event::{NetCommand, NetEvent, WireOutcome},
     state::{
         State,
         action::{Action, Peer, SidePanel},
@@ -12,7 +12,10 @@ use triptych_client::{
 };
 
 use crate::support::{
-    scenes::{self, ada, bob, eve, joined, library, lost, message, moment, name, online, person, say, stranger},
+    scenes::{
+        self, ada, bob, eve, joined, joins, leaves, library, lost, message, moment, online, online_as, person, say,
+        stranger,
+    },
     state::{bob_peer, commands, contact_names, draft, messages, unread, write},
 };
 
@@ -86,7 +89,7 @@ fn people_with_unread_messages_are_listed_first() {
 fn someone_who_left_with_unread_messages_is_listed_first_too() {
     let mut state = joined();
     state.apply(message("eve", &eve(), &[&ada()], "Bye", 1), moment());
-    state.apply(NetEvent::Left { revision: 8, name: name("eve") }, moment());
+    state.apply(leaves(&state, "eve"), moment());
     assert_eq!(contact_names(&state), [("eve".to_owned(), false), ("bob".to_owned(), true)]);
 }
 
@@ -126,12 +129,12 @@ fn a_refused_draft_is_no_error_any_more_when_the_server_is_back() {
 fn a_refused_draft_is_no_error_any_more_when_the_person_is_back() {
     let mut state = joined();
     say(&mut state, bob_peer(), "Hello", 1, 0);
-    state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
+    state.apply(leaves(&state, "bob"), moment());
     assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
     assert!(state.was_send_refused());
-    state.apply(NetEvent::Joined { revision: 9, person: person("bob", bob()) }, moment());
+    state.apply(joins(&state, person("bob", bob())), moment());
     assert_eq!((state.send_obstacle(), state.was_send_refused()), (None, false));
-    state.apply(NetEvent::Left { revision: 10, name: name("bob") }, moment());
+    state.apply(leaves(&state, "bob"), moment());
     assert!(state.send_obstacle().is_some() && !state.was_send_refused());
 }
 
@@ -153,8 +156,7 @@ fn join_as(state: &mut State, address: &str, who: &str, key: PublicKey) {
     state.handle(Action::EditName(who.into()), moment());
     assert_eq!(commands(state.handle(Action::Connect, moment())).len(), 1);
     let people: Vec<Person> = vec![person(who, key.clone()), person("bob", bob())];
-    let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
-    state.apply(NetEvent::Online(Online { name: name(who), public_key: key, ..online }), moment());
+    state.apply(online_as(person(who, key), people, library()), moment());
 }
 
 #[test]

@@ -357,10 +357,8 @@ fn a_message_for_a_conversation_that_is_not_open_changes_the_title_but_does_not_
 #[test]
 fn two_people_of_one_name_can_be_told_apart_on_the_wire() {
     let mut state = scenes::joined();
-    let left = triptych_client::event::NetEvent::Left { revision: 8, name: scenes::name("bob") };
-    state.apply(left, moment());
-    let person = scenes::person("bob", scenes::stranger(1));
-    state.apply(triptych_client::event::NetEvent::Joined { revision: 9, person }, moment());
+    state.apply(scenes::leaves(&state, "bob"), moment());
+    state.apply(scenes::joins(&state, scenes::person("bob", scenes::stranger(1))), moment());
     state.apply(scenes::envelope(5, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
     state.apply(scenes::envelope(6, scenes::stranger(1).id(), vec![ada().id()], WireOutcome::Opened), moment());
     let mut harness = window(state, [1200.0, 760.0]);

@@ -22,6 +22,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State) {
         let text = "The server sends every message to every client, encrypted. Each one appears here, and your key \
                     opens only those that are addressed to you.";
         widgets::empty_state(ui, "No messages on the wire yet", text);
+        dropped(ui, state);
         return;
     }
     egui::Frame::new().inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
@@ -30,6 +31,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State) {
             total => format!("{total} encrypted messages. Every client receives all of them."),
         };
         ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
+        dropped(ui, state);
     });
     let rows: Vec<&Passed> = entries.collect();
     ui.spacing_mut().item_spacing.y = 4.0;
@@ -43,6 +45,16 @@ pub(crate) fn show(ui: &mut Ui, state: &State) {
             }
         },
     );
+}
+
+/// How many envelopes were dropped, if any were.
+fn dropped(ui: &mut Ui, state: &State) {
+    let text = match state.wire.dropped() {
+        0 => return,
+        1 => "1 more was dropped unopened, because too many arrived at once.".to_owned(),
+        count => format!("{count} more were dropped unopened, because too many arrived at once."),
+    };
+    ui.label(RichText::new(text).size(font_size::SMALL).color(Theme::of(ui).warn));
 }
 
 fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
@@ -84,6 +96,9 @@ fn outcome(theme: &Theme, outcome: WireOutcome) -> (&'static str, egui::Color32)
         WireOutcome::Opened => ("Addressed to you, and opened with your key", theme.good),
         WireOutcome::Foreign => ("Your key does not open this", theme.weak),
         WireOutcome::NotTried => ("Not tried: too many messages arrived at once", theme.weak),
+        WireOutcome::TooManyFailures => {
+            ("Addressed to you, and not tried: too many from this sender were damaged or forged", theme.weak)
+        }
         WireOutcome::Rejected => ("Addressed to you, but damaged or forged; not shown", theme.bad),
     }
 }

@@ -13,6 +13,11 @@ use crate::ui::kit::{
     widgets,
 };
 
+/// Shown all the time while the connection to the server is not encrypted.
+const NOT_ENCRYPTED: &str = "Not encrypted";
+const NOT_ENCRYPTED_MEANING: &str = "The connection to the server is not encrypted: anyone on the network can see who writes to whom, watch the videos \
+     and change what the server sends. The texts of messages are still encrypted from person to person.";
+
 /// Draws the bar.
 pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
@@ -35,7 +40,9 @@ pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 
 fn server(ui: &mut Ui, state: &State) {
     let theme = Theme::of(ui);
+    let is_plaintext = state.connection.is_plaintext;
     let (color, text) = match state.connection.phase {
+        Phase::Online if is_plaintext => (theme.warn, format!("Online at {}", state.connection.address.trim())),
         Phase::Online => (theme.good, format!("Online at {}", state.connection.address.trim())),
         Phase::Attempting(_) => (theme.warn, format!("Connecting to {}…", state.connection.address.trim())),
         Phase::Waiting { .. } => (theme.warn, "Connection lost".to_owned()),
@@ -43,6 +50,11 @@ fn server(ui: &mut Ui, state: &State) {
     };
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::DOT + 2.0), Sense::hover());
     widgets::dot(ui, rect.center(), color, theme.background);
+    // The warning comes first and is never cut; the address takes what is left.
+    if is_plaintext {
+        let warning = ui.label(RichText::new(NOT_ENCRYPTED).strong().color(theme.warn));
+        warning.on_hover_text(NOT_ENCRYPTED_MEANING);
+    }
     let room = (ui.available_width() - 230.0).max(60.0);
     let label = ui.scope(|ui| {
         ui.set_max_width(room);
@@ -53,7 +65,7 @@ fn server(ui: &mut Ui, state: &State) {
             widgets::fingerprint_lines(ui, "Certificate (compare with the server's console):", fingerprint);
         }
         None => {
-            ui.label("The connection to the server is not encrypted. Messages still are, from person to person.");
+            ui.label(if is_plaintext { NOT_ENCRYPTED_MEANING } else { "There is no connection." });
         }
     });
 }

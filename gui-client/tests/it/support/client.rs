@@ -47,7 +47,8 @@ impl Client {
     pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
         let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
         let wake = WakeSignal::default();
-        let net = NetHandle::start(settings, sink, Arc::new(wake.callback())).expect("threads can be started");
+        let callback = wake.callback();
+        let net = NetHandle::start(settings, sink, Arc::new(move |_| callback())).expect("threads can be started");
         Self { net: RefCell::new(net), wake, data_dir, passed: RefCell::default() }
     }
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each user of this file takes other scenes")]
 
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use common::{
     name::Name,
 };
 use triptych_client::{
+    dictionary::Dictionary,
     event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, WireEntry, WireOutcome},
     state::{
         State,
@@ -48,6 +49,10 @@ pub const SCENES: &[&str] = &[
     "long",
     "languages",
     "wire",
+    "flood",
+    "plaintext-form",
+    "plaintext",
+    "broken-protocol",
     "opening",
     "playing",
     "paused",
@@ -121,19 +126,50 @@ pub fn library() -> Library {
     }
 }
 
+/// Ada comes online among these people.
 pub fn online(people: Vec<Person>, library: Library) -> NetEvent {
+    online_as(person("ada", ada()), people, library)
+}
+
+/// `me` comes online among these people; whoever forgot to list them is forgiven.
+pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEvent {
+    if !people.contains(&me) {
+        people.push(me.clone());
+    }
+    let people = Dictionary::new(&me, 7, people).expect("scenes have sound dictionaries");
     NetEvent::Online(Online {
-        name: name("ada"),
-        public_key: ada(),
-        revision: 7,
-        people,
+        name: me.name,
+        public_key: me.public_key,
+        people: Arc::new(people),
         library,
         server_fingerprint: Some("1f4b-90c2-77aa-d01e".into()),
     })
 }
 
+/// This person joins those who are online now.
+pub fn joins(state: &State, person: Person) -> NetEvent {
+    changed(state, |people, revision| people.joined(revision, person).expect("scenes have sound dictionaries"))
+}
+
+/// The person with this name leaves those who are online now.
+pub fn leaves(state: &State, who: &str) -> NetEvent {
+    changed(state, |people, revision| people.left(revision, &name(who)).expect("this person is online"))
+}
+
+fn changed(state: &State, change: impl FnOnce(&mut Dictionary, u64)) -> NetEvent {
+    let mut people = Dictionary::clone(state.people.dictionary().expect("the client is online"));
+    let revision = people.revision() + 1;
+    change(&mut people, revision);
+    NetEvent::Dictionary(Arc::new(people))
+}
+
 pub fn form() -> State {
-    State::new("127.0.0.1:7878".into(), "ada".into())
+    State::new("127.0.0.1:7878".into(), "ada".into(), false)
+}
+
+/// As with `--plaintext`.
+pub fn plaintext_form() -> State {
+    State::new("127.0.0.1:7878".into(), "ada".into(), true)
 }
 
 /// Ada is in; Bob and Eve are there too.
@@ -311,7 +347,7 @@ pub fn scene(which: &str) -> State {
         "left" => {
             state = talked();
             state.handle(Action::EditDraft("One more thing:".into()), moment());
-            state.apply(NetEvent::Left { revision: 8, name: name("bob") }, moment());
+            state.apply(leaves(&state, "bob"), moment());
             state.handle(Action::Send, moment());
         }
         "long" => {
@@ -340,6 +376,34 @@ pub fn scene(which: &str) -> State {
             state.apply(envelope(6, eve().id(), vec![bob().id()], WireOutcome::NotTried), moment());
             state.apply(envelope(7, KeyId([9; 32]), vec![ada().id()], WireOutcome::Rejected), moment());
             state.handle(Action::ShowSide(SidePanel::Wire), moment());
+        }
+        "flood" => {
+            state = talked();
+            for number in 8..12 {
+                state.apply(envelope(number, eve().id(), vec![ada().id()], WireOutcome::Rejected), moment());
+            }
+            state.apply(NetEvent::EnvelopesDropped(1_204), moment());
+            state.apply(envelope(12, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
+            state.apply(envelope(13, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
+            state.handle(Action::ShowSide(SidePanel::Wire), moment());
+        }
+        "plaintext-form" => state = plaintext_form(),
+        "plaintext" => {
+            state = plaintext_form();
+            state.handle(Action::Connect, moment());
+            let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
+            let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
+            state.apply(NetEvent::Online(Online { server_fingerprint: None, ..online }), moment());
+        }
+        "broken-protocol" => {
+            state.handle(Action::Connect, moment());
+            let offline = Offline::BrokeProtocol {
+                what:
+                    "The server at 127.0.0.1:7878 sent what the protocol does not allow: it lists more than 256 people."
+                        .into(),
+                remedy: "Install the same release of Triptych on both computers.".into(),
+            };
+            state.apply(NetEvent::Offline(offline), moment());
         }
         "opening" => {
             state = talked();

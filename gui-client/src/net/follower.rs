@@ -1,0 +1,177 @@
+//! Keeps the dictionary up to date by its revisions: a change that is older than the dictionary changes nothing, one that
+//! is not the next after it shows that something was missed, and then the whole dictionary is requested.
+
+use std::sync::Arc;
+
+use common::{message::Person, name::Name, validate::Breach};
+
+use crate::dictionary::Dictionary;
+
+/// What a message did to the dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Nothing: the message was old, or the whole dictionary is on its way.
+    Unchanged,
+    /// There is a new dictionary.
+    Changed,
+    /// A revision was missed: the whole dictionary has to be requested.
+    Gap,
+}
+
+/// The dictionary of one connection.
+#[derive(Debug)]
+pub(super) struct Follower {
+    own: Person,
+    dictionary: Arc<Dictionary>,
+    is_asked: bool,
+}
+
+impl Follower {
+    pub(super) fn new(own: Person, dictionary: Arc<Dictionary>) -> Self {
+        Self { own, dictionary, is_asked: false }
+    }
+
+    /// The dictionary as of now.
+    pub(super) fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.dictionary
+    }
+
+    pub(super) fn joined(&mut self, revision: u64, person: Person) -> Result<Followed, Breach> {
+        self.follow(revision, |dictionary| dictionary.joined(revision, person))
+    }
+
+    pub(super) fn left(&mut self, revision: u64, name: &Name) -> Result<Followed, Breach> {
+        self.follow(revision, |dictionary| dictionary.left(revision, name))
+    }
+
+    /// Takes in the answer to the request that a gap led to. One that was not requested changes nothing.
+    pub(super) fn directory(&mut self, revision: u64, people: Vec<Person>) -> Result<Followed, Breach> {
+        if !std::mem::take(&mut self.is_asked) {
+            return Ok(Followed::Unchanged);
+        }
+        self.dictionary = Arc::new(Dictionary::new(&self.own, revision, people)?);
+        Ok(Followed::Changed)
+    }
+
+    fn follow(
+        &mut self,
+        revision: u64,
+        change: impl FnOnce(&mut Dictionary) -> Result<(), Breach>,
+    ) -> Result<Followed, Breach> {
+        // While the whole dictionary is on its way, it will contain this change: the server sends both in order.
+        if revision <= self.dictionary.revision() || self.is_asked {
+            return Ok(Followed::Unchanged);
+        }
+        if revision != self.dictionary.revision() + 1 {
+            self.is_asked = true;
+            return Ok(Followed::Gap);
+        }
+        change(Arc::make_mut(&mut self.dictionary))?;
+        Ok(Followed::Changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::crypto::{Identity, test_keys};
+
+    use super::*;
+
+    fn person(name: &str, identity: &Identity) -> Person {
+        Person { name: Name::parse(name).unwrap(), public_key: identity.public_key().clone() }
+    }
+
+    fn ada() -> Person {
+        person("ada", &test_keys::ada())
+    }
+
+    fn bob() -> Person {
+        person("bob", &test_keys::bob())
+    }
+
+    fn eve() -> Person {
+        person("eve", &test_keys::eve())
+    }
+
+    fn follower(others: Vec<Person>) -> Follower {
+        let people = [vec![ada()], others].concat();
+        Follower::new(ada(), Arc::new(Dictionary::new(&ada(), 7, people).unwrap()))
+    }
+
+    fn names(follower: &Follower) -> Vec<String> {
+        follower.dictionary().people().map(|person| person.name.to_string()).collect()
+    }
+
+    #[test]
+    fn changes_are_followed_in_order_and_old_ones_change_nothing() {
+        let mut follower = follower(vec![]);
+        let before = Arc::clone(follower.dictionary());
+        assert_eq!(follower.joined(8, bob()), Ok(Followed::Changed));
+        assert_eq!(names(&follower), ["ada", "bob"]);
+        assert_eq!(before.people().len(), 1, "whoever holds a snapshot keeps it");
+        assert_eq!(follower.joined(8, eve()), Ok(Followed::Unchanged));
+        assert_eq!(follower.left(8, &bob().name), Ok(Followed::Unchanged));
+        assert_eq!(follower.left(9, &bob().name), Ok(Followed::Changed));
+        assert_eq!(names(&follower), ["ada"]);
+        assert_eq!(follower.dictionary().key_of(&bob().name), None);
+        assert_eq!(follower.dictionary().person(&bob().public_key.id()), None);
+    }
+
+    #[test]
+    fn a_gap_asks_for_all_once_and_the_count_goes_on_from_the_answer() {
+        let mut follower = follower(vec![]);
+        assert_eq!(follower.joined(10, eve()), Ok(Followed::Gap));
+        assert_eq!(follower.joined(12, bob()), Ok(Followed::Unchanged), "asked once, not for each further gap");
+        assert_eq!(names(&follower), ["ada"]);
+        assert_eq!(follower.directory(13, vec![eve(), ada()]), Ok(Followed::Changed));
+        assert_eq!(names(&follower), ["ada", "eve"]);
+        assert_eq!(follower.joined(14, bob()), Ok(Followed::Changed));
+        assert_eq!(names(&follower), ["ada", "bob", "eve"]);
+    }
+
+    #[test]
+    fn a_dictionary_that_was_not_requested_changes_nothing() {
+        let mut follower = follower(vec![bob()]);
+        assert_eq!(follower.directory(99, vec![ada(), eve()]), Ok(Followed::Unchanged));
+        assert_eq!(names(&follower), ["ada", "bob"]);
+    }
+
+    #[test]
+    fn a_name_has_one_key_a_key_one_name_and_this_client_stays_in() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        for (joining, breach) in [
+            (person("bob", &test_keys::eve()), Breach::RepeatedName(name("bob"), name("bob"))),
+            (person("BOB", &test_keys::eve()), Breach::RepeatedName(name("bob"), name("BOB"))),
+            (person("eve", &test_keys::bob()), Breach::RepeatedKey(name("bob"), name("eve"))),
+            (person("ada", &test_keys::eve()), Breach::RepeatedName(name("ada"), name("ada"))),
+            (person("eve", &test_keys::ada()), Breach::RepeatedKey(name("ada"), name("eve"))),
+        ] {
+            assert_eq!(follower(vec![bob()]).joined(8, joining), Err(breach));
+        }
+        assert_eq!(follower(vec![]).left(8, &ada().name), Err(Breach::OwnEntryMissing));
+        assert_eq!(follower(vec![]).left(8, &eve().name), Err(Breach::UnknownDeparture(eve().name)));
+        for people in [vec![bob()], vec![person("ada", &test_keys::eve())], vec![person("eve", &test_keys::ada())]] {
+            let mut follower = follower(vec![]);
+            assert_eq!(follower.joined(10, eve()), Ok(Followed::Gap));
+            assert_eq!(follower.directory(11, people), Err(Breach::OwnEntryMissing));
+        }
+    }
+
+    #[test]
+    fn two_hundred_and_fifty_six_people_fit_and_no_one_else() {
+        let guest = |number: u16| {
+            let mut der = test_keys::bob().public_key().der().to_vec();
+            for (byte, change) in der[120..].iter_mut().zip(number.to_be_bytes()) {
+                *byte ^= change;
+            }
+            let public_key = common::crypto::PublicKey::from_der(&der).unwrap();
+            Person { name: Name::parse(&format!("guest-{number}")).unwrap(), public_key }
+        };
+        let mut follower = follower(vec![]);
+        for number in 1..256 {
+            assert_eq!(follower.joined(7 + u64::from(number), guest(number)), Ok(Followed::Changed));
+        }
+        assert_eq!(follower.dictionary().people().len(), 256);
+        assert_eq!(follower.joined(263, guest(256)), Err(Breach::TooManyPeople));
+    }
+}

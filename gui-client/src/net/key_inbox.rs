@@ -1,0 +1,149 @@
+//! The way to the thread with the private key. It never makes the network task wait: envelopes are dropped when too many
+//! wait (see [`EnvelopeQueue`]), and the person's own messages, which go first, are refused when too many do.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use common::crypto::{Envelope, PublicKey};
+
+use super::envelope_queue::EnvelopeQueue;
+use crate::{dictionary::Dictionary, event::DraftId};
+
+/// Messages of the person at this client that may wait to be sealed. Each takes milliseconds.
+const MAX_SEALS: usize = 256;
+
+/// A request to the thread.
+pub(super) enum KeyJob {
+    /// Seal a text and output the frame to be sent.
+    Seal(Seal),
+    /// Open an envelope that the server relayed, or try to.
+    Open(Arrived),
+    /// This number of envelopes was dropped because too many were waiting.
+    NoteDropped(u64),
+}
+
+/// A message to be sealed.
+pub(super) struct Seal {
+    pub(super) draft: DraftId,
+    pub(super) recipients: Vec<PublicKey>,
+    pub(super) text: String,
+}
+
+/// An envelope, and who was online when it arrived: its sender may leave before it is opened.
+pub(super) struct Arrived {
+    pub(super) envelope: Envelope,
+    pub(super) dictionary: Arc<Dictionary>,
+}
+
+/// Why a job was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Too many wait.
+    Full,
+    /// The thread has ended.
+    Ended,
+}
+
+#[derive(Default)]
+struct Inbox {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    seals: VecDeque<Seal>,
+    envelopes: EnvelopeQueue<Arrived>,
+    dropped: u64,
+    has_sender: bool,
+    has_receiver: bool,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Poisoning is ignored: after a panic under the lock at most one job is missing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the network task. The thread ends when it is dropped.
+pub(super) struct KeySender(Arc<Inbox>);
+
+/// The end of the thread.
+pub(super) struct KeyReceiver(Arc<Inbox>);
+
+/// Both ends of an empty inbox.
+pub(super) fn inbox() -> (KeySender, KeyReceiver) {
+    let inbox = Arc::new(Inbox::default());
+    {
+        let mut waiting = inbox.lock();
+        (waiting.has_sender, waiting.has_receiver) = (true, true);
+    }
+    (KeySender(Arc::clone(&inbox)), KeyReceiver(inbox))
+}
+
+impl KeySender {
+    /// Asks for a message to be sealed.
+    pub(super) fn seal(&self, seal: Seal) -> Result<(), Refused> {
+        let mut waiting = self.0.lock();
+        if !waiting.has_receiver {
+            return Err(Refused::Ended);
+        }
+        if waiting.seals.len() >= MAX_SEALS {
+            return Err(Refused::Full);
+        }
+        waiting.seals.push_back(seal);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    /// Asks for an envelope to be opened. It, or others, may be dropped instead.
+    pub(super) fn open(&self, arrived: Arrived) -> Result<(), Refused> {
+        let mut waiting = self.0.lock();
+        if !waiting.has_receiver {
+            return Err(Refused::Ended);
+        }
+        let (sender, bytes) = (arrived.envelope.sender, arrived.envelope.as_bytes().len());
+        let dropped = waiting.envelopes.push(sender, bytes, arrived);
+        waiting.dropped += dropped.len() as u64;
+        self.0.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for KeySender {
+    fn drop(&mut self) {
+        self.0.lock().has_sender = false;
+        self.0.changed.notify_one();
+    }
+}
+
+impl KeyReceiver {
+    /// Waits for the next job; `None` when the other end was dropped. What still waits then is of no use to anyone.
+    pub(super) fn next(&self) -> Option<KeyJob> {
+        let mut waiting = self.0.lock();
+        loop {
+            if !waiting.has_sender {
+                return None;
+            }
+            if let Some(seal) = waiting.seals.pop_front() {
+                return Some(KeyJob::Seal(seal));
+            }
+            if waiting.dropped > 0 {
+                return Some(KeyJob::NoteDropped(std::mem::take(&mut waiting.dropped)));
+            }
+            if let Some(arrived) = waiting.envelopes.pop() {
+                return Some(KeyJob::Open(arrived));
+            }
+            waiting = self.0.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for KeyReceiver {
+    fn drop(&mut self) {
+        self.0.lock().has_receiver = false;
+    }
+}

@@ -1,0 +1,251 @@
+//! What an established connection brings and takes: each message of the server is passed on, or ends the connection when
+//! the server must not send it; each command of the window becomes a message.
+
+use std::collections::HashSet;
+
+use common::{
+    codec::encode_client,
+    crypto::{Envelope, KeyId},
+    media::VideoId,
+    message::{ClientMessage, Person, ServerMessage},
+    validate::Breach,
+};
+
+use super::{
+    event_queue::EventSender,
+    follower::{Followed, Follower},
+    handshake::Incoming,
+    key_inbox::{Arrived, Seal},
+    keyring::wire_entry,
+    log_once::LogOnce,
+    outgoing::Outgoing,
+};
+use crate::event::{NetCommand, NetEvent, Offline, Online, PictureSink, WireOutcome};
+
+/// One connection, from `Welcome` to its end.
+pub(super) struct Connection<'a> {
+    address: &'a str,
+    visit: u64,
+    events: &'a EventSender,
+    sink: &'a dyn PictureSink,
+    outgoing: Outgoing,
+    own_key: KeyId,
+    follower: Follower,
+    /// The videos whose thumbnails were requested and have not come.
+    asked_thumbnails: HashSet<VideoId>,
+    logged: LogOnce,
+}
+
+impl<'a> Connection<'a> {
+    pub(super) fn new(
+        address: &'a str,
+        visit: u64,
+        events: &'a EventSender,
+        sink: &'a dyn PictureSink,
+        outgoing: Outgoing,
+        online: &Online,
+    ) -> Self {
+        let own = Person { name: online.name.clone(), public_key: online.public_key.clone() };
+        Self {
+            address,
+            visit,
+            events,
+            sink,
+            outgoing,
+            own_key: own.public_key.id(),
+            follower: Follower::new(own, online.people.clone()),
+            asked_thumbnails: HashSet::new(),
+            logged: LogOnce::default(),
+        }
+    }
+
+    /// Tells the server that this client leaves.
+    pub(super) fn quit(self) {
+        self.outgoing.write(encode_client(&ClientMessage::Quit));
+    }
+
+    /// Takes in a message, which has been checked by itself.
+    ///
+    /// # Errors
+    /// Why the connection ends.
+    pub(super) async fn on_message(&mut self, incoming: Incoming) -> Result<(), Offline> {
+        let Incoming { message, frame_bytes } = incoming;
+        let kind = message.kind();
+        match message {
+            ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
+            ServerMessage::Sound { head, pcm } => self.sink.sound(head, pcm.0),
+            ServerMessage::Ping { number } => self.outgoing.write(encode_client(&ClientMessage::Pong { number })),
+            ServerMessage::Relayed { envelope } => {
+                let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;
+                if envelope.sender == self.own_key {
+                    // Needs no key. The event follows `Sent` in one queue.
+                    self.tell(NetEvent::Envelope(wire_entry(&envelope, WireOutcome::Own))).await;
+                } else {
+                    self.outgoing.open(Arrived { envelope, dictionary: self.follower.dictionary().clone() });
+                }
+            }
+            ServerMessage::Joined { revision, person } => {
+                let followed = self.follower.joined(revision, person);
+                self.after_change(followed).await?;
+            }
+            ServerMessage::Left { revision, name, .. } => {
+                let followed = self.follower.left(revision, &name);
+                self.after_change(followed).await?;
+            }
+            ServerMessage::Directory { revision, people } => {
+                let followed = self.follower.directory(revision, people);
+                self.after_change(followed).await?;
+            }
+            ServerMessage::LibraryChanged { library } => self.tell(NetEvent::LibraryChanged(library)).await,
+            ServerMessage::StreamStarted(start) => self.tell(NetEvent::StreamStarted(start)).await,
+            ServerMessage::StreamEnded { stream, epoch, reason } => {
+                self.tell(NetEvent::StreamEnded { stream, epoch, reason }).await;
+            }
+            ServerMessage::Thumbnail { video, fingerprint, jpeg } => {
+                if self.asked_thumbnails.remove(&video) {
+                    self.tell(NetEvent::Thumbnail { video, fingerprint, jpeg }).await;
+                } else {
+                    self.ignore(kind, frame_bytes);
+                }
+            }
+            ServerMessage::Goodbye { reason } => return Err(Offline::Goodbye(reason)),
+            ServerMessage::Refused { code, message, suggestion } => {
+                return Err(Offline::Refused { code, message, suggestion });
+            }
+            ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_) => {
+                self.ignore(kind, frame_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out a command that needs the connection.
+    pub(super) async fn on_command(&mut self, command: NetCommand) {
+        let message = match command {
+            NetCommand::Connect { .. } | NetCommand::Disconnect => return,
+            NetCommand::Send { draft, recipients, text } => {
+                if !self.outgoing.seal(Seal { draft, recipients, text }) {
+                    let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
+                    self.tell(NetEvent::SendFailed { draft, reason }).await;
+                }
+                return;
+            }
+            NetCommand::Watch(request) => ClientMessage::Watch(request),
+            NetCommand::Grant { stream, epoch, items } => ClientMessage::Grant { stream, epoch, items },
+            NetCommand::Seek(request) => ClientMessage::Seek(request),
+            NetCommand::SetQuality(request) => ClientMessage::SetQuality(request),
+            NetCommand::AskThumbnail { video } => {
+                self.asked_thumbnails.insert(video);
+                ClientMessage::AskThumbnail { video }
+            }
+            NetCommand::Stop { stream } => ClientMessage::Stop { stream },
+        };
+        self.outgoing.write(encode_client(&message));
+    }
+
+    /// The end of the connection with a server that does not keep to the protocol.
+    pub(super) fn broken_by(&self, breach: &Breach) -> Offline {
+        Offline::BrokeProtocol {
+            what: format!("The server at {} sent what the protocol does not allow: {breach}.", self.address),
+            remedy:
+                "Install the same release of Triptych on both computers. If that does not help, tell the person who \
+                     runs the server."
+                    .to_owned(),
+        }
+    }
+
+    async fn after_change(&self, followed: Result<Followed, Breach>) -> Result<(), Offline> {
+        match followed {
+            Ok(Followed::Unchanged) => {}
+            Ok(Followed::Changed) => self.tell(NetEvent::Dictionary(self.follower.dictionary().clone())).await,
+            Ok(Followed::Gap) => self.outgoing.write(encode_client(&ClientMessage::AskDirectory)),
+            Err(breach) => return Err(self.broken_by(&breach)),
+        }
+        Ok(())
+    }
+
+    /// Notes a message that was not asked for and has no place now.
+    fn ignore(&mut self, kind: &'static str, frame_bytes: usize) {
+        if self.logged.is_first(kind) {
+            tracing::warn!(kind, frame_bytes, "ignored a message that was not asked for; further ones are not logged");
+        }
+    }
+
+    async fn tell(&self, event: NetEvent) {
+        self.events.tell(self.visit, event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use common::{
+        crypto::test_keys,
+        media::{Library, PictureHead, SoundHead, Statistics},
+        name::Name,
+    };
+
+    use super::*;
+    use crate::{
+        dictionary::Dictionary,
+        net::{event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender},
+    };
+
+    struct NoPictures;
+
+    impl PictureSink for NoPictures {
+        fn picture(&self, _: PictureHead, _: Vec<u8>) {}
+
+        fn sound(&self, _: SoundHead, _: Vec<u8>) {}
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_asked_for_is_logged_once_by_kind_and_size_and_not_by_its_content() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+
+        let ada = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
+        let online = Online {
+            name: ada.name.clone(),
+            public_key: ada.public_key.clone(),
+            people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
+            library: Library::default(),
+            server_fingerprint: None,
+        };
+        let (events, _window) = event_queue(Arc::new(|_| {}));
+        let ((keys, _jobs), (frames, _queued, _failures)) = (inbox(), FrameSender::new());
+        let mut connection = Connection::new("lab:7878", 1, &events, &NoPictures, Outgoing { keys, frames }, &online);
+        for number in 0..500 {
+            for message in [
+                ServerMessage::Challenge { protocol_version: 9, software: format!("secret {number}"), nonce: [0; 32] },
+                ServerMessage::Statistics(Statistics::default()),
+            ] {
+                connection.on_message(Incoming { message, frame_bytes: 4711 }).await.unwrap();
+            }
+        }
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[0].contains("\"Challenge\"") && lines[1].contains("\"Statistics\""), "{log}");
+        assert!(log.contains("4711") && !log.contains("secret"), "{log}");
+    }
+}

@@ -1,0 +1,128 @@
+//! A server that does what a test tells it to, over a real socket and without TLS.
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+};
+
+use common::{
+    codec::{decode_client, encode_server},
+    crypto::{Identity, Message, PublicKey, seal},
+    limits::PROTOCOL_VERSION,
+    media::Library,
+    message::{Blob, ClientMessage, Person, ServerMessage},
+    name::Name,
+};
+
+use super::{
+    client::{Client, keep},
+    wake::DEADLINE,
+};
+
+/// Accepts connections.
+pub struct FakeServer(TcpListener);
+
+impl FakeServer {
+    pub fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    pub fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    /// A client with this identity that connects to this server as `name`, and this server's end of the connection.
+    pub fn meet(&self, name: &str, identity: &Identity) -> (Client, Peer) {
+        let data_dir = tempfile::tempdir().unwrap();
+        keep(data_dir.path(), name, identity);
+        let client = Client::with(data_dir, true);
+        client.connect(&self.address(), name);
+        (client, self.accept())
+    }
+
+    /// The next connection, up to the client's `Join`.
+    pub fn accept(&self) -> Peer {
+        let (stream, _) = self.0.accept().unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        let mut peer = Peer { stream, name: String::new(), public_key: None };
+        let hello = peer.read();
+        assert!(matches!(hello, ClientMessage::Hello { protocol_version: PROTOCOL_VERSION, .. }), "{hello:?}");
+        let software = "fake".to_owned();
+        peer.send(&ServerMessage::Challenge { protocol_version: PROTOCOL_VERSION, software, nonce: [7; 32] }).unwrap();
+        let ClientMessage::Join { name, public_key, .. } = peer.read() else { panic!("no Join") };
+        (peer.name, peer.public_key) = (name, Some(PublicKey::from_der(&public_key.0).unwrap()));
+        peer
+    }
+}
+
+/// The server's end of a connection.
+pub struct Peer {
+    stream: TcpStream,
+    name: String,
+    public_key: Option<PublicKey>,
+}
+
+impl Peer {
+    /// The client's entry of the dictionary.
+    pub fn own_entry(&self) -> Person {
+        Person { name: Name::parse(&self.name).unwrap(), public_key: self.public_key.clone().expect("it has joined") }
+    }
+
+    /// Lets the client in, among these others, as revision 1.
+    pub fn welcome(&mut self, others: Vec<Person>, library: Library) {
+        let own = self.own_entry();
+        let people = [vec![own.clone()], others].concat();
+        self.send(&ServerMessage::Welcome { name: own.name, revision: 1, people, library }).unwrap();
+    }
+
+    /// Fails when the client has left.
+    pub fn send(&mut self, message: &ServerMessage) -> io::Result<()> {
+        self.stream.write_all(&encode_server(message))
+    }
+
+    /// The next message of the client.
+    pub fn read(&mut self) -> ClientMessage {
+        self.try_read().expect("the client is there")
+    }
+
+    /// Fails when the client has left.
+    pub fn try_read(&mut self) -> io::Result<ClientMessage> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut frame)?;
+        Ok(decode_client(&frame).unwrap())
+    }
+
+    /// Sends a ping and reads up to its answer: everything that was sent before has been taken in by then. Returns what
+    /// came in between.
+    pub fn sync(&mut self, number: u64) -> Vec<ClientMessage> {
+        self.send(&ServerMessage::Ping { number }).unwrap();
+        let mut passed = Vec::new();
+        loop {
+            match self.read() {
+                ClientMessage::Pong { number: answered } if answered == number => return passed,
+                other => passed.push(other),
+            }
+        }
+    }
+
+    /// Another handle of the same connection, for a thread that reads.
+    pub fn reader(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), name: self.name.clone(), public_key: self.public_key.clone() }
+    }
+}
+
+/// An envelope from `sender` to these recipients, as the server relays it.
+pub fn letter(sender: &Identity, sequence: u64, recipients: &[PublicKey], text: &str) -> ServerMessage {
+    let message = Message { sent_unix_millis: 5, text: text.to_owned() };
+    ServerMessage::Relayed { envelope: Blob(seal(&message, sequence, sender, recipients).unwrap().as_bytes().to_vec()) }
+}
+
+/// The same, damaged on the way: it cannot be opened.
+pub fn junk(sender: &Identity, sequence: u64, recipients: &[PublicKey]) -> ServerMessage {
+    let ServerMessage::Relayed { mut envelope } = letter(sender, sequence, recipients, "x") else { unreachable!() };
+    *envelope.0.last_mut().unwrap() ^= 1;
+    ServerMessage::Relayed { envelope }
+}
