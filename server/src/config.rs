@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Parser, Subcommand};
 use common::limits::DEFAULT_PORT;
 
+use crate::limits::Limits;
+
 /// Name and version of this program, sent in `Challenge`.
 pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
 
@@ -38,6 +40,10 @@ pub struct Args {
     /// Memory for frames that are ready to send, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub cache_mib: u64,
+
+    /// What the server grants to its clients.
+    #[command(flatten)]
+    pub limits: Limits,
 
     /// A command to run instead of the server
     #[command(subcommand)]

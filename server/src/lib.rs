@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod hub;
+pub mod limits;
 mod listener;
 pub mod outbox;
 mod server;

@@ -17,8 +17,6 @@ use crate::{
     tls::Tls,
 };
 
-/// Most connections at a time, including those that have not joined yet.
-const MAX_CONNECTIONS: usize = 512;
 /// Bytes that the kernel may hold unsent for one client (`TCP_NOTSENT_LOWAT`); a message waits behind at most this much.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
@@ -29,7 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// sessions too.
 pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
     let sessions = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let max_connections = services.limits.max_connections;
+    let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     let stop = stop.child_token();
     let _stops_sessions = stop.clone().drop_guard();
     loop {
@@ -46,7 +45,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
             }
         };
         let Ok(permit) = permits.clone().try_acquire_owned() else {
-            warn!("The connection from {peer} was rejected because {MAX_CONNECTIONS} connections are open already.");
+            warn!("The connection from {peer} was rejected because {max_connections} connections are open already.");
             continue;
         };
         sessions.spawn(serve(stream, peer, tls.clone(), services.clone(), stop.clone(), permit));

@@ -75,6 +75,7 @@ async fn serve(args: &Args) -> Result<()> {
         videos: args.videos.clone(),
         certificate_dir,
         cache_bytes: args.cache_mib.saturating_mul(1 << 20),
+        limits: args.limits.clone(),
     };
     let server = Server::bind(&settings).await?;
     announce(&server, &args.videos)?;

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use crate::{
     hub::Hub,
+    limits::Limits,
     listener,
     session::Services,
     tls::{Tls, TlsError},
@@ -36,6 +37,7 @@ pub struct Server {
     library: Library,
     records: ProbeRecords,
     store: Store,
+    limits: Limits,
 }
 
 /// The configuration of a server.
@@ -49,6 +51,8 @@ pub struct Settings {
     pub certificate_dir: Option<PathBuf>,
     /// Memory for encoded frames, in bytes.
     pub cache_bytes: u64,
+    /// What the server grants to its clients.
+    pub limits: Limits,
 }
 
 /// Why a server does not start. Displays as one line with the cause and the remedy.
@@ -82,7 +86,8 @@ impl Server {
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_create).transpose()?.map(Arc::new);
         let (library, records) = scan(&settings.videos).await?;
         let listener = socket.listen(LISTEN_BACKLOG).map_err(bind_error)?;
-        Ok(Self { listener, tls, library, records, store: Store::new(settings.cache_bytes) })
+        let store = Store::new(settings.cache_bytes);
+        Ok(Self { listener, tls, library, records, store, limits: settings.limits.clone() })
     }
 
     /// The address that the server listens on.
@@ -112,7 +117,8 @@ impl Server {
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watcher = FolderWatcher::start(library.clone(), self.records)
             .inspect_err(|error| warn!("Changes of the video folder will not be noticed: {error}."));
-        listener::run(self.listener, self.tls, Services { hub, videos: VideoService { library, store } }, stop).await;
+        let services = Services { hub, videos: VideoService { library, store }, limits: Arc::new(self.limits) };
+        listener::run(self.listener, self.tls, services, stop).await;
     }
 }
 

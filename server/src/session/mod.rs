@@ -10,7 +10,7 @@ mod reader;
 mod thumbnails;
 mod writer;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use common::{
     codec::encode_server,
@@ -37,6 +37,7 @@ use self::{
 use crate::{
     config::SOFTWARE,
     hub::{Hub, Membership},
+    limits::Limits,
     outbox::{CloseReason, Outbox},
     video::{
         VideoService,
@@ -51,6 +52,8 @@ pub struct Services {
     pub hub: Hub,
     /// The videos that can be watched.
     pub videos: VideoService,
+    /// What each client is granted.
+    pub limits: Arc<Limits>,
 }
 
 struct Session<'a> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use triptych_server::{Server, Settings};
+use triptych_server::{Server, Settings, limits::Limits};
 
 use super::wake::DEADLINE;
 
@@ -29,6 +29,7 @@ impl Host {
             videos: videos.to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
             cache_bytes: 1 << 20,
+            limits: Limits::default(),
         };
         let server = runtime.block_on(Server::bind(&settings)).unwrap();
         let address = server.local_addr().unwrap().to_string();

@@ -35,7 +35,7 @@ impl Sessions {
     pub fn start_with(folder: &Path) -> Self {
         triptych_server::video::init().unwrap();
         let videos = VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20) };
-        let services = Services { hub: Default::default(), videos };
+        let services = Services { hub: Default::default(), videos, limits: Default::default() };
         services.hub.offer(services.videos.library.listing());
         Self { services, stop: CancellationToken::new() }
     }

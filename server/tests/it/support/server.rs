@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
-use triptych_server::{Server, Settings};
+use triptych_server::{Server, Settings, limits::Limits};
 
 /// No single wait in a test takes longer than this unless something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -36,6 +36,7 @@ impl TestServer {
             listen: "127.0.0.1:0".parse().unwrap(),
             videos: folder.to_owned(),
             certificate_dir: None,
+            limits: Limits::default(),
         };
         let server = Server::bind(&settings).await.unwrap();
         let address = server.local_addr().unwrap();
