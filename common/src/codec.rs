@@ -12,8 +12,9 @@ use tokio_util::codec::LengthDelimitedCodec;
 use crate::{
     bounded_list,
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES},
-    media::{PictureHead, SoundHead},
-    message::{Blob, ClientMessage, ServerMessage},
+    media::{Library, PictureHead, SoundHead},
+    message::{Blob, ClientMessage, Person, ServerMessage},
+    name::Name,
 };
 
 /// The size of the length prefix.
@@ -72,6 +73,57 @@ fn with_last_field(message: &ServerMessage, bytes: Bytes) -> [Bytes; 2] {
     encode_into(&(bytes.len() as u64), &mut start);
     put_length(&mut start, bytes.len());
     [start.freeze(), bytes]
+}
+
+/// A person as it is encoded within a message, for [`encode_people`].
+pub fn encode_person(person: &Person) -> Bytes {
+    encode_part(person)
+}
+
+/// The people of `Welcome` and `Directory`, from those of [`encode_person`], so that all messages of a revision share them.
+pub fn encode_people<'a>(people: impl ExactSizeIterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let bytes = people.clone().map(Bytes::len).sum::<usize>();
+    let mut part = BytesMut::with_capacity(bytes + PREFIX_BYTES);
+    encode_into(&(people.len() as u64), &mut part);
+    people.for_each(|person| part.extend_from_slice(person));
+    part.freeze()
+}
+
+/// The library of `Welcome` and `LibraryChanged`, so that all messages share it.
+pub fn encode_library(library: &Library) -> Bytes {
+    encode_part(library)
+}
+
+/// Encodes `ServerMessage::Welcome` as a frame in three pieces, from [`encode_people`] and [`encode_library`].
+pub fn encode_welcome(name: Name, revision: u64, people: Bytes, library: Bytes) -> [Bytes; 3] {
+    let message = ServerMessage::Welcome { name, revision, people: Vec::new(), library: Library::default() };
+    // The empty lists of people, videos and skipped files.
+    [with_last_parts(&message, 3, people.len() + library.len()), people, library]
+}
+
+/// Encodes `ServerMessage::Directory` as a frame in two pieces, from [`encode_people`].
+pub fn encode_directory(revision: u64, people: Bytes) -> [Bytes; 2] {
+    [with_last_parts(&ServerMessage::Directory { revision, people: Vec::new() }, 1, people.len()), people]
+}
+
+/// Encodes `ServerMessage::LibraryChanged` as a frame in two pieces, from [`encode_library`].
+pub fn encode_library_changed(library: Bytes) -> [Bytes; 2] {
+    [with_last_parts(&ServerMessage::LibraryChanged { library: Library::default() }, 2, library.len()), library]
+}
+
+fn encode_part(part: &impl Serialize) -> Bytes {
+    let mut buffer = BytesMut::new();
+    encode_into(part, &mut buffer);
+    buffer.freeze()
+}
+
+/// The start of a frame whose message ends with `empty_lists` empty lists, each a single zero byte: these are cut off, and
+/// parts of `following_bytes` are to follow.
+fn with_last_parts(message: &ServerMessage, empty_lists: usize, following_bytes: usize) -> Bytes {
+    let mut start = frame(message);
+    start.truncate(start.len() - empty_lists);
+    put_length(&mut start, following_bytes);
+    start.freeze()
 }
 
 /// Decodes a frame, without its length prefix, from a client that has not joined yet.

@@ -9,11 +9,58 @@ pub struct Limits {
     /// Connections at a time, joined or not
     #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = count)]
     pub max_connections: usize,
+
+    /// Messages of one client relayed per second on average
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = count)]
+    pub envelopes_per_second: usize,
+
+    /// Messages of one client relayed at once, after a pause
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = count)]
+    pub envelopes_at_once: usize,
+
+    /// KiB of messages of one client relayed per second on average; one to 256 people takes about 107 KiB
+    #[arg(long, value_name = "KIB", default_value_t = 128, value_parser = count)]
+    pub envelope_kib_per_second: usize,
+
+    /// KiB of messages of one client relayed at once, after a pause
+    #[arg(long, value_name = "KIB", default_value_t = 512, value_parser = count)]
+    pub envelope_kib_at_once: usize,
+
+    /// Messages of all clients together relayed per second, shared evenly among those who write
+    #[arg(long, value_name = "COUNT", default_value_t = 500, value_parser = count)]
+    pub room_messages_per_second: usize,
+
+    /// KiB of messages of all clients together relayed per second; a client that reads this fast is never cut off
+    #[arg(long, value_name = "KIB", default_value_t = 768, value_parser = count)]
+    pub room_kib_per_second: usize,
+
+    /// Memory for messages that were not sent yet, in MiB; when it is used up, clients that do not read are cut off
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = send_memory)]
+    pub send_memory_mib: usize,
+
+    /// Requests of one client to open or seek a video, or to change its quality, served per second on average
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = count)]
+    pub requests_per_second: usize,
+
+    /// KiB of thumbnails sent to one client per second
+    #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = count)]
+    pub thumbnail_kib_per_second: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_connections: 512 }
+        Self {
+            max_connections: 512,
+            envelopes_per_second: 10,
+            envelopes_at_once: 30,
+            envelope_kib_per_second: 128,
+            envelope_kib_at_once: 512,
+            room_messages_per_second: 500,
+            room_kib_per_second: 768,
+            send_memory_mib: 64,
+            requests_per_second: 30,
+            thumbnail_kib_per_second: 1024,
+        }
     }
 }
 
@@ -23,6 +70,18 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(0) => Err("a limit of 0 would shut everyone out; give at least 1".to_owned()),
         Ok(count) => Ok(count),
         Err(_) => Err("give a whole number of at least 1".to_owned()),
+    }
+}
+
+/// The least memory for unsent messages, in MiB: what a room says while it waits for a client that may not read.
+const LEAST_SEND_MEMORY_MIB: usize = 16;
+
+fn send_memory(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        mib if mib < LEAST_SEND_MEMORY_MIB => {
+            Err(format!("with less than {LEAST_SEND_MEMORY_MIB} MiB clients that read would have to be cut off"))
+        }
+        mib => Ok(mib),
     }
 }
 

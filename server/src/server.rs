@@ -110,7 +110,7 @@ impl Server {
 
     /// Serves clients until `stop` is cancelled, then sends `Goodbye` to all of them and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let (hub, library, store) = (Hub::default(), self.library, self.store);
+        let (hub, library, store) = (Hub::new(&self.limits), self.library, self.store);
         hub.offer(library.listing());
         let broadcasting = broadcast_changes(library.changes(), library.clone(), hub.clone());
         let _broadcasting = AbortOnDropHandle::new(tokio::spawn(broadcasting));

@@ -1,4 +1,4 @@
-//! Three fixed key pairs for tests, because generating one takes seconds. They are public and must never be used
+//! Fixed key pairs for tests, and many others made from them, because generating one takes seconds. They are public and must never be used
 //! otherwise.
 
 use super::Identity;
@@ -16,6 +16,16 @@ pub fn bob() -> Identity {
 /// Eve, who must not be able to read the messages of the others.
 pub fn eve() -> Identity {
     identity(include_str!("test_key_eve.pem"))
+}
+
+/// More than thirty further key pairs, made anew for each process.
+pub fn crowd() -> Vec<Identity> {
+    let mut sources = vec![ada(), bob(), eve()];
+    let known: Vec<_> = sources.iter().map(|identity| identity.public_key().clone()).collect();
+    sources.extend((0..2).map(|_| Identity::generate(2048)));
+    let mut crowd = Identity::combined(&sources);
+    crowd.retain(|identity| !known.contains(identity.public_key()));
+    crowd
 }
 
 fn identity(pem: &str) -> Identity {

@@ -10,8 +10,11 @@ use crate::event::{NetCommand, ThumbnailKey};
 /// Requests under way at a time: few, so that thumbnails do not delay a video.
 const MAX_REQUESTED: usize = 4;
 
-/// Thumbnails that are kept: 200 of 192x108 pixels take 17 MB, and of the largest size that is shown, 37 MB.
+/// Thumbnails that are kept as textures: 200 of 192x108 pixels take 17 MB, and of the largest size that is shown, 37 MB.
 const MAX_KEPT: usize = 200;
+
+/// Bytes of JPEGs that are kept. Those of 2000 videos take about 12 MB.
+const MAX_JPEG_BYTES: usize = 32 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThumbnailState {
@@ -31,6 +34,10 @@ pub struct Thumbnails {
     states: HashMap<ThumbnailKey, ThumbnailState>,
     /// Those that are loaded, least recently visible first.
     kept: VecDeque<ThumbnailKey>,
+    /// What the server has sent. It sends a thumbnail only once on a connection, so that the JPEG stays when the texture
+    /// goes.
+    jpegs: HashMap<VideoId, (u64, Vec<u8>)>,
+    jpeg_bytes: usize,
 }
 
 impl Thumbnails {
@@ -47,12 +54,22 @@ impl Thumbnails {
                 Some(ThumbnailState::Requested | ThumbnailState::Missing) => {}
                 None if under_way < MAX_REQUESTED => {
                     under_way += 1;
-                    self.states.insert(key, ThumbnailState::Requested);
-                    effects.push(Effect::Net(NetCommand::AskThumbnail { video: video.id }));
+                    match self.jpegs.get(&key.0) {
+                        Some((fingerprint, jpeg)) if *fingerprint == key.1 => {
+                            effects.push(Effect::ShowThumbnail { key, jpeg: jpeg.clone() });
+                            self.states.insert(key, ThumbnailState::Decoding);
+                            self.touch(key);
+                        }
+                        _ => {
+                            effects.push(Effect::Net(NetCommand::AskThumbnail { video: video.id }));
+                            self.states.insert(key, ThumbnailState::Requested);
+                        }
+                    }
                 }
                 None => {}
             }
         }
+        self.drop_excess(&mut effects);
         effects
     }
 
@@ -66,6 +83,8 @@ impl Thumbnails {
         }
         // A request for an older fingerprint is answered under the new one.
         self.states.retain(|known, state| *state != ThumbnailState::Requested || known.0 != key.0);
+        self.keep_jpeg(key, &jpeg);
+        // The library that lists this version of the video may come later.
         if !library.videos.iter().any(|video| self::key(video) == key) && !jpeg.is_empty() {
             return Vec::new();
         }
@@ -77,13 +96,27 @@ impl Thumbnails {
         } else if let Some(video) = library.videos.iter().find(|video| video.id == key.0) {
             self.states.insert(self::key(video), ThumbnailState::Missing);
         }
+        self.drop_excess(&mut effects);
+        effects
+    }
+
+    fn keep_jpeg(&mut self, key: ThumbnailKey, jpeg: &[u8]) {
+        if !jpeg.is_empty() && self.jpeg_bytes + jpeg.len() <= MAX_JPEG_BYTES {
+            self.jpeg_bytes += jpeg.len();
+            if let Some((_, replaced)) = self.jpegs.insert(key.0, (key.1, jpeg.to_vec())) {
+                self.jpeg_bytes -= replaced.len();
+            }
+        }
+    }
+
+    /// Frees the textures that were not visible for longest.
+    fn drop_excess(&mut self, effects: &mut Vec<Effect>) {
         while self.kept.len() > MAX_KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
             self.states.remove(&oldest);
             effects.push(Effect::DropThumbnail(oldest));
         }
-        effects
     }
 
     /// Takes in the result of decoding a thumbnail. Returns whether the app keeps it; not if it was dropped meanwhile or
@@ -107,6 +140,12 @@ impl Thumbnails {
     pub(super) fn keep_only(&mut self, library: &Library) -> Vec<Effect> {
         let is_listed = |known: &ThumbnailKey| library.videos.iter().any(|video| key(video) == *known);
         self.states.retain(|known, _| is_listed(known));
+        // In a folder that changes very often. What the server does not send again on this connection stays grey until the
+        // next one.
+        if self.jpeg_bytes > MAX_JPEG_BYTES / 2 {
+            self.jpegs.retain(|video, (fingerprint, _)| is_listed(&(*video, *fingerprint)));
+            self.jpeg_bytes = self.jpegs.values().map(|(_, jpeg)| jpeg.len()).sum();
+        }
         let (kept, gone) = std::mem::take(&mut self.kept).into_iter().partition(is_listed);
         self.kept = kept;
         gone.into_iter().map(Effect::DropThumbnail).collect()

@@ -391,6 +391,26 @@ fn thumbnails_that_wait_to_be_decoded_hold_back_further_ones() {
 }
 
 #[test]
+fn a_thumbnail_whose_texture_was_freed_is_shown_again_without_asking_for_it() {
+    // More than are kept as textures.
+    let videos: Vec<_> = (1..=250).map(|id| video(id, &format!("Video {id:03}"), SECOND)).collect();
+    let ids: Vec<_> = videos.iter().map(|video| video.id).collect();
+    let mut state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let mut dropped = Vec::new();
+    for &id in &ids {
+        assert!(commands(state.see_videos(&[id])) == [NetCommand::AskThumbnail { video: id }]);
+        let came = NetEvent::Thumbnail { video: id, fingerprint: id.0, jpeg: Blob(b"picture".to_vec()) };
+        let effects = state.apply(came, moment());
+        dropped.extend(effects.into_iter().filter(|effect| matches!(effect, Effect::DropThumbnail(_))));
+        assert!(state.thumbnail_decoded((id, id.0), true));
+    }
+    assert!(dropped.len() == 50 && dropped[0] == Effect::DropThumbnail((ids[0], ids[0].0)));
+    // The server sends it only once on a connection.
+    let shown = Effect::ShowThumbnail { key: (ids[0], ids[0].0), jpeg: b"picture".to_vec() };
+    assert!(state.see_videos(&ids[..1])[..1] == [shown]);
+}
+
+#[test]
 fn a_thumbnail_that_was_dropped_while_it_was_decoded_is_not_kept() {
     let mut state = joined();
     state.see_videos(&[VideoId(1)]);

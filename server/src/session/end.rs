@@ -1,6 +1,6 @@
 //! Why a session ended, and what follows from that: the last message to the client, what the others are told, the log line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use common::{
     message::{LeaveReason, ServerMessage},
@@ -10,6 +10,7 @@ use common::{
 use super::{
     notices::{self, Refusal},
     reader::ReadError,
+    writer::WRITE_DEADLINE,
 };
 
 /// Why a session ended.
@@ -17,8 +18,13 @@ pub(super) enum End {
     Quit,
     Refused(Refusal),
     Read(ReadError),
-    /// The send queue overflowed, or one frame could not be written in time.
-    TooSlow,
+    /// Nothing could be written to the client for [`WRITE_DEADLINE`].
+    NotReading,
+    /// The memory for unsent messages was short, and of the clients that do not read this one held most.
+    CutOff {
+        waiting_bytes: u64,
+        waited: Duration,
+    },
     WriteFailed,
 }
 
@@ -39,7 +45,7 @@ impl End {
                 Some(ServerMessage::Goodbye { reason: notices::SERVER_STOPPED.to_owned() })
             }
             Self::Read(ReadError::Silent) => Some(ServerMessage::Goodbye { reason: notices::client_silent() }),
-            Self::Quit | Self::Read(_) | Self::TooSlow | Self::WriteFailed => None,
+            Self::Quit | Self::Read(_) | Self::NotReading | Self::CutOff { .. } | Self::WriteFailed => None,
         }
     }
 
@@ -47,9 +53,10 @@ impl End {
     pub(super) fn leave_reason(&self) -> Option<LeaveReason> {
         match self {
             Self::Quit => Some(LeaveReason::Quit),
-            Self::Refused(_) | Self::TooSlow | Self::Read(ReadError::TooLong(_) | ReadError::Decode(_)) => {
-                Some(LeaveReason::Expelled)
-            }
+            Self::Refused(_)
+            | Self::NotReading
+            | Self::CutOff { .. }
+            | Self::Read(ReadError::TooLong(_) | ReadError::Decode(_)) => Some(LeaveReason::Expelled),
             Self::Read(ReadError::Stopping) => None,
             Self::Read(_) | Self::WriteFailed => Some(LeaveReason::Lost),
         }
@@ -63,7 +70,17 @@ impl End {
             Self::Quit => format!("{who} left{when}."),
             Self::Refused(refusal) => format!("{who} was refused ({:?}). {}", refusal.code, refusal.message),
             Self::Read(error) => format!("{who} was disconnected{when}: {error}."),
-            Self::TooSlow => format!("{who} was disconnected{when}: it read too slowly and its send queue overflowed."),
+            Self::NotReading => {
+                let seconds = WRITE_DEADLINE.as_secs();
+                format!("{who} was disconnected{when}: it read nothing for {seconds} s while messages waited for it.")
+            }
+            Self::CutOff { waiting_bytes, waited } => {
+                let (kib, seconds) = (waiting_bytes / 1024, waited.as_secs());
+                format!(
+                    "{who} was disconnected{when}: the memory for unsent messages is used up (--send-memory-mib), and of \
+                     those who read too slowly it held most: {kib} KiB, the oldest of it for {seconds} s."
+                )
+            }
             Self::WriteFailed => format!("{who} was disconnected{when}: the connection broke while it was written to."),
         }
     }

@@ -5,23 +5,23 @@ pub mod machine;
 #[cfg(test)]
 mod machine_tests;
 pub mod notices;
-mod rate_limiter;
+mod online;
+mod rates;
 mod reader;
 mod thumbnails;
 mod writer;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use common::{
     codec::encode_server,
-    limits::{PING_INTERVAL, PROTOCOL_VERSION, SILENCE_LIMIT},
-    media::{Epoch, SeekRequest, SetQualityRequest, StreamId, WatchRequest},
-    message::{ClientMessage, EndReason, Person, ServerMessage},
+    limits::{PING_INTERVAL, PROTOCOL_VERSION},
+    message::{ClientMessage, Person, ServerMessage},
 };
 use rand::RngExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, interval, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info};
@@ -30,7 +30,7 @@ use self::{
     end::End,
     machine::{Action, ConnectionBinding, Machine},
     notices::Refusal,
-    rate_limiter::{REQUEST_COST, RateLimiter, relay_cost},
+    rates::Rates,
     reader::{ReadError, Reader},
     thumbnails::Thumbnails,
 };
@@ -39,10 +39,7 @@ use crate::{
     hub::{Hub, Membership},
     limits::Limits,
     outbox::{CloseReason, Outbox},
-    video::{
-        VideoService,
-        stream::{StreamError, Viewer},
-    },
+    video::{VideoService, stream::Viewer},
 };
 
 /// What all sessions share. Cheap to clone.
@@ -66,7 +63,7 @@ struct Session<'a> {
     viewer: Option<Viewer>,
     /// Started with the first request.
     thumbnails: Option<Thumbnails>,
-    rate_limiter: RateLimiter,
+    rates: Rates,
     peer: SocketAddr,
 }
 
@@ -81,7 +78,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) {
     let (read_half, write_half) = tokio::io::split(stream);
-    let outbox = Outbox::default();
+    let outbox = services.hub.outbox();
     let mut writer = AbortOnDropHandle::new(tokio::spawn({
         let outbox = outbox.clone();
         async move { writer::write_all(&outbox, write_half).await }
@@ -95,7 +92,7 @@ pub async fn run(
         membership: None,
         viewer: None,
         thumbnails: None,
-        rate_limiter: RateLimiter::new(Instant::now().into_std()),
+        rates: Rates::new(&services.limits, Instant::now().into_std()),
         peer,
     };
 
@@ -104,8 +101,11 @@ pub async fn run(
         end = session.converse(&mut reader, join_deadline, stop) => end,
         written = &mut writer => {
             let is_stuck = matches!(&written, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
-            let is_too_slow = is_stuck || outbox.close_reason() == Some(CloseReason::TooSlow);
-            session.finish(if is_too_slow { &End::TooSlow } else { &End::WriteFailed });
+            session.finish(&match outbox.close_reason() {
+                Some(CloseReason::CutOff { waiting_bytes, waited }) => End::CutOff { waiting_bytes, waited },
+                _ if is_stuck => End::NotReading,
+                _ => End::WriteFailed,
+            });
             return;
         }
     };
@@ -143,36 +143,13 @@ impl Session<'_> {
             }
         }
         reader.joined();
-        let mut pings = interval(PING_INTERVAL);
-        let mut ping_number = 0;
-        let mut silence_deadline = Instant::now() + SILENCE_LIMIT;
-        loop {
-            let message = tokio::select! {
-                message = reader.next(silence_deadline, stop) => message,
-                _ = pings.tick() => {
-                    if self.outbox.close_reason() == Some(CloseReason::TooSlow) {
-                        return End::TooSlow;
-                    }
-                    ping_number += 1;
-                    self.send(&ServerMessage::Ping { number: ping_number });
-                    continue;
-                }
-            };
-            let end = match message {
-                Ok(message) => self.on_message(message).await,
-                Err(error) => Some(End::Read(error)),
-            };
-            if let Some(end) = end {
-                return end;
-            }
-            // Counted from here, because messages are not read while the rate limiter makes the client wait.
-            silence_deadline = Instant::now() + SILENCE_LIMIT;
+        let (hub, outbox) = (self.services.hub.clone(), self.outbox.clone());
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => End::Read(ReadError::Stopping),
+            end = self.serve(reader, stop) => end,
+            end = online::send_pings(&hub, &outbox) => end,
         }
-    }
-
-    async fn on_message(&mut self, message: ClientMessage) -> Option<End> {
-        let action = self.machine.on_message(message);
-        self.act(action).await
     }
 
     async fn act(&mut self, action: Action) -> Option<End> {
@@ -184,46 +161,10 @@ impl Session<'_> {
                 nonce: self.server_nonce,
             }),
             Action::Enter(person) => return self.enter(person),
-            Action::Relay(envelope) => {
-                let client_count = self.services.hub.relay(&envelope);
-                debug!("Relayed {envelope:?} to {client_count} clients.");
-                self.slow_down(relay_cost(envelope.as_bytes().len())).await;
-            }
-            Action::SendDirectory => {
-                self.services.hub.send_directory(&self.outbox);
-                self.slow_down(REQUEST_COST).await;
-            }
-            Action::Watch(request) => {
-                self.watch(request).await;
-                self.slow_down(REQUEST_COST).await;
-            }
-            Action::Grant { stream, epoch, items } => {
-                let is_current = |viewer: &&Viewer| viewer.stream() == stream && viewer.epoch() == epoch;
-                if let Some(viewer) = self.viewer.as_ref().filter(is_current) {
-                    viewer.grant(items);
-                }
-            }
-            Action::Seek(request) => {
-                self.seek(request).await;
-                self.slow_down(REQUEST_COST).await;
-            }
-            Action::SetQuality(request) => {
-                self.set_quality(request).await;
-                self.slow_down(REQUEST_COST).await;
-            }
-            Action::SendThumbnail(video) => {
-                let start = || Thumbnails::start(self.services.videos.library.clone(), self.outbox.clone());
-                self.thumbnails.get_or_insert_with(start).ask(video);
-            }
-            Action::SendStatistics => self.send(&ServerMessage::Statistics(self.services.videos.store.statistics())),
-            Action::Stop(stream) => {
-                if self.viewer.as_ref().is_some_and(|viewer| viewer.stream() == stream) {
-                    self.stop_viewer().await;
-                }
-            }
             Action::Leave => return Some(End::Quit),
             Action::Refuse(refusal) if refusal.code.may_retry() => self.send(&refusal.into()),
             Action::Refuse(refusal) => return Some(End::Refused(refusal)),
+            action => self.grant(action).await,
         }
         None
     }
@@ -243,53 +184,6 @@ impl Session<'_> {
                     return None;
                 }
                 Some(End::Refused(refusal))
-            }
-        }
-    }
-
-    /// Makes a client that asks for too much wait by not reading on; TCP does the rest.
-    async fn slow_down(&mut self, cost: Duration) {
-        if let Some(resume_at) = self.rate_limiter.charge(cost, Instant::now().into_std()) {
-            sleep_until(resume_at.into()).await;
-        }
-    }
-
-    async fn watch(&mut self, request: WatchRequest) {
-        self.stop_viewer().await;
-        let stream = request.stream;
-        let Some(video) = self.services.videos.library.video(request.video) else {
-            let reason = EndReason::Failed(notices::NO_SUCH_VIDEO.to_owned());
-            return self.send(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
-        };
-        let name = self.machine.name().expect("only a client that has joined can watch").clone();
-        match Viewer::start(request, name, video, self.services.videos.clone(), self.outbox.clone()) {
-            Ok(viewer) => self.viewer = Some(viewer),
-            Err(error) => self.send_failed(stream, Epoch::default(), &error),
-        }
-    }
-
-    async fn seek(&mut self, SeekRequest { stream, epoch, to }: SeekRequest) {
-        if let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) {
-            viewer.seek(epoch, to).await;
-        }
-    }
-
-    async fn set_quality(&mut self, SetQualityRequest { stream, epoch, quality, at }: SetQualityRequest) {
-        let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) else { return };
-        if let Err(error) = viewer.set_quality(epoch, quality, at).await {
-            self.send_failed(stream, epoch, &error);
-        }
-    }
-
-    fn send_failed(&self, stream: StreamId, epoch: Epoch, error: &StreamError) {
-        self.send(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed(error.to_string()) });
-    }
-
-    async fn stop_viewer(&mut self) {
-        if let Some(viewer) = self.viewer.take() {
-            let (stream, epoch) = (viewer.stream(), viewer.epoch());
-            if viewer.stop().await {
-                self.send(&ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Stopped });
             }
         }
     }

@@ -1,4 +1,7 @@
-//! Sends one client the thumbnails that it asks for, one at a time and only while little else waits for it.
+//! Sends one client the thumbnails that it asks for, one at a time, at a limited rate, and only while little else waits for
+//! it.
+
+use std::collections::HashMap;
 
 use common::{
     codec::encode_server,
@@ -6,9 +9,13 @@ use common::{
     media::VideoId,
     message::{Blob, ServerMessage},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::rates::Bucket;
 use crate::{outbox::Outbox, video::library::Library};
 
 /// Answers requests in their order, until it is dropped.
@@ -19,21 +26,45 @@ pub(super) struct Thumbnails {
 }
 
 impl Thumbnails {
-    pub(super) fn start(library: Library, outbox: Outbox) -> Self {
+    /// `bytes` limits how much is sent.
+    pub(super) fn start(library: Library, outbox: Outbox, mut bytes: Bucket) -> Self {
         let (requests, mut received) = mpsc::channel(MAX_LIBRARY_ENTRIES);
         let task = tokio::spawn(async move {
+            let mut sent = Sent::default();
             while let Some(video) = received.recv().await {
                 let (fingerprint, jpeg) = library.thumbnail(video).await;
-                let answer = ServerMessage::Thumbnail { video, fingerprint, jpeg: Blob(jpeg.to_vec()) };
-                outbox.push_when_calm(encode_server(&answer)).await;
+                let is_known = !jpeg.is_empty() && !sent.note(video, fingerprint);
+                let jpeg = Blob(if is_known { Vec::new() } else { jpeg.to_vec() });
+                let answer = encode_server(&ServerMessage::Thumbnail { video, fingerprint, jpeg });
+                let resume_at = bytes.charge(answer.len() as u64, Instant::now().into_std());
+                outbox.calm().await;
+                outbox.push_control(answer);
+                if let Some(resume_at) = resume_at {
+                    sleep_until(resume_at.into()).await;
+                }
             }
         });
         Self { requests, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Queues a request. Excess requests are dropped.
-    pub(super) fn ask(&self, video: VideoId) {
-        #[expect(clippy::let_underscore_must_use, reason = "the queue has room for one request per possible video")]
-        let _ = self.requests.try_send(video);
+    /// Queues a request. Waits while there are as many as there can be videos.
+    pub(super) async fn ask(&self, video: VideoId) {
+        #[expect(clippy::let_underscore_must_use, reason = "the queue is closed only if the task has panicked")]
+        let _ = self.requests.send(video).await;
+    }
+}
+
+/// The fingerprint under which each video's thumbnail was sent last.
+#[derive(Default)]
+struct Sent(HashMap<VideoId, u64>);
+
+impl Sent {
+    /// Notes that a thumbnail is sent. Returns whether it was not sent before.
+    fn note(&mut self, video: VideoId, fingerprint: u64) -> bool {
+        if self.0.len() > MAX_LIBRARY_ENTRIES {
+            // Only in a folder that changes very often. To forget costs no more than to send once again.
+            self.0.clear();
+        }
+        self.0.insert(video, fingerprint) != Some(fingerprint)
     }
 }

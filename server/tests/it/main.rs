@@ -7,6 +7,7 @@
 mod controls;
 mod import;
 mod library_live;
+mod room;
 mod session;
 mod session_pipe;
 mod sound;

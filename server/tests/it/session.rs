@@ -7,7 +7,6 @@ use common::{
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
     name::Name,
 };
-use tokio::io::AsyncWriteExt;
 use triptych_server::session::notices::{NO_SUCH_VIDEO, Refusal, SERVER_STOPPED};
 
 use crate::support::{

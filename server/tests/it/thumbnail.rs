@@ -1,14 +1,16 @@
 //! Thumbnails as a client receives them.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use common::{
     crypto::test_keys,
-    limits::{MAX_LIBRARY_ENTRIES, MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT},
+    limits::{MAX_THUMBNAIL_BYTES, THUMBNAIL_HEIGHT},
     media::{VideoId, VideoInfo},
     message::{ClientMessage, ServerMessage},
 };
 use tempfile::tempdir;
+use tokio::time::Instant;
+use triptych_server::limits::Limits;
 
 use crate::support::{client::TestClient, clips::Clip, pipe::Sessions, server::TestServer};
 
@@ -80,40 +82,52 @@ async fn a_file_that_is_gone_has_no_thumbnail() {
 }
 
 #[tokio::test]
-async fn a_flood_of_requests_gets_one_answer_per_possible_video_and_does_not_block_the_session() {
+async fn a_thumbnail_is_sent_once_to_each_client_and_again_when_the_video_changes() {
     const QUESTIONS: usize = 5_000;
-    const PIPE_BYTES: usize = 64 * 1024;
-    /// The bytes that may be queued for a client before its thumbnails have to wait.
-    const CALM_BYTES: usize = 64 * 1024;
     let folder = tempdir().unwrap();
     late(folder.path(), "A_240p.mp4", 25, 0);
     let sessions = Sessions::start_with(folder.path());
-    let (mut client, _) = sessions.connect_through(PIPE_BYTES, |stream| stream);
-    let welcome = client.join_as("ada", &test_keys::ada()).await;
-    let info = &welcome.library.videos[0];
+    let mut client = sessions.join("ada", &test_keys::ada()).await;
+    let info = sessions.services.videos.library.listing().videos[0].clone();
+    let (fingerprint, first) = ask(&mut client, info.id).await;
+    assert!(fingerprint == info.fingerprint && !first.is_empty());
+
+    // However often it asks: the answers to a flood are no longer than the questions.
     let question = common::codec::encode_client(&ClientMessage::AskThumbnail { video: info.id });
-    client.send_bytes(&question.repeat(QUESTIONS)).await;
-    client.send(&ClientMessage::AskDirectory).await;
-    let (mut answers, mut answer_bytes, mut has_directory, mut has_asked_last) = (0, 0, false, false);
-    loop {
-        match client.next().await {
-            ServerMessage::Thumbnail { video: VideoId(1), .. } => break,
-            ServerMessage::Thumbnail { fingerprint, jpeg, .. } => {
-                assert!(fingerprint == info.fingerprint && !jpeg.0.is_empty());
-                answers += 1;
-                answer_bytes = jpeg.0.len();
-            }
-            // When the session answers this one, it has taken or dropped all earlier requests.
-            ServerMessage::Directory { .. } => has_directory = true,
-            other => panic!("{other:?}"),
-        }
-        if has_directory && answers >= MAX_LIBRARY_ENTRIES / 2 && !has_asked_last {
-            // By now there is room for one more request; its answer comes after all others.
-            client.send(&ClientMessage::AskThumbnail { video: VideoId(1) }).await;
-            has_asked_last = true;
-        }
+    let (writer, flood) = (client.writer.clone(), question.repeat(QUESTIONS));
+    let sending = tokio::spawn(async move { writer.write(&flood).await });
+    for _ in 0..QUESTIONS {
+        assert_eq!(answer(&mut client, info.id).await, (info.fingerprint, Vec::new()));
     }
-    // Besides the queue: the request that is being answered, and the answers that were sent during the flood.
-    let under_way = 2 + (PIPE_BYTES + CALM_BYTES) / answer_bytes;
-    assert!((MAX_LIBRARY_ENTRIES..=MAX_LIBRARY_ENTRIES + under_way).contains(&answers), "{answers}");
+    assert!(sending.await.unwrap());
+
+    // Another connection has it again.
+    let mut other = sessions.join("bob", &test_keys::bob()).await;
+    assert_eq!(ask(&mut other, info.id).await, (info.fingerprint, first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn thumbnails_are_sent_at_a_limited_rate() {
+    const VIDEOS: usize = 8;
+    let folder = tempdir().unwrap();
+    late(folder.path(), "0_240p.mp4", 25, 0);
+    for number in 1..VIDEOS {
+        fs::copy(folder.path().join("0_240p.mp4"), folder.path().join(format!("{number}_240p.mp4"))).unwrap();
+    }
+    let limits = Limits { thumbnail_kib_per_second: 1, ..Limits::default() };
+    let sessions = Sessions::start_with_limits(folder.path(), limits);
+    let mut client = sessions.join("ada", &test_keys::ada()).await;
+    let videos = sessions.services.videos.library.listing().videos;
+    let asked_at = Instant::now();
+    let mut sent_bytes = 0;
+    for info in &videos {
+        client.send(&ClientMessage::AskThumbnail { video: info.id }).await;
+    }
+    for (number, info) in videos.iter().enumerate() {
+        let (_, jpeg) = answer(&mut client, info.id).await;
+        let expected = Duration::from_millis(sent_bytes as u64 * 1000 / 1024).saturating_sub(Duration::from_secs(2));
+        assert!(asked_at.elapsed() >= expected, "after {:?}, not {expected:?}", asked_at.elapsed());
+        assert!(number + 1 < VIDEOS || expected > Duration::from_secs(1), "{sent_bytes} bytes are enough to wait");
+        sent_bytes += jpeg.len();
+    }
 }

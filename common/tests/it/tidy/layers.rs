@@ -23,7 +23,7 @@ pub const SERVER: Layers = Layers {
         ("server", &["listener", "session", "hub", "video", "tls", "limits"]),
         ("listener", &["session", "tls"]),
         ("session", &["config", "hub", "video", "outbox", "limits"]),
-        ("hub", &["outbox"]),
+        ("hub", &["outbox", "limits"]),
         ("video", &["outbox"]),
         ("outbox", &[]),
         ("tls", &[]),

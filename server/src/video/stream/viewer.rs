@@ -276,7 +276,7 @@ mod tests {
             });
             assert_eq!(task.await.is_err(), panics);
             outbox.close(CloseReason::Finished);
-            let told = outbox.next().await.map(|[frame, _]| decode_server(&frame[4..]).unwrap());
+            let told = outbox.next().await.map(|pieces| decode_server(&pieces.concat()[4..]).unwrap());
             let expected = expected.map(EndReason::Failed);
             assert_eq!(told, expected.map(|reason| ServerMessage::StreamEnded { stream, epoch, reason }));
         }

@@ -1,6 +1,6 @@
 //! A client that speaks the protocol and does exactly what a test says.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::BytesMut;
 use common::{
@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::TcpStream,
+    sync::Mutex,
     time::timeout,
 };
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
@@ -28,7 +29,31 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// A connection without TLS.
 pub struct TestClient {
     frames: FramedRead<ReadHalf<Box<dyn Stream>>, LengthDelimitedCodec>,
-    pub writer: WriteHalf<Box<dyn Stream>>,
+    pub writer: Writer,
+}
+
+/// The writing half of a connection, which several tasks of a test can share.
+#[derive(Clone)]
+pub struct Writer(Arc<Mutex<WriteHalf<Box<dyn Stream>>>>);
+
+impl Writer {
+    /// Returns whether the connection took all of it.
+    pub async fn write(&self, bytes: &[u8]) -> bool {
+        self.0.lock().await.write_all(bytes).await.is_ok()
+    }
+
+    /// Answers a ping, unless another task is writing, which shows as well that the client is alive.
+    async fn answer(&self, number: u64) {
+        if let Ok(mut writer) = self.0.try_lock() {
+            // The server may be closing already.
+            let _ = writer.write_all(&encode_client(&ClientMessage::Pong { number })).await;
+        }
+    }
+
+    /// Closes this direction.
+    pub async fn shutdown(&self) -> io::Result<()> {
+        self.0.lock().await.shutdown().await
+    }
 }
 
 /// The fields of `Welcome`.
@@ -51,6 +76,7 @@ impl TestClient {
         super::guard::alive();
         let stream: Box<dyn Stream> = Box::new(stream);
         let (read_half, writer) = tokio::io::split(stream);
+        let writer = Writer(Arc::new(Mutex::new(writer)));
         Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer }
     }
 
@@ -85,7 +111,7 @@ impl TestClient {
     }
 
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).await.unwrap();
+        assert!(self.writer.write(bytes).await, "the server takes what is sent to it");
     }
 
     /// Encrypts `text` for `recipients` and sends it.
@@ -111,8 +137,7 @@ impl TestClient {
         loop {
             match decode_server(&self.next_frame().await?).unwrap() {
                 ServerMessage::Ping { number } => {
-                    // The server may be closing already.
-                    let _ = self.writer.write_all(&encode_client(&ClientMessage::Pong { number })).await;
+                    self.writer.answer(number).await;
                 }
                 message => return Some(message),
             }

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod clips;
+pub mod crowd;
 pub mod guard;
 pub mod library;
 pub mod pipe;

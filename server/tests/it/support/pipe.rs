@@ -10,6 +10,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use triptych_server::{
+    hub::Hub,
+    limits::Limits,
     session::{self, Services, machine::ConnectionBinding},
     video::{VideoService, library::Library, store::Store},
 };
@@ -33,9 +35,14 @@ impl Sessions {
 
     /// With the videos of `folder`.
     pub fn start_with(folder: &Path) -> Self {
+        Self::start_with_limits(folder, Limits::default())
+    }
+
+    /// With the videos of `folder`, and these limits.
+    pub fn start_with_limits(folder: &Path, limits: Limits) -> Self {
         triptych_server::video::init().unwrap();
         let videos = VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20) };
-        let services = Services { hub: Default::default(), videos, limits: Default::default() };
+        let services = Services { hub: Hub::new(&limits), videos, limits: limits.into() };
         services.hub.offer(services.videos.library.listing());
         Self { services, stop: CancellationToken::new() }
     }
