@@ -143,6 +143,8 @@ fn lock(library: &LatestLibrary) -> MutexGuard<'_, Option<Numbered<Library>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use common::{
         crypto::{KeyId, MessageId},
         media::{VideoId, VideoInfo},
@@ -220,9 +222,12 @@ mod tests {
     #[tokio::test]
     async fn only_the_latest_library_waits() {
         let (sender, mut receiver) = quiet();
-        for number in 0..2 * CONNECTION_EVENTS {
-            sender.tell(1, library(&number.to_string())).await;
-        }
+        let all_told = async {
+            for number in 0..2 * CONNECTION_EVENTS {
+                sender.tell(1, library(&number.to_string())).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all_told).await.expect("no library waits for room");
         assert_eq!(all(&mut receiver, 1), [library(&(2 * CONNECTION_EVENTS - 1).to_string())]);
         sender.tell(1, library("left behind")).await;
         sender.tell(2, library("of the next visit")).await;

@@ -96,9 +96,7 @@ fn outcome(theme: &Theme, outcome: WireOutcome) -> (&'static str, egui::Color32)
         WireOutcome::Opened => ("Addressed to you, and opened with your key", theme.good),
         WireOutcome::Foreign => ("Your key does not open this", theme.weak),
         WireOutcome::NotTried => ("Not tried: too many messages arrived at once", theme.weak),
-        WireOutcome::TooManyFailures => {
-            ("Addressed to you, and not tried: too many from this sender were damaged or forged", theme.weak)
-        }
+        WireOutcome::TooManyFailures => ("Not tried: too many of this sender were damaged", theme.weak),
         WireOutcome::Rejected => ("Addressed to you, but damaged or forged; not shown", theme.bad),
     }
 }

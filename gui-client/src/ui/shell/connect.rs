@@ -18,7 +18,7 @@ use crate::ui::kit::{
 /// The buttons of the card: those of the form, or those of an attempt (see [`widgets::is_settled`]).
 const CARD_BUTTONS: &str = "connect buttons";
 
-/// Shown below the form while connections to the server are not encrypted.
+/// Shown below the form and the steps of an attempt while connections to the server are not encrypted.
 const NOT_ENCRYPTED: &str =
     "The connection to the server will not be encrypted, because this client was started with --plaintext.";
 
@@ -61,6 +61,10 @@ fn card(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
                 Phase::Attempting(progress) => steps(ui, connection, progress, actions),
                 _ => form(ui, connection, actions),
             }
+            if connection.is_plaintext {
+                ui.add_space(space::XS);
+                ui.label(RichText::new(NOT_ENCRYPTED).color(theme.warn).size(font_size::SMALL));
+            }
         });
 }
 
@@ -96,10 +100,6 @@ fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
         None => ("Your keys for this name are made the first time, and stay on this computer.".into(), theme.weak),
     };
     ui.label(RichText::new(text).color(color).size(font_size::SMALL));
-    if connection.is_plaintext {
-        ui.add_space(space::XS);
-        ui.label(RichText::new(NOT_ENCRYPTED).color(theme.warn).size(font_size::SMALL));
-    }
 }
 
 fn field(
