@@ -8,6 +8,7 @@ pub mod hub;
 pub mod limits;
 mod listener;
 pub mod outbox;
+mod private_files;
 mod server;
 pub mod session;
 pub mod tls;

@@ -1,9 +1,8 @@
 //! The server's self-signed certificate: created at the first start and kept, so that clients can pin it.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +12,9 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use tracing::warn;
+
+use crate::private_files::{create_folder, write_whole};
 
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const KEY_FILE: &str = "certificate-key.pem";
@@ -56,7 +58,12 @@ impl Tls {
     /// [`TlsError`] when a file cannot be read or written, is readable by other users, or holds something else.
     pub fn load_or_create(folder: &Path) -> Result<Self, TlsError> {
         let (certificate_path, key_path) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
-        if !certificate_path.exists() && !key_path.exists() {
+        // The certificate is written last, so without it no client has seen this server: a key alone is left over from a start
+        // that was interrupted.
+        if !fs::exists(&certificate_path).map_err(failed(&certificate_path))? {
+            if key_path.exists() {
+                warn!("The key {} has no certificate yet and is replaced.", key_path.display());
+            }
             create(folder, &certificate_path, &key_path)?;
         }
         let mode = fs::metadata(&key_path).map_err(failed(&key_path))?.permissions().mode();
@@ -86,11 +93,9 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> TlsError {
 fn create(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(), TlsError> {
     let generated = rcgen::generate_simple_self_signed(vec!["triptych".to_owned()])
         .map_err(|e| TlsError::Unusable { path: folder.to_owned(), reason: e.to_string() })?;
-    fs::create_dir_all(folder).map_err(failed(folder))?;
-    let mut key_file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(key_path).map_err(failed(key_path))?;
-    key_file.write_all(generated.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
-    fs::write(certificate_path, generated.cert.pem()).map_err(failed(certificate_path))
+    create_folder(folder).map_err(failed(folder))?;
+    write_whole(key_path, generated.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
+    write_whole(certificate_path, generated.cert.pem().as_bytes()).map_err(failed(certificate_path))
 }
 
 #[cfg(test)]
@@ -108,6 +113,29 @@ mod tests {
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Tls::load_or_create(folder.path()), Err(TlsError::Exposed(path)) if path == key));
+    }
+
+    #[test]
+    fn the_files_are_for_the_servers_user_only() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("data");
+        Tls::load_or_create(&folder).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!((mode(&folder.join(KEY_FILE)), mode(&folder.join(CERTIFICATE_FILE))), (0o600, 0o600));
+    }
+
+    #[test]
+    fn a_start_that_was_interrupted_between_key_and_certificate_heals() {
+        let folder = tempfile::tempdir().unwrap();
+        Tls::load_or_create(folder.path()).unwrap();
+        fs::remove_file(folder.path().join(CERTIFICATE_FILE)).unwrap();
+        let healed = Tls::load_or_create(folder.path()).unwrap();
+        assert_eq!(Tls::load_or_create(folder.path()).unwrap().certificate_hash, healed.certificate_hash);
+
+        // A certificate alone is one that clients may know: it is not replaced by a new one.
+        fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
+        assert!(matches!(Tls::load_or_create(folder.path()), Err(TlsError::File { .. })));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub const SERVER: Layers = Layers {
         ("hub", &["outbox", "limits"]),
         ("video", &["outbox"]),
         ("outbox", &[]),
-        ("tls", &[]),
+        ("tls", &["private_files"]),
+        ("private_files", &[]),
     ],
 };
 
