@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of the wire protocol. Server and client must have the same one.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -73,8 +73,11 @@ pub const THUMBNAIL_HEIGHT: u32 = 108;
 /// The largest width of a thumbnail, in pixels. A video with a wider shape gets a lower one.
 pub const THUMBNAIL_WIDTH: u32 = 4 * THUMBNAIL_HEIGHT;
 
-/// A client must join within this time after it connects.
-pub const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+/// A client must connect, TLS included, and say hello within this time, unless the server's flags say otherwise.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A client must join within this time after `Hello`, unless the server's flags say otherwise.
+pub const LOGIN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The interval at which the server pings every client.
 pub const PING_INTERVAL: Duration = Duration::from_secs(2);

@@ -111,7 +111,7 @@ pub enum ClientMessage {
 /// A message from the server to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMessage {
-    /// Answers `Hello`: requests name, key and proof.
+    /// Answers `Hello`, and follows a refusal of a name: requests name, key and proof.
     Challenge {
         /// The server's protocol version; equal to the client's.
         protocol_version: u16,
@@ -120,7 +120,8 @@ pub enum ServerMessage {
         /// Fresh random bytes; part of what the proof signs.
         nonce: [u8; 32],
     },
-    /// Refuses the client. The connection ends, except after codes with [`RefusalCode::may_retry`].
+    /// Refuses the client. The connection ends, except after codes with [`RefusalCode::may_retry`]: after those another
+    /// `Challenge` follows, or a refusal that ends it.
     Refused {
         /// The reason, for programs.
         code: RefusalCode,
@@ -256,7 +257,7 @@ pub enum RefusalCode {
     VersionMismatch,
     /// The name breaks the rules of [`Name`].
     BadName,
-    /// The name, or a look-alike of it, is online.
+    /// The name, or a look-alike of it, is online or belongs to another key.
     NameInUse,
     /// The key is not an RSA key of 2048 to 4096 bits with exponent 65537.
     BadKey,
@@ -264,10 +265,13 @@ pub enum RefusalCode {
     BadProof,
     /// [`crate::limits::MAX_PEOPLE`] people are online.
     Full,
-    /// The client did not join within [`crate::limits::JOIN_DEADLINE`].
+    /// The client took longer than [`crate::limits::HANDSHAKE_DEADLINE`] or [`crate::limits::LOGIN_DEADLINE`], or lost its
+    /// place to another before it had joined.
     TooLate,
     /// The same key is online under another name.
     KeyInUse,
+    /// Too many connections, in all or from one address, or too many `Join`s, on one connection or from one address.
+    TooMany,
 }
 
 impl RefusalCode {

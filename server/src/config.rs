@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     pub plaintext: bool,
 
-    /// Folder for the server's certificate and private key [default: the user's data folder]
+    /// Folder for the server's certificate, its private key and the names of clients [default: the user's data folder]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 

@@ -3,10 +3,13 @@
 //! Imports run one way: `main → server → listener → session → {hub, video} → outbox → common`. [`hub`] and [`video`] do not
 //! import each other.
 
+pub mod admission;
 pub mod config;
+mod descriptors;
 pub mod hub;
 pub mod limits;
 mod listener;
+pub mod log_limiter;
 pub mod outbox;
 mod private_files;
 mod server;

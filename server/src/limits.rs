@@ -1,14 +1,41 @@
 //! What the server grants to its clients. Each limit is a flag.
 
+use std::time::Duration;
+
 use clap::Args;
+use common::limits::{HANDSHAKE_DEADLINE, LOGIN_DEADLINE};
 
 /// The limits of a server. [`Limits::default`] is what the flags' defaults give.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Connections at a time, joined or not
+    /// Connections at a time, joined or not; fewer if the limit of open files is too low
     #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = count)]
     pub max_connections: usize,
+
+    /// Connections at a time from one address; this computer is exempt
+    #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = count)]
+    pub max_connections_per_address: usize,
+
+    /// Connections at a time that have not joined yet; beyond that, newcomers displace silent ones
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count)]
+    pub max_half_open: usize,
+
+    /// Connections at a time from one address that have not joined yet; this computer is exempt
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = count)]
+    pub max_half_open_per_address: usize,
+
+    /// Joins per minute from one address; beyond that, they wait; this computer is exempt
+    #[arg(long, value_name = "COUNT", default_value_t = 60, value_parser = count)]
+    pub max_joins_per_minute: usize,
+
+    /// Seconds that a client has to connect and say hello
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub handshake_deadline: Duration,
+
+    /// Seconds that a client has to join after that
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub login_deadline: Duration,
 
     /// Messages of one client relayed per second on average
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = count)]
@@ -60,6 +87,12 @@ impl Default for Limits {
             send_memory_mib: 64,
             requests_per_second: 30,
             thumbnail_kib_per_second: 1024,
+            max_connections_per_address: 16,
+            max_half_open: 64,
+            max_half_open_per_address: 8,
+            max_joins_per_minute: 60,
+            handshake_deadline: HANDSHAKE_DEADLINE,
+            login_deadline: LOGIN_DEADLINE,
         }
     }
 }
@@ -70,6 +103,15 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(0) => Err("a limit of 0 would shut everyone out; give at least 1".to_owned()),
         Ok(count) => Ok(count),
         Err(_) => Err("give a whole number of at least 1".to_owned()),
+    }
+}
+
+/// Reads a time of at least one second and at most an hour.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(0) => Err("no client can be that fast; give at least 1 second".to_owned()),
+        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("give a whole number of seconds from 1 to 3600".to_owned()),
     }
 }
 
@@ -99,7 +141,13 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_is_refused_with_the_reason() {
-        let error = CommandLine::try_parse_from(["triptych-server", "--max-connections", "0"]).unwrap_err().to_string();
-        assert!(error.contains("--max-connections") && error.contains("give at least 1"), "{error}");
+        for (flag, reason) in [
+            ("--max-connections", "would shut everyone out; give at least 1"),
+            ("--max-half-open-per-address", "would shut everyone out; give at least 1"),
+            ("--login-deadline", "give at least 1 second"),
+        ] {
+            let error = CommandLine::try_parse_from(["triptych-server", flag, "0"]).unwrap_err().to_string();
+            assert!(error.contains(flag) && error.contains(reason), "{error}");
+        }
     }
 }

@@ -69,11 +69,20 @@ fn start_log(filter: &str) -> Result<()> {
 #[tokio::main]
 async fn serve(args: &Args) -> Result<()> {
     video::init()?;
-    let certificate_dir = if args.plaintext { None } else { Some(data_dir(args)?) };
+    let data_dir = match data_dir(args) {
+        Ok(folder) => Some(folder),
+        Err(error) if args.plaintext => {
+            warn!("To whom names belong is forgotten when the server stops: {error:#}.");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let certificate_dir = data_dir.clone().filter(|_| !args.plaintext);
     let settings = Settings {
         listen: args.listen,
         videos: args.videos.clone(),
         certificate_dir,
+        names_dir: data_dir,
         cache_bytes: args.cache_mib.saturating_mul(1 << 20),
         limits: args.limits.clone(),
     };
@@ -145,6 +154,6 @@ fn data_dir(args: &Args) -> Result<PathBuf> {
         return Ok(folder.clone());
     }
     let dirs = directories::ProjectDirs::from("", "", "triptych-server")
-        .context("there is no home folder for the certificate; choose a folder with --data-dir")?;
+        .context("there is no home folder for the server's data; choose a folder with --data-dir")?;
     Ok(dirs.data_local_dir().to_owned())
 }

@@ -5,17 +5,20 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
 use crate::{
-    hub::Hub,
+    descriptors,
+    hub::{Hub, names_file::NamesFile},
     limits::Limits,
     listener,
     session::Services,
@@ -29,6 +32,10 @@ use crate::{
 
 /// Length of the kernel's queue of connections that were not accepted yet.
 const LISTEN_BACKLOG: u32 = 1024;
+/// How often it is looked whether the names must be written anew: most joins that a crash can forget.
+const NAMES_INTERVAL: Duration = Duration::from_secs(2);
+/// After this many looks the names are written even so, with the time until which those online were seen: once an hour.
+const NAMES_LOOKS: u32 = 1_800;
 
 /// A server that has its port and its videos, but does not accept connections yet.
 pub struct Server {
@@ -37,6 +44,8 @@ pub struct Server {
     library: Library,
     records: ProbeRecords,
     store: Store,
+    hub: Hub,
+    names: Option<NamesFile>,
     limits: Limits,
 }
 
@@ -49,6 +58,8 @@ pub struct Settings {
     pub videos: PathBuf,
     /// The folder of the certificate; `None` disables TLS.
     pub certificate_dir: Option<PathBuf>,
+    /// The folder in which it is kept to whom names belong; `None` forgets it when the server stops.
+    pub names_dir: Option<PathBuf>,
     /// Memory for encoded frames, in bytes.
     pub cache_bytes: u64,
     /// What the server grants to its clients.
@@ -67,6 +78,9 @@ pub enum StartError {
     /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The system lets the process have only this many files and connections open.
+    #[error("the limit of open files is {0}, which leaves none for connections; raise it with ulimit -n 1024")]
+    TooFewDescriptors(u64),
 }
 
 impl Server {
@@ -75,6 +89,18 @@ impl Server {
     /// # Errors
     /// [`StartError`] when one of these steps fails.
     pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let limit = descriptors::raise_limit();
+        let mut limits = settings.limits.clone();
+        limits.max_connections = descriptors::connections_within(limit, limits.max_connections)
+            .ok_or(StartError::TooFewDescriptors(limit.unwrap_or_default()))?;
+        if limits.max_connections < settings.limits.max_connections {
+            warn!(
+                "The limit of open files ({}) leaves room for {} connections, not {}; raise it with ulimit -n.",
+                limit.unwrap_or_default(),
+                limits.max_connections,
+                settings.limits.max_connections
+            );
+        }
         let bind_error = |error| StartError::Bind(settings.listen, error);
         let socket = match settings.listen {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -86,8 +112,14 @@ impl Server {
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_create).transpose()?.map(Arc::new);
         let (library, records) = scan(&settings.videos).await?;
         let listener = socket.listen(LISTEN_BACKLOG).map_err(bind_error)?;
+        let hub = Hub::new(&limits);
+        let names = settings.names_dir.as_deref().and_then(|folder| {
+            let (file, entries) = NamesFile::open(folder);
+            hub.restore_names(entries);
+            file
+        });
         let store = Store::new(settings.cache_bytes);
-        Ok(Self { listener, tls, library, records, store, limits: settings.limits.clone() })
+        Ok(Self { listener, tls, library, records, store, hub, names, limits })
     }
 
     /// The address that the server listens on.
@@ -110,16 +142,47 @@ impl Server {
 
     /// Serves clients until `stop` is cancelled, then sends `Goodbye` to all of them and returns.
     pub async fn run(self, stop: CancellationToken) {
-        let (hub, library, store) = (Hub::new(&self.limits), self.library, self.store);
+        let (hub, library, store) = (self.hub, self.library, self.store);
         hub.offer(library.listing());
         let broadcasting = broadcast_changes(library.changes(), library.clone(), hub.clone());
         let _broadcasting = AbortOnDropHandle::new(tokio::spawn(broadcasting));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watcher = FolderWatcher::start(library.clone(), self.records)
             .inspect_err(|error| warn!("Changes of the video folder will not be noticed: {error}."));
-        let services = Services { hub, videos: VideoService { library, store }, limits: Arc::new(self.limits) };
-        listener::run(self.listener, self.tls, services, stop).await;
+        let services = Services::new(hub.clone(), VideoService { library, store }, self.limits);
+        let _reporting = AbortOnDropHandle::new(tokio::spawn(services.log.clone().report()));
+        let serving = listener::run(self.listener, self.tls, services, stop);
+        match self.names {
+            Some(names) => keep_names_while(serving, &hub, names).await,
+            None => serving.await,
+        }
     }
+}
+
+/// Writes the names whenever they have changed, and once more when `serving` ends.
+async fn keep_names_while(serving: impl Future<Output = ()>, hub: &Hub, names: NamesFile) {
+    let names = Arc::new(names);
+    let keep = async |change_count| match hub.names_since(change_count) {
+        None => change_count,
+        Some((entries, change_count)) => {
+            let names = names.clone();
+            tokio::task::spawn_blocking(move || names.keep(&entries)).await.expect("writing does not panic");
+            change_count
+        }
+    };
+    let mut serving = std::pin::pin!(serving);
+    let (mut change_count, mut looks) = (0, 0);
+    let mut pause = std::pin::pin!(sleep(NAMES_INTERVAL));
+    loop {
+        tokio::select! {
+            () = &mut serving => break,
+            () = &mut pause => {}
+        }
+        looks = (looks + 1) % NAMES_LOOKS;
+        change_count = keep(if looks == 0 { u64::MAX } else { change_count }).await;
+        pause.set(sleep(NAMES_INTERVAL));
+    }
+    keep(change_count).await;
 }
 
 /// Broadcasts each new list of videos.

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing, is_welcome},
     crypto::{Identity, JoinTranscript, sha256, short_fingerprint},
-    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_NAME_CHARS, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
     validate::{self, Breach},
@@ -71,6 +71,17 @@ pub(super) enum ReadError {
     Breach(Breach),
 }
 
+/// A connection on which the server has sent `Challenge`.
+pub(super) struct Challenged {
+    frames: Frames,
+    writer: WriteHalf<Box<dyn Stream>>,
+    address: String,
+    channel_binding: [u8; 32],
+    certificate_hash: Option<[u8; 32]>,
+    client_nonce: [u8; 32],
+    server_nonce: [u8; 32],
+}
+
 /// An error that another attempt may mend, as two sentences: what happened and what to do.
 pub(super) fn unreachable(what: impl Into<String>, remedy: impl Into<String>) -> Offline {
     Offline::Unreachable { what: what.into(), remedy: remedy.into() }
@@ -127,14 +138,8 @@ pub(super) async fn connect(
 }
 
 impl Transport {
-    /// Performs the handshake: proves possession of the key and joins under `name`. Remembers the certificate once the
-    /// server has sent `Welcome`.
-    pub(super) async fn join(
-        self,
-        name: &Name,
-        identity: Arc<Identity>,
-        known_servers: &KnownServers,
-    ) -> Result<Session, Offline> {
+    /// Says hello and waits for the server's challenge. The server waits longer for what follows than for this.
+    pub(super) async fn greet(self) -> Result<Challenged, Offline> {
         let Self { stream, address, channel_binding, certificate_hash } = self;
         let (read_half, mut writer) = tokio::io::split(stream);
         let mut frames = FramedRead::new(read_half, framing(MAX_GREETING_BYTES));
@@ -150,8 +155,22 @@ impl Transport {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
-        frames.decoder_mut().set_max_frame_length(MAX_SERVER_FRAME_BYTES);
+        Ok(Challenged { frames, writer, address, channel_binding, certificate_hash, client_nonce, server_nonce })
+    }
+}
 
+impl Challenged {
+    /// Proves possession of the key and joins under `name`. Remembers the certificate once the server has sent `Welcome`. A
+    /// refusal ends the attempt: the next one begins with a connection of its own.
+    pub(super) async fn join(
+        self,
+        name: &Name,
+        identity: Arc<Identity>,
+        known_servers: &KnownServers,
+    ) -> Result<Session, Offline> {
+        let Self { mut frames, mut writer, address, channel_binding, certificate_hash, client_nonce, server_nonce } =
+            self;
+        frames.decoder_mut().set_max_frame_length(MAX_SERVER_FRAME_BYTES);
         let public_key = identity.public_key().clone();
         let transcript = JoinTranscript {
             channel_binding,
@@ -205,10 +224,7 @@ impl Transport {
 /// Whether `suggestion` is `name` with a number behind it, cut to fit. A server may suggest no other: it could be the name
 /// of another key of this person.
 fn is_numbered(suggestion: &Name, name: &Name) -> bool {
-    let Some((stem, number)) = suggestion.as_str().rsplit_once('-') else { return false };
-    let room = MAX_NAME_CHARS.saturating_sub(number.len() + 1);
-    let expected: String = name.as_str().chars().take(room).collect();
-    stem == expected.trim_end() && !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    name.numbered().any(|numbered| numbered == *suggestion)
 }
 
 /// Reads one frame as a message, and checks it.

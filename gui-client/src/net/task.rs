@@ -15,7 +15,7 @@ use std::{
 
 use common::{
     crypto::Identity,
-    limits::{JOIN_DEADLINE, SILENCE_LIMIT},
+    limits::{LOGIN_DEADLINE, SILENCE_LIMIT},
     name::Name,
 };
 use tokio::{
@@ -233,17 +233,18 @@ async fn attempt(
     // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
-    let mut connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
+    let connect = async || handshake::connect(address, settings.is_plaintext, &known_servers).await?.greet().await;
+    let mut connection = connect().await?;
     let identity = match load_identity(&settings.data_dir, &name).await? {
         Some(identity) => identity,
         None => {
             step(Progress::MakingKeys);
             let begun = Instant::now();
             let made = make_identity(&settings.data_dir, &name).await?;
-            if begun.elapsed() > JOIN_DEADLINE / 2 {
-                // By now the server has closed the connection, or is about to: it waits only so long for the handshake.
+            if begun.elapsed() > LOGIN_DEADLINE / 2 {
+                // By now the server has closed the connection, or is about to: it waits only so long after the challenge.
                 step(Progress::Connecting);
-                connection = handshake::connect(address, settings.is_plaintext, &known_servers).await?;
+                connection = connect().await?;
             }
             made
         }

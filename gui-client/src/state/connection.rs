@@ -147,7 +147,7 @@ impl Connection {
                 Offline::Refused { code: RefusalCode::NameInUse | RefusalCode::KeyInUse, .. } => {
                     self.attempts < ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE
                 }
-                Offline::Refused { code: RefusalCode::TooLate | RefusalCode::Full, .. } => true,
+                Offline::Refused { code: RefusalCode::TooLate | RefusalCode::Full | RefusalCode::TooMany, .. } => true,
                 _ => false,
             };
         self.problem = problem(offline, is_retried);

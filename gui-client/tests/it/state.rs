@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    limits::{MAX_TEXT_BYTES, PROTOCOL_VERSION},
+    limits::{HANDSHAKE_DEADLINE, LOGIN_DEADLINE, MAX_TEXT_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::RefusalCode,
 };
@@ -18,6 +18,7 @@ use triptych_client::{
     },
 };
 use triptych_server::{
+    admission::NoPlace,
     hub::directory::EnterError,
     session::notices::{self, Refusal},
 };
@@ -101,7 +102,16 @@ fn every_problem_is_told_in_full_sentences() {
         name_taken(),
         scenes::refused(Refusal::version_mismatch(OTHER_VERSION)),
         scenes::refused(Refusal::not_a_client()),
-        scenes::refused(Refusal::too_late()),
+        scenes::refused(Refusal::no_hello(HANDSHAKE_DEADLINE)),
+        scenes::refused(Refusal::no_join(LOGIN_DEADLINE)),
+        scenes::refused(Refusal::displaced()),
+        scenes::refused(Refusal::too_many_joins(5)),
+        scenes::refused(Refusal::too_many_joins_from_address()),
+        scenes::refused(Refusal::exhausted()),
+        scenes::refused(NoPlace::TooManyFromSource(16).into()),
+        scenes::refused(NoPlace::TooMany(512).into()),
+        scenes::refused(EnterError::NameInUse { name: name("ada"), suggestion: None }.into()),
+        scenes::refused(EnterError::NameOwned { name: name("ada"), suggestion: Some(name("ada-2")) }.into()),
         scenes::refused(Refusal::bad_proof()),
         scenes::refused(EnterError::KeyInUse(name("ada")).into()),
         scenes::refused(EnterError::Full.into()),

@@ -5,10 +5,15 @@
 //! see them in the same order. Whose message is relayed when is decided by the [`relay_queue`].
 
 pub mod directory;
+pub(crate) mod names_file;
+pub mod register;
 mod relay_queue;
 mod roster;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use common::{
@@ -16,7 +21,7 @@ use common::{
     crypto::Envelope,
     media::Library,
     message::{Blob, LeaveReason, Person, ServerMessage},
-    name::Name,
+    name::{Fold, Name},
 };
 use tokio::{
     sync::Notify,
@@ -25,7 +30,8 @@ use tokio::{
 use tracing::error;
 
 use self::{
-    directory::{Directory, EnterError},
+    directory::{Directory, EnterError, Entrant},
+    register::{Entry, Register},
     relay_queue::{Laggard, MemberId, Memory, RelayQueue, RoomRate, Step, to_cut_off},
     roster::Roster,
 };
@@ -120,6 +126,7 @@ struct Shared {
 
 struct State {
     directory: Directory,
+    register: Register,
     roster: Roster,
     queue: RelayQueue,
 }
@@ -140,6 +147,7 @@ impl Hub {
         };
         let state = State {
             directory: Directory::default(),
+            register: Register::default(),
             roster: Roster::new(memory.clone()),
             queue: RelayQueue::new(rate, now()),
         };
@@ -169,11 +177,16 @@ impl Hub {
     /// the returned [`Membership`] is dropped.
     ///
     /// # Errors
-    /// [`EnterError`] when the name or key is in use or the server is full.
+    /// [`EnterError`] when the name or key is in use, the name belongs to another key, or the server is full.
     pub fn join(&self, person: Person, outbox: Outbox) -> Result<Membership, EnterError> {
+        let (entrant, now_seconds) = (Entrant::from(person.clone()), unix_seconds());
         let (id, turn, parts) = {
             let mut state = self.state();
-            state.directory.enter(person.clone())?;
+            if let Err(error) = state.enter(entrant, now_seconds) {
+                // Suggestions are folded without the lock.
+                drop(state);
+                return Err(self.with_suggestion(error, now_seconds));
+            }
             let revision = state.directory.revision();
             let (id, turn, parts) = state.roster.add(&person, revision, outbox.clone());
             let joined = self.frame(&ServerMessage::Joined { revision, person: person.clone() });
@@ -192,9 +205,9 @@ impl Hub {
             state.queue.forget(member.id);
             state.wake_next(&self.0);
         }
-        if state.directory.remove(name)
-            && let Some(reason) = reason
-        {
+        let Some(key) = state.directory.remove(name) else { return };
+        state.register.seen([key], unix_seconds());
+        if let Some(reason) = reason {
             let revision = state.directory.revision();
             let left = self.frame(&ServerMessage::Left { revision, name: name.clone(), reason });
             state.roster.broadcast(&left);
@@ -247,12 +260,59 @@ impl Hub {
         ControlFrame::new(&self.0.memory, encode_server(message))
     }
 
+    /// Takes in to whom names belong, before the first client joins.
+    pub fn restore_names(&self, entries: Vec<Entry>) {
+        let register = Register::new(entries);
+        self.state().register = register;
+    }
+
+    /// To whom names belong, if that has changed since `change_count`; with the new count. Those who are online count as seen
+    /// now.
+    pub fn names_since(&self, change_count: u64) -> Option<(Vec<Arc<Entry>>, u64)> {
+        let mut state = self.state();
+        if state.register.change_count() == change_count {
+            return None;
+        }
+        let online = state.directory.keys();
+        state.register.seen(online, unix_seconds());
+        Some((state.register.entries(), state.register.change_count()))
+    }
+
+    /// Adds a free name to the refusal of one that is taken.
+    fn with_suggestion(&self, error: EnterError, now_seconds: u64) -> EnterError {
+        let suggest = |name: &Name| {
+            let candidates: Vec<_> = name.numbered().map(|name| (name.folds(), name)).collect();
+            let state = self.state();
+            let is_free = |folds: &[Fold; 2]| {
+                state.directory.is_free(folds) && state.register.is_open_to(None, folds, now_seconds)
+            };
+            candidates.into_iter().find(|(folds, _)| is_free(folds)).map(|(_, name)| name)
+        };
+        match error {
+            EnterError::NameInUse { name, .. } => EnterError::NameInUse { suggestion: suggest(&name), name },
+            EnterError::NameOwned { name, .. } => EnterError::NameOwned { suggestion: suggest(&name), name },
+            other => other,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    fn enter(&mut self, entrant: Entrant, now_seconds: u64) -> Result<(), EnterError> {
+        let Entrant { person, folds } = entrant.clone();
+        let key = person.public_key.id();
+        self.directory.check(&entrant)?;
+        if !self.register.is_open_to(Some(key), &folds, now_seconds) {
+            return Err(EnterError::NameOwned { name: person.name, suggestion: None });
+        }
+        self.directory.enter(entrant)?;
+        self.register.joined(key, &person.name, folds, now_seconds, |key| self.directory.has_key(key));
+        Ok(())
+    }
+
     /// Who is next, after those were cut off who are to be.
     fn next_step(&mut self, shared: &Shared) -> Step {
         loop {
@@ -291,6 +351,11 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
+/// Seconds since 1970 by the system's clock.
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+}
+
 #[cfg(test)]
 mod tests {
     use common::{codec::decode_server, crypto::test_keys, media::SkippedFile};
@@ -319,5 +384,39 @@ mod tests {
             other => panic!("{other:?}"),
         });
         assert_eq!(heard, [("welcome", library("now")), ("change", library("later"))]);
+    }
+
+    fn person(name: &str, identity: &common::crypto::Identity) -> Person {
+        Person { name: Name::parse(name).unwrap(), public_key: identity.public_key().clone() }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_kept_for_its_owner_who_is_away() {
+        let hub = Hub::default();
+        hub.join(person("ada", &test_keys::ada()), Outbox::default()).unwrap().leave(LeaveReason::Quit);
+        let refused = hub.join(person("ADA", &test_keys::eve()), Outbox::default()).err();
+        let (name, suggestion) = (Name::parse("ADA").unwrap(), Name::parse("ADA-2").ok());
+        assert_eq!(refused, Some(EnterError::NameOwned { name, suggestion }));
+        assert!(hub.join(person("ada", &test_keys::ada()), Outbox::default()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn sixteen_similar_names_are_looked_at_and_no_more() {
+        let hub = Hub::default();
+        let entry = |number: u8| Entry {
+            key: common::crypto::KeyId([number; 32]),
+            name: Name::parse(&format!("ada-{number}")).unwrap(),
+            first_seen: unix_seconds(),
+            last_seen: unix_seconds(),
+        };
+        let _ada = hub.join(person("ada", &test_keys::ada()), Outbox::default()).unwrap();
+        hub.restore_names((2..17).map(entry).collect());
+        let refused = hub.join(person("ada", &test_keys::eve()), Outbox::default()).err();
+        let name = Name::parse("ada").unwrap();
+        let suggestion = Name::parse("ada-17").ok();
+        assert_eq!(refused, Some(EnterError::NameInUse { name: name.clone(), suggestion }));
+        hub.restore_names((2..18).map(entry).collect());
+        let refused = hub.join(person("ada", &test_keys::eve()), Outbox::default()).err();
+        assert_eq!(refused, Some(EnterError::NameInUse { name, suggestion: None }));
     }
 }

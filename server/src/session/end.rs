@@ -17,6 +17,8 @@ use super::{
 pub(super) enum End {
     Quit,
     Refused(Refusal),
+    /// Another connection got the place of this one, which had not joined.
+    Displaced,
     Read(ReadError),
     /// Nothing could be written to the client for [`WRITE_DEADLINE`].
     NotReading,
@@ -38,6 +40,7 @@ impl End {
     pub(super) fn last_message(&self) -> Option<ServerMessage> {
         match self {
             Self::Refused(refusal) => Some(refusal.clone().into()),
+            Self::Displaced => Some(Refusal::displaced().into()),
             Self::Read(error @ (ReadError::TooLong(_) | ReadError::Decode(_))) => {
                 Some(Refusal::protocol_fault(error).into())
             }
@@ -54,6 +57,7 @@ impl End {
         match self {
             Self::Quit => Some(LeaveReason::Quit),
             Self::Refused(_)
+            | Self::Displaced
             | Self::NotReading
             | Self::CutOff { .. }
             | Self::Read(ReadError::TooLong(_) | ReadError::Decode(_)) => Some(LeaveReason::Expelled),
@@ -69,6 +73,7 @@ impl End {
         match self {
             Self::Quit => format!("{who} left{when}."),
             Self::Refused(refusal) => format!("{who} was refused ({:?}). {}", refusal.code, refusal.message),
+            Self::Displaced => format!("{who} lost its place to a newer connection{when}."),
             Self::Read(error) => format!("{who} was disconnected{when}: {error}."),
             Self::NotReading => {
                 let seconds = WRITE_DEADLINE.as_secs();

@@ -2,22 +2,27 @@
 //!
 //! ```text
 //! Hello ──► Challenge ──► Join ──► Welcome ──► Say, AskDirectory, Watch, Grant, Stop, Pong … ──► Quit
-//!                          ▲  │ name bad or taken
-//!                          └──┘
+//!              ▲            │ name bad or taken
+//!              └────────────┘
 //! ```
 //! Any other message is refused with the reason, and the connection ends.
 
 use std::fmt::Display;
 
 use common::{
-    crypto::{Envelope, JoinTranscript, PublicKey},
+    crypto::{Envelope, JoinTranscript, KeyError},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
-    message::{ClientMessage, MAGIC, Person},
+    message::{Blob, ClientMessage, MAGIC, Person},
     name::Name,
 };
 
-use super::notices::Refusal;
+use super::{notices::Refusal, proof_checks::JoinRequest};
+
+/// The longest key that a client may join with, in bytes of DER. One of 4096 bits takes 550.
+const MAX_KEY_BYTES: usize = 600;
+/// The lengths of a signature by a key of 2048 to 4096 bits.
+const PROOF_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
 /// What ties a proof to one connection; all zero on a plaintext connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,14 +36,20 @@ pub struct ConnectionBinding {
 /// The state of one session.
 pub struct Machine {
     binding: ConnectionBinding,
-    server_nonce: [u8; 32],
     state: State,
 }
 
 enum State {
     AwaitingHello,
-    AwaitingJoin { client_nonce: [u8; 32] },
-    Online { person: Person, last_stream: Option<(StreamId, Epoch)> },
+    /// `server_nonce` is there from the challenge until a `Join` was answered with it.
+    AwaitingJoin {
+        client_nonce: [u8; 32],
+        server_nonce: Option<[u8; 32]>,
+    },
+    Online {
+        person: Person,
+        last_stream: Option<(StreamId, Epoch)>,
+    },
 }
 
 /// What the session does about a message.
@@ -46,10 +57,11 @@ enum State {
 pub enum Action {
     /// Nothing; any message also shows that the client is alive.
     Nothing,
-    /// Ask for name, key and proof.
+    /// Ask for name, key and proof: make a nonce, call [`Machine::challenged`] and send it.
     Challenge,
-    /// The proof holds: try to enter this person in the dictionary, then call [`Machine::entered`].
-    Enter(Person),
+    /// Verify this, try to enter the person in the dictionary, then call [`Machine::entered`], or after a refusal that may be
+    /// retried [`Machine::challenged`] with another nonce.
+    Verify(JoinRequest),
     /// Send this envelope to every client.
     Relay(Envelope),
     /// Send the whole dictionary.
@@ -77,14 +89,21 @@ pub enum Action {
     Stop(StreamId),
     /// The client leaves of its own accord.
     Leave,
-    /// Refuse; close unless [`common::message::RefusalCode::may_retry`].
+    /// Refuse; close unless [`common::message::RefusalCode::may_retry`], else challenge anew.
     Refuse(Refusal),
 }
 
 impl Machine {
-    /// The state before the first message. `server_nonce` must be random and used for one session only.
-    pub fn new(binding: ConnectionBinding, server_nonce: [u8; 32]) -> Self {
-        Self { binding, server_nonce, state: State::AwaitingHello }
+    /// The state before the first message.
+    pub fn new(binding: ConnectionBinding) -> Self {
+        Self { binding, state: State::AwaitingHello }
+    }
+
+    /// Notes the nonce of the challenge that is being sent. It must be random and new: each is good for one `Join`.
+    pub fn challenged(&mut self, nonce: [u8; 32]) {
+        if let State::AwaitingJoin { server_nonce, .. } = &mut self.state {
+            *server_nonce = Some(nonce);
+        }
     }
 
     /// Notes that the person was entered in the dictionary.
@@ -109,11 +128,13 @@ impl Machine {
                 }
                 other => out_of_place(&other, "Hello"),
             },
-            State::AwaitingJoin { client_nonce } => match message {
+            State::AwaitingJoin { client_nonce, server_nonce } => match message {
                 ClientMessage::Join { name, public_key, proof } => {
-                    let client_nonce = *client_nonce;
-                    self.on_join(client_nonce, &name, &public_key.0, &proof.0)
-                        .map_or_else(Action::Refuse, Action::Enter)
+                    let Some(server_nonce) = server_nonce.take() else {
+                        return refuse_fault("Join came where Challenge had to be awaited");
+                    };
+                    on_join(&self.binding, *client_nonce, server_nonce, name, public_key, proof)
+                        .map_or_else(Action::Refuse, Action::Verify)
                 }
                 ClientMessage::Quit => Action::Leave,
                 other => out_of_place(&other, "Join"),
@@ -156,26 +177,37 @@ impl Machine {
         if protocol_version != PROTOCOL_VERSION {
             return Action::Refuse(Refusal::version_mismatch(protocol_version));
         }
-        self.state = State::AwaitingJoin { client_nonce };
+        self.state = State::AwaitingJoin { client_nonce, server_nonce: None };
         Action::Challenge
     }
+}
 
-    fn on_join(&self, client_nonce: [u8; 32], name: &str, public_key: &[u8], proof: &[u8]) -> Result<Person, Refusal> {
-        let key = PublicKey::from_der(public_key).map_err(|error| Refusal::bad_key(&error))?;
-        let transcript = JoinTranscript {
-            channel_binding: self.binding.channel_binding,
-            certificate_hash: self.binding.certificate_hash,
-            client_nonce,
-            server_nonce: self.server_nonce,
-            name,
-            public_key_der: public_key,
-        };
-        if !key.verify(&transcript.to_bytes(), proof) {
-            return Err(Refusal::bad_proof());
-        }
-        let name = Name::try_from(name.to_owned()).map_err(|error| Refusal::bad_name(&error))?;
-        Ok(Person { name, public_key: key })
+/// Looks at everything that costs nothing. The rest, the signature above all, is left to [`JoinRequest`].
+fn on_join(
+    binding: &ConnectionBinding,
+    client_nonce: [u8; 32],
+    server_nonce: [u8; 32],
+    name: String,
+    public_key: Blob,
+    proof: Blob,
+) -> Result<JoinRequest, Refusal> {
+    let transcript = JoinTranscript {
+        channel_binding: binding.channel_binding,
+        certificate_hash: binding.certificate_hash,
+        client_nonce,
+        server_nonce,
+        name: &name,
+        public_key_der: &public_key.0,
     }
+    .to_bytes();
+    let name = Name::try_from(name).map_err(|error| Refusal::bad_name(&error))?;
+    if public_key.0.len() > MAX_KEY_BYTES {
+        return Err(Refusal::bad_key(&KeyError::NotRsa));
+    }
+    if !PROOF_BYTES.contains(&proof.0.len()) {
+        return Err(Refusal::bad_proof());
+    }
+    Ok(JoinRequest { name, public_key_der: public_key, transcript: Blob(transcript), proof })
 }
 
 fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {

@@ -65,20 +65,21 @@ fn set_quality(stream: StreamId, epoch: u32) -> ClientMessage {
 }
 
 fn awaiting_hello() -> Machine {
-    Machine::new(BINDING, SERVER_NONCE)
+    Machine::new(BINDING)
 }
 
 fn awaiting_join() -> Machine {
     let mut machine = awaiting_hello();
     assert_eq!(machine.on_message(hello(MAGIC, PROTOCOL_VERSION)), Action::Challenge);
+    machine.challenged(SERVER_NONCE);
     machine
 }
 
 /// Ada is online and has asked for [`STREAM`].
 fn watching() -> Machine {
     let mut machine = awaiting_join();
-    let Action::Enter(person) = machine.on_message(valid_join("ada")) else { panic!("ada does not join") };
-    machine.entered(person);
+    let ada = verified(machine.on_message(valid_join("ada"))).unwrap();
+    machine.entered(ada);
     assert!(matches!(machine.on_message(watch(STREAM)), Action::Watch(_)));
     machine
 }
@@ -91,6 +92,15 @@ fn outline(action: &Action) -> String {
             let text = format!("{other:?}");
             text.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()
         }
+    }
+}
+
+/// What the check of a `Join` comes to.
+fn verified(action: Action) -> Result<Person, RefusalCode> {
+    match action {
+        Action::Verify(request) => request.verify().map_err(|refusal| refusal.code),
+        Action::Refuse(refusal) => Err(refusal.code),
+        other => panic!("no check but {other:?}"),
     }
 }
 
@@ -109,7 +119,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
     let table = [
         // Message, and what follows in AwaitingHello, AwaitingJoin and Online.
         (hello(MAGIC, PROTOCOL_VERSION), ["Challenge", NO, NO]),
-        (valid_join("ada"), [NO, "Enter", NO]),
+        (valid_join("ada"), [NO, "Verify", NO]),
         (say(&test_keys::ada()), [NO, NO, "Relay"]),
         (ClientMessage::AskDirectory, [NO, NO, "SendDirectory"]),
         (watch(StreamId(6)), [NO, NO, "Watch"]),
@@ -161,45 +171,71 @@ fn a_proof_holds_for_one_connection_one_name_and_one_key() {
         ("another key", JoinTranscript { public_key_der: eve.public_key().der(), ..sound() }),
     ];
     for (what, signed) in table {
-        let (code, _) = refusal(awaiting_join().on_message(join("ada", &ada, &signed)));
-        assert_eq!(code, RefusalCode::BadProof, "{what}");
+        let joined = verified(awaiting_join().on_message(join("ada", &ada, &signed)));
+        assert_eq!(joined, Err(RefusalCode::BadProof), "{what}");
     }
     let ClientMessage::Join { name, public_key, .. } = valid_join("ada") else { unreachable!() };
     let proof = Blob(eve.sign(&sound().to_bytes()));
-    let (code, _) = refusal(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof }));
-    assert_eq!(code, RefusalCode::BadProof, "signed by another key");
+    let joined = verified(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof }));
+    assert_eq!(joined, Err(RefusalCode::BadProof), "signed by another key");
 
     let person = Person { name: Name::parse("ada").unwrap(), public_key: ada.public_key().clone() };
-    assert_eq!(awaiting_join().on_message(valid_join("ada")), Action::Enter(person));
+    assert_eq!(verified(awaiting_join().on_message(valid_join("ada"))), Ok(person));
 }
 
 #[test]
-fn key_and_proof_are_checked_before_the_name() {
-    let bad_name = "a\u{202e}b";
-    let keyless = |name: &str| ClientMessage::Join {
-        name: name.to_owned(),
-        public_key: Blob(vec![1; 300]),
-        proof: Blob(vec![1; 256]),
-    };
-    assert_eq!(refusal(awaiting_join().on_message(keyless(bad_name))).0, RefusalCode::BadKey);
+fn what_costs_nothing_is_checked_first() {
     let ada = test_keys::ada();
-    let unproven = join(bad_name, &ada, &transcript("ada", &ada));
-    assert_eq!(refusal(awaiting_join().on_message(unproven)).0, RefusalCode::BadProof);
-    assert_eq!(refusal(awaiting_join().on_message(valid_join(bad_name))).0, RefusalCode::BadName);
+    let join = |name: &str, key_bytes, proof_bytes| ClientMessage::Join {
+        name: name.to_owned(),
+        public_key: Blob(vec![1; key_bytes]),
+        proof: Blob(vec![1; proof_bytes]),
+    };
+    // Refused without a look at the key or a signature.
+    for (message, code) in [
+        (join("a\u{202e}b", 300, 256), RefusalCode::BadName),
+        (join("everyone", 300, 256), RefusalCode::BadName),
+        (join("ada", 4_000, 256), RefusalCode::BadKey),
+        (join("ada", 300, 255), RefusalCode::BadProof),
+        (join("ada", 300, 513), RefusalCode::BadProof),
+    ] {
+        assert_eq!(refusal(awaiting_join().on_message(message)).0, code);
+    }
+    // The key comes before the signature.
+    assert_eq!(verified(awaiting_join().on_message(join("ada", 300, 256))), Err(RefusalCode::BadKey));
+    let ClientMessage::Join { public_key, .. } = valid_join("ada") else { unreachable!() };
+    let join = ClientMessage::Join { name: "ada".to_owned(), public_key, proof: Blob(vec![1; 256]) };
+    assert_eq!(verified(awaiting_join().on_message(join)), Err(RefusalCode::BadProof));
+    assert!(
+        verified(awaiting_join().on_message(valid_join("ada")))
+            .is_ok_and(|person| person.public_key == *ada.public_key())
+    );
 }
 
 #[test]
-fn a_client_may_try_names_until_it_was_entered() {
+fn a_client_may_try_names_each_with_a_nonce_of_its_own() {
+    let ada = test_keys::ada();
     let mut machine = awaiting_join();
     for name in ["", " ", "a  b", "a\u{202e}b"] {
         assert_eq!(refusal(machine.on_message(valid_join(name))).0, RefusalCode::BadName, "{name:?}");
+        machine.challenged(SERVER_NONCE);
     }
     // The hub may refuse the first as taken, so it does not count before `entered`.
-    for name in ["ada", "ada-2"] {
-        assert!(matches!(machine.on_message(valid_join(name)), Action::Enter(person) if person.name.as_str() == name));
-        assert_eq!(machine.name(), None);
-    }
-    machine.entered(Person { name: Name::parse("ada-2").unwrap(), public_key: test_keys::ada().public_key().clone() });
+    assert_eq!(
+        verified(machine.on_message(valid_join("ada"))).map(|person| person.name),
+        Ok(Name::parse("ada").unwrap())
+    );
+    assert_eq!(machine.name(), None);
+
+    // The same `Join` again: before the next challenge it is out of place, after it the proof no longer holds.
+    assert_eq!(refusal(machine.on_message(valid_join("ada"))).0, RefusalCode::Malformed);
+    machine.challenged([5; 32]);
+    assert_eq!(verified(machine.on_message(valid_join("ada"))), Err(RefusalCode::BadProof));
+
+    machine.challenged([6; 32]);
+    let signed = JoinTranscript { server_nonce: [6; 32], ..transcript("ada-2", &ada) };
+    let person = verified(machine.on_message(join("ada-2", &ada, &signed))).unwrap();
+    machine.entered(person);
     assert_eq!(machine.name().map(Name::as_str), Some("ada-2"));
 }
 

@@ -1,46 +1,47 @@
 //! The session of one client: reads its messages, asks the [`machine`] what to do about each, and does it.
 
 mod end;
+pub mod login;
 pub mod machine;
 #[cfg(test)]
 mod machine_tests;
 pub mod notices;
 mod online;
+mod proof_checks;
 mod rates;
 mod reader;
 mod thumbnails;
 mod writer;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use common::{
-    codec::encode_server,
-    limits::{PING_INTERVAL, PROTOCOL_VERSION},
-    message::{ClientMessage, Person, ServerMessage},
-};
-use rand::RngExt;
+use common::{codec::encode_server, limits::PING_INTERVAL, message::ServerMessage};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{debug, info};
+use tracing::info;
 
 use self::{
     end::End,
     machine::{Action, ConnectionBinding, Machine},
-    notices::Refusal,
+    proof_checks::ProofChecks,
     rates::Rates,
     reader::{ReadError, Reader},
     thumbnails::Thumbnails,
 };
 use crate::{
-    config::SOFTWARE,
+    admission::Place,
     hub::{Hub, Membership},
     limits::Limits,
+    log_limiter::{EventKind, EventLog},
     outbox::{CloseReason, Outbox},
     video::{VideoService, stream::Viewer},
 };
+
+/// How long a connection that lost its place may still take to send the reason.
+const DISPLACED_FAREWELL: Duration = Duration::from_millis(100);
 
 /// What all sessions share. Cheap to clone.
 #[derive(Clone)]
@@ -51,11 +52,32 @@ pub struct Services {
     pub videos: VideoService,
     /// What each client is granted.
     pub limits: Arc<Limits>,
+    /// Who has logged how much.
+    pub log: EventLog,
+    proofs: ProofChecks,
+}
+
+impl Services {
+    /// What the sessions of one server share.
+    pub fn new(hub: Hub, videos: VideoService, limits: Limits) -> Self {
+        Self { hub, videos, limits: Arc::new(limits), log: EventLog::default(), proofs: ProofChecks::default() }
+    }
+}
+
+/// A new connection.
+pub struct Arrival {
+    /// Its place, kept until the session ends.
+    pub place: Place,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// What ties a proof to it.
+    pub binding: ConnectionBinding,
+    /// When its `Hello` must be there.
+    pub handshake_deadline: Instant,
 }
 
 struct Session<'a> {
     machine: Machine,
-    server_nonce: [u8; 32],
     outbox: Outbox,
     services: &'a Services,
     /// The entry in the dictionary, once joined.
@@ -71,22 +93,19 @@ struct Session<'a> {
 /// entry in the dictionary, its viewer, its tasks) ends with the returned future, also when that panics or is dropped.
 pub async fn run(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
-    peer: SocketAddr,
-    join_deadline: Instant,
-    binding: ConnectionBinding,
+    arrival: Arrival,
     services: &Services,
     stop: &CancellationToken,
 ) {
+    let Arrival { place, peer, binding, handshake_deadline } = arrival;
     let (read_half, write_half) = tokio::io::split(stream);
     let outbox = services.hub.outbox();
     let mut writer = AbortOnDropHandle::new(tokio::spawn({
         let outbox = outbox.clone();
         async move { writer::write_all(&outbox, write_half).await }
     }));
-    let server_nonce = rand::rng().random();
     let mut session = Session {
-        machine: Machine::new(binding, server_nonce),
-        server_nonce,
+        machine: Machine::new(binding),
         outbox: outbox.clone(),
         services,
         membership: None,
@@ -98,7 +117,7 @@ pub async fn run(
 
     let mut reader = Reader::new(read_half);
     let end = tokio::select! {
-        end = session.converse(&mut reader, join_deadline, stop) => end,
+        end = session.converse(&mut reader, handshake_deadline, &place, stop) => end,
         written = &mut writer => {
             let is_stuck = matches!(&written, Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
             session.finish(&match outbox.close_reason() {
@@ -110,13 +129,27 @@ pub async fn run(
         }
     };
     session.finish(&end);
-    // The last message, such as the reason of a refusal, still goes out.
-    #[expect(clippy::let_underscore_must_use, reason = "the connection ends here, however its last write went")]
-    let _ = timeout(PING_INTERVAL, writer).await;
-    if end.may_leave_input() {
-        // Closing a socket with unread input resets the connection, and the refusal would be lost with it.
-        #[expect(clippy::let_underscore_must_use, reason = "a client that goes on sending is cut off after this time")]
-        let _ = timeout(PING_INTERVAL, reader.drain()).await;
+    let farewell = async {
+        // The last message, such as the reason of a refusal, still goes out.
+        #[expect(clippy::let_underscore_must_use, reason = "the connection ends here, however its last write went")]
+        let _ = timeout(PING_INTERVAL, writer).await;
+        if end.may_leave_input() {
+            // Closing a socket with unread input resets the connection, and the refusal would be lost with it.
+            #[expect(
+                clippy::let_underscore_must_use,
+                reason = "a client that goes on sending is cut off after this time"
+            )]
+            let _ = timeout(PING_INTERVAL, reader.drain()).await;
+        }
+    };
+    // Whoever is waiting for this place does not wait for the farewell, which the system sends on from the socket's buffer.
+    let given_away = async {
+        place.displaced().await;
+        sleep(DISPLACED_FAREWELL).await;
+    };
+    tokio::select! {
+        () = farewell => {}
+        () = given_away => {}
     }
 }
 
@@ -124,23 +157,12 @@ impl Session<'_> {
     async fn converse(
         &mut self,
         reader: &mut Reader<impl AsyncRead + Unpin>,
-        join_deadline: Instant,
+        handshake_deadline: Instant,
+        place: &Place,
         stop: &CancellationToken,
     ) -> End {
-        while self.machine.name().is_none() {
-            let action = match reader.next(join_deadline, stop).await {
-                Ok(message) => {
-                    if let ClientMessage::Hello { software, protocol_version, .. } = &message {
-                        debug!("The client at {} is {software:?} with protocol version {protocol_version}.", self.peer);
-                    }
-                    self.machine.on_message(message)
-                }
-                Err(ReadError::Silent) => return End::Refused(Refusal::too_late()),
-                Err(error) => return End::Read(error),
-            };
-            if let Some(end) = self.act(action).await {
-                return end;
-            }
+        if let Some(end) = self.log_in(reader, handshake_deadline, place, stop).await {
+            return end;
         }
         reader.joined();
         let (hub, outbox) = (self.services.hub.clone(), self.outbox.clone());
@@ -155,37 +177,14 @@ impl Session<'_> {
     async fn act(&mut self, action: Action) -> Option<End> {
         match action {
             Action::Nothing => {}
-            Action::Challenge => self.send(&ServerMessage::Challenge {
-                protocol_version: PROTOCOL_VERSION,
-                software: SOFTWARE.to_owned(),
-                nonce: self.server_nonce,
-            }),
-            Action::Enter(person) => return self.enter(person),
             Action::Leave => return Some(End::Quit),
-            Action::Refuse(refusal) if refusal.code.may_retry() => self.send(&refusal.into()),
             Action::Refuse(refusal) => return Some(End::Refused(refusal)),
+            action @ (Action::Challenge | Action::Verify(_)) => {
+                unreachable!("{action:?} is an action for those who have not joined")
+            }
             action => self.grant(action).await,
         }
         None
-    }
-
-    fn enter(&mut self, person: Person) -> Option<End> {
-        match self.services.hub.join(person.clone(), self.outbox.clone()) {
-            Ok(membership) => {
-                self.membership = Some(membership);
-                info!("{} joined with {:?}.", person.name, person.public_key);
-                self.machine.entered(person);
-                None
-            }
-            Err(error) => {
-                let refusal = Refusal::from(error);
-                if refusal.code.may_retry() {
-                    self.send(&refusal.into());
-                    return None;
-                }
-                Some(End::Refused(refusal))
-            }
-        }
     }
 
     fn send(&self, message: &ServerMessage) {
@@ -198,7 +197,12 @@ impl Session<'_> {
             self.send(&message);
         }
         self.outbox.close(CloseReason::Finished);
-        info!("{}", end.log_line(self.machine.name(), self.peer));
+        let name = self.machine.name();
+        let kind = if name.is_some() { EventKind::Left } else { EventKind::EndedBeforeJoining };
+        let kind = if matches!(end, End::Displaced) { EventKind::Displaced } else { kind };
+        if let Some(unlogged) = self.services.log.admit(kind, self.peer.ip()) {
+            info!("{}{unlogged}", end.log_line(name, self.peer));
+        }
         if let Some(membership) = self.membership.take() {
             match end.leave_reason() {
                 Some(reason) => membership.leave(reason),

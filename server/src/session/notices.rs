@@ -1,16 +1,19 @@
 //! The sentences with which the server refuses a client or ends its session or stream, composed in one place. Clients show
 //! them to a person as they are.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
 use common::{
     crypto::KeyError,
-    limits::{JOIN_DEADLINE, MAX_PEOPLE, PROTOCOL_VERSION, SILENCE_LIMIT},
+    limits::{MAX_PEOPLE, PROTOCOL_VERSION, SILENCE_LIMIT},
     message::RefusalCode,
     name::{Name, NameError},
 };
 
-use crate::hub::directory::EnterError;
+use crate::{
+    admission::NoPlace,
+    hub::{directory::EnterError, register::DAYS_KEPT},
+};
 
 /// The reason in `Goodbye` when the server stops.
 pub const SERVER_STOPPED: &str = "The server was stopped.";
@@ -78,10 +81,57 @@ impl Refusal {
         Self::new(RefusalCode::BadName, error.to_string())
     }
 
-    /// The client took too long to join.
-    pub fn too_late() -> Self {
-        let message = format!("The client did not join within {} s. Connect again.", JOIN_DEADLINE.as_secs());
+    /// The client took too long to connect and say hello.
+    pub fn no_hello(limit: Duration) -> Self {
+        let message = format!("The client did not say hello within {} s. Connect again.", limit.as_secs());
         Self::new(RefusalCode::TooLate, message)
+    }
+
+    /// The client took too long to join.
+    pub fn no_join(limit: Duration) -> Self {
+        let message = format!("The client did not join within {} s. Connect again.", limit.as_secs());
+        Self::new(RefusalCode::TooLate, message)
+    }
+
+    /// Another client got the place of this one, which had not joined.
+    pub fn displaced() -> Self {
+        let message = "Many clients are connecting, and this one had not joined yet. Connect again.";
+        Self::new(RefusalCode::TooLate, message)
+    }
+
+    /// The system lets the server open no more connections.
+    pub fn exhausted() -> Self {
+        let message = "The server has no more open files left for connections. Try again in a minute.";
+        Self::new(RefusalCode::TooMany, message)
+    }
+
+    /// The last of so many names that a client may try on one connection was refused.
+    pub fn too_many_joins(name_count: usize) -> Self {
+        let message = format!("The server refused {name_count} names on this connection. Connect again.");
+        Self::new(RefusalCode::TooMany, message)
+    }
+
+    /// Clients at the same address have joined too often within a minute.
+    pub fn too_many_joins_from_address() -> Self {
+        let message = "Clients at your network address have joined too often within a minute. Try again in a minute.";
+        Self::new(RefusalCode::TooMany, message)
+    }
+}
+
+impl From<NoPlace> for Refusal {
+    fn from(no_place: NoPlace) -> Self {
+        let message = match no_place {
+            NoPlace::TooManyFromSource(count) => format!(
+                "There are {count} connections from your network address already, which is the most that this server \
+                 allows. Disconnect another client there first, or ask the person who runs the server to raise \
+                 --max-connections-per-address."
+            ),
+            NoPlace::TooMany(count) => format!(
+                "There are {count} connections already, which is the most that this server allows. Try again when someone \
+                 has left."
+            ),
+        };
+        Self::new(RefusalCode::TooMany, message)
     }
 }
 
@@ -89,8 +139,15 @@ impl From<EnterError> for Refusal {
     fn from(error: EnterError) -> Self {
         match error {
             EnterError::NameInUse { name, suggestion } => {
-                let message = format!("\"{name}\" is already online. \"{suggestion}\" is free.");
-                Self { code: RefusalCode::NameInUse, message, suggestion: Some(suggestion) }
+                let message = format!("\"{name}\" is already online. {}", instead(suggestion.as_ref()));
+                Self { code: RefusalCode::NameInUse, message, suggestion }
+            }
+            EnterError::NameOwned { name, suggestion } => {
+                let message = format!(
+                    "\"{name}\" belongs to another key, which was online within the last {DAYS_KEPT} days. {}",
+                    instead(suggestion.as_ref())
+                );
+                Self { code: RefusalCode::NameInUse, message, suggestion }
             }
             EnterError::KeyInUse(name) => {
                 let message = format!(
@@ -105,5 +162,13 @@ impl From<EnterError> for Refusal {
                 Self::new(RefusalCode::Full, message)
             }
         }
+    }
+}
+
+/// What to do when a name is taken.
+fn instead(suggestion: Option<&Name>) -> String {
+    match suggestion {
+        Some(name) => format!("\"{name}\" is free."),
+        None => "Choose another name.".to_owned(),
     }
 }

@@ -5,8 +5,13 @@
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod controls;
+mod descriptors;
+mod framing;
+mod half_open;
 mod import;
 mod library_live;
+mod login;
+mod names;
 mod room;
 mod session;
 mod session_pipe;

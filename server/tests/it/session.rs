@@ -102,15 +102,17 @@ async fn a_name_in_use_is_refused_with_a_free_one_and_the_connection_stays() {
     let server = TestServer::start().await;
     let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let mut second = TestClient::connect(server.address).await;
-    let nonce = second.greet().await;
+    let mut nonce = second.greet().await;
     for requested in ["ada", "ADA"] {
         second.send(&join_message(requested, &test_keys::bob(), nonce)).await;
         let ServerMessage::Refused { code, suggestion, .. } = second.next().await else { panic!() };
         assert_eq!((code, suggestion), (RefusalCode::NameInUse, Some(name(&format!("{requested}-2")))));
+        nonce = second.challenge().await;
     }
     second.send(&join_message("a\u{202e}b", &test_keys::bob(), nonce)).await;
     let ServerMessage::Refused { code, message, .. } = second.next().await else { panic!() };
     assert_eq!(code, RefusalCode::BadName, "{message}");
+    nonce = second.challenge().await;
     second.send(&join_message("ada-2", &test_keys::bob(), nonce)).await;
     assert!(matches!(second.next().await, ServerMessage::Welcome { .. }));
 }

@@ -14,7 +14,7 @@ use std::{
 use common::{
     codec::encode_client,
     crypto::{Message, seal, test_keys},
-    limits::{JOIN_DEADLINE, MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
+    limits::{MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
     media::{Library, SkippedFile},
     message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -129,27 +129,6 @@ async fn a_server_that_stops_tells_every_client_and_waits_for_none() {
         assert_eq!(client.try_next().await, None);
     }
     assert_eq!(asked_at.elapsed(), Duration::ZERO);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_join_in_time_is_refused() {
-    let sessions = Sessions::start();
-    for has_greeted in [false, true] {
-        let connected_at = Instant::now();
-        let mut client = sessions.connect();
-        if has_greeted {
-            // A refused name does not give it more time.
-            let nonce = client.greet().await;
-            sleep(JOIN_DEADLINE / 2).await;
-            client.send(&join_message("a  b", &test_keys::ada(), nonce)).await;
-            let answer = client.next().await;
-            assert!(matches!(answer, ServerMessage::Refused { code: RefusalCode::BadName, .. }), "{answer:?}");
-        }
-        sleep(JOIN_DEADLINE.saturating_sub(connected_at.elapsed() + Duration::from_millis(1))).await;
-        let refused = client.expect_refusal().await;
-        assert_eq!(refused, (RefusalCode::TooLate, Refusal::too_late().message));
-        assert_eq!(connected_at.elapsed().as_secs(), JOIN_DEADLINE.as_secs());
-    }
 }
 
 #[tokio::test(start_paused = true)]

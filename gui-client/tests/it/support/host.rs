@@ -28,6 +28,7 @@ impl Host {
             listen: listen.parse().unwrap(),
             videos: videos.to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
+            names_dir: None,
             cache_bytes: 1 << 20,
             limits: Limits::default(),
         };

@@ -473,7 +473,7 @@ pub fn scene(which: &str) -> State {
 }
 
 pub fn name_taken() -> Offline {
-    refused(EnterError::NameInUse { name: name("ada"), suggestion: name("ada-2") }.into())
+    refused(EnterError::NameInUse { name: name("ada"), suggestion: Some(name("ada-2")) }.into())
 }
 
 /// A refusal with the server's own words.

@@ -100,6 +100,11 @@ impl TestClient {
     /// Says hello and returns the server's nonce.
     pub async fn greet(&mut self) -> [u8; 32] {
         self.send(&hello(MAGIC, PROTOCOL_VERSION)).await;
+        self.challenge().await
+    }
+
+    /// Expects a challenge and returns its nonce.
+    pub async fn challenge(&mut self) -> [u8; 32] {
         match self.next().await {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => panic!("expected a challenge, received {other:?}"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use common::{crypto::Identity, limits::JOIN_DEADLINE};
+use common::crypto::Identity;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
     task::JoinHandle,
@@ -10,9 +10,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use triptych_server::{
+    admission::{Admission, Source},
     hub::Hub,
     limits::Limits,
-    session::{self, Services, machine::ConnectionBinding},
+    session::{self, Arrival, Services, machine::ConnectionBinding},
     video::{VideoService, library::Library, store::Store},
 };
 
@@ -24,6 +25,7 @@ pub const PIPE_BYTES: usize = 1 << 20;
 /// What the sessions of one server share, without a listener.
 pub struct Sessions {
     pub services: Services,
+    pub admission: Admission,
     pub stop: CancellationToken,
 }
 
@@ -38,13 +40,19 @@ impl Sessions {
         Self::start_with_limits(folder, Limits::default())
     }
 
+    /// Without videos, and with other limits.
+    pub fn start_limited(limits: Limits) -> Self {
+        Self::start_with_limits(tempfile::tempdir().unwrap().path(), limits)
+    }
+
     /// With the videos of `folder`, and these limits.
     pub fn start_with_limits(folder: &Path, limits: Limits) -> Self {
         triptych_server::video::init().unwrap();
         let videos = VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20) };
-        let services = Services { hub: Hub::new(&limits), videos, limits: limits.into() };
+        let services = Services::new(Hub::new(&limits), videos, limits);
         services.hub.offer(services.videos.library.listing());
-        Self { services, stop: CancellationToken::new() }
+        let admission = Admission::new(&services.limits);
+        Self { services, admission, stop: CancellationToken::new() }
     }
 
     /// Connects and joins.
@@ -70,11 +78,13 @@ impl Sessions {
     {
         let (near_end, far_end) = duplex(pipe_bytes);
         let (stream, services, stop) = (wrap(far_end), self.services.clone(), self.stop.clone());
-        let join_deadline = Instant::now() + JOIN_DEADLINE;
-        let session = tokio::spawn(async move {
-            let peer = ([127, 0, 0, 1], 9).into();
-            session::run(stream, peer, join_deadline, ConnectionBinding::default(), &services, &stop).await;
-        });
+        let arrival = Arrival {
+            place: self.admission.admit(Source::ThisComputer).unwrap(),
+            peer: ([127, 0, 0, 1], 9).into(),
+            binding: ConnectionBinding::default(),
+            handshake_deadline: Instant::now() + services.limits.handshake_deadline,
+        };
+        let session = tokio::spawn(async move { session::run(stream, arrival, &services, &stop).await });
         (TestClient::over(near_end), session)
     }
 }

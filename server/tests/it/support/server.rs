@@ -9,6 +9,18 @@ use triptych_server::{Server, Settings, limits::Limits};
 /// No single wait in a test takes longer than this unless something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The settings of a server with the videos of `folder`.
+pub fn settings(folder: &Path) -> Settings {
+    Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        videos: folder.to_owned(),
+        certificate_dir: None,
+        names_dir: None,
+        cache_bytes: 64 << 20,
+        limits: Limits::default(),
+    }
+}
+
 /// Stops when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
@@ -30,15 +42,19 @@ impl TestServer {
 
     /// With the videos of `folder`, and a cache of this size.
     pub async fn start_with_cache(folder: &Path, cache_bytes: u64) -> Self {
+        Self::start_as(&Settings { cache_bytes, ..settings(folder) }).await
+    }
+
+    /// Without videos, and with other limits.
+    pub async fn start_limited(limits: Limits) -> Self {
+        let empty = tempfile::tempdir().unwrap();
+        Self::start_as(&Settings { limits, ..settings(empty.path()) }).await
+    }
+
+    /// With these settings.
+    pub async fn start_as(settings: &Settings) -> Self {
         triptych_server::video::init().unwrap();
-        let settings = Settings {
-            cache_bytes,
-            listen: "127.0.0.1:0".parse().unwrap(),
-            videos: folder.to_owned(),
-            certificate_dir: None,
-            limits: Limits::default(),
-        };
-        let server = Server::bind(&settings).await.unwrap();
+        let server = Server::bind(settings).await.unwrap();
         let address = server.local_addr().unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));

@@ -1,0 +1,166 @@
+//! Frames that are cut, changed or too long: each is refused with a reason, nothing else happens, and no session panics.
+
+use bytes::Bytes;
+use common::{
+    codec::encode_client,
+    crypto::{Identity, test_keys},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
+    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    message::{Blob, ClientMessage, MAGIC, RefusalCode, ServerMessage},
+};
+use tokio::task::JoinHandle;
+
+use crate::support::{
+    client::{TestClient, hello, join_message},
+    pipe::{PIPE_BYTES, Sessions},
+};
+
+/// How far a client has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Connected,
+    Greeted,
+    Joined,
+}
+
+async fn client_in(sessions: &Sessions, state: State, identity: &Identity) -> (TestClient, [u8; 32], JoinHandle<()>) {
+    let (mut client, session) = sessions.connect_through(PIPE_BYTES, |stream| stream);
+    let mut nonce = [0; 32];
+    match state {
+        State::Connected => {}
+        State::Greeted => nonce = client.greet().await,
+        State::Joined => drop(client.join_as("eve", identity).await),
+    }
+    (client, nonce, session)
+}
+
+/// One of each message in the state in which it is legal.
+fn messages() -> Vec<(State, ClientMessage)> {
+    let eve = test_keys::eve();
+    let message = common::crypto::Message { sent_unix_millis: 0, text: "x".into() };
+    let envelope = common::crypto::seal(&message, 1, &eve, &[test_keys::ada().public_key().clone()]).unwrap();
+    let (stream, epoch, quality) = (StreamId(300), Epoch(300), Quality::Only(720));
+    let video = VideoId(u64::MAX);
+    let joined = [
+        ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) },
+        ClientMessage::AskDirectory,
+        ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START }),
+        ClientMessage::Grant { stream, epoch, items: 70_000 },
+        ClientMessage::Stop { stream },
+        ClientMessage::Pong { number: u64::MAX },
+        ClientMessage::Quit,
+        ClientMessage::Seek(SeekRequest { stream, epoch, to: Position::START }),
+        ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at: Position::START }),
+        ClientMessage::AskThumbnail { video },
+        ClientMessage::AskStatistics,
+    ];
+    let greeting = [(State::Connected, hello(MAGIC, PROTOCOL_VERSION))];
+    greeting.into_iter().chain(joined.into_iter().map(|message| (State::Joined, message))).collect()
+}
+
+/// A frame around these bytes.
+fn framed(body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
+}
+
+/// Sends a frame that must be refused, and waits for the session to end.
+async fn refused(client: &mut TestClient, session: JoinHandle<()>, frame: &[u8], what: &str) {
+    client.send_bytes(frame).await;
+    loop {
+        match client.next().await {
+            ServerMessage::Refused { code: RefusalCode::Malformed, message, .. } => {
+                assert!(message.ends_with('.'), "{message}");
+                break;
+            }
+            // What the others are told, and an empty list of people, may come first.
+            ServerMessage::Joined { .. } | ServerMessage::Left { .. } => {}
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    let _ = client.writer.shutdown().await;
+    session.await.expect(what);
+}
+
+#[tokio::test]
+async fn every_prefix_of_every_message_is_refused() {
+    let sessions = Sessions::start();
+    let eve = test_keys::eve();
+    let mut count = 0;
+    for (state, message) in messages() {
+        let body: Bytes = encode_client(&message).slice(4..);
+        let lengths: Vec<usize> = (0..body.len().min(80)).chain((80..body.len()).step_by(37)).collect();
+        for length in lengths {
+            let (mut client, _, session) = client_in(&sessions, state, &eve).await;
+            let what = format!("{length} bytes of {message:?}");
+            refused(&mut client, session, &framed(&body[..length]), &what).await;
+            count += 1;
+        }
+        // And one byte more than the message.
+        let (mut client, _, session) = client_in(&sessions, state, &eve).await;
+        refused(&mut client, session, &framed(&[&body[..], &[0]].concat()), "a byte behind").await;
+    }
+    assert!(count > 150, "{count} prefixes");
+}
+
+#[tokio::test]
+async fn every_prefix_of_a_join_is_refused_and_no_changed_one_lets_anyone_in() {
+    let sessions = Sessions::start();
+    let eve = test_keys::eve();
+    let length = encode_client(&join_message("eve", &eve, [0; 32])).len() - 4;
+    for prefix in (0..20).chain((20..length).step_by(11)) {
+        let (mut client, nonce, session) = client_in(&sessions, State::Greeted, &eve).await;
+        let join = encode_client(&join_message("eve", &eve, nonce)).slice(4..);
+        refused(&mut client, session, &framed(&join[..prefix]), "a prefix of Join").await;
+    }
+    for position in (0..30).chain((30..length).step_by(7)) {
+        let (mut client, nonce, session) = client_in(&sessions, State::Greeted, &eve).await;
+        let mut join = encode_client(&join_message("eve", &eve, nonce)).slice(4..).to_vec();
+        join[position] ^= 1 << (position % 8);
+        client.send_bytes(&framed(&join)).await;
+        let _ = client.writer.shutdown().await;
+        while let Some(message) = client.try_next().await {
+            let is_refusal = matches!(message, ServerMessage::Refused { .. } | ServerMessage::Challenge { .. });
+            assert!(is_refusal, "byte {position} changed: {message:?}");
+        }
+        session.await.expect("no change makes a session panic");
+    }
+}
+
+#[tokio::test]
+async fn changed_bytes_are_refused_or_another_message_and_the_session_lives() {
+    let sessions = Sessions::start();
+    let eve = test_keys::eve();
+    for (state, message) in messages() {
+        let body = encode_client(&message).slice(4..);
+        for position in 0..body.len().min(64) {
+            let (mut client, _, session) = client_in(&sessions, state, &eve).await;
+            let mut changed = body.to_vec();
+            changed[position] = changed[position].wrapping_add(0x55);
+            client.send_bytes(&framed(&changed)).await;
+            let _ = client.writer.shutdown().await;
+            while client.try_next().await.is_some() {}
+            session.await.unwrap_or_else(|error| panic!("byte {position} of {message:?}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_is_too_long_is_refused_before_anything_follows() {
+    let sessions = Sessions::start();
+    let eve = test_keys::eve();
+    for (state, longest) in [
+        (State::Connected, MAX_GREETING_BYTES),
+        (State::Greeted, MAX_GREETING_BYTES),
+        (State::Joined, MAX_CLIENT_FRAME_BYTES),
+    ] {
+        for length in [u32::try_from(longest + 1).unwrap(), u32::MAX] {
+            let (mut client, _, session) = client_in(&sessions, state, &eve).await;
+            refused(&mut client, session, &length.to_be_bytes(), "a length bomb").await;
+        }
+        // A string and a list that claim to be longer than their frame.
+        for claim in [&[0xfc, 0xff, 0xff, 0xff, 0xff][..], &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0x80]] {
+            let (mut client, _, session) = client_in(&sessions, state, &eve).await;
+            refused(&mut client, session, &framed(&[&[1], claim].concat()), "a claim").await;
+        }
+    }
+}
