@@ -72,6 +72,10 @@ pub struct Limits {
     /// KiB of thumbnails sent to one client per second
     #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = count)]
     pub thumbnail_kib_per_second: usize,
+
+    /// Decoders, of sixteen, that may work for one client alone: pictures, sound, the next resolution, and one to spare
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = decoders)]
+    pub decoders_per_client: usize,
 }
 
 impl Default for Limits {
@@ -93,6 +97,7 @@ impl Default for Limits {
             max_joins_per_minute: 60,
             handshake_deadline: HANDSHAKE_DEADLINE,
             login_deadline: LOGIN_DEADLINE,
+            decoders_per_client: 4,
         }
     }
 }
@@ -112,6 +117,18 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         Ok(0) => Err("no client can be that fast; give at least 1 second".to_owned()),
         Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
         _ => Err("give a whole number of seconds from 1 to 3600".to_owned()),
+    }
+}
+
+/// The fewest decoders with which a video plays: pictures, sound, and the next resolution.
+const FEWEST_DECODERS: usize = 3;
+
+fn decoders(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        decoders if decoders < FEWEST_DECODERS => {
+            Err(format!("a video needs up to {FEWEST_DECODERS}: for the pictures, the sound and the next resolution"))
+        }
+        decoders => Ok(decoders),
     }
 }
 

@@ -118,7 +118,7 @@ impl Server {
             hub.restore_names(entries);
             file
         });
-        let store = Store::new(settings.cache_bytes);
+        let store = Store::with_decoders_per_viewer(settings.cache_bytes, limits.decoders_per_client);
         Ok(Self { listener, tls, library, records, store, hub, names, limits })
     }
 

@@ -82,6 +82,8 @@ struct Session<'a> {
     services: &'a Services,
     /// The entry in the dictionary, once joined.
     membership: Option<Membership>,
+    /// The videos, as this client's viewer.
+    videos: VideoService,
     viewer: Option<Viewer>,
     /// Started with the first request.
     thumbnails: Option<Thumbnails>,
@@ -109,6 +111,7 @@ pub async fn run(
         outbox: outbox.clone(),
         services,
         membership: None,
+        videos: services.videos.for_viewer(),
         viewer: None,
         thumbnails: None,
         rates: Rates::new(&services.limits, Instant::now().into_std()),

@@ -114,7 +114,7 @@ impl Session<'_> {
             return self.send(&ServerMessage::StreamEnded { stream, epoch: Epoch::default(), reason });
         };
         let name = self.machine.name().expect("only a client that has joined can watch").clone();
-        match Viewer::start(request, name, video, self.services.videos.clone(), self.outbox.clone()) {
+        match Viewer::start(request, name, video, self.videos.clone(), self.outbox.clone()) {
             Ok(viewer) => self.viewer = Some(viewer),
             Err(error) => self.send_failed(stream, Epoch::default(), &error),
         }

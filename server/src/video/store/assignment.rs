@@ -11,10 +11,14 @@
 //! * What no worker takes becomes a *claim* to a new worker: any frame wanted now, and a frame wanted soon if its cursor
 //!   lacks half of what it wants.
 //!
-//! Claims are met in order of waiting, those for frames wanted now first. When the limits leave no place, an idle worker
-//! gives up its own; when a claim has waited for a while, a busy worker does. A claim that still finds no place lets
+//! Claims of viewers that just play are met first, then those of viewers that have just turned: opened a video, sought or
+//! changed the quality. Within each group those for frames wanted now come first, in order of waiting. [`places`] decides
+//! whether a claim gets a place, and who gives one up for it. A claim for a frame wanted now that finds no place lets
 //! nothing behind it pass, and after [`BUSY_PATIENCE`] its viewers are told so. So every cursor gets its frame or a
-//! reason; `liveness_tests.rs` tests that on a simulated machine.
+//! reason, and a crowd that seeks wildly stops the picture of nobody who just watches; `liveness_tests.rs` tests both on a
+//! simulated machine.
+//!
+//! [`places`]: super::places
 
 use std::{
     cmp::Reverse,
@@ -25,7 +29,7 @@ use std::{
 use super::{
     cache::{Cache, TrackId},
     places::{Claim, Limits, Places, Room},
-    track::{Phase, Track, Want, Worker, WorkerId, union},
+    track::{Phase, Track, ViewerId, Want, Worker, WorkerId, union},
 };
 
 /// A worker decodes across gaps of up to this many frames rather than let a second one open and search the file: about
@@ -52,12 +56,22 @@ const MAX_HUNG_PER_TRACK: usize = 2;
 pub(super) struct Assignment {
     /// The last frame that each worker is to make. A worker that is not listed has nothing to do.
     pub(super) targets: BTreeMap<WorkerId, usize>,
-    /// Workers to start, and the first frame of each.
-    pub(super) starts: Vec<(TrackId, usize)>,
+    /// Workers to start.
+    pub(super) starts: Vec<Start>,
     /// Workers that are to leave.
     pub(super) cancels: Vec<WorkerId>,
     /// Frames whose cursors are told that they cannot be made now.
     pub(super) refusals: Vec<Refusal>,
+}
+
+/// A worker to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) track: TrackId,
+    /// The first frame that it makes.
+    pub(super) frame: usize,
+    /// Who needs it.
+    pub(super) viewer: ViewerId,
 }
 
 /// A frame that cannot be made now.
@@ -86,14 +100,18 @@ pub(super) fn assign(tracks: &BTreeMap<TrackId, Track>, cache: &Cache, limits: &
         let unassigned = give_to_workers(track, missing, now, &mut room, &mut assignment);
         claims.extend(claims_of(id, track, &unassigned, cache, now, &mut room));
     }
+    if claims.is_empty() {
+        retire_idle(tracks, &mut assignment, now);
+        return assignment;
+    }
     let mut places = Places::new(tracks, limits, &assignment.targets, now);
-    claims.sort_by_key(|claim| (!claim.is_urgent, claim.since));
+    claims.sort_by_key(|claim| (claim.is_turning, !claim.is_urgent, claim.since));
     for claim in claims {
         let track = &tracks[&claim.track];
         if track.hung.len() >= MAX_HUNG_PER_TRACK {
             assignment.refuse(&claim, RefusalReason::Hung);
         } else if places.take(&claim, track.pixels) {
-            assignment.starts.push((claim.track, claim.frame));
+            assignment.starts.push(Start { track: claim.track, frame: claim.frame, viewer: claim.viewer });
         } else if claim.is_urgent && claim.waited(now) >= BUSY_PATIENCE {
             assignment.refuse(&claim, RefusalReason::Busy);
         }
@@ -189,7 +207,7 @@ fn claims_of(
     let mut claims = Vec::<Claim>::new();
     // The end of the chain of the last claim's worker, which takes what follows like any other.
     let mut last = 0;
-    let lacks_half = |want: &&Want| {
+    let lacks_half = |want: &Want| {
         let frames = track.reachable(want, now);
         2 * cache.missing_in(id, frames.clone()).count() >= frames.len()
     };
@@ -203,13 +221,22 @@ fn claims_of(
             last = frame;
             continue;
         }
-        let since = urgent_since.or_else(|| {
-            let wants = track.wants.values().filter(|want| track.reachable(want, now).contains(&frame));
-            let since = wants.filter(lacks_half).map(|want| want.since).min()?;
-            room.take(track.frame_bytes).then_some(since)
+        let is_urgent = urgent_since.is_some();
+        let wants = track.wants.values().filter(|want| {
+            let frames = track.reachable(want, now);
+            if is_urgent {
+                frames.start == frame && !frames.is_empty()
+            } else {
+                frames.contains(&frame) && lacks_half(want)
+            }
         });
-        if let Some(since) = since {
-            claims.push(Claim { track: id, frame, is_urgent: urgent_since.is_some(), since });
+        // It is made for the one that goes first.
+        let Some(want) = wants.min_by_key(|want| (want.reader.is_turning(now), want.since)) else { continue };
+        if is_urgent || room.take(track.frame_bytes) {
+            let (viewer, is_turning) = (want.reader.viewer, want.reader.is_turning(now));
+            let since = urgent_since.unwrap_or(want.since);
+            let turned_at = want.reader.turned_at;
+            claims.push(Claim { track: id, frame, is_urgent, since, viewer, is_turning, turned_at });
             last = frame;
         }
     }
@@ -245,7 +272,7 @@ fn retire_idle(tracks: &BTreeMap<TrackId, Track>, assignment: &mut Assignment, n
                 Phase::Working { .. } | Phase::Leaving => {}
             }
         }
-        if assignment.starts.iter().any(|(started, _)| started == id) {
+        if assignment.starts.iter().any(|start| start.track == *id) {
             spare.sort_unstable();
             let kept = spare.len().min(MAX_IDLE_PER_TRACK);
             let retired = &spare[..spare.len() - kept];

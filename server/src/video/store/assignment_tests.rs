@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::*;
-use crate::video::store::track::{Failure, FailureCause};
+use crate::video::store::track::{Failure, FailureCause, Reader};
 
 const A: TrackId = TrackId(1);
 const B: TrackId = TrackId(2);
@@ -22,7 +22,7 @@ impl Situation {
     fn new(cache_frames: usize) -> Self {
         let start = Instant::now();
         let cache = Cache::new((cache_frames * FRAME_BYTES) as u64);
-        let limits = Limits { workers: 2, pixels: 100 };
+        let limits = Limits { workers: 2, workers_per_viewer: 4, pixels: 100 };
         Self { tracks: BTreeMap::new(), cache, limits, start, now: start + Duration::from_secs(100) }
     }
 
@@ -31,11 +31,27 @@ impl Situation {
         self.tracks.entry(id).or_insert_with(track)
     }
 
-    /// Seconds are counted from the start of the situation; the current time is second 100.
-    fn cursor(mut self, track: TrackId, frames: Range<usize>, since_second: u64) -> Self {
+    /// A cursor of a viewer of its own that never turned. Seconds are counted from the start of the situation; the current
+    /// time is second 100.
+    fn cursor(self, track: TrackId, frames: Range<usize>, since_second: u64) -> Self {
+        let viewer = 100 + self.tracks.values().map(|track| track.wants.len() as u64).sum::<u64>();
+        self.cursor_of(viewer, None, track, frames, since_second)
+    }
+
+    /// A cursor of a viewer that turned at that second.
+    fn cursor_of(
+        mut self,
+        viewer: u64,
+        turned_second: Option<u64>,
+        track: TrackId,
+        frames: Range<usize>,
+        since_second: u64,
+    ) -> Self {
         let since = self.start + Duration::from_secs(since_second);
+        let turned_at = turned_second.map(|second| self.start + Duration::from_secs(second));
+        let reader = Reader { viewer: ViewerId(viewer), turned_at };
         let wants = &mut self.track(track).wants;
-        wants.insert(wants.len() as u64, Want { frames, since });
+        wants.insert(wants.len() as u64, Want { frames, since, reader });
         self
     }
 
@@ -47,8 +63,9 @@ impl Situation {
         phase: fn(Instant) -> Phase,
         second: u64,
     ) -> Self {
-        let phase = phase(self.start + Duration::from_secs(second));
-        self.track(track).workers.insert(id, Worker { position, phase });
+        let since = self.start + Duration::from_secs(second);
+        let worker = Worker { position, phase: phase(since), opened_for: ViewerId(id), since };
+        self.track(track).workers.insert(id, worker);
         self
     }
 
@@ -62,6 +79,13 @@ impl Situation {
 
     fn assign(&self) -> Assignment {
         assign(&self.tracks, &self.cache, &self.limits, self.now)
+    }
+}
+
+impl Assignment {
+    /// Where workers start.
+    fn places(&self) -> Vec<(TrackId, usize)> {
+        self.starts.iter().map(|start| (start.track, start.frame)).collect()
     }
 }
 
@@ -81,7 +105,7 @@ fn opening(_: Instant) -> Phase {
 fn a_viewer_that_lacks_one_frame_ahead_does_not_hide_one_that_waits() {
     // The first viewer is paused and has stepped by one frame, and its worker has left.
     let situation = Situation::new(1000).held(A, 0..17).cursor(A, 2..18, 99).cursor(A, 100..116, 99);
-    assert_eq!(situation.assign().starts, [(A, 100)]);
+    assert_eq!(situation.assign().places(), [(A, 100)]);
 }
 
 #[test]
@@ -91,7 +115,7 @@ fn with_a_full_cache_a_viewer_ahead_of_a_paused_one_is_served() {
         let situation = situation.worker(A, 1, 4, idle, 60);
         let assignment = situation.assign();
         let is_reached = assignment.targets.get(&1).is_some_and(|&target| target >= start);
-        assert!(is_reached || assignment.starts == [(A, start)], "{start}: {assignment:?}");
+        assert!(is_reached || assignment.places() == [(A, start)], "{start}: {assignment:?}");
     }
 }
 
@@ -104,25 +128,27 @@ fn a_video_that_does_not_fit_takes_no_worker_until_it_can_start() {
     situation.limits.workers = 8;
     let mut situation = situation.worker(A, 1, 0, working, 100).worker(A, 2, 50, working, 100);
     let assignment = situation.assign();
-    assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![]));
+    assert_eq!((assignment.places(), assignment.cancels), (vec![], vec![]));
     // One of them has nothing more to do: it makes room, and is not replaced by another worker of the small track.
     situation = situation.held(A, 50..66).cursor(A, 200..216, 100);
+    let rests_since = situation.start + Duration::from_secs(99);
+    situation.track(A).workers.get_mut(&2).unwrap().phase = idle(rests_since);
     let assignment = situation.assign();
-    assert_eq!((assignment.starts, assignment.cancels), (vec![], vec![2]));
+    assert_eq!((assignment.places(), assignment.cancels), (vec![], vec![2]));
     situation.track(A).workers.remove(&2);
     let assignment = situation.assign();
-    assert_eq!((assignment.starts, assignment.cancels), (vec![(B, 0)], vec![]));
+    assert_eq!((assignment.places(), assignment.cancels), (vec![(B, 0)], vec![]));
 }
 
 #[test]
 fn a_claim_takes_the_place_of_a_busy_worker_when_it_has_waited() {
     let busy = |waiting_since| {
-        let situation = Situation::new(1000).cursor(A, 0..16, 99).cursor(A, 50..66, 99);
-        let situation = situation.cursor(B, 0..16, waiting_since);
+        let situation = Situation::new(1000).cursor_of(1, Some(80), A, 0..16, 99).cursor_of(2, Some(90), A, 50..66, 99);
+        let situation = situation.cursor_of(3, Some(95), B, 0..16, waiting_since);
         situation.worker(A, 1, 0, working, 90).worker(A, 2, 50, working, 80).assign()
     };
     assert_eq!(busy(100).cancels, [0; 0]);
-    assert_eq!(busy(99).cancels, [2], "the worker that has been busy for longest");
+    assert_eq!(busy(99).cancels, [2], "the worker of the viewer that came last");
 }
 
 #[test]
@@ -148,7 +174,7 @@ fn no_decoder_is_started_on_a_track_with_hung_decoders() {
     let mut situation = Situation::new(1000).cursor(A, 0..16, 100);
     situation.track(A).hung = [7, 8].into();
     let expected = Refusal { track: A, frame: 0, reason: RefusalReason::Hung };
-    assert_eq!((situation.assign().starts, situation.assign().refusals), (vec![], vec![expected]));
+    assert_eq!((situation.assign().places(), situation.assign().refusals), (vec![], vec![expected]));
 }
 
 #[test]
@@ -164,7 +190,7 @@ fn a_frame_that_just_failed_is_not_tried_again() {
     let at = situation.now;
     situation.track(A).failures.insert(7, Failure { cause: FailureCause::Busy, at });
     let assignment = situation.assign();
-    assert_eq!((assignment.targets.len(), assignment.starts), (0, vec![(A, 8)]));
+    assert_eq!((assignment.targets.len(), assignment.places()), (0, vec![(A, 8)]));
 }
 
 #[test]
@@ -188,5 +214,71 @@ fn idle_workers_leave_later_when_a_viewer_is_about_to_need_them() {
 fn opening_a_file_is_cancelled_when_its_viewer_has_left() {
     let situation = Situation::new(1000).cursor(A, 500..516, 100).worker(A, 1, 0, opening, 100);
     let assignment = situation.assign();
-    assert_eq!((assignment.cancels, assignment.starts), (vec![1], vec![(A, 500)]));
+    assert_eq!((assignment.cancels.as_slice(), assignment.places()), (&[1][..], vec![(A, 500)]));
+}
+
+#[test]
+fn a_viewer_that_just_plays_takes_the_place_of_one_that_has_just_turned_and_not_the_other_way_round() {
+    let house = |turned_second| {
+        let of_claim = |since| {
+            let situation = Situation::new(1000).cursor_of(1, None, A, 0..16, 50);
+            let situation = situation.cursor_of(2, Some(99), A, 50..66, 99);
+            let situation = situation.worker(A, 1, 0, working, 50).worker(A, 2, 50, opening, 99);
+            situation.cursor_of(3, turned_second, B, 0..16, since).assign().cancels
+        };
+        // It waits since this moment, and since a while.
+        (of_claim(100), of_claim(91))
+    };
+    assert_eq!(house(Some(50)), (vec![2], vec![2]), "the decoder that is being opened for a seek");
+    assert_eq!(house(Some(99)), (vec![], vec![]), "a seek takes no place of one that plays");
+}
+
+#[test]
+fn a_viewer_that_rests_between_frames_keeps_its_decoder_and_one_that_is_paused_gives_it_up() {
+    let cancels = |idle_millis| {
+        let mut situation = Situation::new(1000).held(A, 0..16).cursor_of(1, None, A, 0..16, 50);
+        situation.limits.workers = 1;
+        let situation = situation.worker(A, 1, 16, idle, 100).cursor_of(2, Some(99), B, 0..16, 99);
+        let mut situation = situation;
+        let since = situation.start + Duration::from_secs(100).saturating_sub(Duration::from_millis(idle_millis));
+        situation.track(A).workers.get_mut(&1).unwrap().phase = idle(since);
+        situation.assign().cancels
+    };
+    assert_eq!((cancels(40), cancels(600)), (vec![], vec![1]));
+}
+
+#[test]
+fn a_viewer_that_has_just_turned_opens_one_decoder_at_a_time() {
+    let mut situation = Situation::new(1000).cursor_of(1, Some(99), A, 500..516, 100);
+    situation.limits.workers = 8;
+    let situation = situation.worker(A, 1, 0, opening, 99);
+    let assignment = situation.assign();
+    assert_eq!(
+        (assignment.cancels.as_slice(), assignment.places()),
+        (&[1][..], vec![]),
+        "first the other has to leave"
+    );
+    let mut situation = situation;
+    situation.track(A).workers.clear();
+    assert_eq!(situation.assign().places(), [(A, 500)]);
+}
+
+#[test]
+fn a_viewer_has_a_limited_number_of_decoders_of_its_own() {
+    let of = |workers_per_viewer, other_viewers| {
+        let mut situation = Situation::new(1000).cursor_of(7, Some(50), A, 500..516, 100);
+        situation.limits = Limits { workers: 16, workers_per_viewer, pixels: 1000 };
+        for worker in 0..4 {
+            let place = worker as usize * 50;
+            situation = situation.worker(A, 70 + worker, place, idle, 100);
+            situation.track(A).workers.get_mut(&(70 + worker)).unwrap().opened_for = ViewerId(7);
+            if other_viewers {
+                situation = situation.cursor_of(8 + worker, Some(50), A, place..place + 16, 100);
+            }
+        }
+        let assignment = situation.assign();
+        (assignment.cancels.len(), assignment.places().len())
+    };
+    assert_eq!(of(4, false), (3, 1), "one gives way, and of the rest the track keeps one");
+    assert_eq!(of(4, true), (0, 1), "those that serve others are not its own");
 }

@@ -18,7 +18,7 @@ use super::{
     places::Limits,
     scheduler::Scheduler,
     source::TrackOpener,
-    track::{CursorId, FailureCause, TrackKey},
+    track::{CursorId, FailureCause, Reader, TrackKey, ViewerId},
     worker_pool::WorkerPool,
 };
 use crate::video::gst::pipeline::PATIENCE;
@@ -31,9 +31,14 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Encoded frames of all videos, each made once. Cheap to clone; all clones are one store.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store {
+    shared: Arc<Shared>,
+    /// Whom the cursors of this handle read for.
+    reader: Reader,
+}
 
 struct Shared {
+    last_viewer: AtomicU64,
     pool: Arc<WorkerPool>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -62,28 +67,53 @@ impl Drop for ViewerGuard {
 impl Store {
     /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it.
     pub fn new(cache_bytes: u64) -> Self {
-        Self::with_hang_patience(cache_bytes, HANG_PATIENCE)
+        Self::with(cache_bytes, Limits::default(), HANG_PATIENCE)
     }
 
-    pub(super) fn with_hang_patience(cache_bytes: u64, hang_patience: Duration) -> Self {
-        let scheduler = Scheduler::new(cache_bytes, Limits::default(), hang_patience);
-        Self(Arc::new(Shared {
+    /// The same, where one viewer takes up to `decoders_per_viewer` decoders of its own.
+    pub fn with_decoders_per_viewer(cache_bytes: u64, decoders_per_viewer: usize) -> Self {
+        let limits = Limits { workers_per_viewer: decoders_per_viewer, ..Limits::default() };
+        Self::with(cache_bytes, limits, HANG_PATIENCE)
+    }
+
+    pub(super) fn with(cache_bytes: u64, limits: Limits, hang_patience: Duration) -> Self {
+        let scheduler = Scheduler::new(cache_bytes, limits, hang_patience);
+        let shared = Arc::new(Shared {
+            last_viewer: AtomicU64::new(Reader::SERVER.viewer.0),
             pool: Arc::new(WorkerPool::new(scheduler)),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             viewers: AtomicU32::new(0),
-        }))
+        });
+        Self { shared, reader: Reader::SERVER }
+    }
+
+    /// The same store for a new viewer, whose decoders are counted.
+    #[must_use]
+    pub fn for_viewer(&self) -> Self {
+        let viewer = ViewerId(self.shared.last_viewer.fetch_add(1, Relaxed) + 1);
+        Self { shared: self.shared.clone(), reader: Reader { viewer, turned_at: None } }
+    }
+
+    /// The same store for the same viewer, which turns now: opens a video, seeks or changes the quality. For a while it
+    /// is served behind viewers that just play.
+    #[must_use]
+    pub(crate) fn at_turn(&self) -> Self {
+        let is_server = self.reader.viewer == Reader::SERVER.viewer;
+        let turned_at = (!is_server).then(std::time::Instant::now);
+        Self { shared: self.shared.clone(), reader: Reader { turned_at, ..self.reader } }
     }
 
     /// Counters since the start, and what is held now.
     pub fn statistics(&self) -> Statistics {
-        let scheduler = self.0.pool.scheduler();
+        let shared = &self.shared;
+        let scheduler = shared.pool.scheduler();
         Statistics {
-            viewers: self.0.viewers.load(Relaxed),
+            viewers: shared.viewers.load(Relaxed),
             decoders: u32::try_from(scheduler.worker_count()).unwrap_or(u32::MAX),
-            hits: self.0.hits.load(Relaxed),
-            misses: self.0.misses.load(Relaxed),
-            decoded: self.0.pool.decoded.load(Relaxed),
+            hits: shared.hits.load(Relaxed),
+            misses: shared.misses.load(Relaxed),
+            decoded: shared.pool.decoded.load(Relaxed),
             held_bytes: scheduler.cache.held_bytes(),
             cache_bytes: scheduler.cache.limit_bytes(),
         }
@@ -91,15 +121,15 @@ impl Store {
 
     /// Counts a viewer in the statistics until the guard is dropped.
     pub(crate) fn count_viewer(&self) -> ViewerGuard {
-        self.0.viewers.fetch_add(1, Relaxed);
-        ViewerGuard(self.0.clone())
+        self.shared.viewers.fetch_add(1, Relaxed);
+        ViewerGuard(self.shared.clone())
     }
 
     /// A new reader of a track; `opener` is called if the track is not known yet.
     pub(crate) fn cursor(&self, key: TrackKey, opener: impl FnOnce() -> Arc<dyn TrackOpener>) -> Cursor {
-        let entry = self.0.pool.update(|scheduler, now| scheduler.add_cursor(key, opener, now));
+        let entry = self.shared.pool.update(|scheduler, now| scheduler.add_cursor(key, opener, self.reader, now));
         Cursor {
-            shared: self.0.clone(),
+            shared: self.shared.clone(),
             track: entry.track,
             id: entry.cursor,
             changed: entry.changed,
@@ -109,12 +139,12 @@ impl Store {
 
     /// Lets the first frames of every other track be evicted.
     pub(super) fn keep_warm_only(&self, is_warm: impl Fn(&TrackKey) -> bool) {
-        self.0.pool.scheduler().keep_warm_only(is_warm);
+        self.shared.pool.scheduler().keep_warm_only(is_warm);
     }
 
     /// Forgets the frames of files that are gone.
     pub(super) fn forget(&self, is_gone: impl Fn(&TrackKey) -> bool) {
-        self.0.pool.scheduler().forget(is_gone);
+        self.shared.pool.scheduler().forget(is_gone);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The guarantee of the scheduler, tested on a simulated machine: every cursor that waits gets its frame, or an error
-//! with the reason, within a bounded time, whatever the viewers, tracks, cache size and limits are.
+//! with the reason, within a bounded time, whatever the viewers, tracks, cache size and limits are. And viewers who just
+//! watch, if there are places for them, do not wait for others who seek wildly.
 //!
 //! The simulation drives the real [`Scheduler`] with invented time. Its workers take time to open a file and to make a
 //! frame; some tracks fail at a frame, some hang. Its viewers play, pull as fast as they can, pause, seek and leave.
@@ -18,7 +19,7 @@ use super::{
     places::Limits,
     scheduler::{CursorEntry, Scheduler, SpawnRequest, Step},
     source::{FrameSource, SourceError, TrackOpener},
-    track::{FailureCause, TrackKey, TrackKind, WorkerId},
+    track::{FailureCause, Reader, TURN_TIME, TrackKey, TrackKind, ViewerId, WorkerId},
 };
 use crate::video::gst::pipeline::Heartbeat;
 
@@ -37,8 +38,12 @@ const MAX_WAIT: Duration = HANG_PATIENCE.saturating_add(BUSY_PATIENCE).saturatin
 const FRAMES_AHEAD: usize = 16;
 const TRACK_FRAMES: usize = 300;
 
+/// Frames of the tracks between which viewers seek wildly.
+const WILD_FRAMES: usize = 3000;
+
 #[derive(Debug, Clone)]
 struct TrackModel {
+    frames: usize,
     pixels: u64,
     frame_bytes: usize,
     open_ticks: u32,
@@ -52,7 +57,7 @@ struct ViewerModel {
     track: usize,
     start: usize,
     pace: Pace,
-    /// After how many ticks it seeks, and to which frame, one seek after the other.
+    /// At which ticks it seeks, ascending, and to which frames.
     seeks: Vec<(u32, usize)>,
     leaves_after: Option<u32>,
 }
@@ -80,7 +85,7 @@ impl Scenario {
         let can_hang = self.tracks.iter().any(|track| track.hanging_frame.is_some());
         let longest_open = self.tracks.iter().map(|track| TICK * track.open_ticks).max().unwrap_or_default();
         let turn = Duration::from_millis(1500) + longest_open;
-        can_hang || turn * self.viewers.len() as u32 >= BUSY_PATIENCE
+        can_hang || TURN_TIME + turn * self.viewers.len() as u32 >= BUSY_PATIENCE
     }
 }
 
@@ -89,7 +94,8 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let pixels = prop_oneof![Just(0), Just(1), Just(4), Just(40)];
     let track = (pixels, 1usize..200, 1u32..40, 1u32..6, rarely(0..TRACK_FRAMES), rarely(0..TRACK_FRAMES));
     let track = track.prop_map(|(pixels, frame_bytes, open_ticks, frame_ticks, failing_frame, hanging_frame)| {
-        TrackModel { pixels, frame_bytes, open_ticks, frame_ticks, failing_frame, hanging_frame }
+        let frames = TRACK_FRAMES;
+        TrackModel { frames, pixels, frame_bytes, open_ticks, frame_ticks, failing_frame, hanging_frame }
     });
     let pace = prop_oneof![
         Just(Pace::Unthrottled),
@@ -98,12 +104,16 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     ];
     // Viewers are mostly close to each other, where the decisions are difficult.
     let place = || prop_oneof![3 => 0usize..60, 1 => 0..TRACK_FRAMES];
-    let seeks = prop::collection::vec((1u32..600, place()), 0..4);
+    let seeks = prop::collection::vec((1u32..600, place()), 0..4).prop_map(ascending);
     let leaves_after = prop_oneof![3 => Just(None), 1 => (1u32..2000).prop_map(Some)];
     let viewer = (0usize..4, place(), pace, seeks, leaves_after)
         .prop_map(|(track, start, pace, seeks, leaves_after)| ViewerModel { track, start, pace, seeks, leaves_after });
     let cache_bytes = prop_oneof![Just(0u64), 1u64..5_000, Just(1 << 20)];
-    let limits = (1usize..6, 4u64..64).prop_map(|(workers, pixels)| Limits { workers, pixels });
+    let limits = (1usize..6, 1usize..5, 4u64..64).prop_map(|(workers, workers_per_viewer, pixels)| Limits {
+        workers,
+        workers_per_viewer,
+        pixels,
+    });
     (prop::collection::vec(track, 1..4), prop::collection::vec(viewer, 1..9), cache_bytes, limits)
         .prop_map(|(tracks, viewers, cache_bytes, limits)| Scenario { tracks, viewers, cache_bytes, limits })
 }
@@ -130,6 +140,7 @@ struct Viewer {
     entry: CursorEntry,
     frame: usize,
     waiting_since: Option<Instant>,
+    longest_wait: Duration,
     next_take: u32,
     seeks: usize,
     is_gone: bool,
@@ -150,6 +161,7 @@ struct Simulation {
     now: Instant,
     tick: u32,
     models: Vec<(TrackId, TrackModel)>,
+    tracks: Vec<TrackModel>,
     viewers: Vec<Viewer>,
     threads: Vec<Thread>,
     limits: Limits,
@@ -166,6 +178,7 @@ impl Simulation {
             now,
             tick: 0,
             models: Vec::new(),
+            tracks: scenario.tracks.clone(),
             viewers: Vec::new(),
             threads: Vec::new(),
             limits: scenario.limits,
@@ -173,16 +186,15 @@ impl Simulation {
         };
         for model in &scenario.viewers {
             let number = model.track % scenario.tracks.len();
-            let track = &scenario.tracks[number];
-            let key = TrackKey { file: number as u64, kind: TrackKind::Pictures };
-            let entry = simulation.scheduler.add_cursor(key, || Arc::new(SimulatedOpener(track.pixels)), now);
-            simulation.models.push((entry.track, track.clone()));
+            let entry = simulation.turn(simulation.viewers.len(), number);
+            simulation.models.push((entry.track, scenario.tracks[number].clone()));
             let frame = model.start;
             simulation.viewers.push(Viewer {
                 model: model.clone(),
                 entry,
                 frame,
                 waiting_since: None,
+                longest_wait: Duration::ZERO,
                 next_take: 0,
                 seeks: 0,
                 is_gone: false,
@@ -192,6 +204,14 @@ impl Simulation {
             simulation.want(viewer);
         }
         simulation
+    }
+
+    /// The cursor of a viewer that turns now.
+    fn turn(&mut self, viewer: usize, track: usize) -> CursorEntry {
+        let pixels = self.tracks[track].pixels;
+        let key = TrackKey { file: track as u64, kind: TrackKind::Pictures };
+        let reader = Reader { viewer: ViewerId(viewer as u64 + 1), turned_at: Some(self.now) };
+        self.scheduler.add_cursor(key, || Arc::new(SimulatedOpener(pixels)), reader, self.now)
     }
 
     fn step(&mut self) -> Result<(), TestCaseError> {
@@ -223,14 +243,20 @@ impl Simulation {
             return Ok(());
         }
         if let Some(&(ticks, place)) = viewer.model.seeks.get(viewer.seeks)
-            && self.tick >= ticks * (viewer.seeks as u32 + 1)
+            && self.tick >= ticks
         {
             viewer.seeks += 1;
             (viewer.frame, viewer.waiting_since, viewer.next_take) = (place, None, self.tick);
+            // A new epoch has a new cursor.
+            let (track, cursor) = (viewer.entry.track, viewer.entry.cursor);
+            let model = viewer.model.track % self.tracks.len();
+            self.scheduler.remove_cursor(track, cursor);
+            self.viewers[number].entry = self.turn(number, model);
             self.want(number);
             return Ok(());
         }
-        if self.tick < viewer.next_take || viewer.frame >= TRACK_FRAMES {
+        let frames = self.tracks[viewer.model.track % self.tracks.len()].frames;
+        if self.tick < viewer.next_take || viewer.frame >= frames {
             return Ok(());
         }
         let (track, frame) = (viewer.entry.track, viewer.frame);
@@ -256,6 +282,7 @@ impl Simulation {
             None => {
                 let since = *viewer.waiting_since.get_or_insert(self.now);
                 let waited = self.now.duration_since(since);
+                viewer.longest_wait = viewer.longest_wait.max(waited);
                 prop_assert!(waited <= MAX_WAIT, "viewer {number} has waited for frame {frame} for {waited:?}");
             }
         }
@@ -263,8 +290,9 @@ impl Simulation {
     }
 
     fn want(&mut self, viewer: usize) {
-        let Viewer { entry, frame, .. } = &self.viewers[viewer];
-        let frames = *frame..(frame + FRAMES_AHEAD).min(TRACK_FRAMES).max(*frame);
+        let Viewer { entry, frame, model, .. } = &self.viewers[viewer];
+        let end = self.tracks[model.track % self.tracks.len()].frames;
+        let frames = *frame..(frame + FRAMES_AHEAD).min(end).max(*frame);
         self.scheduler.want(entry.track, entry.cursor, frames, self.now);
         self.reassign();
     }
@@ -336,6 +364,54 @@ impl Simulation {
     }
 }
 
+/// Viewers that just watch, each in a file of its own, and others that seek all the time. There is a place for each that
+/// watches and one more.
+fn wild_scenario() -> impl Strategy<Value = (usize, Scenario)> {
+    let watching = (1usize..4, 3u32..6);
+    let interval = prop_oneof![3 => 1u32..60, 1 => 190u32..400];
+    let seeking = prop::collection::vec((0usize..6, prop::collection::vec((interval, 0..WILD_FRAMES), 100)), 1..8);
+    let open_ticks = 1u32..40;
+    // As much as is wanted at a time, and little more.
+    let cache_bytes = 20_000u64..40_000;
+    (watching, seeking, open_ticks, 0usize..2, 1usize..5, cache_bytes).prop_map(
+        |((watchers, pace), seeking, open_ticks, more_places, workers_per_viewer, cache_bytes)| {
+            let model = TrackModel {
+                frames: WILD_FRAMES,
+                pixels: 1,
+                frame_bytes: 100,
+                open_ticks,
+                frame_ticks: 1,
+                failing_frame: None,
+                hanging_frame: None,
+            };
+            let watcher = |track| ViewerModel {
+                track,
+                start: 0,
+                pace: Pace::Playing(pace),
+                seeks: Vec::new(),
+                leaves_after: None,
+            };
+            let seeker = |(track, seeks): (usize, Vec<(u32, usize)>)| {
+                let seeks = ascending(seeks);
+                ViewerModel { track, start: 0, pace: Pace::Playing(pace), seeks, leaves_after: None }
+            };
+            let viewers = (0..watchers).map(watcher).chain(seeking.into_iter().map(seeker)).collect();
+            let limits = Limits { workers: watchers + 1 + more_places, workers_per_viewer, pixels: 1000 };
+            (watchers, Scenario { tracks: vec![model; 6], viewers, cache_bytes, limits })
+        },
+    )
+}
+
+/// Turns the intervals between seeks into times.
+fn ascending(mut seeks: Vec<(u32, usize)>) -> Vec<(u32, usize)> {
+    let mut at = 0;
+    for (ticks, _) in &mut seeks {
+        at += *ticks;
+        *ticks = at;
+    }
+    seeks
+}
+
 proptest! {
     // `PROPTEST_CASES` sets another number of cases.
     #![proptest_config(ProptestConfig { max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -345,6 +421,37 @@ proptest! {
         let mut simulation = Simulation::new(&scenario);
         for _ in 0..6000 {
             simulation.step()?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn who_just_watches_does_not_wait_for_those_who_seek_wildly((watchers, scenario) in wild_scenario()) {
+        // To open the file, and what the scheduler needs to notice. When another viewer has taken its decoder along to another
+        // place, the one who came last may keep a decoder for a second.
+        let limit = TICK * (scenario.tracks[0].open_ticks + 2 * CHECK_TICKS) + Duration::from_secs(1);
+        let mut simulation = Simulation::new(&scenario);
+        simulation.may_refuse = true;
+        // At the beginning all of them have just turned.
+        let settled = TURN_TIME + Duration::from_secs(3);
+        while TICK * simulation.tick < settled {
+            simulation.step()?;
+        }
+        simulation.viewers.iter_mut().for_each(|viewer| viewer.longest_wait = Duration::ZERO);
+        let begun: Vec<_> = simulation.viewers[..watchers].iter().map(|viewer| viewer.frame).collect();
+        for _ in 0..800 {
+            simulation.step()?;
+        }
+        for (viewer, begun) in simulation.viewers[..watchers].iter().zip(begun) {
+            prop_assert!(viewer.longest_wait <= limit, "{:?} of {limit:?}", viewer.longest_wait);
+            let Pace::Playing(pace) = viewer.model.pace else { unreachable!("watchers play") };
+            let due = begun + (800 / pace) as usize;
+            // It may have had to wait once.
+            let late = (limit.as_millis() / (TICK * pace).as_millis()) as usize;
+            prop_assert!(viewer.frame + late >= due, "frame {} of {due}", viewer.frame);
         }
     }
 }

@@ -2,35 +2,41 @@
 //! [assignment](super::assignment), and as pure.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use super::{
     cache::{Cache, TrackId},
-    track::{Phase, Track, WorkerId},
+    track::{Phase, Reader, Track, ViewerId, Worker, WorkerId},
 };
 
-/// How long a claim waits before it takes the place of a busy worker.
+/// How long a claim waits before it takes the place of a worker that serves others.
 const PREEMPT_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a worker works before it may lose its place to a claim.
+/// How long a worker serves before it may lose its place to a claim.
 const QUANTUM: Duration = Duration::from_secs(1);
+
+/// A worker that has rested for longer than this serves a viewer that is paused, not one that plays.
+const PLAY_GAP: Duration = Duration::from_millis(500);
 
 /// How many decoders there may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// More workers than this only take memory and time from each other.
     pub(super) workers: usize,
+    /// Workers that serve one viewer and nobody else.
+    pub(super) workers_per_viewer: usize,
     /// Pixels of the pictures of all workers together: a decoder holds some dozen raw pictures. A single track counts
     /// for half of it at most, so that a very large video and ordinary ones can play side by side.
     pub(super) pixels: u64,
 }
 
 impl Default for Limits {
-    /// Sixteen decoders of 1440p.
+    /// Sixteen decoders of 1440p; for each viewer the pictures, the sound and the next segment, and one to spare.
     fn default() -> Self {
-        Self { workers: 16, pixels: 16 * 2560 * 1440 }
+        Self { workers: 16, workers_per_viewer: 4, pixels: 16 * 2560 * 1440 }
     }
 }
 
@@ -43,6 +49,12 @@ pub(super) struct Claim {
     pub(super) is_urgent: bool,
     /// Since when the cursor has waited.
     pub(super) since: Instant,
+    /// Who needs it.
+    pub(super) viewer: ViewerId,
+    /// Whether that viewer has just turned.
+    pub(super) is_turning: bool,
+    /// When it did.
+    pub(super) turned_at: Option<Instant>,
 }
 
 impl Claim {
@@ -52,6 +64,16 @@ impl Claim {
 }
 
 /// Who takes which of the limited places.
+///
+/// A claim for which there is no place takes that of a worker, in this order:
+///
+/// 1. one that serves nobody;
+/// 2. if the viewer of the claim just plays: one that serves only viewers who have just turned;
+/// 3. if the frame is wanted now: one that rests for a viewer who is paused;
+/// 4. if the frame is wanted now and has been for [`PREEMPT_AFTER`]: one that serves others. A viewer who has just turned
+///    takes it only from others who have. Otherwise it is the one whose viewers turned last, and the claim need not wait if
+///    its viewer has watched for longer than they: so those who have watched for long keep their places, and the last
+///    comers take turns, each for [`QUANTUM`] at least.
 pub(super) struct Places<'a> {
     limits: &'a Limits,
     now: Instant,
@@ -59,10 +81,12 @@ pub(super) struct Places<'a> {
     used: Load,
     /// What those use that stay.
     staying: Load,
-    /// Idle workers, the one first that is missed least.
-    idle: Vec<Holder>,
-    /// Workers that have worked for [`QUANTUM`], the longest first.
-    busy: Vec<Holder>,
+    /// Workers that stay.
+    holders: Vec<Holder>,
+    /// Pictures that a viewer waits for, or whose decoder has not left yet: the viewers for whom they were opened.
+    opening: Vec<ViewerId>,
+    /// Whether a worker is on its way out.
+    has_leaving: bool,
     /// Workers that are to leave.
     pub(super) cancels: Vec<WorkerId>,
 }
@@ -73,13 +97,63 @@ struct Load {
     pixels: u64,
 }
 
-/// A worker that can lose its place.
+/// A worker that has a place.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     worker: WorkerId,
     pixels: u64,
-    is_parked: bool,
-    since: Instant,
+    /// The viewer that it serves or has served, if it is only one.
+    sole_viewer: Option<ViewerId>,
+    /// Whom it serves.
+    service: Service,
+    /// Whether it makes a frame that is wanted now.
+    is_awaited: bool,
+    /// Since when it rests, if it does.
+    resting_since: Option<Instant>,
+    has_had_quantum: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Nobody,
+    /// Only viewers that have just turned.
+    Turning,
+    /// Also viewers that have not turned since this time, or never.
+    Playing(Option<Instant>),
+}
+
+impl Holder {
+    fn new(id: WorkerId, worker: &Worker, track: &Track, target: Option<usize>, pixels: u64, now: Instant) -> Self {
+        let served = || track.wants.values().filter(|want| want.is_served_by(worker.position, target));
+        let mut viewers: Vec<_> = served().map(|want| want.reader.viewer).collect();
+        viewers.sort_unstable();
+        viewers.dedup();
+        let sole_viewer = match viewers[..] {
+            [] => Some(worker.opened_for),
+            [viewer] => Some(viewer),
+            _ => None,
+        };
+        let playing = served().filter(|want| !want.reader.is_turning(now)).map(|want| want.reader.turned_at).min();
+        let service = match playing {
+            Some(turned_at) => Service::Playing(turned_at),
+            None if viewers.is_empty() => Service::Nobody,
+            None => Service::Turning,
+        };
+        let resting_since = match worker.phase {
+            Phase::Idle { since } if target.is_none() => Some(since),
+            Phase::Working { .. } if target.is_none() => Some(now),
+            _ => None,
+        };
+        let is_awaited = target.is_some_and(|target| {
+            served().any(|want| worker.position <= want.frames.start && want.frames.start <= target)
+        });
+        let has_had_quantum = worker.phase != Phase::Opening && now.saturating_duration_since(worker.since) >= QUANTUM;
+        Self { worker: id, pixels, sole_viewer, service, is_awaited, resting_since, has_had_quantum }
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        self.resting_since.is_some_and(|since| now.saturating_duration_since(since) >= PLAY_GAP)
+    }
 }
 
 impl<'a> Places<'a> {
@@ -90,31 +164,25 @@ impl<'a> Places<'a> {
         now: Instant,
     ) -> Self {
         let (used, staying) = (Load::default(), Load::default());
-        let mut places = Self { limits, now, used, staying, idle: Vec::new(), busy: Vec::new(), cancels: Vec::new() };
+        let (holders, opening, cancels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut places = Self { limits, now, used, staying, holders, opening, has_leaving: false, cancels };
         for track in tracks.values() {
             let pixels = limits.weight(track.pixels);
             for (&id, worker) in &track.workers {
                 places.used.add(pixels);
-                if worker.phase != Phase::Leaving {
-                    places.staying.add(pixels);
+                if matches!(worker.phase, Phase::Opening | Phase::Leaving) && pixels > 0 {
+                    places.opening.push(worker.opened_for);
                 }
-                let holder = |is_parked, since| Holder { worker: id, pixels, is_parked, since };
-                match worker.phase {
-                    Phase::Idle { since } if !targets.contains_key(&id) => {
-                        places.idle.push(holder(track.is_parked(worker), since));
-                    }
-                    Phase::Working { since, .. } if !targets.contains_key(&id) => {
-                        places.idle.push(holder(track.is_parked(worker), since.max(now)));
-                    }
-                    Phase::Working { since, .. } if now.saturating_duration_since(since) >= QUANTUM => {
-                        places.busy.push(holder(false, since));
-                    }
-                    _ => {}
+                if worker.phase == Phase::Leaving {
+                    places.has_leaving = true;
+                    continue;
                 }
+                places.staying.add(pixels);
+                places.holders.push(Holder::new(id, worker, track, targets.get(&id).copied(), pixels, now));
             }
         }
-        places.idle.sort_unstable_by_key(|holder| (holder.is_parked, holder.since));
-        places.busy.sort_unstable_by_key(|holder| holder.since);
+        // Those that have rested for long first.
+        places.holders.sort_by_key(|holder| (holder.resting_since.is_none(), holder.resting_since));
         places
     }
 
@@ -122,36 +190,99 @@ impl<'a> Places<'a> {
     /// comes later does not get it first.
     pub(super) fn take(&mut self, claim: &Claim, pixels: u64) -> bool {
         let pixels = self.limits.weight(pixels);
+        if !self.is_within_share(claim, pixels) {
+            return false;
+        }
         let may_start = self.limits.allow(self.used, pixels);
         if may_start || self.limits.allow(self.staying, pixels) || self.free(claim, pixels) || claim.is_urgent {
             self.used.add(pixels);
             self.staying.add(pixels);
+            if pixels > 0 {
+                self.opening.push(claim.viewer);
+            }
         }
         may_start
     }
 
+    /// Whether a viewer may have one more decoder. If it has all that one may have, one of them leaves whose frames it
+    /// does not wait for.
+    fn is_within_share(&mut self, claim: &Claim, pixels: u64) -> bool {
+        if claim.viewer == Reader::SERVER.viewer {
+            return true;
+        }
+        // One picture decoder at a time: a place that the viewer has left again is not worth opening a file for.
+        if claim.is_turning && pixels > 0 && self.opening.contains(&claim.viewer) {
+            return false;
+        }
+        let own = || self.holders.iter().filter(|holder| holder.sole_viewer == Some(claim.viewer));
+        if own().count() < self.limits.workers_per_viewer {
+            return true;
+        }
+        let spare = own().filter(|holder| !holder.is_awaited).min_by_key(|holder| holder.service != Service::Nobody);
+        match spare.copied() {
+            Some(spare) if claim.is_urgent => {
+                self.dismiss(&[spare]);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Has just enough workers leave for a place. None leave if that is not enough.
     fn free(&mut self, claim: &Claim, pixels: u64) -> bool {
-        let may_take = |holder: &&Holder| claim.is_urgent || !holder.is_parked;
-        let may_preempt = claim.is_urgent && claim.waited(self.now) >= PREEMPT_AFTER;
-        let idle = self.idle.iter().filter(may_take);
-        let candidates = idle.chain(self.busy.iter().filter(|_| may_preempt));
         let (mut left, mut leaving) = (self.staying, Vec::new());
-        for holder in candidates {
+        for holder in self.candidates(claim) {
             if self.limits.allow(left, pixels) {
                 break;
             }
             left.remove(holder.pixels);
-            leaving.push(holder.worker);
+            leaving.push(holder);
         }
         if !self.limits.allow(left, pixels) {
             return false;
         }
-        self.staying = left;
-        self.idle.retain(|holder| !leaving.contains(&holder.worker));
-        self.busy.retain(|holder| !leaving.contains(&holder.worker));
-        self.cancels.extend(leaving);
+        self.dismiss(&leaving);
         true
+    }
+
+    /// The workers that give up their place for a claim, in this order.
+    fn candidates(&self, claim: &Claim) -> Vec<Holder> {
+        let has_waited = claim.is_urgent && claim.waited(self.now) >= PREEMPT_AFTER;
+        let rank = |holder: &&Holder| match holder.service {
+            Service::Nobody => Some(1),
+            Service::Turning if !claim.is_turning => Some(2),
+            _ if claim.is_urgent && holder.is_paused(self.now) => Some(3),
+            Service::Turning if has_waited && holder.has_had_quantum => Some(4),
+            _ => None,
+        };
+        let mut ranked: Vec<_> = self.holders.iter().filter_map(|holder| Some((rank(&holder)?, *holder))).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        let mut candidates: Vec<_> = ranked.into_iter().map(|(_, holder)| holder).collect();
+        // One after the other: those who come last take turns on one place, not on all.
+        let is_viewer = claim.viewer != Reader::SERVER.viewer;
+        if claim.is_urgent && !claim.is_turning && !self.has_leaving {
+            let turned_at = |holder: &Holder| match holder.service {
+                Service::Playing(turned_at) if !holder.is_paused(self.now) => Some(turned_at),
+                _ => None,
+            };
+            let mut playing: Vec<_> = self.holders.iter().filter(|holder| turned_at(holder).is_some()).collect();
+            playing.sort_by_key(|holder| Reverse(turned_at(holder)));
+            let gives_way = |holder: &&Holder| {
+                let came_later = is_viewer && turned_at(holder).is_some_and(|turned_at| turned_at > claim.turned_at);
+                holder.has_had_quantum && (has_waited || came_later)
+            };
+            candidates.extend(playing.into_iter().take_while(gives_way));
+        }
+        candidates
+    }
+
+    fn dismiss(&mut self, leaving: &[Holder]) {
+        for holder in leaving {
+            self.staying.remove(holder.pixels);
+            self.cancels.push(holder.worker);
+            self.has_leaving = true;
+        }
+        self.holders.retain(|holder| leaving.iter().all(|gone| gone.worker != holder.worker));
     }
 }
 

@@ -15,11 +15,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::{
-    assignment::{Assignment, RefusalReason, assign},
+    assignment::{Assignment, RefusalReason, Start, assign},
     cache::{Cache, TrackId},
     places::Limits,
     source::TrackOpener,
-    track::{CursorId, Failure, FailureCause, Phase, Track, TrackKey, Want, Worker, WorkerId},
+    track::{CursorId, Failure, FailureCause, Phase, Reader, Track, TrackKey, Want, Worker, WorkerId},
 };
 use crate::video::gst::pipeline::Heartbeat;
 
@@ -106,13 +106,14 @@ impl Scheduler {
         &mut self,
         key: TrackKey,
         opener: impl FnOnce() -> Arc<dyn TrackOpener>,
+        reader: Reader,
         now: Instant,
     ) -> CursorEntry {
         let cursor = self.next_number();
         let id = *self.ids.entry(key).or_insert(TrackId(cursor));
         let (opener, changed) = self.openers.entry(id).or_insert_with(|| (opener(), Arc::default())).clone();
         let track = self.tracks.entry(id).or_insert_with(|| Track { pixels: opener.pixels(), ..Track::default() });
-        track.wants.insert(cursor, Want { frames: 0..0, since: now });
+        track.wants.insert(cursor, Want { frames: 0..0, since: now, reader });
         CursorEntry { track: id, cursor, changed }
     }
 
@@ -188,6 +189,7 @@ impl Scheduler {
         worker.position += 1;
         if worker.phase == Phase::Opening {
             worker.phase = Phase::Working { target: frame, since: now };
+            worker.since = now;
         }
         track.frame_bytes = bytes.len() as u64;
         track.failures.remove(&frame);
@@ -274,8 +276,8 @@ impl Scheduler {
             };
             self.fail(refusal.track, refusal.frame, cause, now);
         }
-        for (track, frame) in starts {
-            self.start(track, frame, now);
+        for start in starts {
+            self.start(start, now);
         }
     }
 
@@ -284,10 +286,10 @@ impl Scheduler {
         std::mem::take(&mut self.spawns)
     }
 
-    fn start(&mut self, id: TrackId, frame: usize, now: Instant) {
+    fn start(&mut self, Start { track: id, frame, viewer: opened_for }: Start, now: Instant) {
         let worker = self.next_number();
         let (Some(track), Some((opener, _))) = (self.tracks.get_mut(&id), self.openers.get(&id)) else { return };
-        track.workers.insert(worker, Worker { position: frame, phase: Phase::Opening });
+        track.workers.insert(worker, Worker { position: frame, phase: Phase::Opening, opened_for, since: now });
         let (is_cancelled, wake) = (Arc::<AtomicBool>::default(), Arc::<Condvar>::default());
         let heartbeat = Heartbeat::default();
         let handle = WorkerHandle {

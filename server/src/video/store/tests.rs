@@ -184,7 +184,7 @@ async fn a_hung_decoder_is_abandoned_with_a_reason() {
     let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
     let is_done = hanging.is_done_hanging.clone();
     let patience = Duration::from_millis(300);
-    let (store, sound) = (Store::with_hang_patience(1 << 20, patience), Arc::new(Counted::default()));
+    let (store, sound) = (Store::with(1 << 20, Default::default(), patience), Arc::new(Counted::default()));
     let reader = cursor(&store, 1, &hanging);
     reader.want(0..16);
     let other = cursor(&store, 2, &sound);

@@ -17,6 +17,32 @@ pub(super) type CursorId = u64;
 /// Number of a worker.
 pub(super) type WorkerId = u64;
 
+/// How long a viewer counts as turning after it opened a video, sought or changed the quality. A crowd that turns all the
+/// time is served behind viewers that just play.
+pub(super) const TURN_TIME: Duration = Duration::from_secs(2);
+
+/// Whom a cursor reads for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reader {
+    pub(super) viewer: ViewerId,
+    /// When the viewer turned last: opened a video, sought or changed the quality. `None` if it never did.
+    pub(super) turned_at: Option<Instant>,
+}
+
+/// Number of a viewer: one client, whatever it watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ViewerId(pub(super) u64);
+
+impl Reader {
+    /// The server itself, which prewarms.
+    pub(super) const SERVER: Self = Self { viewer: ViewerId(0), turned_at: None };
+
+    /// Whether the viewer has just turned.
+    pub(super) fn is_turning(&self, now: Instant) -> bool {
+        self.turned_at.is_some_and(|turned_at| now.saturating_duration_since(turned_at) < TURN_TIME)
+    }
+}
+
 /// Which track: the pictures or the sound of one file, in one version of that file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TrackKey {
@@ -54,6 +80,7 @@ pub(super) struct Want {
     pub(super) frames: Range<usize>,
     /// Since when the cursor has waited for the first frame, or since it was last told that the frame failed.
     pub(super) since: Instant,
+    pub(super) reader: Reader,
 }
 
 /// A decoder that makes the frames of a track in order.
@@ -62,6 +89,10 @@ pub(super) struct Worker {
     /// The frame that it makes next.
     pub(super) position: usize,
     pub(super) phase: Phase,
+    /// For whom it was started.
+    pub(super) opened_for: ViewerId,
+    /// When it was started, or made its first frame.
+    pub(super) since: Instant,
 }
 
 /// What a worker does.
@@ -93,6 +124,15 @@ pub(crate) enum FailureCause {
     Busy,
 }
 
+impl Want {
+    /// Whether a worker serves this want: it makes frames of it on the way from its position to its target, or rests where
+    /// the want goes on.
+    pub(super) fn is_served_by(&self, position: usize, target: Option<usize>) -> bool {
+        let end = target.unwrap_or(position);
+        !self.frames.is_empty() && self.frames.start <= end && position <= self.frames.end
+    }
+}
+
 impl Track {
     /// What a cursor wants up to the first frame that failed lately: no worker gets past that one.
     pub(super) fn reachable(&self, want: &Want, now: Instant) -> Range<usize> {
@@ -113,11 +153,7 @@ impl Track {
     /// Whether a viewer is about to need the frame that an idle worker makes next: one that is paused, or close to the
     /// next segment.
     pub(super) fn is_parked(&self, worker: &Worker) -> bool {
-        let position = worker.position;
-        self.wants
-            .values()
-            .map(|want| &want.frames)
-            .any(|frames| !frames.is_empty() && frames.start <= position && position <= frames.end)
+        self.wants.values().any(|want| want.is_served_by(worker.position, None))
     }
 
     /// Whether a frame must not be evicted.

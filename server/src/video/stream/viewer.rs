@@ -39,6 +39,14 @@ pub struct VideoService {
     pub store: Store,
 }
 
+impl VideoService {
+    /// The same for one client, whose decoders are counted.
+    #[must_use]
+    pub fn for_viewer(&self) -> Self {
+        Self { library: self.library.clone(), store: self.store.for_viewer() }
+    }
+}
+
 /// A running stream. Dropping it ends the stream without notifying the client.
 pub struct Viewer {
     /// The client's name, for the log.
@@ -174,7 +182,7 @@ fn send_epoch(
         has_sound: plan.video().info.has_sound,
     });
     outbox.push_control(encode_server(&started));
-    let reader = StreamReader::open(&videos.store, plan.clone(), first_index);
+    let reader = StreamReader::open(&videos.store.at_turn(), plan.clone(), first_index);
     let credit = Arc::new(Semaphore::new(0));
     let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
     let (name, videos, plan) = (name.clone(), videos.clone(), plan.clone());
