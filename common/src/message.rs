@@ -257,7 +257,7 @@ pub enum RefusalCode {
     VersionMismatch,
     /// The name breaks the rules of [`Name`].
     BadName,
-    /// The name, or a look-alike of it, is online or belongs to another key.
+    /// The name, or a look-alike of it, is online with another key or belongs to one.
     NameInUse,
     /// The key is not an RSA key of 2048 to 4096 bits with exponent 65537.
     BadKey,
@@ -268,7 +268,8 @@ pub enum RefusalCode {
     /// The client took longer than [`crate::limits::HANDSHAKE_DEADLINE`] or [`crate::limits::LOGIN_DEADLINE`], or lost its
     /// place to another before it had joined.
     TooLate,
-    /// The same key is online under another name.
+    /// The same key is online, under this name or another. Under this name, it may be a connection of the same client that
+    /// the server has not noticed to be lost.
     KeyInUse,
     /// Too many connections, in all or from one address, or too many `Join`s, on one connection or from one address.
     TooMany,

@@ -20,8 +20,8 @@ const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest time between two automatic attempts.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// For this many attempts after a loss, "name in use" refers to our own old connection, which the server has not yet
-/// noticed to be dead. They take 1 + 2 + 4 + 8 seconds, and a server notices after ten.
+/// For this many attempts after a loss, "key in use" refers to our own old connection, which the server has not yet noticed
+/// to be dead. They take 1 + 2 + 4 + 8 seconds, and a server notices after ten.
 const ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE: u32 = 4;
 
 /// The state of the connection.
@@ -144,13 +144,13 @@ impl Connection {
         let is_retried = self.is_wanted
             && match &offline {
                 Offline::Unreachable { .. } | Offline::Goodbye(_) => true,
-                Offline::Refused { code: RefusalCode::NameInUse | RefusalCode::KeyInUse, .. } => {
+                Offline::Refused { code: RefusalCode::KeyInUse, .. } => {
                     self.attempts < ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE
                 }
                 Offline::Refused { code: RefusalCode::TooLate | RefusalCode::Full | RefusalCode::TooMany, .. } => true,
                 _ => false,
             };
-        self.problem = problem(offline, is_retried);
+        self.problem = problem(offline, is_retried, self.is_wanted);
         self.phase = if is_retried {
             let delay = FIRST_RETRY_DELAY.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_RETRY_DELAY);
             self.attempts += 1;
@@ -164,7 +164,7 @@ impl Connection {
     }
 }
 
-fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
+fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<ConnectionProblem> {
     let warning = |what: String, remedy: String, label: &str| ConnectionProblem {
         what,
         remedy,
@@ -185,7 +185,7 @@ fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
             format!("{} Your conversations are kept.", sentence(&reason)),
             "Join again",
         ),
-        Offline::Refused { code, message, suggestion } => refusal(code, &message, suggestion, is_retried),
+        Offline::Refused { code, message, suggestion } => refusal(code, &message, suggestion, is_retried, was_online),
         Offline::CertificateChanged { expected, found, known_servers_file } => ConnectionProblem {
             what: "The identity of this server has changed.".into(),
             remedy: format!(
@@ -201,18 +201,29 @@ fn problem(offline: Offline, is_retried: bool) -> Option<ConnectionProblem> {
     })
 }
 
-fn refusal(code: RefusalCode, message: &str, suggestion: Option<Name>, is_retried: bool) -> ConnectionProblem {
+fn refusal(
+    code: RefusalCode,
+    message: &str,
+    suggestion: Option<Name>,
+    is_retried: bool,
+    was_online: bool,
+) -> ConnectionProblem {
     let connect = |label: &str| Some((label.to_owned(), Action::Connect));
+    let join_as = suggestion.map(|name| (format!("Join as {name}"), Action::ConnectAs(name)));
     let message = sentence(message);
     let (what, remedy, button) = match code {
-        RefusalCode::NameInUse | RefusalCode::KeyInUse if is_retried => (
+        RefusalCode::KeyInUse if is_retried => (
             "The server has not yet closed your previous connection.".to_owned(),
             "It does so within ten seconds, and the next attempt follows by itself.".to_owned(),
             Some(("Reconnect now".to_owned(), Action::ReconnectNow)),
         ),
-        RefusalCode::NameInUse => {
-            let button = suggestion.map(|name| (format!("Join as {name}"), Action::ConnectAs(name)));
-            ("This name is taken.".to_owned(), message, button)
+        // The server tells the two apart: this is never a connection of our own.
+        RefusalCode::NameInUse if was_online => {
+            ("Someone else has taken your name, with another key.".to_owned(), message, join_as)
+        }
+        RefusalCode::NameInUse => ("This name is taken.".to_owned(), message, join_as),
+        RefusalCode::KeyInUse => {
+            ("You are already online.".to_owned(), message, join_as.or_else(|| connect("Try again")))
         }
         RefusalCode::VersionMismatch => {
             ("The server and this client do not match.".to_owned(), message, connect("Try again"))

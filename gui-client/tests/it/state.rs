@@ -12,7 +12,7 @@ use triptych_client::{
     state::{
         action::{Action, Moment, Peer, SidePanel},
         connection::Phase,
-        conversation::{Author, Delivery},
+        conversation::Delivery,
         effect::Effect,
         sending::SendObstacle,
     },
@@ -26,7 +26,7 @@ use triptych_server::{
 use crate::support::{
     scenes::{
         self, OTHER_VERSION, ada, bob, envelope, eve, form, id, joined, joined_with, joins, leaves, library, lost,
-        message, moment, name, name_taken, online, person, say,
+        message, moment, name, name_taken, online, person, say, still_online,
     },
     state::{bob_peer, commands, contact_names, draft, messages, only_delivery, unread, write},
 };
@@ -114,6 +114,8 @@ fn every_problem_is_told_in_full_sentences() {
         scenes::refused(EnterError::NameOwned { name: name("ada"), suggestion: Some(name("ada-2")) }.into()),
         scenes::refused(Refusal::bad_proof()),
         scenes::refused(EnterError::KeyInUse(name("ada")).into()),
+        still_online(),
+        scenes::refused(EnterError::StillOnline { name: name("ada"), suggestion: None }.into()),
         scenes::refused(EnterError::Full.into()),
         goodbye(notices::SERVER_STOPPED.to_owned()),
         goodbye(notices::client_silent()),
@@ -211,7 +213,9 @@ fn a_stale_own_connection_is_waited_out_before_another_name_is_offered() {
     let mut tries = 0;
     while state.next_tick().is_some() {
         state.tick(at(seconds, start));
-        state.apply(NetEvent::Offline(name_taken()), at(seconds, start));
+        state.apply(NetEvent::Offline(still_online()), at(seconds, start));
+        let what = state.connection.problem.clone().map(|problem| problem.what).unwrap_or_default();
+        assert_eq!(what.contains("your previous connection"), state.next_tick().is_some(), "{what}");
         tries += 1;
         seconds += 60.0;
         assert!(tries < 20, "it ends some time");
@@ -220,6 +224,23 @@ fn a_stale_own_connection_is_waited_out_before_another_name_is_offered() {
     assert_eq!(tries, 4);
     let button = state.connection.problem.clone().and_then(|problem| problem.button).map(|(label, _)| label);
     assert_eq!(button.as_deref(), Some("Join as ada-2"));
+}
+
+#[test]
+fn a_name_that_someone_else_took_meanwhile_is_not_mistaken_for_an_own_connection() {
+    let owned = EnterError::NameOwned { name: name("ada"), suggestion: Some(name("ada-2")) };
+    for refusal in [name_taken(), scenes::refused(owned.into())] {
+        let mut state = joined();
+        let start = Instant::now();
+        state.apply(NetEvent::Offline(lost()), at(0.0, start));
+        state.tick(at(1.0, start));
+        state.apply(NetEvent::Offline(refusal), at(1.0, start));
+        assert_eq!((state.connection.phase.clone(), state.next_tick()), (Phase::Idle, None), "it is not tried again");
+        let problem = state.connection.problem.expect("it is explained");
+        assert_eq!(problem.what, "Someone else has taken your name, with another key.");
+        assert!(!problem.remedy.contains("previous connection"), "{}", problem.remedy);
+        assert_eq!(problem.button.map(|(label, _)| label).as_deref(), Some("Join as ada-2"));
+    }
 }
 
 #[test]
@@ -264,21 +285,6 @@ fn people_come_and_go() {
 }
 
 #[test]
-fn a_letter_whose_author_was_never_listed_is_not_shown() {
-    let mut state = joined_with(vec![person("ada", ada()), person("bob", bob())], Library::default());
-    for recipients in [&[&ada()][..], &[&ada(), &bob()]] {
-        state.apply(message("bob", &eve(), recipients, "It is me, Bob", 1), moment());
-    }
-    assert_eq!((messages(&state, Peer::Everyone), messages(&state, bob_peer())), (vec![], vec![]));
-    assert_eq!(messages(&state, Peer::Person(eve().id())), []);
-    // Someone who has left since was listed, and a letter shows the name that the window has for its key.
-    state.apply(leaves(&state, "bob"), moment());
-    state.apply(message("bobby", &bob(), &[&ada()], "Bye", 2), moment());
-    let author = messages(&state, bob_peer()).pop().map(|message| message.author);
-    assert_eq!(author, Some(Author::Other { name: name("bob"), key: bob().id() }));
-}
-
-#[test]
 fn the_typed_name_stays_in_the_form() {
     let mut state = form();
     state.handle(Action::EditName(" ada ".into()), moment());
@@ -296,14 +302,6 @@ fn a_server_that_broke_the_protocol_is_not_tried_again_by_itself() {
     let problem = state.connection.problem.expect("it is explained");
     assert_eq!(problem.what, "It lists too much.");
     assert_eq!(problem.button.map(|(label, _)| label).as_deref(), Some("Try again"));
-}
-
-#[test]
-fn dropped_envelopes_are_counted() {
-    let mut state = joined();
-    state.apply(NetEvent::EnvelopesDropped(3), moment());
-    state.apply(NetEvent::EnvelopesDropped(4), moment());
-    assert_eq!((state.wire.dropped(), state.wire.total()), (7, 0));
 }
 
 #[test]

@@ -1,20 +1,21 @@
-//! Unread messages, what hinders sending, and the conversations of several accounts, without a window or a network.
+//! Unread messages, who wrote them, what hinders sending, and the conversations of several accounts, without a window or a
+//! network.
 
-use common::{crypto::PublicKey, message::Person};
+use common::{crypto::PublicKey, media::Library, message::Person};
 use triptych_client::{
     event::{NetCommand, NetEvent, WireOutcome},
     state::{
         State,
         action::{Action, Peer, SidePanel},
-        conversation::Delivery,
+        conversation::{Author, Delivery},
         sending::SendObstacle,
     },
 };
 
 use crate::support::{
     scenes::{
-        self, ada, bob, eve, joined, joins, leaves, library, lost, message, moment, online, online_as, person, say,
-        stranger,
+        self, ada, bob, eve, joined, joined_with, joins, leaves, library, lost, message, moment, name, online,
+        online_as, person, say, stranger,
     },
     state::{bob_peer, commands, contact_names, draft, messages, unread, write},
 };
@@ -106,6 +107,31 @@ fn the_list_keeps_its_order_while_the_connection_is_lost() {
     assert_eq!(keys(&state), [second.id(), first.id()]);
     state.apply(NetEvent::Offline(lost()), moment());
     assert_eq!(keys(&state), [second.id(), first.id()]);
+}
+
+// ---- Who wrote it
+
+#[test]
+fn a_letter_whose_author_was_never_listed_is_not_shown() {
+    let mut state = joined_with(vec![person("ada", ada()), person("bob", bob())], Library::default());
+    for recipients in [&[&ada()][..], &[&ada(), &bob()]] {
+        state.apply(message("bob", &eve(), recipients, "It is me, Bob", 1), moment());
+    }
+    assert_eq!((messages(&state, Peer::Everyone), messages(&state, bob_peer())), (vec![], vec![]));
+    assert_eq!(messages(&state, Peer::Person(eve().id())), []);
+    // Someone who has left since was listed, and a letter shows the name that the window has for its key.
+    state.apply(leaves(&state, "bob"), moment());
+    state.apply(message("bobby", &bob(), &[&ada()], "Bye", 2), moment());
+    let author = messages(&state, bob_peer()).pop().map(|message| message.author);
+    assert_eq!(author, Some(Author::Other { name: name("bob"), key: bob().id() }));
+}
+
+#[test]
+fn dropped_envelopes_are_counted() {
+    let mut state = joined();
+    state.apply(NetEvent::EnvelopesDropped(3), moment());
+    state.apply(NetEvent::EnvelopesDropped(4), moment());
+    assert_eq!((state.wire.dropped(), state.wire.total()), (7, 0));
 }
 
 // ---- What hinders sending

@@ -31,7 +31,7 @@ pub struct Entrant {
 /// Why a person cannot be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnterError {
-    /// The name, or one that looks like it, is online.
+    /// The name, or one that looks like it, is online with another key.
     NameInUse {
         /// The requested name.
         name: Name,
@@ -40,6 +40,13 @@ pub enum EnterError {
     },
     /// The name, or one that looks like it, belongs to somebody who is away.
     NameOwned {
+        /// The requested name.
+        name: Name,
+        /// A similar name that is free.
+        suggestion: Option<Name>,
+    },
+    /// The key is online under this very name: an earlier connection, which may be broken, or a second client.
+    StillOnline {
         /// The requested name.
         name: Name,
         /// A similar name that is free.
@@ -64,8 +71,12 @@ impl Directory {
     /// # Errors
     /// [`EnterError`] when the key or the name is online, or the directory is full.
     pub fn check(&self, Entrant { person, folds }: &Entrant) -> Result<(), EnterError> {
-        if let Some(name) = self.keys.get(&person.public_key.id()).filter(|name| **name != person.name) {
-            return Err(EnterError::KeyInUse(name.clone()));
+        match self.keys.get(&person.public_key.id()) {
+            Some(name) if *name == person.name => {
+                return Err(EnterError::StillOnline { name: name.clone(), suggestion: None });
+            }
+            Some(other) => return Err(EnterError::KeyInUse(other.clone())),
+            None => {}
         }
         if !self.is_free(folds) {
             return Err(EnterError::NameInUse { name: person.name.clone(), suggestion: None });
@@ -185,6 +196,6 @@ mod tests {
         let other_name = directory.take(person("bob", test_keys::ada()));
         assert_eq!(other_name, Err(EnterError::KeyInUse(Name::parse("ada").unwrap())));
         let same_name = directory.take(person("ada", test_keys::ada()));
-        assert!(matches!(same_name, Err(EnterError::NameInUse { .. })), "a second window of the same person");
+        assert!(matches!(same_name, Err(EnterError::StillOnline { .. })), "a second window of the same person");
     }
 }

@@ -291,6 +291,7 @@ impl Hub {
         match error {
             EnterError::NameInUse { name, .. } => EnterError::NameInUse { suggestion: suggest(&name), name },
             EnterError::NameOwned { name, .. } => EnterError::NameOwned { suggestion: suggest(&name), name },
+            EnterError::StillOnline { name, .. } => EnterError::StillOnline { suggestion: suggest(&name), name },
             other => other,
         }
     }

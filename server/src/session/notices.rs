@@ -149,6 +149,14 @@ impl From<EnterError> for Refusal {
                 );
                 Self { code: RefusalCode::NameInUse, message, suggestion }
             }
+            EnterError::StillOnline { name, suggestion } => {
+                let message = format!(
+                    "You are already online as \"{name}\": in another window, or over a connection that the server has not \
+                     noticed to be lost. {}",
+                    instead(suggestion.as_ref())
+                );
+                Self { code: RefusalCode::KeyInUse, message, suggestion }
+            }
             EnterError::KeyInUse(name) => {
                 let message = format!(
                     "Your key is already online under the name \"{name}\". Disconnect there first, or join \

@@ -151,6 +151,20 @@ async fn one_key_cannot_join_under_two_names() {
 }
 
 #[tokio::test]
+async fn an_own_connection_and_another_key_under_the_name_are_told_apart() {
+    let server = TestServer::start().await;
+    let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
+    for (identity, expected) in [(test_keys::ada(), RefusalCode::KeyInUse), (test_keys::eve(), RefusalCode::NameInUse)]
+    {
+        let mut second = TestClient::connect(server.address).await;
+        let nonce = second.greet().await;
+        second.send(&join_message("ada", &identity, nonce)).await;
+        let ServerMessage::Refused { code, suggestion, .. } = second.next().await else { panic!() };
+        assert_eq!((code, suggestion), (expected, Some(name("ada-2"))));
+    }
+}
+
+#[tokio::test]
 async fn a_client_of_another_version_is_told_both_versions() {
     let server = TestServer::start().await;
     let mut client = TestClient::connect(server.address).await;

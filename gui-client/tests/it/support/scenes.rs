@@ -40,6 +40,7 @@ pub const SCENES: &[&str] = &[
     "keys",
     "unreachable",
     "name-taken",
+    "name-lost",
     "certificate",
     "version",
     "alone",
@@ -325,6 +326,10 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::Connect, moment());
             state.apply(NetEvent::Offline(name_taken()), moment());
         }
+        "name-lost" => {
+            state = talked();
+            state.apply(NetEvent::Offline(name_taken()), moment());
+        }
         "version" => {
             state.handle(Action::Connect, moment());
             state.apply(NetEvent::Offline(refused(Refusal::version_mismatch(OTHER_VERSION))), moment());
@@ -474,6 +479,10 @@ pub fn scene(which: &str) -> State {
 
 pub fn name_taken() -> Offline {
     refused(EnterError::NameInUse { name: name("ada"), suggestion: Some(name("ada-2")) }.into())
+}
+
+pub fn still_online() -> Offline {
+    refused(EnterError::StillOnline { name: name("ada"), suggestion: Some(name("ada-2")) }.into())
 }
 
 /// A refusal with the server's own words.
