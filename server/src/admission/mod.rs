@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::join_rate::JoinRate;
 use self::pool::{Bounds, PlaceId, Pool, Stage};
-pub use self::pool::{NoPlace, Source};
+pub use self::pool::{GRACE, NoPlace, Source};
 use crate::limits::Limits;
 
 /// Handle of the places of one server. Cheap to clone.
@@ -51,10 +51,10 @@ impl Admission {
     /// Gives a new connection a place. One that has not joined may lose its place by that.
     ///
     /// # Errors
-    /// [`NoPlace`] when all places that could be taken away have joined.
-    pub fn admit(&self, source: Source) -> Result<Place, NoPlace> {
+    /// [`NoPlace`] when all places that could be taken away have joined, or are too young for it.
+    pub fn admit(&self, source: Source, now: Instant) -> Result<Place, NoPlace> {
         let mut state = self.state();
-        let (id, displaced_id) = state.pool.admit(source)?;
+        let (id, displaced_id) = state.pool.admit(source, now)?;
         if let Some(token) = displaced_id.and_then(|id| state.displaced.remove(&id)) {
             token.cancel();
         }
@@ -62,6 +62,19 @@ impl Admission {
         state.displaced.insert(id, displaced.clone());
         drop(state);
         Ok(Place { admission: self.clone(), id, source, displaced })
+    }
+
+    /// Takes the place of a connection that has not joined, because the system has no descriptor for another one.
+    ///
+    /// # Errors
+    /// [`NoPlace`] when all have joined, or are too young for it.
+    pub fn make_room(&self, now: Instant) -> Result<(), NoPlace> {
+        let mut state = self.state();
+        let displaced = state.pool.make_room(now)?;
+        if let Some(token) = state.displaced.remove(&displaced) {
+            token.cancel();
+        }
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

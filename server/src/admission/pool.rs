@@ -1,12 +1,20 @@
-//! Which connections have a place, and which one goes when there is none left. Pure: no sockets, no clock.
+//! Which connections have a place, and which one goes when there is none left. Pure: no sockets; the time is an argument.
 //!
 //! A connection that has not joined is *half-open*. Anyone can open those, so they are few, and none is safe: a newcomer
 //! takes the place of the oldest silent one of the source that has most. So whoever opens many only displaces themselves,
 //! and from a source that has none a newcomer is always let in. The oldest and not the newest, because a client that means
 //! it says hello within milliseconds: even beside an attacker at its own address, who reopens each connection at once, it
-//! has the time in which all other places are taken anew.
+//! has the time in which all other places are taken anew. That time is never shorter than [`GRACE`]; newcomers wait for it.
 
-use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr, net::SocketAddr};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+/// How long a silent connection keeps its place in any case: enough for a handshake on a local network and a busy server.
+pub const GRACE: Duration = Duration::from_millis(30);
 
 /// Who is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +84,8 @@ pub enum NoPlace {
     TooManyFromSource(usize),
     /// As many as this have joined in all.
     TooMany(usize),
+    /// Not before this time, at most [`GRACE`] from now.
+    NotYet(Instant),
 }
 
 /// The connections that have a place.
@@ -83,7 +93,21 @@ pub enum NoPlace {
 pub(super) struct Pool {
     bounds: Bounds,
     last_id: u64,
-    places: BTreeMap<PlaceId, (Source, Stage)>,
+    places: BTreeMap<PlaceId, Connection>,
+}
+
+/// A connection that has a place.
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    source: Source,
+    stage: Stage,
+    since: Instant,
+}
+
+impl Connection {
+    fn is_half_open(&self) -> bool {
+        self.stage != Stage::Joined
+    }
 }
 
 impl Pool {
@@ -92,7 +116,7 @@ impl Pool {
     }
 
     /// Gives a newcomer a place, and takes it from another if there is none left. Returns both.
-    pub(super) fn admit(&mut self, source: Source) -> Result<(PlaceId, Option<PlaceId>), NoPlace> {
+    pub(super) fn admit(&mut self, source: Source, now: Instant) -> Result<(PlaceId, Option<PlaceId>), NoPlace> {
         let Bounds { total, per_source, half_open, half_open_per_source } = self.bounds;
         let is_own = |other: Source| other == source;
         let is_any = |_: Source| true;
@@ -100,9 +124,10 @@ impl Pool {
         let displaced = if has_bounds
             && (self.count(is_own) >= per_source || self.count_half_open(is_own) >= half_open_per_source)
         {
-            Some(self.first_to_go(source, is_own).ok_or(NoPlace::TooManyFromSource(per_source))?)
+            Some(self.first_to_go(Some(source), is_own).ok_or(NoPlace::TooManyFromSource(per_source))?)
         } else if self.places.len() >= total || self.count_half_open(is_any) >= half_open {
-            Some(self.first_to_go(source, is_any).ok_or(NoPlace::TooMany(total))?)
+            // Only here may it be too early: one source that is over its own bounds must not make the others wait.
+            Some(self.first_to_go_now(Some(source), now)?)
         } else {
             None
         };
@@ -111,14 +136,21 @@ impl Pool {
         }
         self.last_id += 1;
         let id = PlaceId(self.last_id);
-        self.places.insert(id, (source, Stage::Silent));
+        self.places.insert(id, Connection { source, stage: Stage::Silent, since: now });
         Ok((id, displaced))
+    }
+
+    /// Takes the place of the connection that is first to go, because the system has room for fewer than the bounds allow.
+    pub(super) fn make_room(&mut self, now: Instant) -> Result<PlaceId, NoPlace> {
+        let displaced = self.first_to_go_now(None, now)?;
+        self.places.remove(&displaced);
+        Ok(displaced)
     }
 
     /// Notes how far a connection has come.
     pub(super) fn reached(&mut self, id: PlaceId, stage: Stage) {
         if let Some(place) = self.places.get_mut(&id) {
-            place.1 = stage;
+            place.stage = stage;
         }
     }
 
@@ -127,30 +159,34 @@ impl Pool {
         self.places.remove(&id);
     }
 
-    /// Among the half-open connections of these sources: the oldest of the source that has most, a silent one before one
-    /// that has said hello. The newcomer counts for its own source.
-    fn first_to_go(&self, newcomer: Source, is_meant: impl Fn(Source) -> bool) -> Option<PlaceId> {
-        let mut counts = BTreeMap::from([(newcomer, 1)]);
-        for (source, _) in self.half_open() {
-            *counts.entry(source).or_insert(0) += 1;
-        }
-        let half_open = self.places.iter().filter(|(_, (source, stage))| *stage != Stage::Joined && is_meant(*source));
-        let rank = |(id, (source, stage)): &(&PlaceId, &(Source, Stage))| {
-            (counts.get(source).copied(), *source == newcomer, *stage == Stage::Silent, Reverse(**id))
-        };
-        half_open.max_by_key(rank).map(|(id, _)| *id)
+    /// The first to go among all, if it has had its moment.
+    fn first_to_go_now(&self, newcomer: Option<Source>, now: Instant) -> Result<PlaceId, NoPlace> {
+        let first = self.first_to_go(newcomer, |_| true).ok_or(NoPlace::TooMany(self.places.len()))?;
+        let until = self.places[&first].since + GRACE;
+        if until > now { Err(NoPlace::NotYet(until)) } else { Ok(first) }
     }
 
-    fn half_open(&self) -> impl Iterator<Item = (Source, Stage)> {
-        self.places.values().copied().filter(|(_, stage)| *stage != Stage::Joined)
+    /// Among the half-open connections of these sources: the oldest of the source that has most, a silent one before one
+    /// that has said hello. The newcomer counts for its own source.
+    fn first_to_go(&self, newcomer: Option<Source>, is_meant: impl Fn(Source) -> bool) -> Option<PlaceId> {
+        let mut counts: BTreeMap<Source, usize> = newcomer.into_iter().map(|source| (source, 1)).collect();
+        let half_open = || self.places.iter().filter(|(_, connection)| connection.is_half_open());
+        for (_, connection) in half_open() {
+            *counts.entry(connection.source).or_insert(0) += 1;
+        }
+        let rank = |(id, connection): &(&PlaceId, &Connection)| {
+            let Connection { source, stage, .. } = connection;
+            (counts.get(source).copied(), Some(*source) == newcomer, *stage == Stage::Silent, Reverse(**id))
+        };
+        half_open().filter(|(_, connection)| is_meant(connection.source)).max_by_key(rank).map(|(id, _)| *id)
     }
 
     fn count(&self, is_meant: impl Fn(Source) -> bool) -> usize {
-        self.places.values().filter(|(source, _)| is_meant(*source)).count()
+        self.places.values().filter(|connection| is_meant(connection.source)).count()
     }
 
     fn count_half_open(&self, is_meant: impl Fn(Source) -> bool) -> usize {
-        self.half_open().filter(|(source, _)| is_meant(*source)).count()
+        self.places.values().filter(|connection| connection.is_half_open() && is_meant(connection.source)).count()
     }
 }
 

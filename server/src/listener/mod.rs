@@ -9,7 +9,7 @@ use common::crypto::JoinTranscript;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,6 +33,9 @@ const MAX_CLOSING: usize = 32;
 /// Pause after a failed `accept`, so that one that keeps failing does not take a processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a connection takes to close that lost its place because there are no descriptors.
+const CLOSING_PAUSE: Duration = Duration::from_millis(5);
+
 /// Accepts connections until `stop` is cancelled, then waits for all sessions to end. Dropping the returned future stops the
 /// sessions too.
 pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
@@ -55,7 +58,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
             accepted = next => accepted,
         };
         match accepted {
-            Ok((stream, peer, open)) => match place(&admission, &stream, peer) {
+            Ok((stream, peer, open)) => match place(&admission, &stream, peer).await {
                 Ok(place) => {
                     let (tls, services, stop) = (tls.clone(), services.clone(), stop.clone());
                     sessions.spawn(async move {
@@ -68,6 +71,18 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
             },
             Err(error) if are_exhausted(&error) => {
                 warn_of(&services, &error);
+                match admission.make_room(Instant::now().into_std()) {
+                    Ok(()) => {
+                        sleep(CLOSING_PAUSE).await;
+                        continue;
+                    }
+                    Err(NoPlace::NotYet(until)) => {
+                        sleep_until(until.into()).await;
+                        continue;
+                    }
+                    // All have joined: the next one is told.
+                    Err(_) => {}
+                }
                 let Some(in_use) = spare.give_up() else {
                     sleep(ACCEPT_PAUSE).await;
                     continue;
@@ -88,9 +103,16 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
     sessions.wait().await;
 }
 
-fn place(admission: &Admission, stream: &TcpStream, peer: SocketAddr) -> Result<Place, NoPlace> {
+/// Gets a place for a connection. That takes milliseconds if many connect at once, and nobody else is accepted meanwhile.
+async fn place(admission: &Admission, stream: &TcpStream, peer: SocketAddr) -> Result<Place, NoPlace> {
     // Without a local address the connection is gone already; what it is counted as does not matter then.
-    admission.admit(Source::of(peer, stream.local_addr().unwrap_or(peer)))
+    let source = Source::of(peer, stream.local_addr().unwrap_or(peer));
+    loop {
+        match admission.admit(source, Instant::now().into_std()) {
+            Err(NoPlace::NotYet(until)) => sleep_until(until.into()).await,
+            decided => return decided,
+        }
+    }
 }
 
 fn warn_of(services: &Services, error: &io::Error) {

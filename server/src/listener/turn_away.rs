@@ -24,6 +24,8 @@ use crate::{
 const MAX_TOLD: usize = 16;
 /// How long telling one may take.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// The same when it takes the descriptor in reserve, for which others wait.
+const TIME_LIMIT_OF_SPARE: Duration = Duration::from_millis(300);
 
 /// Tells those who get no place.
 pub(super) struct TurnAway {
@@ -46,6 +48,7 @@ impl TurnAway {
         }
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let (tls, stop) = (self.tls.clone(), self.stop.clone());
+        let time_limit = if spare.is_some() { TIME_LIMIT_OF_SPARE } else { TIME_LIMIT };
         self.tasks.spawn(async move {
             let telling = async move {
                 match tls {
@@ -59,7 +62,7 @@ impl TurnAway {
             // Whether it was told or not, the connection is closed here, and with it the descriptor is free.
             tokio::select! {
                 () = stop.cancelled() => {}
-                _ = timeout(TIME_LIMIT, telling) => {}
+                _ = timeout(time_limit, telling) => {}
             }
             drop((slot, spare));
         });

@@ -126,6 +126,7 @@ impl From<NoPlace> for Refusal {
                  allows. Disconnect another client there first, or ask the person who runs the server to raise \
                  --max-connections-per-address."
             ),
+            NoPlace::NotYet(_) => return Self::displaced(),
             NoPlace::TooMany(count) => format!(
                 "There are {count} connections already, which is the most that this server allows. Try again when someone \
                  has left."

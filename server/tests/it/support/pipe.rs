@@ -79,7 +79,7 @@ impl Sessions {
         let (near_end, far_end) = duplex(pipe_bytes);
         let (stream, services, stop) = (wrap(far_end), self.services.clone(), self.stop.clone());
         let arrival = Arrival {
-            place: self.admission.admit(Source::ThisComputer).unwrap(),
+            place: self.admission.admit(Source::ThisComputer, Instant::now().into_std()).unwrap(),
             peer: ([127, 0, 0, 1], 9).into(),
             binding: ConnectionBinding::default(),
             handshake_deadline: Instant::now() + services.limits.handshake_deadline,
