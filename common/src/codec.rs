@@ -126,6 +126,22 @@ fn with_last_parts(message: &ServerMessage, empty_lists: usize, following_bytes:
     start.freeze()
 }
 
+/// Encodes a value for another process of the same program, without a length prefix.
+pub fn encode_value(value: &impl Serialize) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(64);
+    encode_into(value, &mut buffer);
+    buffer.freeze()
+}
+
+/// Decodes what [`encode_value`] made. `MAX_BYTES` bounds the memory that a length inside the value can reserve: twice
+/// the longest encoding.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes do not hold exactly one value in canonical encoding.
+pub fn decode_value<V: Serialize + DeserializeOwned, const MAX_BYTES: usize>(bytes: &[u8]) -> Result<V, DecodeError> {
+    decode::<V, MAX_BYTES>(bytes)
+}
+
 /// Decodes a frame, without its length prefix, from a client that has not joined yet.
 ///
 /// # Errors

@@ -11,18 +11,25 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use triptych_server::video::{
     self,
     offline::{Check, Import, ImportError, ImportRequest, make_sample as generate_sample},
+    process::{ProcessPool, WorkerProgram},
 };
 
 /// The exit code that shells expect of a program ended by Ctrl-C: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
 const BAR: &str = "{msg} {wide_bar} {percent:>3} %  {per_sec}  {eta} left";
+
+/// Worker processes of this program.
+fn processes() -> Result<ProcessPool> {
+    let program = WorkerProgram::current().context("the system does not tell which program this is")?;
+    ProcessPool::start(program).context("the system provides no thread for the decoders")
+}
 
 /// A progress bar on a terminal; nothing when stderr goes elsewhere.
 fn progress_bar(total: u64, message: String) -> ProgressBar {
@@ -51,7 +58,7 @@ pub(crate) fn make_sample(folder: &Path) -> Result<ExitCode> {
 pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Result<ExitCode> {
     video::init()?;
     let started_at = Instant::now();
-    let import = Import::prepare(request)?;
+    let import = Import::prepare(request, &processes()?)?;
     let plan = import.plan().clone();
     println!(
         "{:?}: {} frames, {}",
@@ -120,7 +127,7 @@ pub(crate) fn check(folder: &Path) -> Result<ExitCode> {
     if std::io::stdout().is_terminal() {
         eprintln!("Reading {} …", folder.display());
     }
-    let check = Check::run(folder)?;
+    let check = Check::run(folder, &processes()?)?;
     print!("{check}");
     Ok(if check.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

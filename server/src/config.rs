@@ -71,4 +71,11 @@ pub enum Command {
     },
     /// Report missing GStreamer elements and the state of each file in the video folder
     Check,
+    /// Decode for a server, which starts this command itself
+    #[command(hide = true)]
+    Worker {
+        /// What goes wrong in a test
+        #[arg(long, hide = true)]
+        fault: Option<String>,
+    },
 }

@@ -20,7 +20,11 @@ use tracing_subscriber::EnvFilter;
 use triptych_server::{
     Server, Settings,
     config::{Args, Command, DEFAULT_HEIGHTS},
-    video::{self, offline::ImportRequest},
+    video::{
+        self,
+        offline::ImportRequest,
+        process::{WorkerProgram, run_worker},
+    },
 };
 
 /// Time limit for notifying every client when the server stops.
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
             commands::import(ImportRequest { file, folder, title, heights, replaces: force }, has_default_heights)
         }
         Some(Command::Check) => commands::check(&args.videos),
+        Some(Command::Worker { fault }) => {
+            run_worker(fault.as_deref()).map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
+        }
         None => serve(&args).map(|()| ExitCode::SUCCESS),
     });
     match outcome {
@@ -85,9 +92,13 @@ async fn serve(args: &Args) -> Result<()> {
         names_dir: data_dir,
         cache_bytes: args.cache_mib.saturating_mul(1 << 20),
         limits: args.limits.clone(),
+        worker_program: Some(WorkerProgram::current().context("the system does not tell which program this is")?),
     };
     let server = Server::bind(&settings).await?;
     announce(&server, &args.videos)?;
+    if let Some(gap) = server.sandbox_gap().await {
+        warn!("{gap}");
+    }
 
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -108,7 +119,7 @@ async fn serve(args: &Args) -> Result<()> {
 fn announce(server: &Server, folder: &Path) -> Result<()> {
     let address = reachable_address(server.local_addr()?);
     let listing = server.library().listing();
-    for file in &listing.skipped {
+    for file in &server.library().skipped_files() {
         warn!("The file {:?} cannot be offered: {}", file.file_name, file.reason);
     }
     let secured = match server.certificate_hash() {

@@ -26,6 +26,7 @@ use crate::{
     video::{
         VideoService,
         library::{FolderWatcher, Library, LibraryError, ProbeRecords},
+        process::{ProcessPool, WorkerProgram},
         store::{Store, prewarm::prewarm},
     },
 };
@@ -47,6 +48,7 @@ pub struct Server {
     hub: Hub,
     names: Option<NamesFile>,
     limits: Limits,
+    processes: ProcessPool,
 }
 
 /// The configuration of a server.
@@ -64,6 +66,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// What the server grants to its clients.
     pub limits: Limits,
+    /// The program that decodes videos in processes of its own; `None` decodes them in this process.
+    pub worker_program: Option<WorkerProgram>,
 }
 
 /// Why a server does not start. Displays as one line with the cause and the remedy.
@@ -81,6 +85,9 @@ pub enum StartError {
     /// The system lets the process have only this many files and connections open.
     #[error("the limit of open files is {0}, which leaves none for connections; raise it with ulimit -n 1024")]
     TooFewDescriptors(u64),
+    /// Decoders cannot be started.
+    #[error("the system provides no thread for the decoders: {0}")]
+    Processes(io::Error),
 }
 
 impl Server {
@@ -110,7 +117,11 @@ impl Server {
         socket.set_reuseaddr(true).map_err(bind_error)?;
         socket.bind(settings.listen).map_err(bind_error)?;
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_create).transpose()?.map(Arc::new);
-        let (library, records) = scan(&settings.videos).await?;
+        let processes = match settings.worker_program.clone() {
+            Some(program) => ProcessPool::start(program).map_err(StartError::Processes)?,
+            None => ProcessPool::in_this_process(),
+        };
+        let (library, records) = scan(&settings.videos, &processes).await?;
         let listener = socket.listen(LISTEN_BACKLOG).map_err(bind_error)?;
         let hub = Hub::new(&limits);
         let names = settings.names_dir.as_deref().and_then(|folder| {
@@ -118,8 +129,8 @@ impl Server {
             hub.restore_names(entries);
             file
         });
-        let store = Store::with_decoders_per_viewer(settings.cache_bytes, limits.decoders_per_client);
-        Ok(Self { listener, tls, library, records, store, hub, names, limits })
+        let store = Store::with_processes(settings.cache_bytes, limits.decoders_per_client, processes.clone());
+        Ok(Self { listener, tls, library, records, store, hub, names, limits, processes })
     }
 
     /// The address that the server listens on.
@@ -133,6 +144,12 @@ impl Server {
     /// SHA-256 of the certificate, which clients pin; `None` on a plaintext server.
     pub fn certificate_hash(&self) -> Option<[u8; 32]> {
         self.tls.as_ref().map(|tls| tls.certificate_hash)
+    }
+
+    /// What the sandbox of the worker processes lacks on this system, as a sentence; `None` when it lacks nothing.
+    pub async fn sandbox_gap(&self) -> Option<&'static str> {
+        let processes = self.processes.clone();
+        tokio::task::spawn_blocking(move || processes.sandbox_gap()).await.ok()?
     }
 
     /// The videos that the server offers.
@@ -204,9 +221,11 @@ async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: S
 }
 
 /// Reads the folder on a thread that may block.
-async fn scan(folder: &Path) -> Result<(Library, ProbeRecords), LibraryError> {
-    let folder = folder.to_owned();
-    tokio::task::spawn_blocking(move || Library::scan_with_records(&folder)).await.expect("scanning does not panic")
+async fn scan(folder: &Path, processes: &ProcessPool) -> Result<(Library, ProbeRecords), LibraryError> {
+    let (folder, processes) = (folder.to_owned(), processes.clone());
+    tokio::task::spawn_blocking(move || Library::scan_with_records(&folder, &processes))
+        .await
+        .expect("scanning does not panic")
 }
 
 fn bind_advice(address: &SocketAddr, error: &io::Error) -> String {

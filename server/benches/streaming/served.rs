@@ -109,12 +109,28 @@ impl Served {
         }
     }
 
-    /// The processor time of all its threads so far, in seconds.
+    /// The processor time of all its threads so far, and of its worker processes, in seconds.
     pub fn processor_seconds(&self) -> Result<f64> {
-        ticks_to_seconds(&self.read("stat")?, 11)
+        let own = self.read("stat")?;
+        // Those that have ended count from the third time on, those that run by themselves.
+        let ended = ticks_to_seconds(&own, 11)? + ticks_to_seconds(&own, 13)?;
+        let running: f64 = self.workers().iter().filter_map(|stat| ticks_to_seconds(stat, 11).ok()).sum();
+        Ok(ended + running)
     }
 
-    /// Its peak memory (resident set), in MiB.
+    /// `/proc/PID/stat` of each of its worker processes.
+    fn workers(&self) -> Vec<String> {
+        let parent = self.process.0.id().to_string();
+        let is_worker = |stat: &String| {
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            fields.nth(1) == Some(&parent)
+        };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+        stats.filter(is_worker).collect()
+    }
+
+    /// The peak memory (resident set) of the server's own process, in MiB.
     pub fn peak_mib(&self) -> Result<f64> {
         let status = self.read("status")?;
         let line =

@@ -9,7 +9,7 @@ use common::{
 };
 use tempfile::{TempDir, tempdir};
 use tokio::time::timeout;
-use triptych_server::video;
+use triptych_server::video::{self, process::ProcessPool};
 
 use crate::support::{
     client::TestClient,
@@ -34,7 +34,8 @@ struct LiveLibrary {
 impl LiveLibrary {
     fn new(folder: &Path) -> Self {
         video::init().unwrap();
-        let (library, records) = video::library::Library::scan_with_records(folder).unwrap();
+        let (library, records) =
+            video::library::Library::scan_with_records(folder, &ProcessPool::in_this_process()).unwrap();
         let watcher = video::library::FolderWatcher::start(library.clone(), records).unwrap();
         Self { changes: library.changes(), library, _watcher: watcher }
     }

@@ -12,6 +12,7 @@ mod import;
 mod library_live;
 mod login;
 mod names;
+mod processes;
 mod room;
 mod session;
 mod session_pipe;

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use common::{media::Quality, message::EndReason};
+use common::{
+    media::{Quality, SkippedFile},
+    message::EndReason,
+};
 use tempfile::tempdir;
 use triptych_server::video::{self, library::LibraryError};
 
@@ -85,7 +88,7 @@ fn other_files_are_skipped_with_the_naming_rule() {
     }
     let library = scan(folder.path());
     assert!(skip_reason(&library, "holiday.mp4").contains("TITLE_HEIGHTp.EXT"));
-    assert_eq!(library.skipped.len(), 2, "{library:#?}");
+    assert_eq!(library.skipped.len(), 1, "{library:#?}");
 }
 
 #[test]
@@ -172,6 +175,21 @@ fn the_listing_says_what_a_viewer_gets() {
     assert_eq!(b.duration_nanos, 900_000_000);
     let again = scan(folder.path());
     assert_eq!(again, library, "ids stay the same");
+}
+
+#[test]
+fn clients_are_told_of_files_that_look_like_videos_only() {
+    let folder = tempdir().unwrap();
+    for name in ["passwords.txt", "taxes 2025.pdf", "id_rsa", "Holiday.mp4", "Odd_720p"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    fs::create_dir(folder.path().join("Letters to Ada")).unwrap();
+    video::init().unwrap();
+    let library = video::library::Library::scan(folder.path()).unwrap();
+    let names = |files: Vec<SkippedFile>| files.into_iter().map(|file| file.file_name).collect::<Vec<_>>();
+    assert_eq!(names(library.listing().skipped), ["Holiday.mp4", "Odd_720p"]);
+    let on_the_console = ["Holiday.mp4", "Odd_720p", "Letters to Ada", "id_rsa", "passwords.txt", "taxes 2025.pdf"];
+    assert_eq!(names(library.skipped_files()), on_the_console);
 }
 
 #[tokio::test]

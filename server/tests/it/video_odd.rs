@@ -128,7 +128,7 @@ fn names_that_are_not_utf8_and_thousands_of_other_files_are_listed_as_skipped() 
     write_video(folder.path(), "Good", &[(240, "mp4", Clip::new(0, 3, 25))]);
     fs::write(folder.path().join(OsStr::from_bytes(b"Odd \xff_240p.mp4")), "").unwrap();
     for number in 0..5_000 {
-        fs::write(folder.path().join(format!("photo {number}.jpg")), "").unwrap();
+        fs::write(folder.path().join(format!("video {number}.mp4")), "").unwrap();
     }
     let library = scan(folder.path());
     assert_eq!((library.videos.len(), library.skipped.len()), (1, common::limits::MAX_LIBRARY_ENTRIES));
@@ -147,7 +147,8 @@ async fn an_unreadable_file_is_skipped_and_offered_once_it_is_readable() {
         Err(error) => assert_eq!(skip_reason(&library, "Secret_240p.mp4"), format!("cannot be read: {error}")),
         Ok(_) => assert_eq!(library.videos.len(), 1, "the system lets this user read everything"),
     }
-    let (library, records) = video::library::Library::scan_with_records(folder.path()).unwrap();
+    let processes = video::process::ProcessPool::in_this_process();
+    let (library, records) = video::library::Library::scan_with_records(folder.path(), &processes).unwrap();
     let mut changes = library.changes();
     let _watcher = video::library::FolderWatcher::start(library.clone(), records).unwrap();
     rights(0o600);

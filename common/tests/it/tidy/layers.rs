@@ -34,14 +34,15 @@ pub const SERVER: Layers = Layers {
     ],
 };
 
-/// `stream → store → library → gst`; `offline` needs neither streams nor the store.
+/// `stream → store → library → process → gst`; `offline` needs neither streams nor the store.
 pub const VIDEO: Layers = Layers {
     folder: ("server", &["video"]),
     parts: &[
-        ("stream", &["store", "library", "gst"]),
-        ("store", &["library", "gst"]),
-        ("offline", &["library", "gst"]),
-        ("library", &["gst"]),
+        ("stream", &["store", "library", "process", "gst"]),
+        ("store", &["library", "process", "gst"]),
+        ("offline", &["library", "process", "gst"]),
+        ("library", &["process", "gst"]),
+        ("process", &["gst"]),
         ("gst", &[]),
     ],
 };

@@ -31,6 +31,7 @@ impl Host {
             names_dir: None,
             cache_bytes: 1 << 20,
             limits: Limits::default(),
+            worker_program: None,
         };
         let server = runtime.block_on(Server::bind(&settings)).unwrap();
         let address = server.local_addr().unwrap().to_string();

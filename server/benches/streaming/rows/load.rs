@@ -93,7 +93,7 @@ impl Bench {
             let limit = 200.0 + cache_mib as f64;
             let excerpt = if is_excerpt { format!(", {EXCERPT_FRAMES} frames of each third") } else { String::new() };
             table.add(Row {
-                what: format!("7 peak memory, cache of {cache_mib} MiB ({}{excerpt})", long.name),
+                what: format!("7 peak memory of the server process, cache of {cache_mib} MiB ({}{excerpt})", long.name),
                 baseline: short.name.clone(),
                 measured: format!("{long_mib:.0} ({long_held:.0} of it cache) / {short_mib:.0} ({short_held:.0}) MiB"),
                 ratio: format!("{ratio:.2} without cache"),

@@ -1,5 +1,8 @@
 //! The key frames of a file: the frames at which decoding can begin. Pure.
 
+/// Marks a key frame with leading frames in [`KeyFrames::to_words`]. No time stamp reaches it.
+const HAS_LEADING: u64 = 1 << 63;
+
 /// The key frames of a file, collected while it is read in decoding order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeyFrames {
@@ -23,6 +26,18 @@ impl KeyFrames {
         } else if let Some(key) = self.key_frames.last_mut().filter(|key| nanos < key.nanos) {
             key.has_leading = true;
         }
+    }
+
+    /// One number for each key frame: its time, with the highest bit set if it has leading frames.
+    pub(crate) fn to_words(&self) -> impl Iterator<Item = u64> + '_ {
+        self.key_frames.iter().map(|key| key.nanos | if key.has_leading { HAS_LEADING } else { 0 })
+    }
+
+    /// What [`KeyFrames::to_words`] described.
+    pub(crate) fn from_words(words: impl Iterator<Item = u64>) -> Self {
+        let key_frame =
+            |word: u64| KeyFrame { nanos: word & !HAS_LEADING, has_leading: word & HAS_LEADING == HAS_LEADING };
+        Self { key_frames: words.map(key_frame).collect() }
     }
 
     /// Time of the latest key frame from which the frame shown at `nanos` is decoded correctly.
@@ -55,6 +70,12 @@ mod tests {
     fn leading_frames_are_reached_from_the_group_before() {
         let key_frames = key_frames(&[(0, true), (10, false), (40, true), (20, false), (30, false), (50, false)]);
         assert_eq!([30, 40, 50].map(|nanos| key_frames.before(nanos)), [0, 0, 40].map(Some));
+    }
+
+    #[test]
+    fn key_frames_survive_the_way_between_two_processes() {
+        let key_frames = key_frames(&[(0, true), (10, false), (40, true), (20, false), (1 << 56, true)]);
+        assert_eq!(KeyFrames::from_words(key_frames.to_words()), key_frames);
     }
 
     #[test]

@@ -189,8 +189,8 @@ impl PictureDecoder {
     ///
     /// # Errors
     /// Those of [`PictureDecoder::next`].
-    pub(crate) fn first(&mut self) -> Result<JpegPicture, DecodeError> {
-        self.pull(0, &|| true)
+    pub(crate) fn first(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<JpegPicture, DecodeError> {
+        self.pull(0, is_wanted)
     }
 
     /// The format of the decoder's output. Known after the first picture.

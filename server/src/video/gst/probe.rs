@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Limit of time stamps: over two years. Larger ones are damaged, and sums of them would overflow.
-const MAX_NANOS: u64 = 1 << 56;
+pub(crate) const MAX_NANOS: u64 = 1 << 56;
 
 /// Parsers that do not know the duration of a frame report a nanosecond.
 const SHORTEST_FRAME_NANOS: u64 = 100_000;
@@ -54,20 +54,22 @@ pub(crate) struct Probed {
     pub(crate) sound: Option<ProbedSound>,
 }
 
-/// Reads a file from end to end without decoding it, then decodes its first picture. Blocks until then.
+/// Reads a file from end to end without decoding it, then decodes its first picture. Blocks until then; several times in
+/// a second `is_wanted` is called, and `false` cancels.
 ///
 /// # Errors
 /// Why the file cannot be played.
-pub(crate) fn probe(path: &Path) -> Result<Probed, ProbeError> {
+pub(crate) fn probe(path: &Path, is_wanted: &dyn Fn() -> bool) -> Result<Probed, ProbeError> {
     check_length(path)?;
-    let scan = scan_tracks(path)?;
+    let scan = scan_tracks(path, is_wanted)?;
     let caps = scan.caps.clone().ok_or(ProbeError::NoVideoTrack)?;
     check_size(&caps)?;
     let mut last_error =
         ProbeError::NeedsDecoder(caps.structure(0).map_or_else(String::new, |first| first.name().to_string()));
     for decoder in video_decoders(&caps) {
-        match try_decoder(scan.clone(), path, &decoder) {
+        match try_decoder(scan.clone(), path, &decoder, is_wanted) {
             Ok(probed) => return Ok(probed),
+            Err(ProbeError::Cancelled) => return Err(ProbeError::Cancelled),
             Err(error) => last_error = error,
         }
     }
@@ -92,11 +94,16 @@ fn check_length(path: &Path) -> Result<(), ProbeError> {
 }
 
 /// Decodes the first picture with this decoder, which shows that the file can be played and gives the size of the picture.
-fn try_decoder(mut scan: TrackScan, path: &Path, decoder: &str) -> Result<Probed, ProbeError> {
+fn try_decoder(
+    mut scan: TrackScan,
+    path: &Path,
+    decoder: &str,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Probed, ProbeError> {
     let track = scan.track.take().unwrap_or_default();
     let is_timed = scan.is_timed();
     if !is_timed {
-        (scan.pts_nanos, scan.end_nanos) = count_frames(path, &track, decoder)?;
+        (scan.pts_nanos, scan.end_nanos) = count_frames(path, &track, decoder, is_wanted)?;
         scan.pts_nanos.sort_unstable();
         scan.pts_nanos.dedup();
     }
@@ -109,7 +116,7 @@ fn try_decoder(mut scan: TrackScan, path: &Path, decoder: &str) -> Result<Probed
     let last_duration_nanos = scan.end_nanos.saturating_sub(scan.last_start_nanos);
     let end_nanos = Some(scan.end_nanos).filter(|_| last_duration_nanos >= SHORTEST_FRAME_NANOS);
     let index = FrameIndex::new(scan.pts_nanos, end_nanos);
-    let (picture, output) = first_picture(path, &track, decoder, &index)?;
+    let (picture, output) = first_picture(path, &track, decoder, &index, is_wanted)?;
     let JpegPicture { frame: first, width: picture_width, height: picture_height, .. } = picture;
     check_sides(picture_width, picture_height)?;
     // Frames before the first one that the decoder outputs cannot be shown: they refer to frames that were cut off.
@@ -137,6 +144,7 @@ fn first_picture(
     track: &str,
     decoder: &str,
     index: &FrameIndex,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<(JpegPicture, DecoderOutput), ProbeError> {
     let request = DecodeRequest {
         path,
@@ -151,15 +159,14 @@ fn first_picture(
         is_jpeg_ready: false,
         branches: 1,
     };
-    let first = PictureDecoder::open(&request, Heartbeat::default(), &|| true)
-        .and_then(|mut pictures| Ok((pictures.first()?, pictures.output())));
+    let first = PictureDecoder::open(&request, Heartbeat::default(), is_wanted)
+        .and_then(|mut pictures| Ok((pictures.first(is_wanted)?, pictures.output())));
     match first {
         Ok(first) => Ok(first),
         Err(DecodeError::Hung) => Err(ProbeError::Hung),
         Err(DecodeError::Pipeline(PipelineError(cause))) => Err(ProbeError::Undecodable(cause)),
-        Err(DecodeError::Missing | DecodeError::Cancelled) => {
-            Err(ProbeError::Undecodable("the decoder outputs no picture".into()))
-        }
+        Err(DecodeError::Cancelled) => Err(ProbeError::Cancelled),
+        Err(DecodeError::Missing) => Err(ProbeError::Undecodable("the decoder outputs no picture".into())),
     }
 }
 

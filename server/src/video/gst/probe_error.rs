@@ -56,6 +56,8 @@ pub(crate) enum ProbeError {
     Hung,
     #[error("cannot be read within {READ_MINUTES} minutes")]
     TooSlow,
+    #[error("reading it was cancelled")]
+    Cancelled,
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }

@@ -132,7 +132,7 @@ fn is_hidden_vp8(buffer: &gst::BufferRef) -> bool {
 ///
 /// # Errors
 /// When the file is damaged, incomplete, too long, or not a video.
-pub(crate) fn scan_tracks(path: &Path) -> Result<TrackScan, ProbeError> {
+pub(crate) fn scan_tracks(path: &Path, is_wanted: &dyn Fn() -> bool) -> Result<TrackScan, ProbeError> {
     let mut pipeline = Pipeline::new();
     let (heartbeat, scan) = (Heartbeat::default(), Arc::new(Mutex::new(TrackScan::default())));
     let parse = add_source(&pipeline.bin, path)?;
@@ -149,7 +149,7 @@ pub(crate) fn scan_tracks(path: &Path) -> Result<TrackScan, ProbeError> {
         }
     });
     pipeline.play().map_err(|PipelineError(cause)| ProbeError::Damaged { nanos: 0, cause })?;
-    let outcome = wait_for_end(&mut pipeline, &heartbeat);
+    let outcome = wait_for_end(&mut pipeline, &heartbeat, is_wanted);
     let promised_nanos = pipeline.bin.query_duration::<gst::ClockTime>().map_or(0, gst::ClockTime::nseconds);
     let scan = std::mem::take(&mut *lock(&scan));
     match outcome {
@@ -213,7 +213,12 @@ fn watch_track(pad: &gst::Pad, scan: &Arc<Mutex<TrackScan>>, heartbeat: &Heartbe
 ///
 /// # Errors
 /// When the file is damaged or has too many frames.
-pub(crate) fn count_frames(path: &Path, track: &str, decoder: &str) -> Result<(Vec<u64>, u64), ProbeError> {
+pub(crate) fn count_frames(
+    path: &Path,
+    track: &str,
+    decoder: &str,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<(Vec<u64>, u64), ProbeError> {
     let mut pipeline = Pipeline::new();
     let (heartbeat, found) = (Heartbeat::default(), Arc::new(Mutex::new((Vec::new(), 0))));
     let parse = add_source(&pipeline.bin, path)?;
@@ -239,7 +244,7 @@ pub(crate) fn count_frames(path: &Path, track: &str, decoder: &str) -> Result<(V
     });
     add_sink(&pipeline.bin, &output)?;
     pipeline.play()?;
-    wait_for_end(&mut pipeline, &heartbeat)?;
+    wait_for_end(&mut pipeline, &heartbeat, is_wanted)?;
     let found = std::mem::take(&mut *lock(&found));
     if found.0.len() > MAX_FRAMES { Err(ProbeError::TooManyFrames) } else { Ok(found) }
 }
@@ -254,7 +259,11 @@ fn add_sink(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), PipelineErro
 }
 
 /// Waits until the pipeline has read the file to its end.
-fn wait_for_end(pipeline: &mut Pipeline, heartbeat: &Heartbeat) -> Result<(), ProbeError> {
+fn wait_for_end(
+    pipeline: &mut Pipeline,
+    heartbeat: &Heartbeat,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<(), ProbeError> {
     let (mut watchdog, begun) = (Watchdog::new(heartbeat), Instant::now());
     let (mut missing_plugin, mut idle_polls) = (None, 0);
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Element];
@@ -272,6 +281,9 @@ fn wait_for_end(pipeline: &mut Pipeline, heartbeat: &Heartbeat) -> Result<(), Pr
         idle_polls = if message.is_none() && pipeline.is_idle() { idle_polls + 1 } else { 0 };
         if idle_polls == MAX_IDLE_POLLS {
             return Err(ProbeError::Damaged { nanos: 0, cause: "nothing in it can be read".into() });
+        }
+        if !is_wanted() {
+            return Err(ProbeError::Cancelled);
         }
         if watchdog.is_hung(heartbeat) || begun.elapsed() > READ_DEADLINE {
             pipeline.abandon();

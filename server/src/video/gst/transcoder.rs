@@ -19,6 +19,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use common::splice::FrameIndex;
 use gstreamer::{self as gst, prelude::*};
 
 use super::{
@@ -26,8 +27,6 @@ use super::{
     pipeline::{
         DecodeError, Heartbeat, POLL_TIMEOUT, Pipeline, PipelineError, Watchdog, add_source, element, error_text,
     },
-    probe::Probed,
-    track_scan::ProbedSound,
     tracks::{is_sound_track, is_video_track, link_track},
 };
 
@@ -55,14 +54,30 @@ pub(crate) struct Target {
     pub(crate) height: u32,
 }
 
+/// The file to read, and what a probe found in it.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a Path,
+    /// Identifies the track of the pictures, see [`super::tracks::track_id`].
+    pub(crate) track: &'a str,
+    /// Name of the decoder element.
+    pub(crate) decoder: &'a str,
+    /// See [`super::jpeg_format::DecoderOutput::needs_rgb`].
+    pub(crate) needs_rgb: bool,
+    /// See [`super::jpeg_format::DecoderOutput::is_interlaced`].
+    pub(crate) is_interlaced: bool,
+    /// Track and decoder of the sound.
+    pub(crate) sound: Option<(&'a str, &'a str)>,
+    pub(crate) frames_per_second: u32,
+}
+
 /// Writes all targets from a file, and blocks until they are complete. Several times in a second, `progress` receives the
 /// number of frames written so far, of all targets together, and `is_wanted` is called; `false` cancels.
 ///
 /// # Errors
 /// Those of [`Pipeline::check`]; the targets are then incomplete.
 pub(crate) fn transcode(
-    path: &Path,
-    probed: &Probed,
+    source: &Source<'_>,
     targets: &[Target],
     progress: &mut dyn FnMut(u64),
     is_wanted: &dyn Fn() -> bool,
@@ -71,11 +86,11 @@ pub(crate) fn transcode(
     // `heartbeat` also counts decoded frames: an encoder takes dozens of them before it outputs the first.
     let (heartbeat, written) = (Heartbeat::default(), Heartbeat::default());
     let bin = &pipeline.bin;
-    let parse = add_source(bin, path)?;
-    let pictures = add_pictures(bin, &parse, probed, &heartbeat)?;
-    let sound = probed.sound.as_ref().map(|sound| add_sound(bin, &parse, sound)).transpose()?;
+    let parse = add_source(bin, source.path)?;
+    let pictures = add_pictures(bin, &parse, source, &heartbeat)?;
+    let sound = source.sound.map(|(track, decoder)| add_sound(bin, &parse, track, decoder)).transpose()?;
     for target in targets {
-        add_target(bin, target, frames_per_second(probed), &pictures, sound.as_ref(), [&heartbeat, &written])?;
+        add_target(bin, target, source.frames_per_second, &pictures, sound.as_ref(), [&heartbeat, &written])?;
     }
     pipeline.play()?;
     let mut watchdog = Watchdog::new(&heartbeat);
@@ -92,8 +107,7 @@ pub(crate) fn transcode(
 }
 
 /// The average frame rate, rounded, between 1 and 1000 frames/s.
-fn frames_per_second(probed: &Probed) -> u32 {
-    let index = &probed.index;
+pub(crate) fn frames_per_second(index: &FrameIndex) -> u32 {
     let length_nanos = index.end_nanos(index.len() - 1).saturating_sub(index.pts_nanos(0)).max(1);
     let rate = index.len() as f64 * 1e9 / length_nanos as f64;
     (rate.round() as u32).clamp(1, 1000)
@@ -115,21 +129,21 @@ fn coded_queue() -> Result<gst::Element, PipelineError> {
 fn add_pictures(
     pipeline: &gst::Pipeline,
     parse: &gst::Element,
-    probed: &Probed,
+    source: &Source<'_>,
     heartbeat: &Heartbeat,
 ) -> Result<gst::Element, PipelineError> {
-    let (queue, decoder, convert) = (coded_queue()?, element(&probed.decoder)?, element("videoconvertscale")?);
-    let raw = intermediate_caps(probed.needs_rgb, "RGBx", probed.is_interlaced);
+    let (queue, decoder, convert) = (coded_queue()?, element(source.decoder)?, element("videoconvertscale")?);
+    let raw = intermediate_caps(source.needs_rgb, "RGBx", source.is_interlaced);
     let tee = element("tee")?;
     let mut chain = vec![queue.clone(), decoder.clone(), convert, caps_filter(&raw)?];
-    if probed.is_interlaced {
+    if source.is_interlaced {
         // One frame from the two fields of each frame, so that the number of frames stays the same.
         let deinterlace = gst::ElementFactory::make("deinterlace").property_from_str("fields", "top");
         chain.push(deinterlace.property_from_str("mode", "interlaced").build()?);
     }
     chain.extend([flip()?, tee.clone()]);
     add_chain(pipeline, &chain.iter().collect::<Vec<_>>())?;
-    link_track(parse, &queue, is_video_track(&probed.track), |_| {});
+    link_track(parse, &queue, is_video_track(source.track), |_| {});
     drop_out_of_order(&decoder, heartbeat);
     Ok(tee)
 }
@@ -154,9 +168,10 @@ fn drop_out_of_order(decoder: &gst::Element, heartbeat: &Heartbeat) {
 fn add_sound(
     pipeline: &gst::Pipeline,
     parse: &gst::Element,
-    sound: &ProbedSound,
+    track: &str,
+    decoder: &str,
 ) -> Result<gst::Element, PipelineError> {
-    let (queue, decoder) = (coded_queue()?, element(&sound.decoder)?);
+    let (queue, decoder) = (coded_queue()?, element(decoder)?);
     let stereo = gst::Caps::builder("audio/x-raw").field("rate", 48_000).field("channels", gst::IntRange::new(1, 2));
     let encoder = gst::ElementFactory::make("opusenc").property("bitrate", SOUND_BITS_PER_SECOND).build()?;
     let tee = element("tee")?;
@@ -164,7 +179,7 @@ fn add_sound(
     let resample = element("audioresample")?;
     let filter = caps_filter(&stereo.build())?;
     add_chain(pipeline, &[&queue, &decoder, &convert, &resample, &filter, &encoder, &tee])?;
-    link_track(parse, &queue, is_sound_track(&sound.track), |_| {});
+    link_track(parse, &queue, is_sound_track(track), |_| {});
     Ok(tee)
 }
 

@@ -37,6 +37,11 @@ impl ProbeRecords {
         self.0.insert(file.path, (file.stamp, outcome));
     }
 
+    /// Forgets what was found in a file.
+    pub(crate) fn remove(&mut self, file: &VariantFile) {
+        self.0.remove(&file.path);
+    }
+
     /// Forgets files that are no longer in the folder.
     pub(crate) fn retain_listed(&mut self, listing: &FolderListing) {
         let present: HashSet<_> = listing.files.values().flatten().map(|file| &file.path).collect();
@@ -69,9 +74,12 @@ enum Record<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) videos: BTreeMap<VideoId, Arc<Video>>,
+    /// The files that cannot, as far as clients are told of them.
     pub(crate) skipped: Vec<SkippedFile>,
+    /// The others, which only the console names.
+    pub(crate) unnamed: Vec<SkippedFile>,
     /// Every file in the folder whose name is that of a variant, offered or not.
-    present: HashMap<PathBuf, Stamp>,
+    pub(super) present: HashMap<PathBuf, Stamp>,
 }
 
 /// What happened to a file after it was probed.
@@ -132,7 +140,13 @@ impl Catalog {
         let videos = titles.into_iter().map(|(title, files)| reuse_or_make(title, files, old));
         let videos = videos.map(|video| (video.info.id, video)).collect();
         let present = listing.files.values().flatten().map(|file| (file.path.clone(), file.stamp)).collect();
-        (Self { videos, skipped: skipped.listing(), present }, unread)
+        (Self { videos, skipped: skipped.videos(), unnamed: skipped.others(), present }, unread)
+    }
+
+    /// The files of all videos, as absolute paths.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let files = self.videos.values().flat_map(|video| &video.files);
+        files.filter_map(|file| std::path::absolute(&file.path).ok()).collect()
     }
 
     /// What happened to a file that is in use; `None` while the folder has it as it was probed. A file that is only
@@ -143,6 +157,11 @@ impl Catalog {
             Some(_) => Some(FileChange::Replaced),
             None => Some(FileChange::Removed),
         }
+    }
+
+    /// All files that cannot be offered, those first that clients are told of.
+    pub(crate) fn all_skipped(&self) -> impl Iterator<Item = &SkippedFile> {
+        self.skipped.iter().chain(&self.unnamed)
     }
 
     /// The differences from `old`, one line for each video or file.
@@ -160,8 +179,8 @@ impl Catalog {
         }
         let removed = old.videos.iter().filter(|(id, _)| !self.videos.contains_key(id));
         changes.extend(removed.map(|(_, video)| Change::Removed(format!("video {:?} removed", video.info.title))));
-        let known: HashSet<_> = old.skipped.iter().map(|file| (&file.file_name, &file.reason)).collect();
-        let new = self.skipped.iter().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
+        let known: HashSet<_> = old.all_skipped().map(|file| (&file.file_name, &file.reason)).collect();
+        let new = self.all_skipped().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
         changes.extend(new.map(|file| Change::Skipped(format!("file {:?} skipped: {}", file.file_name, file.reason))));
         changes
     }

@@ -16,6 +16,12 @@ use common::{
 /// Why a file is skipped whose name is not that of a variant.
 const BAD_NAME: &str = "not named TITLE_HEIGHTp.EXT (such as Holiday_720p.mp4); rename it, or make all resolutions of it with: triptych-server import FILE";
 
+/// What the names of videos end in.
+const VIDEO_EXTENSIONS: [&str; 22] = [
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts", "mts", "vob", "wmv", "asf", "flv", "f4v",
+    "ogv", "ogm", "3gp", "3g2", "mxf", "divx",
+];
+
 /// The variant that a file name denotes: a resolution of a title.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VariantName {
@@ -81,8 +87,18 @@ pub(crate) struct FolderListing {
 }
 
 /// Files that cannot be offered, with the reasons. Bounded: the first ones by name, and the number of the others.
+///
+/// Clients are told of those whose names look like videos. What else lies in the folder is not their business; the
+/// console names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SkippedFiles {
+    videos: Reasons,
+    others: Reasons,
+}
+
+/// Reasons by file name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Reasons {
     reasons: BTreeMap<String, String>,
     unlisted: usize,
 }
@@ -90,15 +106,27 @@ pub(crate) struct SkippedFiles {
 impl SkippedFiles {
     /// Adds a file. Only a limited number is kept, so that a folder of millions of files does not fill the memory.
     pub(crate) fn add(&mut self, file_name: &str, reason: impl Into<String>) {
-        self.reasons.insert(file_name.replace(char::is_control, "\u{fffd}"), reason.into());
-        if self.reasons.len() >= MAX_LIBRARY_ENTRIES {
-            self.reasons.pop_last();
-            self.unlisted += 1;
+        let group = if looks_like_video(file_name) { &mut self.videos } else { &mut self.others };
+        group.reasons.insert(file_name.replace(char::is_control, "\u{fffd}"), reason.into());
+        if group.reasons.len() >= MAX_LIBRARY_ENTRIES {
+            group.reasons.pop_last();
+            group.unlisted += 1;
         }
     }
 
-    /// The list that clients receive.
-    pub(crate) fn listing(&self) -> Vec<SkippedFile> {
+    /// The files that clients are told of.
+    pub(crate) fn videos(&self) -> Vec<SkippedFile> {
+        self.videos.listing()
+    }
+
+    /// The other files, for the console.
+    pub(crate) fn others(&self) -> Vec<SkippedFile> {
+        self.others.listing()
+    }
+}
+
+impl Reasons {
+    fn listing(&self) -> Vec<SkippedFile> {
         let entry = |(file_name, reason): (&String, &String)| SkippedFile {
             file_name: file_name.clone(),
             reason: reason.clone(),
@@ -109,6 +137,17 @@ impl SkippedFiles {
         });
         self.reasons.iter().map(entry).chain(rest).collect()
     }
+}
+
+/// Whether the name is meant for a video: it ends in a height, as in `Holiday_720p`, or in what videos end in.
+fn looks_like_video(file_name: &str) -> bool {
+    let (stem, extension) = file_name.rsplit_once('.').unwrap_or((file_name, ""));
+    let is_height = |height: &str| !height.is_empty() && height.bytes().all(|byte| byte.is_ascii_digit());
+    let has_height = |stem: &str| {
+        let height = stem.strip_suffix(['p', 'P']).and_then(|stem| stem.rsplit_once('_'));
+        height.is_some_and(|(_, height)| is_height(height))
+    };
+    VIDEO_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()) || has_height(stem) || has_height(file_name)
 }
 
 /// Lists the folder. Symbolic links are not followed, and nothing but regular files is examined.
@@ -125,7 +164,7 @@ pub(crate) fn list_folder(folder: &Path) -> io::Result<FolderListing> {
         if shown_name.starts_with('.') || shown_name == "README.md" {
             continue;
         }
-        match classify(&entry, name.to_str()) {
+        match classify(&entry, name.to_str())? {
             Ok((variant, file)) => {
                 found.insert((variant, shown_name.into_owned()), file);
                 // The last one by name, so that every scan drops the same file.
@@ -147,25 +186,44 @@ pub(crate) fn list_folder(folder: &Path) -> io::Result<FolderListing> {
 }
 
 /// Tells which variant an entry of the folder is, or the reason why it is none; no reason when it has just been removed.
-fn classify(entry: &fs::DirEntry, name: Option<&str>) -> Result<(VariantName, VariantFile), Option<String>> {
-    let kind = entry.file_type().map_err(reason_of)?;
+///
+/// # Errors
+/// When the system cannot tell at the moment. To skip the file would end the streams that show it.
+fn classify(
+    entry: &fs::DirEntry,
+    name: Option<&str>,
+) -> io::Result<Result<(VariantName, VariantFile), Option<String>>> {
+    let kind = match entry.file_type() {
+        Ok(kind) => kind,
+        Err(error) => return reason_of(error).map(Err),
+    };
+    let skipped = |reason: &str| Ok(Err(Some(reason.to_owned())));
     if kind.is_symlink() {
-        return Err(Some("a symbolic link; only regular files in the folder itself are offered".into()));
+        return skipped("a symbolic link; only regular files in the folder itself are offered");
     }
     if kind.is_dir() {
-        return Err(Some("a folder; only files are offered".into()));
+        return skipped("a folder; only files are offered");
     }
     if !kind.is_file() {
-        return Err(Some("not a regular file".into()));
+        return skipped("not a regular file");
     }
-    let variant = name.and_then(VariantName::parse);
-    let variant = variant.ok_or_else(|| Some(BAD_NAME.to_owned()))?;
-    let metadata = entry.metadata().map_err(reason_of)?;
-    Ok((variant, VariantFile { path: entry.path(), stamp: Stamp::of(&metadata) }))
+    let Some(variant) = name.and_then(VariantName::parse) else { return skipped(BAD_NAME) };
+    match entry.metadata() {
+        Ok(metadata) => Ok(Ok((variant, VariantFile { path: entry.path(), stamp: Stamp::of(&metadata) }))),
+        Err(error) => reason_of(error).map(Err),
+    }
 }
 
-fn reason_of(error: io::Error) -> Option<String> {
-    (error.kind() != io::ErrorKind::NotFound).then(|| format!("cannot be read: {error}"))
+/// Why an entry is skipped; no reason when it has just been removed.
+///
+/// # Errors
+/// An error that says nothing about the entry.
+fn reason_of(error: io::Error) -> io::Result<Option<String>> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(None),
+        io::ErrorKind::PermissionDenied => Ok(Some(format!("cannot be read: {error}"))),
+        _ => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -204,12 +262,25 @@ mod tests {
     }
 
     #[test]
+    fn names_that_look_like_videos_are_told_from_private_ones() {
+        for name in ["Film.mp4", "FILM.MKV", "Odd_720p", "Film_720p.part", "Film_99999p.txt", "Film_720p.mp4"] {
+            assert!(looks_like_video(name), "{name}");
+        }
+        for name in ["taxes 2025.pdf", "passwords", "photo_1p_.jpg", "mp4", "_p.txt", "notes_p", "a_12p3.doc", "id_rsa"]
+        {
+            assert!(!looks_like_video(name), "{name}");
+        }
+    }
+
+    #[test]
     fn thousands_of_skipped_files_are_counted_and_the_first_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..MAX_LIBRARY_ENTRIES + 500 {
             fs::write(folder.path().join(format!("note {number:05}.txt")), "").unwrap();
         }
-        let listing = list_folder(folder.path()).unwrap().skipped.listing();
+        let skipped = list_folder(folder.path()).unwrap().skipped;
+        assert_eq!(skipped.videos(), [], "notes are no videos");
+        let listing = skipped.others();
         assert_eq!(listing.len(), MAX_LIBRARY_ENTRIES);
         assert_eq!(listing[0].file_name, "note 00000.txt");
         assert_eq!(listing.last().unwrap().file_name, "501 further files");

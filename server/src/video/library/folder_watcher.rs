@@ -31,11 +31,12 @@ use notify::{
 };
 
 use super::{
-    catalog::{Catalog, ProbeOutcome, ProbeRecords},
+    catalog::{Catalog, ProbeRecords},
     folder::{FolderListing, Stamp, VariantFile, list_folder},
-    scan::{MAX_PROBES, probe_file},
+    scan::{MAX_PROBES, Probing, probe_file},
     shared_library::Library,
 };
+use crate::video::process::{ProbeFailure, Prober, ProcessPool};
 
 /// A file that has not changed for this long is complete.
 const SETTLED_AFTER: Duration = Duration::from_millis(600);
@@ -87,20 +88,8 @@ impl FolderWatcher {
     pub fn start(library: Library, records: ProbeRecords) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let is_over = Arc::new(AtomicBool::new(false));
-        let watch_loop = WatchLoop {
-            library,
-            records,
-            wake: wake.clone(),
-            seen: HashMap::new(),
-            probes: Arc::default(),
-            events: None,
-            is_readable: true,
-            published_at: None,
-        };
-        thread::Builder::new().name("video-watch".into()).spawn({
-            let is_over = is_over.clone();
-            move || watch_loop.run(&woken, &is_over)
-        })?;
+        let watch_loop = WatchLoop::new(library, records, wake.clone(), is_over.clone());
+        thread::Builder::new().name("video-watch".into()).spawn(move || watch_loop.run(&woken))?;
         Ok(Self { is_over, wake })
     }
 }
@@ -132,7 +121,7 @@ struct Probes {
     running: HashSet<PathBuf>,
     /// Since when at least one probe has been running without a break.
     busy_since: Option<Instant>,
-    done: Vec<(VariantFile, ProbeOutcome)>,
+    done: Vec<(VariantFile, Probing)>,
 }
 
 type SharedProbes = Arc<Mutex<Probes>>;
@@ -141,19 +130,37 @@ struct WatchLoop {
     library: Library,
     records: ProbeRecords,
     wake: SyncSender<()>,
+    is_over: Arc<AtomicBool>,
     seen: HashMap<PathBuf, FileState>,
     probes: SharedProbes,
     /// The subscription to file-system events, where there is one.
     events: Option<notify::RecommendedWatcher>,
-    /// Whether the folder could be read last time.
-    is_readable: bool,
+    /// Lists the folder.
+    list: fn(&Path) -> io::Result<FolderListing>,
+    /// What the last look failed with; `None` while the folder can be read.
+    trouble: Option<Trouble>,
     published_at: Option<Instant>,
 }
 
 impl WatchLoop {
-    fn run(mut self, woken: &Receiver<()>, is_over: &AtomicBool) {
+    fn new(library: Library, records: ProbeRecords, wake: SyncSender<()>, is_over: Arc<AtomicBool>) -> Self {
+        Self {
+            library,
+            records,
+            wake,
+            is_over,
+            seen: HashMap::new(),
+            probes: Arc::default(),
+            events: None,
+            list: list_folder,
+            trouble: None,
+            published_at: None,
+        }
+    }
+
+    fn run(mut self, woken: &Receiver<()>) {
         self.subscribe();
-        while !is_over.load(Relaxed) {
+        while !self.is_over.load(Relaxed) {
             let begun = Instant::now();
             let interval = if self.look() { BUSY_INTERVAL } else { QUIET_INTERVAL };
             let took = begun.elapsed();
@@ -170,7 +177,7 @@ impl WatchLoop {
 
     /// Compares the folder with what is known of it. Returns whether another look is needed soon.
     fn look(&mut self) -> bool {
-        let listing = match list_folder(self.library.folder()) {
+        let listing = match (self.list)(self.library.folder()) {
             Ok(listing) => listing,
             Err(error) => {
                 self.on_unreadable(&error);
@@ -181,8 +188,14 @@ impl WatchLoop {
         self.note_changes(&listing);
         for (file, outcome) in std::mem::take(&mut lock(&self.probes).done) {
             // A file that was replaced while it was probed has to be probed again.
-            if self.seen.get(&file.path).is_some_and(|seen| seen.stamp == file.stamp) {
-                self.records.insert(file, outcome);
+            let is_same = self.seen.get(&file.path).is_some_and(|seen| seen.stamp == file.stamp);
+            match outcome {
+                Ok(probed) if is_same => self.records.insert(file, Ok(probed)),
+                Err(failure) if is_same && failure.is_final => self.records.insert(file, Err(failure.reason)),
+                Err(failure) if is_same => {
+                    tracing::debug!("{:?} is read again, because that failed: {}", file.path, failure.reason);
+                }
+                _ => {}
             }
         }
         self.records.retain_listed(&listing);
@@ -221,7 +234,13 @@ impl WatchLoop {
         if !is_settled || probes.running.len() >= MAX_PROBES || probes.running.contains(&file.path) {
             return;
         }
-        let slot = ProbeSlot { file: file.clone(), probes: self.probes.clone(), wake: self.wake.clone() };
+        let slot = ProbeSlot {
+            file: file.clone(),
+            processes: self.library.processes().clone(),
+            is_over: self.is_over.clone(),
+            probes: self.probes.clone(),
+            wake: self.wake.clone(),
+        };
         let started = thread::Builder::new().name("video-probe".into()).spawn(move || slot.run());
         match started {
             Ok(_) => {
@@ -246,18 +265,30 @@ impl WatchLoop {
     }
 
     fn on_unreadable(&mut self, error: &io::Error) {
-        if std::mem::replace(&mut self.is_readable, false) {
-            let folder = self.library.folder();
-            tracing::error!("cannot read the video folder {folder:?}: {error}; no videos are offered until it is back");
-            self.events = None;
-            self.library.replace(Catalog::default());
+        let folder = self.library.folder();
+        let trouble = Trouble::of(error, self.trouble);
+        let before = self.trouble.replace(trouble);
+        if trouble == Trouble::Gone {
+            if before != Some(trouble) {
+                tracing::error!(
+                    "cannot read the video folder {folder:?}: {error}; no videos are offered until it is back"
+                );
+                self.events = None;
+                self.library.replace(Catalog::default());
+            }
+        } else if before.is_none() {
+            tracing::warn!(
+                "cannot read the video folder {folder:?} at the moment: {error}; the videos are offered as they were"
+            );
         }
     }
 
     fn on_readable(&mut self) {
-        if !std::mem::replace(&mut self.is_readable, true) {
+        if let Some(trouble) = self.trouble.take() {
             tracing::info!("the video folder {:?} can be read again", self.library.folder());
-            self.subscribe();
+            if trouble == Trouble::Gone {
+                self.subscribe();
+            }
         }
     }
 
@@ -282,6 +313,31 @@ impl WatchLoop {
     }
 }
 
+/// Why a look at the folder failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// The system is short of something, or the disk does not answer. That says nothing about the videos.
+    Passing,
+    /// Access was denied, once. A network share says that too while it reconnects.
+    Denied,
+    /// There is no folder, or no access to it.
+    Gone,
+}
+
+impl Trouble {
+    /// What an error means after the trouble of the look before.
+    fn of(error: &io::Error, before: Option<Self>) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Gone,
+            io::ErrorKind::PermissionDenied if matches!(before, Some(Self::Denied | Self::Gone)) => Self::Gone,
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            // What was lost stays lost until the folder can be read.
+            _ if before == Some(Self::Gone) => Self::Gone,
+            _ => Self::Passing,
+        }
+    }
+}
+
 fn lock(probes: &SharedProbes) -> MutexGuard<'_, Probes> {
     probes.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -289,13 +345,17 @@ fn lock(probes: &SharedProbes) -> MutexGuard<'_, Probes> {
 /// One of the probes that may run at a time. Dropping it, also by a panic, makes room for another one.
 struct ProbeSlot {
     file: VariantFile,
+    processes: ProcessPool,
+    /// Set when nobody wants to know any more.
+    is_over: Arc<AtomicBool>,
     probes: SharedProbes,
     wake: SyncSender<()>,
 }
 
 impl ProbeSlot {
     fn run(self) {
-        let outcome = probe_file(&self.file);
+        let mut prober = Prober::new(&self.processes, vec![self.file.path.clone()]);
+        let outcome = probe_file(&self.file, &mut prober, &|| !self.is_over.load(Relaxed));
         lock(&self.probes).done.push((self.file.clone(), outcome));
     }
 }
@@ -303,7 +363,8 @@ impl ProbeSlot {
 impl Drop for ProbeSlot {
     fn drop(&mut self) {
         if thread::panicking() {
-            let outcome = Err("cannot be read: the reader crashed, which is a bug in Triptych".to_owned());
+            let reason = "cannot be read: the reader crashed, which is a bug in Triptych".to_owned();
+            let outcome = Err(ProbeFailure { reason, is_final: true });
             lock(&self.probes).done.push((self.file.clone(), outcome));
         }
         let mut probes = lock(&self.probes);
@@ -313,5 +374,81 @@ impl Drop for ProbeSlot {
         }
         drop(probes);
         wake_up(&self.wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::splice::FrameIndex;
+
+    use super::{
+        super::video::{ProbedFile, Video},
+        *,
+    };
+    use crate::video::gst::probe::Probed;
+
+    /// A watcher of an empty folder, with a library that offers a video.
+    fn watching(folder: &Path) -> WatchLoop {
+        let (library, records) = Library::scan_with_records(folder, &ProcessPool::in_this_process()).unwrap();
+        let probed = Probed {
+            index: FrameIndex::new(vec![0, 40], None),
+            key_frames: None,
+            track: "1".into(),
+            decoder: "identity".into(),
+            picture_width: 320,
+            picture_height: 240,
+            needs_rgb: false,
+            is_interlaced: false,
+            is_jpeg_ready: false,
+            coding: "raw pictures".into(),
+            sound: None,
+        };
+        let file = Arc::new(ProbedFile::new(folder.join("A_240p.mp4"), Stamp::default(), probed));
+        let video = Arc::new(Video::new("A".into(), vec![(240, file)]));
+        library.replace(Catalog { videos: [(video.info.id, video)].into(), ..Catalog::default() });
+        WatchLoop::new(library, records, sync_channel(1).0, Arc::default())
+    }
+
+    type List = fn(&Path) -> io::Result<FolderListing>;
+
+    fn count_after(watch: &mut WatchLoop, list: List) -> usize {
+        watch.list = list;
+        watch.look();
+        watch.library.listing().videos.len()
+    }
+
+    #[test]
+    fn a_system_that_is_short_of_something_takes_no_video_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = watching(folder.path());
+        // EMFILE, ENFILE, ENOMEM, EINTR, EIO, EAGAIN and ETIMEDOUT, as Linux numbers them.
+        let errors: [List; 7] = [
+            |_| Err(io::Error::from_raw_os_error(24)),
+            |_| Err(io::Error::from_raw_os_error(23)),
+            |_| Err(io::Error::from_raw_os_error(12)),
+            |_| Err(io::Error::from_raw_os_error(4)),
+            |_| Err(io::Error::from_raw_os_error(5)),
+            |_| Err(io::Error::from_raw_os_error(11)),
+            |_| Err(io::Error::from_raw_os_error(110)),
+        ];
+        let revision = *watch.library.changes().borrow();
+        for list in errors {
+            assert_eq!([count_after(&mut watch, list), count_after(&mut watch, list)], [1, 1]);
+        }
+        assert_eq!(*watch.library.changes().borrow(), revision, "clients hear nothing of it");
+    }
+
+    #[test]
+    fn videos_go_with_their_folder_and_with_the_right_to_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let denied: List = |_| Err(io::ErrorKind::PermissionDenied.into());
+        let gone: List = |_| Err(io::ErrorKind::NotFound.into());
+        let short: List = |_| Err(io::Error::from_raw_os_error(24));
+        let mut watch = watching(folder.path());
+        assert_eq!(count_after(&mut watch, denied), 1, "a network share may say that once");
+        assert_eq!(count_after(&mut watch, denied), 0);
+        assert_eq!(count_after(&mut watch, short), 0, "what is gone does not come back by another error");
+        let mut watch = watching(folder.path());
+        assert_eq!(count_after(&mut watch, gone), 0);
     }
 }

@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::{
-    catalog::{Catalog, ProbeOutcome, ProbeRecords},
+    catalog::{Catalog, ProbeRecords},
     folder::{VariantFile, list_folder},
     video::ProbedFile,
 };
-use crate::video::gst::probe::probe;
+use crate::video::process::{ProbeFailure, Prober, ProcessPool};
 
 /// More probes at a time would only wait for the disk.
 pub(crate) const MAX_PROBES: usize = 4;
@@ -25,33 +25,44 @@ pub enum LibraryError {
     Unreadable(PathBuf, io::Error),
 }
 
-/// Reads every video in the folder. Blocks for as long as the disk takes.
+/// Reads every video in the folder. Blocks for as long as the disk takes. A file that could not be read for lack of a
+/// process or a descriptor is skipped, but is not in the records, so that it is tried again.
 ///
 /// # Errors
 /// When the folder cannot be read; a file that cannot is only skipped.
-pub(crate) fn scan(folder: &Path) -> Result<(Catalog, ProbeRecords), LibraryError> {
+pub(crate) fn scan(folder: &Path, processes: &ProcessPool) -> Result<(Catalog, ProbeRecords), LibraryError> {
     let listing = list_folder(folder).map_err(|error| LibraryError::Unreadable(folder.to_owned(), error))?;
-    let mut records = ProbeRecords::default();
+    let (mut records, mut untried) = (ProbeRecords::default(), Vec::new());
     loop {
         let (catalog, unread) = Catalog::build(&listing, &records, &Catalog::default(), |_| false);
         if unread.is_empty() {
+            untried.iter().for_each(|file| records.remove(file));
             return Ok((catalog, records));
         }
-        for (file, outcome) in probe_all(unread) {
-            records.insert(file, outcome);
+        for (file, outcome) in probe_all(unread, processes) {
+            if outcome.as_ref().is_err_and(|failure| !failure.is_final) {
+                untried.push(file.clone());
+            }
+            records.insert(file, outcome.map_err(|failure| failure.reason));
         }
     }
 }
 
-/// Probes files on a few threads.
-fn probe_all(files: Vec<VariantFile>) -> Vec<(VariantFile, ProbeOutcome)> {
+/// What probing a file showed, or why that failed.
+pub(super) type Probing = Result<Arc<ProbedFile>, ProbeFailure>;
+
+/// Probes files on a few threads, each with a process of its own that reads one file after the other: to start one for
+/// each file would take longer than most probes.
+fn probe_all(files: Vec<VariantFile>, processes: &ProcessPool) -> Vec<(VariantFile, Probing)> {
+    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
     let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_PROBES);
     let (jobs, done) = (Mutex::new(files.into_iter()), Mutex::new(Vec::new()));
     let work = || {
+        let mut prober = Prober::new(processes, paths.clone());
         // Not `while let`, which would hold the lock while the file is probed.
         loop {
             let Some(file) = jobs.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
-            let outcome = probe_file(&file);
+            let outcome = probe_file(&file, &mut prober, &|| true);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((file, outcome));
         }
     };
@@ -70,8 +81,8 @@ fn probe_all(files: Vec<VariantFile>) -> Vec<(VariantFile, ProbeOutcome)> {
 }
 
 /// Probes one file. Blocks until it has been read, or the probe gives up.
-pub(crate) fn probe_file(file: &VariantFile) -> ProbeOutcome {
-    let probed = probe(&file.path).map_err(|error| error.to_string())?;
+pub(super) fn probe_file(file: &VariantFile, prober: &mut Prober<'_>, is_wanted: &dyn Fn() -> bool) -> Probing {
+    let probed = prober.probe(&file.path, is_wanted)?;
     let file = ProbedFile::new(file.path.clone(), file.stamp, probed);
     let sound = file.probed.sound.as_ref().map_or("no", |sound| &sound.coding);
     tracing::debug!(
@@ -96,7 +107,9 @@ mod tests {
         let listing = list_folder(folder.path()).unwrap();
         std::fs::remove_file(path).unwrap();
         let file = listing.files.values().flatten().next().unwrap();
-        let reason = probe_file(file).unwrap_err();
-        assert!(reason.starts_with("cannot be read: "), "{reason}");
+        let processes = ProcessPool::in_this_process();
+        let mut prober = Prober::new(&processes, vec![file.path.clone()]);
+        let failure = probe_file(file, &mut prober, &|| true).unwrap_err();
+        assert!(failure.is_final && failure.reason.starts_with("cannot be read: "), "{failure:?}");
     }
 }

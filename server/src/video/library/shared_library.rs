@@ -16,6 +16,7 @@ use super::{
     thumbnails::Thumbnails,
     video::Video,
 };
+use crate::video::process::ProcessPool;
 
 /// Lines in the log about one change of the folder; further ones are counted.
 const MAX_CHANGE_LINES: usize = 20;
@@ -32,29 +33,33 @@ struct Shared {
     catalog: Mutex<Arc<Catalog>>,
     revision: watch::Sender<u64>,
     thumbnails: Thumbnails,
+    processes: ProcessPool,
 }
 
 impl Library {
-    /// Reads every video in the folder. Blocks for as long as the disk takes; [`crate::video::init`] must have
-    /// succeeded. The library stays as it is unless a [`super::FolderWatcher`] updates it.
+    /// Reads every video in the folder, in this process. Blocks for as long as the disk takes; [`crate::video::init`]
+    /// must have succeeded. The library stays as it is unless a [`super::FolderWatcher`] updates it.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn scan(folder: &Path) -> Result<Self, LibraryError> {
-        Self::scan_with_records(folder).map(|(library, _)| library)
+        Self::scan_with_records(folder, &ProcessPool::in_this_process()).map(|(library, _)| library)
     }
 
-    /// The same, together with the results of the probes, with which a [`super::FolderWatcher`] continues.
+    /// The same in worker processes, together with the results of the probes, with which a [`super::FolderWatcher`]
+    /// continues.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn scan_with_records(folder: &Path) -> Result<(Self, ProbeRecords), LibraryError> {
-        let (catalog, records) = scan::scan(folder)?;
+    pub fn scan_with_records(folder: &Path, processes: &ProcessPool) -> Result<(Self, ProbeRecords), LibraryError> {
+        let (catalog, records) = scan::scan(folder, processes)?;
+        processes.allow(catalog.paths());
         let shared = Shared {
             folder: folder.to_owned(),
             catalog: Mutex::new(Arc::new(catalog)),
             revision: watch::Sender::new(0),
             thumbnails: Thumbnails::default(),
+            processes: processes.clone(),
         };
         Ok((Self { shared: Arc::new(shared) }, records))
     }
@@ -64,7 +69,13 @@ impl Library {
         self.shared.revision.subscribe()
     }
 
-    /// The list that clients receive: videos by title, and skipped files with the reason.
+    /// All files in the folder that cannot be offered, with the reason: for the console, since names of files that are no
+    /// videos are not for clients.
+    pub fn skipped_files(&self) -> Vec<media::SkippedFile> {
+        self.catalog().all_skipped().cloned().collect()
+    }
+
+    /// The list that clients receive: videos by title, and skipped files with the reason, if they are named like videos.
     pub fn listing(&self) -> media::Library {
         let catalog = self.catalog();
         let mut videos: Vec<_> = catalog.videos.values().map(|video| video.info.clone()).collect();
@@ -83,7 +94,10 @@ impl Library {
     pub async fn thumbnail(&self, id: VideoId) -> (u64, Bytes) {
         let catalog = self.catalog();
         match catalog.videos.get(&id) {
-            Some(video) => (video.info.fingerprint, self.shared.thumbnails.of(video.clone(), &catalog).await),
+            Some(video) => (
+                video.info.fingerprint,
+                self.shared.thumbnails.of(video.clone(), &catalog, &self.shared.processes).await,
+            ),
             None => (0, Bytes::new()),
         }
     }
@@ -91,6 +105,11 @@ impl Library {
     /// Fingerprints of the files of all videos.
     pub(crate) fn file_fingerprints(&self) -> HashSet<u64> {
         self.catalog().videos.values().flat_map(|video| &video.files).map(|file| file.fingerprint).collect()
+    }
+
+    /// The processes that read the files.
+    pub(crate) fn processes(&self) -> &ProcessPool {
+        &self.shared.processes
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -102,18 +121,21 @@ impl Library {
         self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another catalog in place and, if that changes what is offered, logs the differences and increments the
+    /// Puts another catalog in place, logs the differences and, if they change what clients see, increments the
     /// revision. Returns whether it did.
     pub(crate) fn replace(&self, catalog: Catalog) -> bool {
+        self.shared.processes.allow(catalog.paths());
         let catalog = Arc::new(catalog);
         let old = std::mem::replace(
             &mut *self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner),
             catalog.clone(),
         );
         let changes = catalog.changes_since(&old);
-        if changes.is_empty() && catalog.skipped == old.skipped {
+        if changes.is_empty() && catalog.skipped == old.skipped && catalog.unnamed == old.unnamed {
             return false;
         }
+        let is_skipping = |change: &Change| matches!(change, Change::Skipped(_));
+        let is_visible = catalog.skipped != old.skipped || !changes.iter().all(is_skipping);
         for change in changes.iter().take(MAX_CHANGE_LINES) {
             match change {
                 Change::Added(line) | Change::Replaced(line) | Change::Removed(line) => tracing::info!("{line}"),
@@ -123,7 +145,9 @@ impl Library {
         if changes.len() > MAX_CHANGE_LINES {
             tracing::info!("and {} further changes in the video folder", changes.len() - MAX_CHANGE_LINES);
         }
-        self.shared.revision.send_modify(|revision| *revision += 1);
-        true
+        if is_visible {
+            self.shared.revision.send_modify(|revision| *revision += 1);
+        }
+        is_visible
     }
 }

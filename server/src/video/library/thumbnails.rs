@@ -20,10 +20,7 @@ use super::{
     catalog::Catalog,
     video::{ProbedFile, Video},
 };
-use crate::video::gst::{
-    picture_decoder::{DecodeRequest, PictureDecoder},
-    pipeline::{DecodeError, Heartbeat},
-};
+use crate::video::process::{FrameStream, PictureJob, ProcessError, ProcessPool};
 
 /// Candidate positions, in percent of the frames. The first frame that shows something is taken.
 const POSITIONS_PERCENT: [usize; 4] = [10, 30, 50, 0];
@@ -62,13 +59,14 @@ impl Default for Thumbnails {
 impl Thumbnails {
     /// The thumbnail of a video of this catalog; empty when none can be made. Thumbnails of videos that the catalog does
     /// not contain are dropped.
-    pub(crate) async fn of(&self, video: Arc<Video>, catalog: &Catalog) -> Bytes {
+    pub(crate) async fn of(&self, video: Arc<Video>, catalog: &Catalog, processes: &ProcessPool) -> Bytes {
         let cell = self.cell(&video, catalog);
         let made = cell.get_or_try_init(|| async {
             let permit = self.permits.clone().acquire_owned().await.expect("this semaphore is never closed");
+            let processes = processes.clone();
             let made = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                make(&video)
+                make(&video, &processes)
             });
             made.await.unwrap_or(None).ok_or(())
         });
@@ -88,16 +86,19 @@ impl Thumbnails {
 }
 
 /// Blocks while frames are decoded. `None` when the time ran out, so that a later request tries again.
-fn make(video: &Video) -> Option<Bytes> {
+fn make(video: &Video, processes: &ProcessPool) -> Option<Bytes> {
     let file = video.files.first()?;
     let size = size_of(file.probed.picture_width, file.probed.picture_height);
     let (begun, mut best) = (Instant::now(), Bytes::new());
     let is_wanted = || begun.elapsed() < DEADLINE;
     for percent in POSITIONS_PERCENT {
-        match frame_at(file, percent, size, &is_wanted) {
+        match frame_at(file, processes, percent, size, &is_wanted) {
             Ok(jpeg) if shows_something(&jpeg, size) => return Some(jpeg),
             Ok(jpeg) if jpeg.len() > best.len() => best = jpeg,
             Ok(_) => {}
+            // What made the decoder crash once would do so again.
+            Err(ProcessError::Died | ProcessError::Silent | ProcessError::Unsound(_)) => return Some(best),
+            Err(ProcessError::NotStarted(_)) => return None,
             Err(error) => tracing::debug!("no thumbnail of {:?} at {percent} %: {error}", file.file_name),
         }
     }
@@ -106,10 +107,11 @@ fn make(video: &Video) -> Option<Bytes> {
 
 fn frame_at(
     file: &ProbedFile,
+    processes: &ProcessPool,
     percent: usize,
     size: (u32, u32),
     is_wanted: &dyn Fn() -> bool,
-) -> Result<Bytes, DecodeError> {
+) -> Result<Bytes, ProcessError> {
     let probed = &file.probed;
     let wanted = probed.index.len() * percent / 100;
     let (frame, seek_nanos) = match &probed.key_frames {
@@ -120,23 +122,23 @@ fn frame_at(
         }
         None => (wanted.min(MAX_FRAMES_FROM_START), None),
     };
-    let request = DecodeRequest {
-        path: &file.path,
-        track: &probed.track,
-        decoder: &probed.decoder,
-        index: &probed.index,
-        frames: frame..frame + 1,
+    let job = PictureJob {
+        path: file.path.as_path().into(),
+        track: probed.track.clone(),
+        decoder: probed.decoder.clone(),
+        first: u32::try_from(frame).unwrap_or(u32::MAX),
+        count: 1,
+        end_nanos: probed.index.end_nanos(probed.index.len() - 1),
         seek_nanos,
-        size: Some(size),
+        size,
         needs_rgb: probed.needs_rgb,
         is_interlaced: probed.is_interlaced,
         // The frame has to be scaled down.
         is_jpeg_ready: false,
         branches: 1,
     };
-    let jpeg = PictureDecoder::open(&request, Heartbeat::default(), is_wanted)?.next(frame, is_wanted)?.jpeg;
-    let jpeg = jpeg.map_readable().map(|map| Bytes::copy_from_slice(&map)).unwrap_or_default();
-    Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg })
+    let jpeg = FrameStream::pictures(processes, job, &probed.index, is_wanted)?.next(is_wanted, &|| ())?;
+    Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg.into() })
 }
 
 /// Width and height of the thumbnail of a picture, in pixels.

@@ -7,6 +7,7 @@ use common::media::SkippedFile;
 use crate::video::{
     gst::elements::{self, Element, SetupError},
     library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
+    process::ProcessPool,
 };
 
 /// Frame counts of the variants of one video may differ by this much without a note: some encoders drop a frame at the
@@ -20,6 +21,8 @@ const COLUMNS: usize = 7;
 #[derive(Debug)]
 pub struct Check {
     missing: Vec<Missing>,
+    /// What the sandbox of the decoders lacks on this system.
+    gap: Option<&'static str>,
     videos: Vec<VideoReport>,
     /// Files that are named like variants and cannot be played.
     broken: Vec<SkippedFile>,
@@ -49,7 +52,7 @@ impl Check {
     ///
     /// # Errors
     /// When GStreamer does not start or the folder cannot be read.
-    pub fn run(folder: &Path) -> Result<Self, CheckError> {
+    pub fn run(folder: &Path, processes: &ProcessPool) -> Result<Self, CheckError> {
         elements::start()?;
         let mut missing = Vec::new();
         let mut look = |needed: &[Element], purpose| {
@@ -60,12 +63,13 @@ impl Check {
         look(elements::PLAYBACK, "playback");
         look(elements::IMPORT, "import");
         look(elements::SAMPLE, "the sample");
-        let catalog = Library::scan(folder)?.catalog();
+        let catalog = Library::scan_with_records(folder, processes)?.0.catalog();
         let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video)).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =
-            catalog.skipped.iter().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
-        Ok(Self { missing, videos, broken, skipped })
+            catalog.all_skipped().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
+        let gap = processes.sandbox_gap();
+        Ok(Self { missing, gap, videos, broken, skipped })
     }
 
     /// Whether no element is missing and no file is broken.
@@ -147,6 +151,10 @@ impl fmt::Display for Check {
         }
         if self.missing.is_empty() {
             writeln!(f, "GStreamer has all elements for playback, import and the sample.")?;
+        }
+        match self.gap {
+            None => writeln!(f, "Videos are decoded in processes that can reach nothing else.")?,
+            Some(gap) => writeln!(f, "note: {gap}")?,
         }
         let rows = || self.videos.iter().flat_map(|video| &video.rows);
         let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -17,14 +17,14 @@ use super::staging::StagingDir;
 use crate::video::{
     gst::{
         elements::{self, SetupError, require},
-        pipeline::DecodeError,
-        probe::{Probed, probe},
-        transcoder::{Target, transcode},
+        probe::Probed,
+        transcoder::frames_per_second,
     },
     library::{
         file_name,
         folder::{VariantFile, VariantName, list_folder},
     },
+    process::{Prober, ProcessError, ProcessPool, TranscodeJob, transcode},
 };
 
 /// What to import, and how.
@@ -100,6 +100,7 @@ pub struct Import {
     probed: Probed,
     /// Files of the video that is replaced; deleted when the new ones are complete.
     replaced: Vec<PathBuf>,
+    processes: ProcessPool,
 }
 
 impl Import {
@@ -107,7 +108,7 @@ impl Import {
     ///
     /// # Errors
     /// Every [`ImportError`] but `Failed` and `Interrupted`.
-    pub fn prepare(request: ImportRequest) -> Result<Self, ImportError> {
+    pub fn prepare(request: ImportRequest, processes: &ProcessPool) -> Result<Self, ImportError> {
         require(elements::IMPORT)?;
         let title = title_of(&request)?;
         let mut heights = request.heights.clone();
@@ -135,8 +136,9 @@ impl Import {
         if fs::metadata(&request.file).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(ImportError::Unplayable(request.file, "not a regular file".to_owned()));
         }
-        let probed =
-            probe(&request.file).map_err(|error| ImportError::Unplayable(request.file.clone(), error.to_string()))?;
+        let probed = Prober::new(processes, vec![request.file.clone()])
+            .probe(&request.file, &|| true)
+            .map_err(|failure| ImportError::Unplayable(request.file.clone(), failure.reason))?;
         let sizes = heights.into_iter().map(|height| size_of(&probed, height)).collect::<Result<_, _>>()?;
         let plan = ImportPlan {
             title,
@@ -145,7 +147,7 @@ impl Import {
             frame_count: probed.index.len(),
             has_sound: probed.sound.is_some(),
         };
-        Ok(Self { request, plan, probed, replaced })
+        Ok(Self { request, plan, probed, replaced, processes: processes.clone() })
     }
 
     /// What the import will create.
@@ -164,16 +166,23 @@ impl Import {
         let staging = StagingDir::open(folder).map_err(|error| ImportError::File(folder.clone(), error))?;
         let names: Vec<_> =
             self.plan.sizes.iter().map(|(_, height)| format!("{}_{height}p.mkv", self.plan.title)).collect();
-        let target =
-            |(&(width, height), name): (&(u32, u32), &String)| Target { path: staging.path_of(name), width, height };
-        let targets: Vec<_> = self.plan.sizes.iter().zip(&names).map(target).collect();
-        transcode(&self.request.file, &self.probed, &targets, &mut progress, &is_wanted).map_err(
-            |error| match error {
-                DecodeError::Cancelled => ImportError::Interrupted,
-                error => ImportError::Failed(self.request.file.clone(), error.to_string()),
-            },
-        )?;
-        self.check(&targets)?;
+        let paths: Vec<_> = names.iter().map(|name| absolute(&staging.path_of(name))).collect();
+        let sizes = paths.iter().zip(&self.plan.sizes);
+        let job = TranscodeJob {
+            path: absolute(&self.request.file).as_path().into(),
+            track: self.probed.track.clone(),
+            decoder: self.probed.decoder.clone(),
+            needs_rgb: self.probed.needs_rgb,
+            is_interlaced: self.probed.is_interlaced,
+            sound: self.probed.sound.as_ref().map(|sound| (sound.track.clone(), sound.decoder.clone())),
+            frames_per_second: frames_per_second(&self.probed.index),
+            targets: sizes.map(|(path, &(width, height))| (path.as_path().into(), width, height)).collect(),
+        };
+        transcode(&self.processes, job, staging.folder(), &mut progress, &is_wanted).map_err(|error| match error {
+            ProcessError::Cancelled => ImportError::Interrupted,
+            error => ImportError::Failed(self.request.file.clone(), error.to_string()),
+        })?;
+        self.check(&paths)?;
         // Transcoding may have taken minutes, in which another program may have used the title.
         if let Some(taken) = names.iter().find(|name| !self.request.replaces && is_taken(&folder.join(name))) {
             return Err(ImportError::TitleInUse(self.plan.title, taken.clone()));
@@ -186,12 +195,13 @@ impl Import {
     }
 
     /// Checks that every variant plays and that all have the same number of frames as the source.
-    fn check(&self, targets: &[Target]) -> Result<(), ImportError> {
+    fn check(&self, paths: &[PathBuf]) -> Result<(), ImportError> {
         let failed = |cause: String| ImportError::Failed(self.request.file.clone(), cause);
+        let mut prober = Prober::new(&self.processes, paths.to_vec());
         let mut counts = Vec::new();
-        for target in targets {
-            let made =
-                probe(&target.path).map_err(|error| failed(format!("the {}p variant: {error}", target.height)))?;
+        for (path, (_, height)) in paths.iter().zip(&self.plan.sizes) {
+            let made = prober.probe(path, &|| true);
+            let made = made.map_err(|failure| failed(format!("the {height}p variant: {}", failure.reason)))?;
             counts.push(made.index.len());
         }
         let expected = self.plan.frame_count;
@@ -203,6 +213,10 @@ impl Import {
         }
         Err(failed(format!("the variants have {counts:?} frames instead of {expected}")))
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn is_taken(path: &Path) -> bool {

@@ -50,6 +50,11 @@ impl StagingDir {
         Ok(Self { directory, videos: videos.to_owned(), _lock: lock })
     }
 
+    /// The directory itself.
+    pub(crate) fn folder(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The path at which a file is written that will get this name.
     pub(crate) fn path_of(&self, file_name: &str) -> PathBuf {
         self.directory.path().join(file_name)

@@ -15,13 +15,15 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     cache::TrackId,
+    picture_source::PictureOpener,
     places::Limits,
     scheduler::Scheduler,
+    sound_source::SoundOpener,
     source::TrackOpener,
     track::{CursorId, FailureCause, Reader, TrackKey, ViewerId},
     worker_pool::WorkerPool,
 };
-use crate::video::gst::pipeline::PATIENCE;
+use crate::video::{gst::pipeline::PATIENCE, library::ProbedFile, process::ProcessPool};
 
 /// A source reports a hung pipeline itself after [`PATIENCE`]; this is for one that hangs with it.
 const HANG_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
@@ -40,6 +42,7 @@ pub struct Store {
 struct Shared {
     last_viewer: AtomicU64,
     pool: Arc<WorkerPool>,
+    processes: ProcessPool,
     hits: AtomicU64,
     misses: AtomicU64,
     viewers: AtomicU32,
@@ -65,22 +68,24 @@ impl Drop for ViewerGuard {
 }
 
 impl Store {
-    /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it.
+    /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it. It decodes in this
+    /// process.
     pub fn new(cache_bytes: u64) -> Self {
-        Self::with(cache_bytes, Limits::default(), HANG_PATIENCE)
+        Self::with(cache_bytes, ProcessPool::in_this_process(), Limits::default(), HANG_PATIENCE)
     }
 
-    /// The same, where one viewer takes up to `decoders_per_viewer` decoders of its own.
-    pub fn with_decoders_per_viewer(cache_bytes: u64, decoders_per_viewer: usize) -> Self {
+    /// The same with decoders in worker processes, where one viewer takes up to `decoders_per_viewer` of its own.
+    pub fn with_processes(cache_bytes: u64, decoders_per_viewer: usize, processes: ProcessPool) -> Self {
         let limits = Limits { workers_per_viewer: decoders_per_viewer, ..Limits::default() };
-        Self::with(cache_bytes, limits, HANG_PATIENCE)
+        Self::with(cache_bytes, processes, limits, HANG_PATIENCE)
     }
 
-    pub(super) fn with(cache_bytes: u64, limits: Limits, hang_patience: Duration) -> Self {
+    pub(super) fn with(cache_bytes: u64, processes: ProcessPool, limits: Limits, hang_patience: Duration) -> Self {
         let scheduler = Scheduler::new(cache_bytes, limits, hang_patience);
         let shared = Arc::new(Shared {
             last_viewer: AtomicU64::new(Reader::SERVER.viewer.0),
             pool: Arc::new(WorkerPool::new(scheduler)),
+            processes,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             viewers: AtomicU32::new(0),
@@ -135,6 +140,16 @@ impl Store {
             changed: entry.changed,
             is_counted: true,
         }
+    }
+
+    /// The pictures of a file, to be read by a cursor.
+    pub(crate) fn pictures_of(&self, file: Arc<ProbedFile>) -> PictureOpener {
+        PictureOpener::new(file, self.shared.processes.clone())
+    }
+
+    /// The sound of a file, to be read by a cursor.
+    pub(crate) fn sound_of(&self, file: Arc<ProbedFile>) -> SoundOpener {
+        SoundOpener::new(file, self.shared.processes.clone())
     }
 
     /// Lets the first frames of every other track be evicted.

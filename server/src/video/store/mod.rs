@@ -3,8 +3,8 @@
 //! ```text
 //! stream reader ─► Cursor ─► scheduler ─► assignment (pure: who decodes what)
 //!                    ▲           │
-//!                    │           └─► worker thread ─► FrameSource (decoder) ─┐
-//!                    └────────────── cache ◄────────────────────────────────┘
+//!                    │           └─► worker thread ─► FrameSource (decoder in a worker process) ─┐
+//!                    └────────────── cache ◄───────────────────────────────────────────────────┘
 //! ```
 //!
 //! A frame here is any item that is made in order and kept under a number: a JPEG picture, or a tenth of a second of
@@ -18,7 +18,7 @@ mod picture_source;
 mod places;
 pub(crate) mod prewarm;
 mod scheduler;
-pub(crate) mod sound_source;
+mod sound_source;
 mod source;
 mod track;
 mod worker_pool;
@@ -26,7 +26,6 @@ mod worker_pool;
 pub use self::frame_store::Store;
 pub(crate) use self::{
     frame_store::{Cursor, ViewerGuard},
-    picture_source::PictureOpener,
     track::FailureCause,
 };
 

@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use common::splice::Plan;
 use tracing::debug;
 
-use super::{PictureOpener, Store, sound_source::SoundOpener, source::TrackOpener, track::TrackKey};
+use super::{Store, source::TrackOpener, track::TrackKey};
 use crate::video::library::Library;
 
 /// Pictures kept of each video: a third of a second …
@@ -29,13 +29,13 @@ pub(crate) async fn prewarm(library: &Library, store: &Store) {
     for info in &listing.videos {
         let Some(video) = library.video(info.id) else { continue };
         let opening = Plan::triptych(&video.indices).segments()[0].clone();
-        let pictures = PictureOpener(video.files[opening.variant].clone());
+        let pictures = store.pictures_of(video.files[opening.variant].clone());
         let count = PICTURES.min(opening.frames.len());
         warm.insert(pictures.key());
         warm_bytes +=
             keep(store, pictures.key(), Arc::new(pictures), count, share_bytes.saturating_sub(warm_bytes)).await;
         if let Some(sound) = &video.sound {
-            let sound = SoundOpener(video.files[sound.file].clone());
+            let sound = store.sound_of(video.files[sound.file].clone());
             warm.insert(sound.key());
             warm_bytes +=
                 keep(store, sound.key(), Arc::new(sound), CHUNKS, share_bytes.saturating_sub(warm_bytes)).await;

@@ -1,57 +1,42 @@
 //! The sound of a video as a track of the store: chunks of a tenth of a second, counted from the time at which the first
 //! picture of the file is shown.
 //!
-//! Time stamps decide where samples go: a gap becomes silence, an overlap is dropped, and what lies behind the end of
-//! the file is silence. So sound never fails a stream; a file whose sound breaks is silent from there on.
+//! Sound never fails a stream: a file whose sound breaks, or crashes its decoder, is silent from there on.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::limits::{SOUND_CHANNELS, SOUND_CHUNK_NANOS, SOUND_RATE_HZ};
 
 use super::{
     source::{FrameSource, SourceError, TrackOpener},
     track::{TrackKey, TrackKind},
 };
 use crate::video::{
-    gst::{
-        pipeline::{DecodeError, Heartbeat},
-        sound_decoder::{DecodedSound, SoundDecoder, audio_frames_to_nanos},
-    },
+    gst::pipeline::{DecodeError, Heartbeat},
     library::ProbedFile,
+    process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, FrameStream, ProcessError, ProcessPool, SoundJob},
 };
 
-/// Bytes of one audio frame: a 16-bit sample for each channel.
-pub(crate) const AUDIO_FRAME_BYTES: usize = 2 * SOUND_CHANNELS as usize;
-
-/// Audio frames in a chunk.
-pub(crate) const CHUNK_AUDIO_FRAMES: u64 = SOUND_RATE_HZ as u64 * SOUND_CHUNK_NANOS / 1_000_000_000;
-
-/// Time stamps that differ by less than this from where the sound before them ended are rounding errors: 5 ms.
-const JITTER_AUDIO_FRAMES: u64 = SOUND_RATE_HZ as u64 / 200;
-
-/// Silence made at a time. Sound behind a longer gap waits until the gap is filled.
-const MAX_SILENCE_BYTES: usize = 10 * SOUND_RATE_HZ as usize * AUDIO_FRAME_BYTES;
-
 /// Opens the sound of a file, which must have some.
-pub(crate) struct SoundOpener(pub(crate) Arc<ProbedFile>);
+pub(crate) struct SoundOpener {
+    file: Arc<ProbedFile>,
+    pool: ProcessPool,
+}
 
 /// The sound of a file, from one chunk on.
 struct SoundSource {
-    /// `None` after the end, or after an error.
-    decoder: Option<SoundDecoder>,
-    /// Decoded samples that belong to no finished chunk yet, from `at` on.
-    samples: Vec<u8>,
-    /// Where `samples` begins, in audio frames from the first picture.
-    at: u64,
-    /// Decoded sound that begins further on than `samples` reaches.
-    waiting: Option<DecodedSound>,
-    file_name: String,
+    /// `None` after an error.
+    chunks: Option<FrameStream>,
+    heartbeat: Heartbeat,
 }
 
 impl SoundOpener {
+    pub(crate) fn new(file: Arc<ProbedFile>, pool: ProcessPool) -> Self {
+        Self { file, pool }
+    }
+
     pub(crate) fn key(&self) -> TrackKey {
-        TrackKey { file: self.0.fingerprint, kind: TrackKind::Sound }
+        TrackKey { file: self.file.fingerprint, kind: TrackKind::Sound }
     }
 }
 
@@ -62,31 +47,18 @@ impl TrackOpener for SoundOpener {
         heartbeat: Heartbeat,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Box<dyn FrameSource>, SourceError> {
-        let at = chunk as u64 * CHUNK_AUDIO_FRAMES;
-        let file = &self.0;
+        let file = &self.file;
         let sound = file.probed.sound.as_ref().ok_or(DecodeError::Missing)?;
         file.check_same().map_err(DecodeError::from)?;
-        let file_name = file.file_name.clone();
-        let origin_nanos = file.probed.index.pts_nanos(0);
-        let start_nanos = origin_nanos + audio_frames_to_nanos(at);
-        let decoder = SoundDecoder::open(
-            &file.path,
-            &sound.track,
-            &sound.decoder,
-            origin_nanos,
-            start_nanos,
-            heartbeat,
-            is_wanted,
-        );
-        let decoder = match decoder {
-            Err(error @ DecodeError::Cancelled) => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!("{file_name:?} plays without sound: {error}");
-                None
-            }
-            Ok(decoder) => Some(decoder),
+        let job = SoundJob {
+            path: file.path.as_path().into(),
+            track: sound.track.clone(),
+            decoder: sound.decoder.clone(),
+            origin_nanos: file.probed.index.pts_nanos(0),
+            first_chunk: chunk as u64,
         };
-        Ok(Box::new(SoundSource { decoder, samples: Vec::new(), at, waiting: None, file_name }))
+        let chunks = Some(FrameStream::sound(&self.pool, job, is_wanted)?);
+        Ok(Box::new(SoundSource { chunks, heartbeat }))
     }
 
     fn name(&self) -> String {
@@ -100,104 +72,14 @@ impl TrackOpener for SoundOpener {
 
 impl FrameSource for SoundSource {
     fn next(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<Bytes, SourceError> {
-        let chunk_bytes = CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES;
-        while self.samples.len() < chunk_bytes {
-            let Some(decoder) = &mut self.decoder else { break };
-            let pulled = self.waiting.take().map_or_else(|| decoder.pull(is_wanted), Ok);
-            match pulled {
-                Ok(sound) => self.place(sound),
-                Err(error @ DecodeError::Cancelled) => return Err(error.into()),
-                Err(DecodeError::Missing) => self.decoder = None,
-                Err(error) => {
-                    tracing::warn!("{:?} has no sound from {:.1} s on: {error}", self.file_name, self.seconds());
-                    self.decoder = None;
-                }
+        if let Some(chunks) = &mut self.chunks {
+            match chunks.next(is_wanted, &|| self.heartbeat.beat()) {
+                Ok(chunk) => return Ok(chunk.into()),
+                Err(ProcessError::Cancelled) => return Err(SourceError::Cancelled),
+                // It is in the log already.
+                Err(_) => self.chunks = None,
             }
         }
-        self.samples.resize(self.samples.len().max(chunk_bytes), 0);
-        let rest = self.samples.split_off(chunk_bytes);
-        let chunk = std::mem::replace(&mut self.samples, rest);
-        self.at += CHUNK_AUDIO_FRAMES;
-        Ok(chunk.into())
-    }
-}
-
-impl SoundSource {
-    fn seconds(&self) -> f64 {
-        self.at as f64 / f64::from(SOUND_RATE_HZ)
-    }
-
-    /// Appends what was decoded at its place.
-    fn place(&mut self, (start, bytes): DecodedSound) {
-        let end = self.at + (self.samples.len() / AUDIO_FRAME_BYTES) as u64;
-        let end_signed = i64::try_from(end).unwrap_or(i64::MAX);
-        let gap = start.saturating_sub(end_signed);
-        if gap.unsigned_abs() <= JITTER_AUDIO_FRAMES && !self.samples.is_empty() {
-            self.samples.extend_from_slice(&bytes);
-        } else if gap >= 0 {
-            let silence = usize::try_from(gap).unwrap_or(usize::MAX).saturating_mul(AUDIO_FRAME_BYTES);
-            self.samples.resize(self.samples.len() + silence.min(MAX_SILENCE_BYTES), 0);
-            if silence <= MAX_SILENCE_BYTES {
-                self.samples.extend_from_slice(&bytes);
-            } else {
-                self.waiting = Some((start, bytes));
-            }
-        } else {
-            let skipped = usize::try_from(gap.unsigned_abs()).unwrap_or(usize::MAX).saturating_mul(AUDIO_FRAME_BYTES);
-            self.samples.extend_from_slice(bytes.get(skipped..).unwrap_or_default());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source() -> SoundSource {
-        SoundSource { decoder: None, samples: Vec::new(), at: 100, waiting: None, file_name: "clip".into() }
-    }
-
-    fn audio_frames(source: &SoundSource) -> Vec<u8> {
-        source.samples.chunks(AUDIO_FRAME_BYTES).map(|frame| frame[0]).collect()
-    }
-
-    #[test]
-    fn samples_before_the_wanted_place_are_dropped() {
-        let mut source = source();
-        source.place((97, Bytes::from_static(&[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5])));
-        assert_eq!(audio_frames(&source), [4, 5]);
-    }
-
-    #[test]
-    fn a_gap_is_silent_and_jitter_is_none() {
-        let mut source = source();
-        source.place((102, Bytes::from_static(&[1; 4])));
-        source.place((103 + JITTER_AUDIO_FRAMES as i64, Bytes::from_static(&[2; 4])));
-        assert_eq!(audio_frames(&source), [0, 0, 1, 2]);
-        source.place((104 + JITTER_AUDIO_FRAMES as i64 + 1, Bytes::from_static(&[3; 4])));
-        assert_eq!(source.samples.len() / AUDIO_FRAME_BYTES, 4 + JITTER_AUDIO_FRAMES as usize + 1 + 1);
-    }
-
-    #[test]
-    fn sound_behind_a_long_silence_keeps_its_beginning() {
-        let mut source = source();
-        let late = 100 + 25 * i64::from(SOUND_RATE_HZ);
-        source.place((late, Bytes::from_static(&[7; 4])));
-        while let Some(piece) = source.waiting.take() {
-            source.place(piece);
-        }
-        assert_eq!(
-            (audio_frames(&source).len(), audio_frames(&source).last()),
-            (25 * SOUND_RATE_HZ as usize + 1, Some(&7))
-        );
-    }
-
-    #[test]
-    fn behind_the_end_there_is_silence() {
-        let mut source = source();
-        source.place((100, Bytes::from_static(&[9; 4])));
-        let chunk = source.next(&|| true).unwrap();
-        assert_eq!((chunk.len(), chunk[0], chunk[4]), (19_200, 9, 0));
-        assert!(source.next(&|| true).unwrap().iter().all(|&byte| byte == 0));
+        Ok(vec![0; CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES].into())
     }
 }

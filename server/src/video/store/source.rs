@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::video::gst::pipeline::{DecodeError, Heartbeat};
+use crate::video::{
+    gst::pipeline::{DecodeError, Heartbeat},
+    process::ProcessError,
+};
 
 /// Opens a track at any frame.
 pub(crate) trait TrackOpener: Send + Sync {
@@ -38,6 +41,15 @@ pub(crate) enum SourceError {
     /// The frame cannot be made; the text says why.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<ProcessError> for SourceError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Cancelled => Self::Cancelled,
+            error => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 impl From<DecodeError> for SourceError {

@@ -18,7 +18,7 @@ use super::{
     track::{TrackKey, TrackKind},
     *,
 };
-use crate::video::gst::pipeline::Heartbeat;
+use crate::video::{gst::pipeline::Heartbeat, process::ProcessPool};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME_BYTES: usize = 1000;
@@ -184,7 +184,9 @@ async fn a_hung_decoder_is_abandoned_with_a_reason() {
     let hanging = Arc::new(Counted { hanging: Some(Mutex::new(hanging)), ..Counted::default() });
     let is_done = hanging.is_done_hanging.clone();
     let patience = Duration::from_millis(300);
-    let (store, sound) = (Store::with(1 << 20, Default::default(), patience), Arc::new(Counted::default()));
+    let processes = ProcessPool::in_this_process();
+    let store = Store::with(1 << 20, processes, Default::default(), patience);
+    let sound = Arc::new(Counted::default());
     let reader = cursor(&store, 1, &hanging);
     reader.want(0..16);
     let other = cursor(&store, 2, &sound);

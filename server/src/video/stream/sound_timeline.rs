@@ -12,10 +12,8 @@ use common::splice::{FrameIndex, Plan};
 use super::plan::StreamPlan;
 use crate::video::{
     gst::sound_decoder::{audio_frames_to_nanos, nanos_to_audio_frame},
-    store::{
-        Cursor, Store,
-        sound_source::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, SoundOpener},
-    },
+    process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
+    store::{Cursor, Store},
 };
 
 /// Sound chunks that are made ahead of a viewer.
@@ -61,7 +59,7 @@ impl SoundTimeline {
         let last = file.len().checked_sub(1)?;
         let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = splice.frame(first_index, &video.indices)?;
-        let opener = SoundOpener(video.files[video.sound.as_ref()?.file].clone());
+        let opener = store.sound_of(video.files[video.sound.as_ref()?.file].clone());
         Some(Self {
             cursor: store.cursor(opener.key(), || Arc::new(opener)),
             spans: spans(splice, &video.indices),

@@ -18,7 +18,7 @@ use super::{
     plan::{StreamPlan, to_u32},
     sound_timeline::SoundTimeline,
 };
-use crate::video::store::{Cursor, FailureCause, PictureOpener, Store, ViewerGuard};
+use crate::video::store::{Cursor, FailureCause, Store, ViewerGuard};
 
 /// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
@@ -169,7 +169,7 @@ impl StreamReader {
     }
 
     fn open_segment(&self, number: usize) -> OpenSegment {
-        let opener = PictureOpener(self.plan.video.files[self.plan.splice.segments()[number].variant].clone());
+        let opener = self.store.pictures_of(self.plan.video.files[self.plan.splice.segments()[number].variant].clone());
         OpenSegment { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
     }
 

@@ -4,10 +4,23 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
-use triptych_server::{Server, Settings, limits::Limits};
+use triptych_server::{
+    Server, Settings,
+    limits::Limits,
+    video::process::{ProcessPool, WorkerProgram},
+};
 
 /// No single wait in a test takes longer than this unless something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The program of worker processes.
+pub fn worker_program() -> WorkerProgram {
+    WorkerProgram::at(env!("CARGO_BIN_EXE_triptych-server"))
+}
+
+pub fn worker_processes() -> ProcessPool {
+    ProcessPool::start(worker_program()).unwrap()
+}
 
 /// The settings of a server with the videos of `folder`.
 pub fn settings(folder: &Path) -> Settings {
@@ -18,6 +31,7 @@ pub fn settings(folder: &Path) -> Settings {
         names_dir: None,
         cache_bytes: 64 << 20,
         limits: Limits::default(),
+        worker_program: Some(worker_program()),
     }
 }
 

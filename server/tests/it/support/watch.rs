@@ -10,7 +10,10 @@ use common::{
 
 use triptych_server::video::offline::{Import, ImportRequest};
 
-use super::{client::TestClient, server::TestServer};
+use super::{
+    client::TestClient,
+    server::{TestServer, worker_processes},
+};
 
 /// Pictures that are granted and have not arrived yet.
 const CREDIT: u32 = 16;
@@ -45,13 +48,24 @@ pub async fn watch_each(folder: &Path, titles: &[&str], quality: Quality) -> Vec
     let (mut client, welcome) = TestClient::join(server.address, "viewer", &test_keys::ada()).await;
     let mut all = Vec::new();
     for (stream, title) in (1..).map(StreamId).zip(titles) {
-        let found = welcome.library.videos.iter().find(|video| video.title == *title);
-        let video = found.unwrap_or_else(|| panic!("no {title:?} in {:#?}", welcome.library)).id;
-        client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
-        all.push(watch_stream(&mut client, stream, welcome.library.clone()).await);
+        all.push(watch_title(&mut client, stream, title, quality, &welcome.library).await);
     }
     server.stop().await;
     all
+}
+
+/// Watches `title` to the end.
+pub async fn watch_title(
+    client: &mut TestClient,
+    stream: StreamId,
+    title: &str,
+    quality: Quality,
+    library: &Library,
+) -> Watched {
+    let found = library.videos.iter().find(|video| video.title == *title);
+    let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
+    client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
+    watch_stream(client, stream, library.clone()).await
 }
 
 async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Library) -> Watched {
@@ -87,6 +101,8 @@ async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Librar
                 watched.end = reason;
                 break;
             }
+            // Other viewers come and go.
+            ServerMessage::Joined { .. } | ServerMessage::Left { .. } => {}
             other => panic!("expected a picture or the end, received {other:?}"),
         }
     }
@@ -103,6 +119,6 @@ pub async fn watch_import(path: &Path, height: u32) -> Watched {
         heights: vec![height],
         replaces: false,
     };
-    Import::prepare(order).unwrap().run(|_| {}, || true).unwrap();
+    Import::prepare(order, &worker_processes()).unwrap().run(|_| {}, || true).unwrap();
     watch(folder.path(), "imported", Quality::Triptych).await
 }

@@ -1,0 +1,47 @@
+//! Worker processes: the program started again, to read and decode files outside of the server's process. A file that
+//! crashes or takes over its decoder so reaches neither the server's memory nor its keys.
+//!
+//! ```text
+//! server process                                            worker process (triptych-server worker)
+//! ProcessPool ── starts, hands out, kills ──► child ──────► serve ─► sandbox, warm_up
+//!    │ two spares, warm; idle ones by file      │             │
+//!    ▼                                          │             ▼
+//! jobs (probe, frames) ─► Lease ─► channel ◄────┴─ stdin ──► jobs_run ─► gst
+//! ```
+//!
+//! * `protocol` is what both say, `channel` how it travels. What comes from a worker process is not trusted: lengths,
+//!   order and sizes are checked, and the first thing that is wrong ends the process.
+//! * A worker process reads one file. What it did for a file, it may do again for the same file, which saves a start at
+//!   each seek. Only the scan of a whole folder reads several files in one process.
+//! * `sandbox` takes from the process what decoding does not need: landlock, seccomp, limits.
+//! * Tests, and programs that use the server as a library, may have all of this on threads of their own process instead:
+//!   [`ProcessPool::in_this_process`].
+
+mod channel;
+mod child;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod denied_calls;
+mod fault;
+mod jobs;
+mod jobs_run;
+mod jpeg_head;
+mod line;
+mod pool;
+mod protocol;
+mod sandbox;
+mod serve;
+mod sound_chunks;
+#[cfg(target_os = "linux")]
+mod warm_up;
+
+pub use self::{
+    child::WorkerProgram,
+    pool::ProcessPool,
+    protocol::Sandbox,
+    serve::{WorkerError, run_worker},
+};
+pub(crate) use self::{
+    jobs::{FrameStream, ProbeFailure, Prober, ProcessError, transcode},
+    protocol::{PictureJob, SoundJob, TranscodeJob},
+    sound_chunks::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
+};

@@ -1,0 +1,310 @@
+//! The worker processes of a server: starts them, keeps two spares warm, and keeps idle ones for the file that they read.
+//!
+//! A spare has loaded GStreamer and decoded a picture of its own, which takes a tenth of a second; so a viewer does not
+//! wait for that. It may read the videos that the library knew when it was started. For any other file, and when no spare
+//! is left, a process is started on the spot.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    child::{FileId, Process, WorkerProgram, file_id},
+    protocol::Sandbox,
+};
+
+/// Spares. A stream with sound begins with two decoders.
+const SPARES: usize = 2;
+
+/// Processes that are kept for the next job on their file: a seek in three resolutions with sound needs four.
+const MAX_IDLE: usize = 8;
+
+/// How long a process is kept without work.
+const IDLE_TIME: Duration = Duration::from_secs(15);
+
+/// How often the processes are looked after, and how long after a failed start the next one is tried.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long to wait for the first process in order to say what its sandbox consists of.
+const SANDBOX_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where files are decoded. Cheap to clone. When the last clone and the last job are gone, so are the processes.
+#[derive(Clone)]
+pub struct ProcessPool(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// `None` decodes in threads of this process.
+    program: Option<WorkerProgram>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// What a spare may read; `None` until the library is known.
+    files: Option<Arc<[PathBuf]>>,
+    ids: BTreeSet<FileId>,
+    spares: Vec<Process>,
+    idle: Vec<Idle>,
+    starts: VecDeque<Start>,
+    sandbox: Option<Sandbox>,
+    /// When the last start of a spare failed.
+    failed_at: Option<Instant>,
+    is_over: bool,
+}
+
+/// A process without work, and the file that it has read.
+struct Idle {
+    file: FileId,
+    process: Process,
+    since: Instant,
+}
+
+/// A process to be started for a thread that waits for it.
+struct Start {
+    files: Vec<PathBuf>,
+    writable: Option<PathBuf>,
+    reply: SyncSender<io::Result<Process>>,
+}
+
+/// A process that is in use. Dropping it ends the process unless it was [kept](Lease::keep).
+pub(super) struct Lease {
+    pub(super) process: Process,
+    /// The only file that it reads; `None` when it reads several.
+    file: Option<FileId>,
+    pool: ProcessPool,
+}
+
+impl ProcessPool {
+    /// Decodes in processes of this program.
+    ///
+    /// # Errors
+    /// When the system provides no thread to look after them.
+    pub fn start(program: WorkerProgram) -> io::Result<Self> {
+        let shared = Arc::new(Shared { program: Some(program), state: Mutex::default(), changed: Condvar::new() });
+        let keeper = shared.clone();
+        thread::Builder::new().name("video-spares".into()).spawn(move || keeper.look_after())?;
+        Ok(Self(Arc::new(Handle { shared })))
+    }
+
+    /// Decodes in threads of this process: for tests, and for programs that read only files which they trust.
+    pub fn in_this_process() -> Self {
+        let shared = Shared { program: None, state: Mutex::default(), changed: Condvar::new() };
+        Self(Arc::new(Handle { shared: Arc::new(shared) }))
+    }
+
+    /// Says which files spares may read. They are renewed when that changes.
+    pub(crate) fn allow(&self, files: Vec<PathBuf>) {
+        let ids: BTreeSet<_> = files.iter().filter_map(|file| file_id(file).ok()).collect();
+        let mut state = self.0.shared.lock();
+        if state.files.is_none() || state.ids != ids {
+            (state.files, state.ids) = (Some(files.into()), ids);
+            self.0.shared.changed.notify_all();
+        }
+    }
+
+    /// What holds back the worker processes on this system. Waits until one of them has said so. `None` when there is
+    /// none, or it does not start.
+    pub fn sandbox(&self) -> Option<Sandbox> {
+        if let Some(sandbox) = self.0.shared.lock().sandbox {
+            return Some(sandbox);
+        }
+        self.0.shared.program.as_ref()?;
+        let begun = Instant::now();
+        let mut process = self.0.shared.start(Vec::new(), None).ok()?;
+        let sandbox = process.wait_until_ready(&|| begun.elapsed() < SANDBOX_LIMIT).ok()??;
+        self.note(sandbox);
+        Some(sandbox)
+    }
+
+    /// What the sandbox of the worker processes lacks on this system, as a sentence; `None` when it lacks nothing, or when
+    /// there are no worker processes by choice. Waits like [`ProcessPool::sandbox`].
+    pub fn sandbox_gap(&self) -> Option<&'static str> {
+        self.0.shared.program.as_ref()?;
+        match self.sandbox() {
+            Some(sandbox) => sandbox.gap(),
+            None => Some("No worker process starts, so no video can be decoded."),
+        }
+    }
+
+    pub(super) fn note(&self, sandbox: Sandbox) {
+        self.0.shared.lock().sandbox = Some(sandbox);
+    }
+
+    /// A process that may read this file: one that has read it before, a spare, or a new one.
+    ///
+    /// # Errors
+    /// When the file is gone, or no process can be started.
+    pub(super) fn take(&self, file: &Path) -> io::Result<Lease> {
+        let id = file_id(file)?;
+        let found = self.0.shared.lock().take(id);
+        self.0.shared.changed.notify_all();
+        let process = match found {
+            Some(process) => process,
+            None => self.0.shared.start(vec![std::path::absolute(file)?], None)?,
+        };
+        Ok(Lease { process, file: Some(id), pool: self.clone() })
+    }
+
+    /// A new process that may read these files and write into that folder.
+    ///
+    /// # Errors
+    /// When no process can be started.
+    pub(super) fn take_new(&self, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Lease> {
+        let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+        let writable = writable.map(std::path::absolute).transpose()?;
+        Ok(Lease { process: self.0.shared.start(files, writable)?, file: None, pool: self.clone() })
+    }
+}
+
+impl fmt::Debug for ProcessPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessPool").field("program", &self.0.shared.program).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Lease {
+    /// Gives a process back that has no work and is as good as before.
+    pub(super) fn keep(self) {
+        let Some(file) = self.file else { return };
+        let shared = self.pool.0.shared.clone();
+        if shared.program.is_none() {
+            return;
+        }
+        let mut state = shared.lock();
+        state.idle.push(Idle { file, process: self.process, since: Instant::now() });
+        let surplus = (state.idle.len() > MAX_IDLE).then(|| state.idle.remove(0));
+        drop(state);
+        // Ending a process takes a moment, which others need not wait for.
+        drop(surplus);
+    }
+
+    pub(super) fn pool(&self) -> &ProcessPool {
+        &self.pool
+    }
+}
+
+impl State {
+    /// A process that has read this file, or a spare that may.
+    fn take(&mut self, file: FileId) -> Option<Process> {
+        while let Some(at) = self.idle.iter().rposition(|idle| idle.file == file) {
+            let mut process = self.idle.remove(at).process;
+            if process.is_alive() {
+                return Some(process);
+            }
+        }
+        while let Some(at) = self.spares.iter().position(|spare| spare.files.contains(&file)) {
+            let mut process = self.spares.remove(at);
+            if process.is_alive() {
+                return Some(process);
+            }
+        }
+        None
+    }
+
+    /// Takes out what is to be ended: idle processes after a while, dead ones, and spares that were replaced.
+    fn take_surplus(&mut self) -> Vec<Process> {
+        let expired = self.idle.extract_if(.., |idle| idle.since.elapsed() >= IDLE_TIME || !idle.process.is_alive());
+        let mut surplus: Vec<_> = expired.map(|idle| idle.process).collect();
+        surplus.extend(self.spares.extract_if(.., |spare| !spare.is_alive()));
+        while self.spares.len() > SPARES {
+            let ids = &self.ids;
+            let outdated = self.spares.iter().position(|spare| *spare.files != *ids).unwrap_or(0);
+            surplus.push(self.spares.remove(outdated));
+        }
+        surplus
+    }
+
+    /// The files of a spare that is to be started now.
+    fn wanted_spare(&self) -> Option<Arc<[PathBuf]>> {
+        let current = self.spares.iter().filter(|spare| *spare.files == self.ids).count();
+        let has_rested = self.failed_at.is_none_or(|failed_at| failed_at.elapsed() >= CHECK_INTERVAL);
+        self.files.clone().filter(|files| !files.is_empty() && current < SPARES && has_rested)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a process, on the thread that outlives it.
+    fn start(&self, files: Vec<PathBuf>, writable: Option<PathBuf>) -> io::Result<Process> {
+        if self.program.is_none() {
+            return Process::start_thread(&files);
+        }
+        let (reply, started) = sync_channel(1);
+        self.lock().starts.push_back(Start { files, writable, reply });
+        self.changed.notify_all();
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("the server is stopping")))
+    }
+
+    /// Starts and ends processes until the pool is dropped.
+    fn look_after(&self) {
+        let Some(program) = &self.program else { return };
+        let mut state = self.lock();
+        while !state.is_over {
+            if let Some(Start { files, writable, reply }) = state.starts.pop_front() {
+                drop(state);
+                #[expect(
+                    clippy::let_underscore_must_use,
+                    reason = "fails when the caller panicked; the process then ends"
+                )]
+                let _ = reply.send(Process::start(program, &files, writable.as_deref()));
+                state = self.lock();
+                continue;
+            }
+            let surplus = state.take_surplus();
+            if !surplus.is_empty() {
+                drop(state);
+                drop(surplus);
+                state = self.lock();
+                continue;
+            }
+            if let Some(files) = state.wanted_spare() {
+                let is_first_failure = state.failed_at.is_none();
+                drop(state);
+                let started = Process::start(program, &files, None);
+                state = self.lock();
+                match started {
+                    Ok(process) => {
+                        state.failed_at = None;
+                        // Its files may have changed meanwhile; then it is replaced once more.
+                        state.spares.push(process);
+                    }
+                    Err(error) => {
+                        state.failed_at = Some(Instant::now());
+                        if is_first_failure {
+                            tracing::warn!("No spare worker process can be started ({error}); trying again.");
+                        }
+                    }
+                }
+                continue;
+            }
+            state = self.changed.wait_timeout(state, CHECK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let ended =
+            (std::mem::take(&mut state.spares), std::mem::take(&mut state.idle), std::mem::take(&mut state.starts));
+        drop(state);
+        drop(ended);
+    }
+}
