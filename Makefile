@@ -1,8 +1,9 @@
 # make run    sets up what is missing, then starts a server and two clients
 # make test   sets up what is missing, then checks everything
 # make bench  sets up what is missing, then compares the server with bare pipelines; RUNS=5, CLIP=a film of yours
+# make attack sets up what is missing, then attacks a server on this machine, and prints what honest people noticed
 # make audit  checks the dependencies: advisories, licences, bans, sources; needs cargo-deny and a connection
-.PHONY: run test bench audit
+.PHONY: run test bench attack audit
 
 run:
 	scripts/setup.sh run
@@ -20,6 +21,9 @@ test:
 
 bench:
 	scripts/bench.sh
+
+attack:
+	scripts/attack.sh
 
 audit:
 	@command -v cargo-deny >/dev/null || { \

@@ -19,6 +19,7 @@ mod crowd;
 mod link;
 mod pull;
 mod rows;
+#[allow(dead_code, reason = "shared with the attack benchmark, which uses the rest")]
 mod served;
 mod table;
 

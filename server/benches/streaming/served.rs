@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use common::media::Statistics;
+use tempfile::TempDir;
 
 use crate::link::{Keys, Link};
 
@@ -30,6 +31,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub struct Served {
     process: Process,
     address: SocketAddr,
+    /// Its data folder, so that names stay with no key beyond one run.
+    _data: TempDir,
 }
 
 /// A child process. Killed when dropped.
@@ -54,7 +57,9 @@ impl Drop for Process {
 impl Served {
     /// Starts a server with a video folder and waits until it listens. `cache_mib` of `None` keeps the default cache size.
     pub fn start(server: &Path, videos: &Path, cache_mib: Option<u64>) -> Result<Self> {
+        let data = tempfile::tempdir()?;
         let mut command = Command::new(server);
+        command.arg("--data-dir").arg(data.path());
         command.args(["--plaintext", "--listen", "127.0.0.1:0", "--log", "error", "--videos"]).arg(videos);
         if let Some(mib) = cache_mib {
             command.arg("--cache-mib").arg(mib.to_string());
@@ -72,7 +77,7 @@ impl Served {
         let address = line.split(' ').nth(3).and_then(|word| word.parse().ok());
         let address =
             address.with_context(|| format!("the server did not start; it printed {line:?}, and the reason above"))?;
-        Ok(Self { process, address })
+        Ok(Self { process, address, _data: data })
     }
 
     /// Like [`Self::start`], but joins a viewer and waits until the server is idle: the first pictures are decoded and all
@@ -82,6 +87,11 @@ impl Served {
         let mut link = served.join("viewer", &Keys::fixed()).await?;
         served.wait_idle(&mut link).await?;
         Ok((served, link))
+    }
+
+    /// The address that clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Connects a client under this name.
@@ -137,6 +147,22 @@ impl Served {
             status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc/PID/status has no VmHWM")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("VmHWM is {line:?}"))?;
         Ok(kib / 1024.0)
+    }
+
+    /// The memory of the server and its worker processes now, in MiB. Pages that several share are counted once.
+    pub fn memory_mib(&self) -> f64 {
+        let server = self.process.0.id();
+        let tasks = fs::read_dir(format!("/proc/{server}/task")).into_iter().flatten().flatten();
+        let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let workers: Vec<u32> =
+            children.flat_map(|pids| pids.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect();
+        // A worker may be gone already.
+        let pss_kib = |pid: u32| {
+            let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+            line.trim().trim_end_matches(" kB").parse::<f64>().ok()
+        };
+        [server].into_iter().chain(workers).filter_map(pss_kib).sum::<f64>() / 1024.0
     }
 
     fn read(&self, name: &str) -> Result<String> {
