@@ -54,7 +54,7 @@ impl Identity {
     }
 
     /// A key pair from each two primes of some others that together give a modulus of the full length. Takes milliseconds
-    /// each instead of the time to find primes. For tests only: whoever knows two of these keys can factor others.
+    /// each instead of the time to find primes. For tests only: two of these keys are enough to factor others.
     #[cfg(feature = "test-keys")]
     pub(super) fn combined(identities: &[Self]) -> Vec<Self> {
         use rsa::traits::{PrivateKeyParts, PublicKeyParts};

@@ -1,10 +1,10 @@
-//! When two names look alike (UTS #39 §4), and which names nobody can have.
+//! When two names look alike (UTS #39 §4), and which names are reserved.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use unicode_security::confusable_detection::skeleton;
 
-/// Words that stand for something else wherever names are shown: conversations, the own row, and whoever runs the server.
+/// Words that clients show in the place of a name: conversations, the own row, and the operator of the server.
 const RESERVED: [&str; 7] = ["everyone", "you", "me", "server", "system", "admin", "triptych"];
 
 /// Those words in small letters and in capitals: the look-alikes of the ones are not those of the others.

@@ -108,7 +108,7 @@ mod tests {
         let before = Arc::clone(follower.dictionary());
         assert_eq!(follower.joined(8, bob()), Ok(Followed::Changed));
         assert_eq!(names(&follower), ["ada", "bob"]);
-        assert_eq!(before.people().len(), 1, "whoever holds a snapshot keeps it");
+        assert_eq!(before.people().len(), 1, "a snapshot does not change");
         assert_eq!(follower.joined(8, eve()), Ok(Followed::Unchanged));
         assert_eq!(follower.left(8, &bob().name), Ok(Followed::Unchanged));
         assert_eq!(follower.left(9, &bob().name), Ok(Followed::Changed));

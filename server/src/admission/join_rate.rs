@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_joins_at_once_and_whoever_comes_and_goes_waits() {
+    fn a_class_joins_at_once_and_a_client_that_joins_repeatedly_waits() {
         let (mut rate, now) = (JoinRate::new(60), Instant::now());
         let free = (0..1_000).take_while(|_| rate.charge(host(1), now).is_none()).count();
         assert_eq!(free, 60);

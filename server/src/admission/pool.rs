@@ -1,7 +1,7 @@
 //! Which connections have a place, and which one goes when there is none left. Pure: no sockets; the time is an argument.
 //!
 //! A connection that has not joined is *half-open*. Anyone can open those, so they are few, and none is safe: a newcomer
-//! takes the place of the oldest silent one of the source that has most. So whoever opens many only displaces themselves,
+//! takes the place of the oldest silent one of the source that has most. So a source that opens many only displaces its own,
 //! and from a source that has none a newcomer is always let in. The oldest and not the newest, because a client that means
 //! it says hello within milliseconds: even beside an attacker at its own address, who reopens each connection at once, it
 //! has the time in which all other places are taken anew. That time is never shorter than [`GRACE`]; newcomers wait for it.
@@ -20,7 +20,7 @@ pub const GRACE: Duration = Duration::from_millis(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// The computer on which the server runs. It has no bounds of its own, only those of all together: several people may
-    /// well sit behind it, and whoever controls it needs no flood to stop the server.
+    /// well sit behind it, and an attacker who controls it needs no flood to stop the server.
     ThisComputer,
     /// One address: IPv4, or IPv6 on the server's own link.
     Address(IpAddr),

@@ -135,7 +135,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     /// Whatever came before: the bounds hold, nobody who has joined is displaced, and only a source that already has a
-    /// place, or a server on which all have joined, turns anyone away. Whoever has to wait is let in after that.
+    /// place, or a server on which all have joined, turns anyone away. A connection that has to wait is let in after that.
     #[test]
     fn a_newcomer_from_a_quiet_address_is_always_admitted(events in vec((event(), 0u64..40), 1..200)) {
         let (mut pool, mut now) = (Pool::new(BOUNDS), Instant::now());

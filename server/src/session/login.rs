@@ -1,4 +1,4 @@
-//! The part of a session before `Welcome`. Whoever is here has proven nothing yet, so everything has a deadline, and each
+//! The part of a session before `Welcome`. The client has proven nothing yet, so everything has a deadline, and each
 //! further `Join` costs the client more time than the server.
 
 use std::time::Duration;

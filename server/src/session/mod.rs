@@ -145,7 +145,7 @@ pub async fn run(
             let _ = timeout(PING_INTERVAL, reader.drain()).await;
         }
     };
-    // Whoever is waiting for this place does not wait for the farewell, which the system sends on from the socket's buffer.
+    // A connection that is waiting for this place does not wait for the farewell, which the system sends on from the socket's buffer.
     let given_away = async {
         place.displaced().await;
         sleep(DISPLACED_FAREWELL).await;

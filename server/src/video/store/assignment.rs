@@ -15,7 +15,7 @@
 //! changed the quality. Within each group those for frames wanted now come first, in order of waiting. [`places`] decides
 //! whether a claim gets a place, and who gives one up for it. A claim for a frame wanted now that finds no place lets
 //! nothing behind it pass, and after [`BUSY_PATIENCE`] its viewers are told so. So every cursor gets its frame or a
-//! reason, and a crowd that seeks wildly stops the picture of nobody who just watches; `liveness_tests.rs` tests both on a
+//! reason, and a crowd that seeks wildly does not stop viewers who just watch; `liveness_tests.rs` tests both on a
 //! simulated machine.
 //!
 //! [`places`]: super::places
