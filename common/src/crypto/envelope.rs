@@ -9,7 +9,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::KeyId;
+use super::{KeyId, reader::Reader};
 use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
 
 /// The only envelope version so far.
@@ -84,33 +84,33 @@ pub enum EnvelopeError {
 impl Envelope {
     /// Parses and checks the layout of `bytes`.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
-        let mut reader = Reader { bytes: &bytes, position: 0 };
-        let [version, suite] = reader.array()?;
+        let mut reader = Reader::new(&bytes);
+        let [version, suite] = reader.array().ok_or(EnvelopeError::Short)?;
         if (version, suite) != (VERSION, SUITE) {
             return Err(EnvelopeError::Unknown(version, suite));
         }
-        let message_id = MessageId(reader.array()?);
-        let sequence = u64::from_be_bytes(reader.array()?);
-        let sender = KeyId(reader.array()?);
-        let recipient_count = usize::from(u16::from_be_bytes(reader.array()?));
+        let message_id = MessageId(reader.array().ok_or(EnvelopeError::Short)?);
+        let sequence = u64::from_be_bytes(reader.array().ok_or(EnvelopeError::Short)?);
+        let sender = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
+        let recipient_count = reader.short().ok_or(EnvelopeError::Short)?;
         if !(1..=MAX_PEOPLE).contains(&recipient_count) {
             return Err(EnvelopeError::BadRecipientCount(recipient_count));
         }
         let mut slots = Vec::with_capacity(recipient_count);
         for _ in 0..recipient_count {
-            let recipient = KeyId(reader.array()?);
-            let length = usize::from(u16::from_be_bytes(reader.array()?));
+            let recipient = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
+            let length = reader.short().ok_or(EnvelopeError::Short)?;
             if !WRAPPED_BYTES.contains(&length) {
                 return Err(EnvelopeError::BadWrappedLength(length));
             }
-            slots.push(Slot { recipient, wrapped: reader.skip(length)? });
+            slots.push(Slot { recipient, wrapped: reader.skip(length).ok_or(EnvelopeError::Short)? });
         }
         let mut recipients: Vec<_> = slots.iter().map(|slot| slot.recipient).collect();
         recipients.sort_unstable();
         if recipients.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(EnvelopeError::RepeatedRecipient);
         }
-        let header_bytes = reader.position;
+        let header_bytes = reader.position();
         let body_bytes = bytes.len() - header_bytes;
         if body_bytes < TAG_BYTES {
             return Err(EnvelopeError::Short);
@@ -180,26 +180,5 @@ impl fmt::Debug for Envelope {
             self.slots.len(),
             self.bytes.len()
         )
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Reader<'_> {
-    fn skip(&mut self, length: usize) -> Result<Range<usize>, EnvelopeError> {
-        let range = self.position..self.position + length;
-        if range.end > self.bytes.len() {
-            return Err(EnvelopeError::Short);
-        }
-        self.position = range.end;
-        Ok(range)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], EnvelopeError> {
-        let range = self.skip(N)?;
-        Ok(self.bytes[range].try_into().expect("the range has N bytes"))
     }
 }

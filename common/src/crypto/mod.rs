@@ -7,6 +7,8 @@
 mod envelope;
 mod proof;
 mod public_key;
+mod reader;
+mod session_record;
 mod transcript;
 
 #[cfg(feature = "e2e")]
@@ -15,17 +17,22 @@ mod identity;
 mod seal;
 #[cfg(all(test, feature = "test-keys"))]
 mod seal_tests;
+#[cfg(feature = "e2e")]
+mod session_keys;
 #[cfg(feature = "test-keys")]
 pub mod test_keys;
 
 pub use envelope::{Envelope, EnvelopeError, MessageId, Slot};
 pub use proof::JoinTranscript;
 pub use public_key::{KeyError, KeyId, PublicKey};
+pub use session_record::{SESSION_PUBLIC_KEY_BYTES, SessionId, SessionRecord, SessionRecordError};
 
 #[cfg(feature = "e2e")]
 pub use identity::{Identity, IdentityError};
 #[cfg(feature = "e2e")]
 pub use seal::{CannotOpen, Message, SealError, attempt, open, seal};
+#[cfg(feature = "e2e")]
+pub use session_keys::{KEEP_AFTER_RENEWAL, RENEW_AFTER, SessionKey, SessionKeys};
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
