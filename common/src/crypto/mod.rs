@@ -5,6 +5,7 @@
 //! the header of an envelope and verify a proof, but its binary contains no code that could decrypt a message.
 
 mod envelope;
+pub mod fingerprint;
 mod proof;
 mod public_key;
 mod reader;
