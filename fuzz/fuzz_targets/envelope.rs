@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(envelope) = Envelope::parse(bytes.to_vec()) else { return };
     assert_eq!(envelope.as_bytes(), bytes);
     let recipients: Vec<_> = envelope.recipients().collect();
-    assert_eq!(recipients.len(), envelope.slots.len());
+    assert_eq!(recipients.len(), envelope.slots().len());
     if recipients.contains(&BOB.public_key().id()) {
         let opened = open(&envelope, &BOB, ADA.public_key());
         assert!(opened.is_err() || bytes == *VECTOR, "a changed envelope was opened");

@@ -1,23 +1,30 @@
 //! The layout of an envelope, as far as it is readable without a key: sender, recipients, and the encrypted body.
 //!
 //! ```text
-//! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | recipient count 2
-//!          per recipient: key id 32 | wrapped length 2 | wrapped secret
-//! body     the rest: ciphertext and its 16-byte tag
+//! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | what the suite adds
+//! suite 1  recipient count 2, per recipient: key id 32 | wrapped length 2 | wrapped secret
+//! suite 2  recipient 32 | session id 16 | wrapped length 2 | wrapped secret | encapsulation 1120
+//! body     the rest: ciphertext and its tag
 //! ```
-//! Numbers are big endian, and lengths count bytes. `seal.rs`, behind the feature `e2e`, seals and opens envelopes.
+//! Numbers are big endian, and lengths count bytes. `seal.rs` (suite 1) and `letter.rs` (suite 2), behind the feature
+//! `e2e`, seal and open envelopes.
 
 use std::{fmt, ops::Range};
 
-use super::{KeyId, reader::Reader};
+use super::{KeyId, SessionId, reader::Reader};
 use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
 
 /// The only envelope version so far.
 pub(super) const VERSION: u8 = 1;
-/// RSAES-OAEP-SHA256, HKDF-SHA256, ChaCha20-Poly1305, RSASSA-PSS-SHA256.
+/// RSAES-OAEP-SHA256, HKDF-SHA256, ChaCha20-Poly1305, RSASSA-PSS-SHA256; to several recipients.
 pub(super) const SUITE: u8 = 1;
+/// RSAES-OAEP-SHA256 and HPKE (X-Wing, HKDF-SHA256, ChaCha20-Poly1305), RSASSA-PSS-SHA256; to one recipient.
+pub(super) const LETTER_SUITE: u8 = 2;
 /// The length of the authentication tag (RFC 8439 §2.5).
 pub(super) const TAG_BYTES: usize = 16;
+
+/// The length of an X-Wing encapsulation: an ML-KEM-768 ciphertext and an X25519 public key.
+pub(super) const ENCAPSULATION_BYTES: usize = 1120;
 
 /// The lengths of an RSA ciphertext under a key of 2048 to 4096 bits.
 const WRAPPED_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
@@ -43,6 +50,20 @@ pub struct Slot {
     pub(super) wrapped: Range<usize>,
 }
 
+/// What a suite adds to the header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addressed {
+    /// Suite 1: to the owners of RSA keys, all different.
+    Slots(Vec<Slot>),
+    /// Suite 2: to the owner of an RSA key and of a session key.
+    Letter {
+        /// The RSA key, and the secret that only it decrypts.
+        slot: Slot,
+        /// The session key that the body is sealed to.
+        session: SessionId,
+    },
+}
+
 /// An envelope with a valid layout. Its encrypted parts are not checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
@@ -52,8 +73,8 @@ pub struct Envelope {
     pub sequence: u64,
     /// The key that signs the message inside.
     pub sender: KeyId,
-    /// The wrapped secrets, one for each recipient; all recipients are different.
-    pub slots: Vec<Slot>,
+    /// To whom it is addressed, as its suite says that.
+    pub addressed: Addressed,
     pub(super) bytes: Vec<u8>,
     pub(super) header_bytes: usize,
 }
@@ -86,39 +107,22 @@ impl Envelope {
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(&bytes);
         let [version, suite] = reader.array().ok_or(EnvelopeError::Short)?;
-        if (version, suite) != (VERSION, SUITE) {
+        if version != VERSION || ![SUITE, LETTER_SUITE].contains(&suite) {
             return Err(EnvelopeError::Unknown(version, suite));
         }
         let message_id = MessageId(reader.array().ok_or(EnvelopeError::Short)?);
         let sequence = u64::from_be_bytes(reader.array().ok_or(EnvelopeError::Short)?);
         let sender = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
-        let recipient_count = reader.short().ok_or(EnvelopeError::Short)?;
-        if !(1..=MAX_PEOPLE).contains(&recipient_count) {
-            return Err(EnvelopeError::BadRecipientCount(recipient_count));
-        }
-        let mut slots = Vec::with_capacity(recipient_count);
-        for _ in 0..recipient_count {
-            let recipient = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
-            let length = reader.short().ok_or(EnvelopeError::Short)?;
-            if !WRAPPED_BYTES.contains(&length) {
-                return Err(EnvelopeError::BadWrappedLength(length));
-            }
-            slots.push(Slot { recipient, wrapped: reader.skip(length).ok_or(EnvelopeError::Short)? });
-        }
-        let mut recipients: Vec<_> = slots.iter().map(|slot| slot.recipient).collect();
-        recipients.sort_unstable();
-        if recipients.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(EnvelopeError::RepeatedRecipient);
-        }
+        let addressed = if suite == SUITE { read_slots(&mut reader)? } else { read_letter(&mut reader)? };
         let header_bytes = reader.position();
-        let body_bytes = bytes.len() - header_bytes;
+        let body_bytes = reader.rest().len();
         if body_bytes < TAG_BYTES {
             return Err(EnvelopeError::Short);
         }
         if body_bytes > MAX_BODY_BYTES {
             return Err(EnvelopeError::LongBody(body_bytes));
         }
-        Ok(Self { message_id, sequence, sender, slots, bytes, header_bytes })
+        Ok(Self { message_id, sequence, sender, addressed, bytes, header_bytes })
     }
 
     /// The bytes of the envelope, as sent on the wire.
@@ -126,9 +130,17 @@ impl Envelope {
         &self.bytes
     }
 
+    /// The wrapped secrets, one for each recipient.
+    pub fn slots(&self) -> &[Slot] {
+        match &self.addressed {
+            Addressed::Slots(slots) => slots,
+            Addressed::Letter { slot, .. } => std::slice::from_ref(slot),
+        }
+    }
+
     /// The keys that can open the envelope.
     pub fn recipients(&self) -> impl Iterator<Item = KeyId> {
-        self.slots.iter().map(|slot| slot.recipient)
+        self.slots().iter().map(|slot| slot.recipient)
     }
 
     /// The encrypted body, with its tag.
@@ -177,8 +189,43 @@ impl fmt::Debug for Envelope {
             "Envelope {:?} from {:?} to {} people, {} bytes",
             self.message_id,
             self.sender,
-            self.slots.len(),
+            self.slots().len(),
             self.bytes.len()
         )
     }
+}
+
+/// A key id, and the length and bytes of a wrapped secret.
+fn read_wrapped(recipient: KeyId, reader: &mut Reader<'_>) -> Result<Slot, EnvelopeError> {
+    let length = reader.short().ok_or(EnvelopeError::Short)?;
+    if !WRAPPED_BYTES.contains(&length) {
+        return Err(EnvelopeError::BadWrappedLength(length));
+    }
+    Ok(Slot { recipient, wrapped: reader.skip(length).ok_or(EnvelopeError::Short)? })
+}
+
+fn read_slots(reader: &mut Reader<'_>) -> Result<Addressed, EnvelopeError> {
+    let recipient_count = reader.short().ok_or(EnvelopeError::Short)?;
+    if !(1..=MAX_PEOPLE).contains(&recipient_count) {
+        return Err(EnvelopeError::BadRecipientCount(recipient_count));
+    }
+    let mut slots = Vec::with_capacity(recipient_count);
+    for _ in 0..recipient_count {
+        let recipient = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
+        slots.push(read_wrapped(recipient, reader)?);
+    }
+    let mut recipients: Vec<_> = slots.iter().map(|slot| slot.recipient).collect();
+    recipients.sort_unstable();
+    if recipients.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(EnvelopeError::RepeatedRecipient);
+    }
+    Ok(Addressed::Slots(slots))
+}
+
+fn read_letter(reader: &mut Reader<'_>) -> Result<Addressed, EnvelopeError> {
+    let recipient = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
+    let session = SessionId(reader.array().ok_or(EnvelopeError::Short)?);
+    let slot = read_wrapped(recipient, reader)?;
+    reader.skip(ENCAPSULATION_BYTES).ok_or(EnvelopeError::Short)?;
+    Ok(Addressed::Letter { slot, session })
 }

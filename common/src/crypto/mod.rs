@@ -15,6 +15,12 @@ mod transcript;
 #[cfg(feature = "e2e")]
 mod identity;
 #[cfg(feature = "e2e")]
+pub mod letter;
+#[cfg(all(test, feature = "test-keys"))]
+mod letter_tests;
+#[cfg(all(test, feature = "test-keys"))]
+mod letter_vectors;
+#[cfg(feature = "e2e")]
 mod seal;
 #[cfg(all(test, feature = "test-keys"))]
 mod seal_tests;
@@ -23,7 +29,7 @@ mod session_keys;
 #[cfg(feature = "test-keys")]
 pub mod test_keys;
 
-pub use envelope::{Envelope, EnvelopeError, MessageId, Slot};
+pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, Slot};
 pub use proof::JoinTranscript;
 pub use public_key::{KeyError, KeyId, PublicKey};
 pub use session_record::{SESSION_PUBLIC_KEY_BYTES, SessionId, SessionRecord, SessionRecordError};

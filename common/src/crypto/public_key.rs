@@ -94,9 +94,11 @@ impl PublicKey {
         })
     }
 
+    /// Encrypts 32 bytes with RSAES-OAEP (RFC 8017 §7.1.1; SHA-256).
     #[cfg(feature = "e2e")]
-    pub(super) fn rsa(&self) -> &RsaPublicKey {
-        &self.0.rsa
+    pub(super) fn wrap(&self, label: &[u8], secret: &[u8]) -> Vec<u8> {
+        let padding = rsa::Oaep::<Sha256>::new_with_label(label);
+        self.0.rsa.encrypt(&mut rand::rng(), padding, secret).expect("32 bytes fit into OAEP with 2048 bits or more")
     }
 }
 

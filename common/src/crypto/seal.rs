@@ -17,7 +17,6 @@ use chacha20poly1305::{
 };
 use hkdf::Hkdf;
 use rand::{RngExt, rng};
-use rsa::Oaep;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -83,7 +82,7 @@ pub fn seal(
         return Err(SealError::BadRecipientCount(recipients.len()));
     }
     let secret = Zeroizing::new(rng().random::<[u8; 32]>());
-    let slots: Vec<_> = recipients.iter().map(|key| (key.id(), wrap(key, &secret))).collect();
+    let slots: Vec<_> = recipients.iter().map(|key| (key.id(), key.wrap(LABEL, secret.as_slice()))).collect();
     let header = Envelope::write_header(MessageId(rng().random()), sequence, sender.public_key().id(), &slots);
     let header_hash = sha256(&header);
 
@@ -104,7 +103,7 @@ pub fn seal(
 /// [`CannotOpen`], for every cause alike.
 pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Result<Message, CannotOpen> {
     let me = identity.public_key().id();
-    let slot = envelope.slots.iter().find(|slot| slot.recipient == me).ok_or(CannotOpen)?;
+    let slot = envelope.slots().iter().find(|slot| slot.recipient == me).ok_or(CannotOpen)?;
     if envelope.sender != sender.id() {
         return Err(CannotOpen);
     }
@@ -128,7 +127,7 @@ pub fn open(envelope: &Envelope, identity: &Identity, sender: &PublicKey) -> Res
 /// Always [`CannotOpen`], unless RSA is broken.
 pub fn attempt(envelope: &Envelope, identity: &Identity) -> Result<(), CannotOpen> {
     let header_hash = sha256(envelope.header());
-    for slot in envelope.slots.iter().take(MAX_ATTEMPTED_SLOTS) {
+    for slot in envelope.slots().iter().take(MAX_ATTEMPTED_SLOTS) {
         let Some(secret) = identity.unwrap(LABEL, envelope.wrapped(slot)) else { continue };
         let Ok(secret) = secret.as_slice().try_into() else { continue };
         let (cipher, nonce) = body_cipher(secret, &header_hash);
@@ -140,12 +139,6 @@ pub fn attempt(envelope: &Envelope, identity: &Identity) -> Result<(), CannotOpe
         }
     }
     Err(CannotOpen)
-}
-
-fn wrap(key: &PublicKey, secret: &[u8; 32]) -> Vec<u8> {
-    key.rsa()
-        .encrypt(&mut rng(), Oaep::<Sha256>::new_with_label(LABEL), secret)
-        .expect("32 bytes fit into OAEP with a key of 2048 bits or more")
 }
 
 fn body_cipher(secret: &[u8; 32], header_hash: &[u8; 32]) -> (ChaCha20Poly1305, Nonce<ChaCha20Poly1305>) {

@@ -57,7 +57,6 @@ impl SessionKey {
         &self.public_key
     }
 
-    #[expect(dead_code, reason = "opening letters comes with the next change")]
     pub(super) fn private_key(&self) -> &<XWing as Kem>::PrivateKey {
         &self.private_key
     }
@@ -78,6 +77,12 @@ impl SessionKeys {
     /// Makes the first pair, to be published now.
     pub fn new(now: Instant) -> Self {
         Self { current: SessionKey::generate(), made_at: now, retired: VecDeque::new() }
+    }
+
+    /// Starts with a pair that is known, for tests.
+    #[cfg(feature = "test-keys")]
+    pub(super) fn from_seed(seed: &[u8; 32], now: Instant) -> Self {
+        Self { current: SessionKey::from_seed(seed), made_at: now, retired: VecDeque::new() }
     }
 
     /// The pair to publish. Its age counts from when it was made.

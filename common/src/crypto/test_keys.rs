@@ -1,7 +1,12 @@
 //! Fixed key pairs for tests, and many others made from them, because generating one takes seconds. They are public and must never be used
 //! otherwise.
 
-use super::Identity;
+use std::time::Instant;
+
+use super::{Identity, SessionKeys};
+
+/// The private key of the session key of [`session_keys`].
+pub const SESSION_SEED: [u8; 32] = [0x42; 32];
 
 /// Ada, usually the sender.
 pub fn ada() -> Identity {
@@ -16,6 +21,11 @@ pub fn bob() -> Identity {
 /// Eve, who must not be able to read the messages of the others.
 pub fn eve() -> Identity {
     identity(include_str!("test_key_eve.pem"))
+}
+
+/// A session key that is always the same, current until ten minutes from now.
+pub fn session_keys() -> SessionKeys {
+    SessionKeys::from_seed(&SESSION_SEED, Instant::now())
 }
 
 /// More than thirty further key pairs, made anew for each process.
