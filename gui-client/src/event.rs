@@ -146,8 +146,17 @@ pub struct Online {
     pub people: Arc<Dictionary>,
     /// The videos that can be watched.
     pub library: Library,
-    /// Short fingerprint of the server's certificate, to be compared with the one on its console; `None` without TLS.
-    pub server_fingerprint: Option<String>,
+    /// What secures the connection; `None` without TLS.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What TLS 1.3 gives a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// SHA-256 of the server's certificate in DER.
+    pub certificate_hash: [u8; 32],
+    /// The group in which both ends agreed on keys, by its name in TLS: `X25519MLKEM768`.
+    pub key_exchange: String,
 }
 
 /// Why the client is not connected.
@@ -182,10 +191,10 @@ pub enum Offline {
     },
     /// The server has another certificate than at the first visit. No button may lead past this.
     CertificateChanged {
-        /// Short fingerprint of the remembered certificate.
-        expected: String,
-        /// Short fingerprint of the certificate that the server sent.
-        found: String,
+        /// SHA-256 of the remembered certificate.
+        expected: [u8; 32],
+        /// SHA-256 of the certificate that the server sent.
+        found: [u8; 32],
         /// The file to edit when the change is known to be legitimate.
         known_servers_file: String,
     },

@@ -1,4 +1,5 @@
-//! The server's self-signed certificate: created at the first start and kept, so that clients can pin it.
+//! TLS of the server: its self-signed certificate, created at the first start and kept so that clients can pin it, and how
+//! connections are secured with it.
 
 use std::{
     fs, io,
@@ -11,7 +12,10 @@ use common::crypto::sha256;
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::NoServerSessionStorage,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{Accept, TlsAcceptor};
 use tracing::warn;
 
 use crate::private_files::{create_folder, write_whole};
@@ -19,10 +23,14 @@ use crate::private_files::{create_folder, write_whole};
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const KEY_FILE: &str = "certificate-key.pem";
 
+/// Bytes of records that may wait for the socket of one connection. What waits is encrypted already and no longer counted as
+/// unsent, so this is memory that a client takes by not reading; two full records keep the socket busy. The default is 64 KiB.
+const BUFFERED_BYTES: usize = 32 * 1024;
+
 /// The TLS configuration and the certificate behind it.
 pub struct Tls {
-    /// TLS 1.3 only, no client certificates.
-    pub config: Arc<ServerConfig>,
+    /// TLS 1.3 only, no client certificates, no resumption.
+    config: Arc<ServerConfig>,
     /// SHA-256 of the certificate in DER: what clients pin.
     pub certificate_hash: [u8; 32],
 }
@@ -75,13 +83,23 @@ impl Tls {
         let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|e| unusable(e.to_string()))?;
         let certificate_hash = sha256(&certificate);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("aws-lc-rs supports TLS 1.3")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .map_err(|e| unusable(e.to_string()))?;
+        // No connection is resumed: clients connect rarely, each proof is bound to a full handshake, and the secrets behind
+        // tickets would be one more thing to steal.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self { config: Arc::new(config), certificate_hash })
+    }
+
+    /// Performs the handshake on a connection.
+    pub fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Accept<S> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(BUFFERED_BYTES)))
     }
 }
 
@@ -97,6 +115,10 @@ fn create(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(),
     write_whole(key_path, generated.signing_key.serialize_pem().as_bytes()).map_err(failed(key_path))?;
     write_whole(certificate_path, generated.cert.pem().as_bytes()).map_err(failed(certificate_path))
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod connection_tests;
 
 #[cfg(test)]
 mod tests {

@@ -5,20 +5,26 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// TLS settings of every connection: TLS 1.3 only, [`PossessionOnly`] as the verifier, no client certificate.
+/// TLS settings of every connection: TLS 1.3 only, [`PossessionOnly`] as the verifier, no client certificate, no resumption:
+/// each connection shows the server's certificate, so that it is compared.
 pub(super) fn client_config() -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    ClientConfig::builder_with_provider(provider.clone())
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider knows TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(PossessionOnly(provider)))
-        .with_no_client_auth()
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config
 }
 
 /// Verifies that the server holds the key of its certificate, without which remembering certificates would be worthless;

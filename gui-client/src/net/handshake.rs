@@ -6,7 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing, is_welcome},
-    crypto::{Identity, JoinTranscript, sha256, short_fingerprint},
+    crypto::{Identity, JoinTranscript, sha256},
     limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
@@ -26,13 +26,16 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec, LengthDelimitedCodecEr
 use super::{cert_verifier, known_servers::KnownServers};
 use crate::{
     dictionary::Dictionary,
-    event::{Offline, Online},
+    event::{Offline, Online, TlsFacts},
 };
 
 /// Name and version of this program, sent in `Hello`.
 const SOFTWARE: &str = concat!("triptych ", env!("CARGO_PKG_VERSION"));
 /// Time limit of each step: resolving the name, TCP, TLS, and each message of the handshake.
 const STEP_DEADLINE: Duration = Duration::from_secs(8);
+/// Bytes of records that may wait for the socket: two full ones. A server that does not read takes no more memory than this
+/// besides the queue of [`super::outgoing`].
+const TLS_BUFFER_BYTES: usize = 32 * 1024;
 
 /// A TCP or TLS stream.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -52,8 +55,8 @@ pub(super) struct Transport {
     stream: Box<dyn Stream>,
     address: String,
     channel_binding: [u8; 32],
-    /// SHA-256 of the certificate; `None` without TLS.
-    certificate_hash: Option<[u8; 32]>,
+    /// `None` without TLS.
+    tls: Option<TlsFacts>,
 }
 
 /// A message as it arrived, and the size of its frame.
@@ -77,7 +80,7 @@ pub(super) struct Challenged {
     writer: WriteHalf<Box<dyn Stream>>,
     address: String,
     channel_binding: [u8; 32],
-    certificate_hash: Option<[u8; 32]>,
+    tls: Option<TlsFacts>,
     client_nonce: [u8; 32],
     server_nonce: [u8; 32],
 }
@@ -101,11 +104,13 @@ pub(super) async fn connect(
         tracing::debug!("small messages to {address} are delayed: {error}");
     }
     if is_plaintext {
-        return Ok(Transport { stream: Box::new(stream), address, channel_binding: [0; 32], certificate_hash: None });
+        return Ok(Transport { stream: Box::new(stream), address, channel_binding: [0; 32], tls: None });
     }
 
     let server_name = ServerName::try_from("triptych").expect("a valid DNS name");
-    let handshake = TlsConnector::from(Arc::new(cert_verifier::client_config())).connect(server_name, stream);
+    let connector = TlsConnector::from(Arc::new(cert_verifier::client_config()));
+    let handshake =
+        connector.connect_with(server_name, stream, |connection| connection.set_buffer_limit(Some(TLS_BUFFER_BYTES)));
     let stream = timeout(STEP_DEADLINE, handshake).await.map_err(|_| no_answer(&address))?.map_err(|error| {
         unreachable(
             format!("{address} is not a Triptych server that uses TLS ({error})."),
@@ -116,6 +121,8 @@ pub(super) async fn connect(
     let no_certificate = || unreachable(format!("{address} sent no certificate."), "Check the address.");
     let certificate = tls.peer_certificates().and_then(|chain| chain.first()).ok_or_else(no_certificate)?;
     let certificate_hash = sha256(certificate);
+    let group = tls.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
+    let tls_facts = TlsFacts { certificate_hash, key_exchange: group.unwrap_or_default() };
     let channel_binding =
         tls.export_keying_material([0; 32], JoinTranscript::EXPORTER_LABEL, None).map_err(|error| {
             unreachable(format!("TLS with {address} gives no keying material to sign ({error})."), "Try again.")
@@ -128,19 +135,14 @@ pub(super) async fn connect(
         Some(expected) if expected != certificate_hash => {
             Err(certificate_changed(known_servers, &expected, &certificate_hash))
         }
-        _ => Ok(Transport {
-            stream: Box::new(stream),
-            address,
-            channel_binding,
-            certificate_hash: Some(certificate_hash),
-        }),
+        _ => Ok(Transport { stream: Box::new(stream), address, channel_binding, tls: Some(tls_facts) }),
     }
 }
 
 impl Transport {
     /// Says hello and waits for the server's challenge. The server waits longer for what follows than for this.
     pub(super) async fn greet(self) -> Result<Challenged, Offline> {
-        let Self { stream, address, channel_binding, certificate_hash } = self;
+        let Self { stream, address, channel_binding, tls } = self;
         let (read_half, mut writer) = tokio::io::split(stream);
         let mut frames = FramedRead::new(read_half, framing(MAX_GREETING_BYTES));
         let client_nonce = rand::rng().random();
@@ -155,7 +157,7 @@ impl Transport {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
-        Ok(Challenged { frames, writer, address, channel_binding, certificate_hash, client_nonce, server_nonce })
+        Ok(Challenged { frames, writer, address, channel_binding, tls, client_nonce, server_nonce })
     }
 }
 
@@ -168,8 +170,8 @@ impl Challenged {
         identity: Arc<Identity>,
         known_servers: &KnownServers,
     ) -> Result<Session, Offline> {
-        let Self { mut frames, mut writer, address, channel_binding, certificate_hash, client_nonce, server_nonce } =
-            self;
+        let Self { mut frames, mut writer, address, channel_binding, tls, client_nonce, server_nonce } = self;
+        let certificate_hash = tls.as_ref().map(|tls| tls.certificate_hash);
         frames.decoder_mut().set_max_frame_length(MAX_SERVER_FRAME_BYTES);
         let public_key = identity.public_key().clone();
         let transcript = JoinTranscript {
@@ -214,9 +216,8 @@ impl Challenged {
                 return Err(certificate_changed(known_servers, &remembered, &hash));
             }
         }
-        let server_fingerprint = certificate_hash.as_ref().map(short_fingerprint);
         let Person { name, public_key } = own;
-        let online = Online { name, public_key, people: Arc::new(people), library, server_fingerprint };
+        let online = Online { name, public_key, people: Arc::new(people), library, tls };
         Ok(Session { frames, writer, online })
     }
 }
@@ -332,8 +333,8 @@ async fn with_known_servers<T: Send + 'static>(
 
 fn certificate_changed(known_servers: &KnownServers, expected: &[u8; 32], found: &[u8; 32]) -> Offline {
     Offline::CertificateChanged {
-        expected: short_fingerprint(expected),
-        found: short_fingerprint(found),
+        expected: *expected,
+        found: *found,
         known_servers_file: known_servers.path().display().to_string(),
     }
 }

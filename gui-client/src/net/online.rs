@@ -229,7 +229,7 @@ mod tests {
             public_key: ada.public_key.clone(),
             people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
             library: Library::default(),
-            server_fingerprint: None,
+            tls: None,
         };
         let (events, _window) = event_queue(Arc::new(|_| {}));
         let ((keys, _jobs), (frames, _queued, _failures)) = (inbox(), FrameSender::new());

@@ -323,7 +323,7 @@ mod tests {
             public_key: ada.public_key.clone(),
             people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
             library: Library::default(),
-            server_fingerprint: None,
+            tls: None,
         };
         (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online }, far)
     }

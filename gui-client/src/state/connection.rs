@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use common::{
+    crypto::short_fingerprint,
     message::RefusalCode,
     name::{Name, NameError},
 };
 
-use crate::event::{Offline, Progress};
+use crate::event::{Offline, Progress, TlsFacts};
 
 use super::action::Action;
 
@@ -64,8 +65,8 @@ pub struct Connection {
     pub phase: Phase,
     /// Why it is not online, if something went wrong.
     pub problem: Option<ConnectionProblem>,
-    /// The short form of the server's certificate; `None` on a plaintext connection.
-    pub server_fingerprint: Option<String>,
+    /// What secures the connection, or secured the last one; `None` on a plaintext connection and before the first.
+    pub tls: Option<TlsFacts>,
     /// Whether connections to the server are not encrypted, as chosen when the program was started. The window says so all
     /// the time.
     pub is_plaintext: bool,
@@ -84,7 +85,7 @@ impl Connection {
             is_plaintext,
             phase: Phase::Idle,
             problem: None,
-            server_fingerprint: None,
+            tls: None,
             is_wanted: false,
             attempts: 0,
         }
@@ -131,10 +132,10 @@ impl Connection {
         self.attempts = 0;
     }
 
-    pub(super) fn came_online(&mut self, server_fingerprint: Option<String>) {
+    pub(super) fn came_online(&mut self, tls: Option<TlsFacts>) {
         self.phase = Phase::Online;
         self.problem = None;
-        self.server_fingerprint = server_fingerprint;
+        self.tls = tls;
         self.is_wanted = true;
         self.attempts = 0;
     }
@@ -190,9 +191,11 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             what: "The identity of this server has changed.".into(),
             remedy: format!(
                 "Either the server was reinstalled, or someone is impersonating it. Ask the person who runs it to read \
-                 out the certificate that its console shows. It was {expected} when you first joined, and it is {found} \
+                 out the certificate that its console shows. It was {} when you first joined, and it is {found} \
                  now. Only if the console shows {found}, remove this server's entry from {known_servers_file} and \
-                 join again."
+                 join again.",
+                short_fingerprint(&expected),
+                found = short_fingerprint(&found),
             ),
             button: None,
             is_alarming: true,

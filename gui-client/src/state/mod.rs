@@ -227,7 +227,7 @@ impl State {
 
     fn came_online(&mut self, online: Online) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
-        self.connection.came_online(online.server_fingerprint);
+        self.connection.came_online(online.tls);
         self.people.came_online(online.public_key.id(), online.people);
         self.forget_departed();
         self.change_library(online.library)

@@ -19,15 +19,17 @@ fn one_writes_one_reads_and_one_cannot() {
     let host = Host::start(Some(certificates.path()), "127.0.0.1:0");
     let clients = [("ada", test_keys::ada()), ("bob", test_keys::bob()), ("eve", test_keys::eve())]
         .map(|(name, identity)| (name, Client::new(name, &identity)));
-    let mut fingerprints = Vec::new();
+    let mut certificates_seen = Vec::new();
     for (name, client) in &clients {
         client.connect(&host.address, name);
         let online = client.online();
         assert_eq!(online.name.as_str(), *name);
-        fingerprints.push(online.server_fingerprint.expect("TLS is on"));
+        let tls = online.tls.expect("TLS is on");
+        assert_eq!(tls.key_exchange, "X25519MLKEM768", "the hybrid group comes first at both ends");
+        certificates_seen.push(tls.certificate_hash);
     }
-    fingerprints.dedup();
-    assert_eq!(fingerprints.len(), 1, "all see the same certificate");
+    certificates_seen.dedup();
+    assert_eq!(certificates_seen.len(), 1, "all see the same certificate");
 
     let [(_, ada), (_, bob), (_, eve)] = &clients;
     let recipients = vec![test_keys::bob().public_key().clone()];
@@ -108,7 +110,7 @@ fn a_server_with_another_certificate_is_not_spoken_to() {
     let address = host.address.clone();
     let client = Client::new("ada", &test_keys::ada());
     client.connect(&address, "ada");
-    let first = client.online().server_fingerprint.unwrap();
+    let first = client.online().tls;
     host.kill();
     assert!(matches!(client.offline(), Offline::Unreachable { .. } | Offline::Goodbye(_)));
 
@@ -117,14 +119,14 @@ fn a_server_with_another_certificate_is_not_spoken_to() {
     let Offline::CertificateChanged { expected, found, known_servers_file } = client.offline() else {
         panic!("accepted")
     };
-    assert_eq!(expected, first);
-    assert_ne!(found, first);
+    assert_eq!(expected, first.as_ref().expect("TLS is on").certificate_hash);
+    assert_ne!(found, expected);
     assert!(known_servers_file.ends_with("known-servers.toml"));
     impostor.kill();
 
     let host = Host::start(Some(old.path()), &address);
     client.connect(&address, "ada");
-    assert_eq!(client.online().server_fingerprint, Some(first));
+    assert_eq!(client.online().tls, first);
     drop(host);
 }
 
@@ -183,5 +185,5 @@ fn what_cannot_be_reached_is_explained() {
     let what = explained(&plain_client, &tls_host.address);
     assert!(what.contains("does not answer as") || what.contains("closed the connection"), "{what}");
     plain_client.connect(&plain_host.address, "ada");
-    assert_eq!(plain_client.online().server_fingerprint, None);
+    assert_eq!(plain_client.online().tls, None);
 }

@@ -11,7 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -143,7 +143,7 @@ async fn serve(
         session::run(stream, arrival, &services, &stop).await;
         return;
     };
-    let handshake = timeout_at(handshake_deadline, TlsAcceptor::from(tls.config.clone()).accept(stream));
+    let handshake = timeout_at(handshake_deadline, tls.accept(stream));
     let stream = tokio::select! {
         () = stop.cancelled() => return,
         () = place.displaced() => {

@@ -9,7 +9,6 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -53,7 +52,7 @@ impl TurnAway {
             let telling = async move {
                 match tls {
                     None => say(stream, refusal).await,
-                    Some(tls) => match TlsAcceptor::from(tls.config.clone()).accept(stream).await {
+                    Some(tls) => match tls.accept(stream).await {
                         Ok(stream) => say(stream, refusal).await,
                         Err(_) => None,
                     },

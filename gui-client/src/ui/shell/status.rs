@@ -1,11 +1,15 @@
 //! The status bar at the top: the server, this client's name, and below it a problem with the connection, if there is one.
 
+use common::crypto::short_fingerprint;
 use egui::{Align, Layout, Rect, RichText, Sense, Ui, Vec2};
 
-use crate::state::{
-    State,
-    action::{Action, Moment},
-    connection::Phase,
+use crate::{
+    event::TlsFacts,
+    state::{
+        State,
+        action::{Action, Moment},
+        connection::Phase,
+    },
 };
 
 use crate::ui::kit::{
@@ -60,9 +64,12 @@ fn server(ui: &mut Ui, state: &State) {
         ui.set_max_width(room);
         ui.add(egui::Label::new(RichText::new(text).color(theme.weak)).truncate())
     });
-    label.inner.on_hover_ui(|ui| match &state.connection.server_fingerprint {
-        Some(fingerprint) => {
-            widgets::fingerprint_lines(ui, "Certificate (compare with the server's console):", fingerprint);
+    label.inner.on_hover_ui(|ui| match &state.connection.tls {
+        Some(TlsFacts { certificate_hash, key_exchange }) => {
+            let fingerprint = short_fingerprint(certificate_hash);
+            widgets::fingerprint_lines(ui, "Certificate (compare with the server's console):", &fingerprint);
+            let text = format!("Encrypted with TLS 1.3. Keys were agreed with {key_exchange}.");
+            ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
         }
         None => {
             ui.label(if is_plaintext { NOT_ENCRYPTED_MEANING } else { "There is no connection." });

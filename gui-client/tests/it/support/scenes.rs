@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{
-    crypto::{KeyId, MessageId, PublicKey, test_keys},
+    crypto::{KeyId, MessageId, PublicKey, sha256, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
@@ -19,7 +19,9 @@ use common::{
 };
 use triptych_client::{
     dictionary::Dictionary,
-    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, WireEntry, WireOutcome},
+    event::{
+        Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireEntry, WireOutcome,
+    },
     state::{
         State,
         action::{Action, Moment, Peer, SidePanel},
@@ -143,8 +145,13 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
         public_key: me.public_key,
         people: Arc::new(people),
         library,
-        server_fingerprint: Some("1f4b-90c2-77aa-d01e".into()),
+        tls: Some(tls()),
     })
+}
+
+/// What secures the connection in all scenes.
+pub fn tls() -> TlsFacts {
+    TlsFacts { certificate_hash: sha256(b"the server's certificate"), key_exchange: "X25519MLKEM768".into() }
 }
 
 /// This person joins those who are online now.
@@ -337,8 +344,8 @@ pub fn scene(which: &str) -> State {
         "certificate" => {
             state.handle(Action::Connect, moment());
             let offline = Offline::CertificateChanged {
-                expected: "1f4b-90c2-77aa-d01e".into(),
-                found: "a3b1-0007-5cde-9912".into(),
+                expected: tls().certificate_hash,
+                found: sha256(b"another certificate"),
                 known_servers_file: "/home/ada/.local/share/triptych/known-servers.toml".into(),
             };
             state.apply(NetEvent::Offline(offline), moment());
@@ -398,7 +405,7 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::Connect, moment());
             let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
             let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
-            state.apply(NetEvent::Online(Online { server_fingerprint: None, ..online }), moment());
+            state.apply(NetEvent::Online(Online { tls: None, ..online }), moment());
         }
         "broken-protocol" => {
             state.handle(Action::Connect, moment());
