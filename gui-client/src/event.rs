@@ -31,6 +31,20 @@ pub enum NetCommand {
         /// The name to join under, as typed.
         name: String,
     },
+    /// Connects to a server whose certificate has changed, and takes the new one for its certificate from now on.
+    ConnectTrusting {
+        /// `host` or `host:port`.
+        address: String,
+        /// The name to join under, as typed.
+        name: String,
+        /// The change, as it was shown and accepted.
+        change: Box<CertificateChange>,
+    },
+    /// Forgets the certificate of a server: the next visit counts as the first.
+    ForgetServer {
+        /// From [`CertificateChange`].
+        address: String,
+    },
     /// Leaves the server, or gives up the attempt to connect.
     Disconnect,
     /// Seals a text for these recipients and sends it to the server, which broadcasts it.
@@ -74,6 +88,8 @@ pub enum NetCommand {
 pub enum NetEvent {
     /// A connection attempt has begun its next step.
     Progress(Progress),
+    /// A connection attempt has reached the server; what secures the connection, or `None` without TLS.
+    Reached(Option<TlsFacts>),
     /// The server has accepted this client.
     Online(Online),
     /// The attempt failed, or the connection ended. No event follows until the next [`NetCommand::Connect`].
@@ -148,6 +164,8 @@ pub struct Online {
     pub library: Library,
     /// What secures the connection; `None` without TLS.
     pub tls: Option<TlsFacts>,
+    /// Whether the certificate of this server was not known before: it may be that of anyone between here and there.
+    pub is_first_visit: bool,
 }
 
 /// What TLS 1.3 gives a connection.
@@ -189,15 +207,8 @@ pub enum Offline {
         /// What to do about it, in a sentence.
         remedy: String,
     },
-    /// The server has another certificate than at the first visit. No button may lead past this.
-    CertificateChanged {
-        /// SHA-256 of the remembered certificate.
-        expected: [u8; 32],
-        /// SHA-256 of the certificate that the server sent.
-        found: [u8; 32],
-        /// The file to edit when the change is known to be legitimate.
-        known_servers_file: String,
-    },
+    /// The server has another certificate than at the first visit. Nothing was sent to it.
+    CertificateChanged(CertificateChange),
     /// The key of this client, or the file of known servers, cannot be used.
     Identity {
         /// What happened, in a sentence.
@@ -205,6 +216,17 @@ pub enum Offline {
         /// What to do about it, in a sentence.
         remedy: String,
     },
+}
+
+/// A server's certificate that is not the remembered one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateChange {
+    /// `host:port`, under which certificates are remembered.
+    pub address: String,
+    /// SHA-256 of the remembered certificate.
+    pub expected: [u8; 32],
+    /// SHA-256 of the certificate that the server sent.
+    pub found: [u8; 32],
 }
 
 /// A message that was opened and verified.

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{crypto::short_fingerprint, media::Library};
+use common::{crypto::fingerprint, media::Library};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -123,11 +123,15 @@ fn announce(server: &Server, folder: &Path) -> Result<()> {
         warn!("The file {:?} cannot be offered: {}", file.file_name, file.reason);
     }
     let secured = match server.certificate_hash() {
-        Some(hash) => format!("certificate {}", short_fingerprint(&hash)),
+        Some(hash) => format!("certificate {}", fingerprint::words(&hash)),
         None => "PLAINTEXT: anyone on the network can read the traffic".to_owned(),
     };
     let mut out = std::io::stdout();
     writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
+    if let Some(hash) = server.certificate_hash() {
+        let digits = fingerprint::digits(&hash);
+        writeln!(out, "Clients show the same seven words, or the digits {digits}, if they really reach this server.")?;
+    }
     // A pipe is block-buffered: without this, a program that waits for the line would wait forever.
     Ok(out.flush()?)
 }

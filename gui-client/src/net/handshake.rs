@@ -26,7 +26,7 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec, LengthDelimitedCodecEr
 use super::{cert_verifier, known_servers::KnownServers};
 use crate::{
     dictionary::Dictionary,
-    event::{Offline, Online, TlsFacts},
+    event::{CertificateChange, Offline, Online, TlsFacts},
 };
 
 /// Name and version of this program, sent in `Hello`.
@@ -56,7 +56,8 @@ pub(super) struct Transport {
     address: String,
     channel_binding: [u8; 32],
     /// `None` without TLS.
-    tls: Option<TlsFacts>,
+    pub(super) tls: Option<TlsFacts>,
+    is_first_visit: bool,
 }
 
 /// A message as it arrived, and the size of its frame.
@@ -80,7 +81,9 @@ pub(super) struct Challenged {
     writer: WriteHalf<Box<dyn Stream>>,
     address: String,
     channel_binding: [u8; 32],
-    tls: Option<TlsFacts>,
+    /// `None` without TLS.
+    pub(super) tls: Option<TlsFacts>,
+    is_first_visit: bool,
     client_nonce: [u8; 32],
     server_nonce: [u8; 32],
 }
@@ -104,7 +107,13 @@ pub(super) async fn connect(
         tracing::debug!("small messages to {address} are delayed: {error}");
     }
     if is_plaintext {
-        return Ok(Transport { stream: Box::new(stream), address, channel_binding: [0; 32], tls: None });
+        return Ok(Transport {
+            stream: Box::new(stream),
+            address,
+            channel_binding: [0; 32],
+            tls: None,
+            is_first_visit: false,
+        });
     }
 
     let server_name = ServerName::try_from("triptych").expect("a valid DNS name");
@@ -133,16 +142,22 @@ pub(super) async fn connect(
     });
     match remembered.await? {
         Some(expected) if expected != certificate_hash => {
-            Err(certificate_changed(known_servers, &expected, &certificate_hash))
+            Err(certificate_changed(address, &expected, &certificate_hash))
         }
-        _ => Ok(Transport { stream: Box::new(stream), address, channel_binding, tls: Some(tls_facts) }),
+        remembered => Ok(Transport {
+            stream: Box::new(stream),
+            address,
+            channel_binding,
+            tls: Some(tls_facts),
+            is_first_visit: remembered.is_none(),
+        }),
     }
 }
 
 impl Transport {
     /// Says hello and waits for the server's challenge. The server waits longer for what follows than for this.
     pub(super) async fn greet(self) -> Result<Challenged, Offline> {
-        let Self { stream, address, channel_binding, tls } = self;
+        let Self { stream, address, channel_binding, tls, is_first_visit } = self;
         let (read_half, mut writer) = tokio::io::split(stream);
         let mut frames = FramedRead::new(read_half, framing(MAX_GREETING_BYTES));
         let client_nonce = rand::rng().random();
@@ -157,7 +172,7 @@ impl Transport {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
-        Ok(Challenged { frames, writer, address, channel_binding, tls, client_nonce, server_nonce })
+        Ok(Challenged { frames, writer, address, channel_binding, tls, is_first_visit, client_nonce, server_nonce })
     }
 }
 
@@ -170,7 +185,8 @@ impl Challenged {
         identity: Arc<Identity>,
         known_servers: &KnownServers,
     ) -> Result<Session, Offline> {
-        let Self { mut frames, mut writer, address, channel_binding, tls, client_nonce, server_nonce } = self;
+        let Self { mut frames, mut writer, address, channel_binding, tls, is_first_visit, client_nonce, server_nonce } =
+            self;
         let certificate_hash = tls.as_ref().map(|tls| tls.certificate_hash);
         frames.decoder_mut().set_max_frame_length(MAX_SERVER_FRAME_BYTES);
         let public_key = identity.public_key().clone();
@@ -208,16 +224,19 @@ impl Challenged {
         let own = Person { name: welcomed, public_key };
         let people = Dictionary::new(&own, revision, people).map_err(|breach| broke_protocol(&address, &breach))?;
         if let Some(hash) = certificate_hash {
-            let remember = move |known_servers: &KnownServers| known_servers.remember(&address, &hash);
+            let remember = {
+                let address = address.clone();
+                move |known_servers: &KnownServers| known_servers.remember(&address, &hash)
+            };
             let remembered = with_known_servers(known_servers, remember).await?;
             // Another client on this computer may have visited the same address since the comparison, and have been shown
             // another certificate.
             if remembered != hash {
-                return Err(certificate_changed(known_servers, &remembered, &hash));
+                return Err(certificate_changed(address, &remembered, &hash));
             }
         }
         let Person { name, public_key } = own;
-        let online = Online { name, public_key, people: Arc::new(people), library, tls };
+        let online = Online { name, public_key, people: Arc::new(people), library, tls, is_first_visit };
         Ok(Session { frames, writer, online })
     }
 }
@@ -331,12 +350,19 @@ async fn with_known_servers<T: Send + 'static>(
     done.map_err(|error| known_servers_failed(known_servers, &error))
 }
 
-fn certificate_changed(known_servers: &KnownServers, expected: &[u8; 32], found: &[u8; 32]) -> Offline {
-    Offline::CertificateChanged {
-        expected: *expected,
-        found: *found,
-        known_servers_file: known_servers.path().display().to_string(),
-    }
+fn certificate_changed(address: String, expected: &[u8; 32], found: &[u8; 32]) -> Offline {
+    Offline::CertificateChanged(CertificateChange { address, expected: *expected, found: *found })
+}
+
+/// Takes the new certificate for that of the server from now on, as the person has decided.
+pub(super) async fn trust(known_servers: &KnownServers, change: CertificateChange) -> Result<(), Offline> {
+    let CertificateChange { address, expected, found } = change;
+    with_known_servers(known_servers, move |known_servers| known_servers.replace(&address, &expected, &found)).await
+}
+
+/// Forgets the certificate of the server at this address (`host:port`).
+pub(super) async fn forget(known_servers: &KnownServers, address: String) -> Result<(), Offline> {
+    with_known_servers(known_servers, move |known_servers| known_servers.forget(&address)).await
 }
 
 fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offline {

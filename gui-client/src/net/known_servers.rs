@@ -69,6 +69,39 @@ impl KnownServers {
         Ok(*certificate_hash)
     }
 
+    /// Takes `found` for the certificate of `address` from now on, as the person has decided who was shown both. Fails when
+    /// another client has decided otherwise meanwhile.
+    pub(super) fn replace(&self, address: &str, expected: &[u8; 32], found: &[u8; 32]) -> io::Result<()> {
+        self.change(address, |servers, remembered| {
+            if remembered.is_some_and(|hash| hash != *expected && hash != *found) {
+                return Err(io::Error::other("another client has remembered a third certificate meanwhile"));
+            }
+            servers.insert(address.to_owned(), KnownServer { certificate: to_hex(found) });
+            Ok(())
+        })
+    }
+
+    /// Forgets the certificate of `address`: the next visit counts as the first.
+    pub(super) fn forget(&self, address: &str) -> io::Result<()> {
+        self.change(address, |servers, _| {
+            servers.remove(address);
+            Ok(())
+        })
+    }
+
+    fn change(
+        &self,
+        address: &str,
+        change: impl FnOnce(&mut BTreeMap<String, KnownServer>, Option<[u8; 32]>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let _lock = private_files::lock(&self.path)?;
+        let mut contents = self.read()?;
+        let remembered = self.hash_in(&contents, address)?;
+        change(&mut contents.servers, remembered)?;
+        contents.version = Some(VERSION);
+        private_files::replace(&self.path, &toml::to_string(&contents).map_err(io::Error::other)?)
+    }
+
     fn hash_in(&self, contents: &Contents, address: &str) -> io::Result<Option<[u8; 32]>> {
         let Some(server) = contents.servers.get(address) else { return Ok(None) };
         from_hex(&server.certificate).map(Some).ok_or_else(|| {
@@ -126,6 +159,24 @@ mod tests {
         assert_eq!(known_servers.remember("a:1", &[1; 32]).unwrap(), [1; 32]);
         assert_eq!(known_servers.remember("a:1", &[2; 32]).unwrap(), [1; 32]);
         assert_eq!(known_servers.certificate_hash("a:1").unwrap(), Some([1; 32]));
+    }
+
+    #[test]
+    fn a_certificate_is_replaced_or_forgotten_on_request_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let known_servers = KnownServers::new(dir.path());
+        known_servers.remember("a:1", &[1; 32]).unwrap();
+        known_servers.remember("b:1", &[7; 32]).unwrap();
+        known_servers.replace("a:1", &[1; 32], &[2; 32]).unwrap();
+        assert_eq!(known_servers.certificate_hash("a:1").unwrap(), Some([2; 32]));
+        known_servers.replace("a:1", &[1; 32], &[2; 32]).expect("another client did it already");
+        assert!(known_servers.replace("a:1", &[1; 32], &[3; 32]).is_err(), "decided on what is no longer remembered");
+        assert_eq!(known_servers.certificate_hash("a:1").unwrap(), Some([2; 32]));
+        known_servers.forget("a:1").unwrap();
+        assert_eq!(known_servers.certificate_hash("a:1").unwrap(), None);
+        assert_eq!(known_servers.certificate_hash("b:1").unwrap(), Some([7; 32]), "the others stay");
+        known_servers.forget("b:1").unwrap();
+        assert_eq!(known_servers.certificate_hash("b:1").unwrap(), None, "the file without servers is not damaged");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl NetHandle {
 
     /// Sends a command. Never blocks.
     pub fn send(&mut self, command: NetCommand) {
-        if matches!(command, NetCommand::Connect { .. } | NetCommand::Disconnect) {
+        if matches!(command, NetCommand::Connect { .. } | NetCommand::ConnectTrusting { .. } | NetCommand::Disconnect) {
             self.visit += 1;
         }
         let sent = self.commands.as_ref().map(|commands| commands.try_send((self.visit, command)));

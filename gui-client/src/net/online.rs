@@ -122,7 +122,10 @@ impl<'a> Connection<'a> {
     /// Carries out a command that needs the connection.
     pub(super) async fn on_command(&mut self, command: NetCommand) {
         let message = match command {
-            NetCommand::Connect { .. } | NetCommand::Disconnect => return,
+            NetCommand::Connect { .. }
+            | NetCommand::ConnectTrusting { .. }
+            | NetCommand::ForgetServer { .. }
+            | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
                 if !self.outgoing.seal(Seal { draft, recipients, text }) {
                     let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
@@ -230,6 +233,7 @@ mod tests {
             people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
             library: Library::default(),
             tls: None,
+            is_first_visit: false,
         };
         let (events, _window) = event_queue(Arc::new(|_| {}));
         let ((keys, _jobs), (frames, _queued, _failures)) = (inbox(), FrameSender::new());

@@ -35,7 +35,10 @@ use super::{
     own_numbers::OwnNumbers,
     private_files,
 };
-use crate::event::{NetCommand, NetEvent, Offline, PictureSink, Progress};
+use crate::event::{CertificateChange, NetCommand, NetEvent, Offline, PictureSink, Progress};
+
+/// Events of one attempt that are told before it ends: at most five are.
+const MAX_STEPS: usize = 8;
 
 pub(super) struct Task {
     settings: NetSettings,
@@ -54,7 +57,26 @@ enum Next {
     /// Wait for the next command.
     Rest(Offline),
     /// Begin another attempt.
-    Connect { address: String, name: String },
+    Connect(Target),
+}
+
+/// Where to connect to, as the window said.
+struct Target {
+    address: String,
+    name: String,
+    /// A change of the server's certificate that the person has accepted.
+    trusted: Option<CertificateChange>,
+}
+
+impl Target {
+    /// The target of a command; any other command is given back.
+    fn of(command: NetCommand) -> Result<Self, NetCommand> {
+        match command {
+            NetCommand::Connect { address, name } => Ok(Self { address, name, trusted: None }),
+            NetCommand::ConnectTrusting { address, name, change } => Ok(Self { address, name, trusted: Some(*change) }),
+            other => Err(other),
+        }
+    }
 }
 
 impl Task {
@@ -69,32 +91,33 @@ impl Task {
 
     pub(super) async fn run(mut self) {
         while let Some(command) = self.next_command().await {
-            let mut target = match command {
-                NetCommand::Connect { address, name } => Some((address, name)),
-                other => {
+            let mut target = match Target::of(command) {
+                Ok(target) => Some(target),
+                Err(other) => {
                     self.refuse(other).await;
                     None
                 }
             };
-            while let Some((address, name)) = target.take() {
-                match self.visit(&address, &name).await {
+            while let Some(next) = target.take() {
+                match self.visit(next).await {
                     Next::Exit => return,
                     Next::Rest(offline) => self.tell(NetEvent::Offline(offline)).await,
-                    Next::Connect { address, name } => target = Some((address, name)),
+                    Next::Connect(next) => target = Some(next),
                 }
             }
         }
     }
 
     /// From the first attempt to the end of the connection.
-    async fn visit(&mut self, address: &str, name: &str) -> Next {
-        let (progress, mut progress_receiver) = mpsc::channel(4);
+    async fn visit(&mut self, target: Target) -> Next {
+        let (progress, mut progress_receiver) = mpsc::channel(MAX_STEPS);
         let settings = self.settings.clone();
-        let mut attempt = std::pin::pin!(attempt(&settings, address, name, progress));
+        let address = target.address.clone();
+        let mut attempt = std::pin::pin!(attempt(&settings, target, progress));
         let (session, identity) = loop {
             tokio::select! {
                 biased;
-                Some(step) = progress_receiver.recv() => self.tell(NetEvent::Progress(step)).await,
+                Some(step) = progress_receiver.recv() => self.tell(step).await,
                 arrived = &mut attempt => match arrived {
                     Ok(arrived) => break arrived,
                     Err(offline) => return Next::Rest(offline),
@@ -102,12 +125,14 @@ impl Task {
                 command = next_command(&mut self.commands, &mut self.visit) => match command {
                     None => return Next::Exit,
                     Some(NetCommand::Disconnect) => return Next::Rest(Offline::Left),
-                    Some(NetCommand::Connect { address, name }) => return Next::Connect { address, name },
-                    Some(other) => self.refuse(other).await,
+                    Some(command) => match Target::of(command) {
+                        Ok(target) => return Next::Connect(target),
+                        Err(other) => self.refuse(other).await,
+                    },
                 },
             }
         };
-        self.stay(session, identity, address).await
+        self.stay(session, identity, &address).await
     }
 
     /// Serves an established session until something ends it.
@@ -153,8 +178,10 @@ impl Task {
                 command = next_command(&mut self.commands, &mut self.visit) => match command {
                     None => break Next::Exit,
                     Some(NetCommand::Disconnect) => break Next::Rest(Offline::Left),
-                    Some(NetCommand::Connect { address, name }) => break Next::Connect { address, name },
-                    Some(other) => connection.on_command(other).await,
+                    Some(command) => match Target::of(command) {
+                        Ok(target) => break Next::Connect(target),
+                        Err(other) => connection.on_command(other).await,
+                    },
                 },
                 Some(failure) = failures.recv() => break Next::Rest(failure.offline(address)),
                 written = &mut writer => break Next::Rest(match written {
@@ -171,10 +198,19 @@ impl Task {
         next
     }
 
-    /// Answers a command that needs a connection when there is none.
+    /// Carries out a command while there is no connection, or answers one that needs a connection.
     async fn refuse(&self, command: NetCommand) {
-        if let NetCommand::Send { draft, .. } = command {
-            self.tell(NetEvent::SendFailed { draft, reason: "Not sent: there is no connection.".to_owned() }).await;
+        match command {
+            NetCommand::Send { draft, .. } => {
+                self.tell(NetEvent::SendFailed { draft, reason: "Not sent: there is no connection.".to_owned() }).await;
+            }
+            NetCommand::ForgetServer { address } => {
+                let known_servers = KnownServers::new(&self.settings.data_dir);
+                if let Err(offline) = handshake::forget(&known_servers, address).await {
+                    self.tell(NetEvent::Offline(offline)).await;
+                }
+            }
+            _ => {}
         }
     }
 
@@ -217,13 +253,12 @@ fn what_arrived(
 
 async fn attempt(
     settings: &NetSettings,
-    address: &str,
-    name: &str,
-    progress: mpsc::Sender<Progress>,
+    target: Target,
+    progress: mpsc::Sender<NetEvent>,
 ) -> Result<(Session, Arc<Identity>), Offline> {
-    let step = |step| {
-        progress.try_send(step).expect("four steps fit and at most four are told, while the receiver lives");
-    };
+    let Target { address, name, trusted } = target;
+    let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
+    let step = |step| tell(NetEvent::Progress(step));
     let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
         code: common::message::RefusalCode::BadName,
         message: error.to_string(),
@@ -233,8 +268,12 @@ async fn attempt(
     // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
-    let connect = async || handshake::connect(address, settings.is_plaintext, &known_servers).await?.greet().await;
+    if let Some(change) = trusted {
+        handshake::trust(&known_servers, change).await?;
+    }
+    let connect = async || handshake::connect(&address, settings.is_plaintext, &known_servers).await?.greet().await;
     let mut connection = connect().await?;
+    tell(NetEvent::Reached(connection.tls.clone()));
     let identity = match load_identity(&settings.data_dir, &name).await? {
         Some(identity) => identity,
         None => {
@@ -324,6 +363,7 @@ mod tests {
             people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
             library: Library::default(),
             tls: None,
+            is_first_visit: false,
         };
         (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online }, far)
     }

@@ -51,6 +51,14 @@ pub enum Action {
     ConnectAs(Name),
     /// Connect now instead of at the next automatic attempt.
     ReconnectNow,
+    /// The person has compared the new certificate of the server with its console (`true`), or takes that back.
+    ConfirmCertificate(bool),
+    /// Take the new certificate for that of the server, and connect. It must have been confirmed.
+    TrustCertificate,
+    /// Forget the certificate of the server, and go back to the form.
+    ForgetServer,
+    /// The notice about the first visit has been read.
+    EndFirstVisitNotice,
     /// Give up an attempt, or leave the server, and go back to the form.
     Leave,
     /// Open a conversation.

@@ -6,12 +6,11 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    crypto::short_fingerprint,
     message::RefusalCode,
     name::{Name, NameError},
 };
 
-use crate::event::{Offline, Progress, TlsFacts};
+use crate::event::{CertificateChange, NetCommand, Offline, Progress, TlsFacts};
 
 use super::action::Action;
 
@@ -52,6 +51,17 @@ pub struct ConnectionProblem {
     pub button: Option<(String, Action)>,
     /// Whether the identity of the server is in doubt: shown as an alarm instead of as a warning.
     pub is_alarming: bool,
+    /// The two certificates between which the person has to decide.
+    pub certificate: Option<CertificateChoice>,
+}
+
+/// A change of the server's certificate, and what the person has said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateChoice {
+    /// The old and the new one.
+    pub change: CertificateChange,
+    /// Whether the person says that the server's console shows the new one. Only then it can be trusted.
+    pub is_confirmed: bool,
 }
 
 /// The connection and the form that starts it.
@@ -65,8 +75,11 @@ pub struct Connection {
     pub phase: Phase,
     /// Why it is not online, if something went wrong.
     pub problem: Option<ConnectionProblem>,
-    /// What secures the connection, or secured the last one; `None` on a plaintext connection and before the first.
+    /// What secures the connection that is open or under way; while it is lost, the last one. `None` without TLS and before
+    /// the server is reached.
     pub tls: Option<TlsFacts>,
+    /// Whether the window asks to compare the certificate, because it was never seen before.
+    pub is_first_visit: bool,
     /// Whether connections to the server are not encrypted, as chosen when the program was started. The window says so all
     /// the time.
     pub is_plaintext: bool,
@@ -86,6 +99,7 @@ impl Connection {
             phase: Phase::Idle,
             problem: None,
             tls: None,
+            is_first_visit: false,
             is_wanted: false,
             attempts: 0,
         }
@@ -124,6 +138,7 @@ impl Connection {
         if !self.is_wanted {
             // A lost connection keeps its message until it is back, so that the layout does not jump with each attempt.
             self.problem = None;
+            self.tls = None;
         }
     }
 
@@ -132,8 +147,42 @@ impl Connection {
         self.attempts = 0;
     }
 
-    pub(super) fn came_online(&mut self, tls: Option<TlsFacts>) {
+    pub(super) fn leave(&mut self) {
+        self.is_wanted = false;
+        self.phase = Phase::Idle;
+        self.problem = None;
+        self.tls = None;
+        self.is_first_visit = false;
+    }
+
+    /// Takes in what the person says about the new certificate.
+    pub(super) fn confirm_certificate(&mut self, is_confirmed: bool) {
+        if let Some(choice) = self.problem.as_mut().and_then(|problem| problem.certificate.as_mut()) {
+            choice.is_confirmed = is_confirmed;
+        }
+    }
+
+    /// Begins an attempt that trusts the new certificate, if the person has confirmed it.
+    pub(super) fn trust_certificate(&mut self) -> Option<NetCommand> {
+        let choice = self.problem.as_ref()?.certificate.as_ref().filter(|choice| choice.is_confirmed)?;
+        let change = choice.change.clone();
+        self.problem = None;
+        self.begin_attempt();
+        let (address, name) = (self.address.trim().to_owned(), self.name.trim().to_owned());
+        Some(NetCommand::ConnectTrusting { address, name, change: Box::new(change) })
+    }
+
+    /// Goes back to the form, and forgets the certificate of the server.
+    pub(super) fn forget_server(&mut self) -> Option<NetCommand> {
+        let choice = self.problem.take_if(|problem| problem.certificate.is_some())?.certificate?;
+        self.is_wanted = false;
+        Some(NetCommand::ForgetServer { address: choice.change.address })
+    }
+
+    pub(super) fn came_online(&mut self, tls: Option<TlsFacts>, is_first_visit: bool) {
         self.phase = Phase::Online;
+        // The notice stays over a reconnection, until it has been read.
+        self.is_first_visit |= is_first_visit;
         self.problem = None;
         self.tls = tls;
         self.is_wanted = true;
@@ -175,6 +224,7 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             (label.to_owned(), Action::Connect)
         }),
         is_alarming: false,
+        certificate: None,
     };
     Some(match offline {
         Offline::Left => return None,
@@ -187,18 +237,15 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             "Join again",
         ),
         Offline::Refused { code, message, suggestion } => refusal(code, &message, suggestion, is_retried, was_online),
-        Offline::CertificateChanged { expected, found, known_servers_file } => ConnectionProblem {
+        Offline::CertificateChanged(change) => ConnectionProblem {
             what: "The identity of this server has changed.".into(),
-            remedy: format!(
-                "Either the server was reinstalled, or someone is impersonating it. Ask the person who runs it to read \
-                 out the certificate that its console shows. It was {} when you first joined, and it is {found} \
-                 now. Only if the console shows {found}, remove this server's entry from {known_servers_file} and \
-                 join again.",
-                short_fingerprint(&expected),
-                found = short_fingerprint(&found),
-            ),
+            remedy:
+                "Either the server was reinstalled, or someone is impersonating it. Nothing was sent to it. Ask the \
+                     person who runs it to read out the words that its console shows, and compare."
+                    .into(),
             button: None,
             is_alarming: true,
+            certificate: Some(CertificateChoice { change, is_confirmed: false }),
         },
         Offline::Identity { what, remedy } => warning(what, remedy, "Try again"),
     })
@@ -235,7 +282,7 @@ fn refusal(
         RefusalCode::Full => ("The server is full.".to_owned(), message, connect("Try again")),
         _ => ("The server refused the connection.".to_owned(), message, connect("Try again")),
     };
-    ConnectionProblem { what, remedy, button, is_alarming: false }
+    ConnectionProblem { what, remedy, button, is_alarming: false, certificate: None }
 }
 
 /// Makes a sentence of a server's text: a capital letter at the start and a full stop at the end. The texts of this

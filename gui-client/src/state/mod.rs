@@ -121,6 +121,7 @@ impl State {
                     self.connection.phase = Phase::Attempting(progress);
                 }
             }
+            NetEvent::Reached(tls) => self.connection.tls = tls,
             NetEvent::Online(online) => return self.came_online(online),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Dictionary(dictionary) => {
@@ -186,6 +187,12 @@ impl State {
                 self.connection.reset_attempts();
                 return self.connect();
             }
+            Action::ConfirmCertificate(is_confirmed) => self.connection.confirm_certificate(is_confirmed),
+            Action::TrustCertificate => {
+                return self.connection.trust_certificate().map(Effect::Net).into_iter().collect();
+            }
+            Action::ForgetServer => return self.connection.forget_server().map(Effect::Net).into_iter().collect(),
+            Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
             Action::Leave => return self.leave(),
             Action::Select(peer) => {
                 self.side = SidePanel::Conversation;
@@ -227,7 +234,7 @@ impl State {
 
     fn came_online(&mut self, online: Online) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
-        self.connection.came_online(online.tls);
+        self.connection.came_online(online.tls, online.is_first_visit);
         self.people.came_online(online.public_key.id(), online.people);
         self.forget_departed();
         self.change_library(online.library)
@@ -259,9 +266,7 @@ impl State {
 
     fn leave(&mut self) -> Vec<Effect> {
         let mut effects = self.player.stop();
-        self.connection.is_wanted = false;
-        self.connection.phase = Phase::Idle;
-        self.connection.problem = None;
+        self.connection.leave();
         self.people.went_offline();
         self.conversations.went_offline();
         self.thumbnails.went_offline();

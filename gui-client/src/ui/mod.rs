@@ -81,6 +81,10 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
         let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
         Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
     }
+    if state.connection.is_first_visit && state.connection.is_online() && state.connection.tls.is_some() {
+        let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
+        Panel::top("first visit").frame(frame).show(ui, |ui| status::first_visit(ui, state, actions));
+    }
     let [least, first, most] = size::LEFT;
     Panel::left("left")
         .default_size(first)

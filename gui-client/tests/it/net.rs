@@ -116,17 +116,53 @@ fn a_server_with_another_certificate_is_not_spoken_to() {
 
     let impostor = Host::start(Some(new.path()), &address);
     client.connect(&address, "ada");
-    let Offline::CertificateChanged { expected, found, known_servers_file } = client.offline() else {
-        panic!("accepted")
-    };
-    assert_eq!(expected, first.as_ref().expect("TLS is on").certificate_hash);
-    assert_ne!(found, expected);
-    assert!(known_servers_file.ends_with("known-servers.toml"));
+    let Offline::CertificateChanged(change) = client.offline() else { panic!("accepted") };
+    assert_eq!(change.expected, first.as_ref().expect("TLS is on").certificate_hash);
+    assert_ne!(change.found, change.expected);
+    assert_eq!(change.address, address);
     impostor.kill();
 
     let host = Host::start(Some(old.path()), &address);
     client.connect(&address, "ada");
     assert_eq!(client.online().tls, first);
+    drop(host);
+}
+
+#[test]
+fn a_new_certificate_is_trusted_or_forgotten_when_the_person_says_so() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let host = Host::start(Some(old.path()), "127.0.0.1:0");
+    let address = host.address.clone();
+    let client = Client::new("ada", &test_keys::ada());
+    let changed = |client: &Client| match client.offline() {
+        Offline::CertificateChanged(change) => change,
+        other => panic!("{other:?}"),
+    };
+    let end = |host: Host| {
+        host.kill();
+        client.offline();
+    };
+    client.connect(&address, "ada");
+    assert!(client.online().is_first_visit);
+    end(host);
+
+    let host = Host::start(Some(new.path()), &address);
+    client.connect(&address, "ada");
+    let change = changed(&client);
+    let target = (address.clone(), "ada".to_owned());
+    client.send(NetCommand::ConnectTrusting { address: target.0, name: target.1, change: Box::new(change.clone()) });
+    let online = client.online();
+    assert_eq!(online.tls.expect("TLS is on").certificate_hash, change.found);
+    assert!(!online.is_first_visit);
+    end(host);
+
+    let host = Host::start(Some(old.path()), &address);
+    client.connect(&address, "ada");
+    let back = changed(&client);
+    assert_eq!((back.expected, back.found), (change.found, change.expected), "the old one is no longer trusted");
+    client.send(NetCommand::ForgetServer { address: back.address });
+    client.connect(&address, "ada");
+    assert!(client.online().is_first_visit, "it was forgotten");
     drop(host);
 }
 

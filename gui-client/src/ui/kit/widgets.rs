@@ -2,13 +2,19 @@
 
 use std::{fmt::Debug, hash::Hash};
 
-use common::crypto::{KeyId, short_fingerprint};
+use common::crypto::{KeyId, fingerprint, short_fingerprint};
 use egui::{
     Align, Align2, Color32, FontId, Layout, Margin, Pos2, Rect, Response, RichText, Role, Sense, Stroke, TextWrapMode,
     Ui, Vec2, WidgetInfo, WidgetText,
 };
 
-use crate::state::{action::Action, connection::ConnectionProblem};
+use crate::{
+    event::CertificateChange,
+    state::{
+        action::Action,
+        connection::{CertificateChoice, ConnectionProblem},
+    },
+};
 
 use super::theme::{Theme, font_size, size, space};
 
@@ -197,6 +203,12 @@ pub(crate) fn problem_card(
                 ui.label(RichText::new(&problem.what).color(ink).strong());
                 ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL + 0.5));
             };
+            if let Some(choice) = &problem.certificate {
+                ui.set_width(ui.available_width());
+                text(ui);
+                certificate_choice(ui, choice, actions);
+                return;
+            }
             if is_wide {
                 // At the top: `horizontal` centres the text on a row that is only as high as a button.
                 ui.horizontal_top(|ui| {
@@ -214,6 +226,50 @@ pub(crate) fn problem_card(
                 }
             }
         });
+}
+
+/// The two certificates, and what the person can do about them. Nothing is trusted before the person says that the words
+/// were compared.
+fn certificate_choice(ui: &mut Ui, choice: &CertificateChoice, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    for (header, hash) in [("Now", &choice.change.found), ("Before", &choice.change.expected)] {
+        ui.add_space(space::XS);
+        certificate_lines(ui, header, hash);
+    }
+    ui.add_space(space::XS);
+    let mut is_confirmed = choice.is_confirmed;
+    let text = RichText::new("I have compared: the console shows the words under “Now”.").color(theme.text);
+    if ui.checkbox(&mut is_confirmed, text).changed() {
+        actions.push(Action::ConfirmCertificate(is_confirmed));
+    }
+    ui.horizontal_wrapped(|ui| {
+        if ui.add_enabled_ui(choice.is_confirmed, |ui| primary_button(ui, "Trust it and join")).inner.clicked() {
+            actions.push(Action::TrustCertificate);
+        }
+        if ui.button("Copy both").clicked() {
+            let words = |hash| format!("{} ({})", fingerprint::words(hash), fingerprint::digits(hash));
+            let CertificateChange { address, expected, found } = &choice.change;
+            ui.ctx().copy_text(format!("{address}\nNow: {}\nBefore: {}\n", words(found), words(expected)));
+        }
+        if ui.button("Back").on_hover_text("Decide later, and stay away from this server").clicked() {
+            actions.push(Action::Leave);
+        }
+        let forget = ui.button("Forget this server");
+        if forget
+            .on_hover_text("The next visit counts as the first, and takes whatever certificate comes then")
+            .clicked()
+        {
+            actions.push(Action::ForgetServer);
+        }
+    });
+}
+
+/// A certificate as the server's console shows it: in words, and in digits.
+pub(crate) fn certificate_lines(ui: &mut Ui, header: &str, certificate_hash: &[u8; 32]) {
+    let theme = Theme::of(ui);
+    ui.label(RichText::new(header).size(font_size::SMALL).color(theme.weak));
+    ui.label(RichText::new(fingerprint::words(certificate_hash)).monospace().color(theme.text));
+    ui.label(RichText::new(fingerprint::digits(certificate_hash)).monospace().color(theme.weak));
 }
 
 fn remedy_button(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {

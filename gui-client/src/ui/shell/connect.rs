@@ -3,7 +3,7 @@
 use egui::{Align, Key, Layout, Margin, Response, RichText, Stroke, TextEdit, Ui, Vec2};
 
 use crate::{
-    event::Progress,
+    event::{Progress, TlsFacts},
     state::{
         action::Action,
         connection::{Connection, Phase},
@@ -39,6 +39,10 @@ pub(crate) fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Actio
                 ui.set_width(width);
                 if let Some(problem) = &connection.problem {
                     widgets::problem_card(ui, problem, None, actions);
+                    if problem.certificate.is_some() {
+                        // The decision comes first, and takes the room.
+                        return;
+                    }
                     ui.add_space(space::M);
                 }
                 card(ui, connection, actions);
@@ -156,6 +160,10 @@ fn steps(ui: &mut Ui, connection: &Connection, progress: Progress, actions: &mut
                 ui.label(RichText::new(*caption).color(theme.weak).size(font_size::SMALL));
             });
         }
+    }
+    if let Some(TlsFacts { certificate_hash, .. }) = &connection.tls {
+        ui.add_space(space::XS);
+        widgets::certificate_lines(ui, "Certificate (compare with the server's console):", certificate_hash);
     }
     ui.add_space(space::M);
     // "Cancel" can take the place of "Connect", and would take the second click of a double click too.

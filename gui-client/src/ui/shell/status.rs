@@ -1,6 +1,5 @@
 //! The status bar at the top: the server, this client's name, and below it a problem with the connection, if there is one.
 
-use common::crypto::short_fingerprint;
 use egui::{Align, Layout, Rect, RichText, Sense, Ui, Vec2};
 
 use crate::{
@@ -66,8 +65,7 @@ fn server(ui: &mut Ui, state: &State) {
     });
     label.inner.on_hover_ui(|ui| match &state.connection.tls {
         Some(TlsFacts { certificate_hash, key_exchange }) => {
-            let fingerprint = short_fingerprint(certificate_hash);
-            widgets::fingerprint_lines(ui, "Certificate (compare with the server's console):", &fingerprint);
+            widgets::certificate_lines(ui, "Certificate (compare with the server's console):", certificate_hash);
             let text = format!("Encrypted with TLS 1.3. Keys were agreed with {key_exchange}.");
             ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
         }
@@ -89,6 +87,33 @@ fn me(ui: &mut Ui, state: &State, theme: &Theme) {
     if let Some(key) = key {
         label.on_hover_ui(|ui| widgets::fingerprint_lines(ui, "Your key:", &widgets::key_text(&key)));
     }
+}
+
+/// Draws the certificate of a server that was never visited before, to be compared.
+pub(crate) fn first_visit(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let theme = Theme::of(ui);
+    let Some(TlsFacts { certificate_hash, .. }) = &state.connection.tls else { return };
+    egui::Frame::new()
+        .fill(theme.surface)
+        .stroke(egui::Stroke::new(1.0, theme.border))
+        .corner_radius(size::RADIUS)
+        .inner_margin(egui::Margin::symmetric(14, 10))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new("This is your first visit to this server.").strong());
+            let text =
+                "Its console shows these words. If it shows others, someone is between you and the server: leave.";
+            widgets::certificate_lines(ui, text, certificate_hash);
+            ui.add_space(space::XS);
+            ui.horizontal_wrapped(|ui| {
+                if ui.button("They are the same").clicked() {
+                    actions.push(Action::EndFirstVisitNotice);
+                }
+                if ui.button("Not now").on_hover_text("Hover the address above to see the words again").clicked() {
+                    actions.push(Action::EndFirstVisitNotice);
+                }
+            });
+        });
 }
 
 /// Draws the problem with the connection, if there is one.

@@ -20,7 +20,8 @@ use common::{
 use triptych_client::{
     dictionary::Dictionary,
     event::{
-        Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireEntry, WireOutcome,
+        CertificateChange, Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts,
+        WireEntry, WireOutcome,
     },
     state::{
         State,
@@ -44,6 +45,8 @@ pub const SCENES: &[&str] = &[
     "name-taken",
     "name-lost",
     "certificate",
+    "certificate-later",
+    "first-visit",
     "version",
     "alone",
     "chat",
@@ -146,12 +149,19 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
         people: Arc::new(people),
         library,
         tls: Some(tls()),
+        is_first_visit: false,
     })
 }
 
 /// What secures the connection in all scenes.
 pub fn tls() -> TlsFacts {
     TlsFacts { certificate_hash: sha256(b"the server's certificate"), key_exchange: "X25519MLKEM768".into() }
+}
+
+/// The server of all scenes shows another certificate.
+pub fn certificate_change() -> CertificateChange {
+    let address = "127.0.0.1:7878".into();
+    CertificateChange { address, expected: tls().certificate_hash, found: sha256(b"another certificate") }
 }
 
 /// This person joins those who are online now.
@@ -319,6 +329,7 @@ pub fn scene(which: &str) -> State {
         "connect" => {}
         "keys" => {
             state.handle(Action::Connect, moment());
+            state.apply(NetEvent::Reached(Some(tls())), moment());
             state.apply(NetEvent::Progress(Progress::MakingKeys), moment());
         }
         "unreachable" => {
@@ -343,12 +354,17 @@ pub fn scene(which: &str) -> State {
         }
         "certificate" => {
             state.handle(Action::Connect, moment());
-            let offline = Offline::CertificateChanged {
-                expected: tls().certificate_hash,
-                found: sha256(b"another certificate"),
-                known_servers_file: "/home/ada/.local/share/triptych/known-servers.toml".into(),
-            };
-            state.apply(NetEvent::Offline(offline), moment());
+            state.apply(NetEvent::Offline(Offline::CertificateChanged(certificate_change())), moment());
+        }
+        "certificate-later" => {
+            state = talked();
+            state.apply(NetEvent::Offline(Offline::CertificateChanged(certificate_change())), moment());
+        }
+        "first-visit" => {
+            state.handle(Action::Connect, moment());
+            let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
+            let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
+            state.apply(NetEvent::Online(Online { is_first_visit: true, ..online }), moment());
         }
         "alone" => state = joined_with(vec![person("ada", ada())], library()),
         "chat" => state = talked(),
