@@ -94,19 +94,21 @@ impl PictureDecoder {
         let blocks_of_rows = self.full_size.chunks_exact(width * CHANNELS * divisor);
         for (target_row, rows) in target.chunks_exact_mut(target_width).zip(blocks_of_rows) {
             self.row_sums.fill(0);
+            // No sum wraps around: `divisor` bounds them. With checks of each addition there are no vector instructions.
             for row in rows.chunks_exact(width * CHANNELS) {
                 for (sum, &byte) in self.row_sums.iter_mut().zip(row) {
-                    *sum += u16::from(byte);
+                    *sum = sum.wrapping_add(u16::from(byte));
                 }
             }
             for (pixel, block) in target_row.iter_mut().zip(self.row_sums.chunks_exact(CHANNELS * divisor)) {
                 let mut totals = [0u32; CHANNELS];
                 for channels in block.chunks_exact(CHANNELS) {
                     for (total, &sum) in totals.iter_mut().zip(channels) {
-                        *total += u32::from(sum);
+                        *total = total.wrapping_add(u32::from(sum));
                     }
                 }
-                let [r, g, b] = totals.map(|total| (((total + count / 2) * reciprocal) >> 24) as u8);
+                let [r, g, b] =
+                    totals.map(|total| (total.wrapping_add(count / 2).wrapping_mul(reciprocal) >> 24) as u8);
                 *pixel = rgba(r, g, b);
             }
         }
