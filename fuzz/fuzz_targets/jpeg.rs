@@ -10,10 +10,11 @@ mod picture;
 
 use picture::PictureDecoder;
 
-fuzz_target!(|input: (u8, &[u8])| {
-    let (size, jpeg) = input;
-    let display_size = (u32::from(size) * 8, u32::from(size) * 4);
-    if let Ok(picture) = PictureDecoder::default().decode(jpeg, display_size, Vec::new()) {
+fuzz_target!(|input: (u8, u8, &[u8])| {
+    let (largest, display, jpeg) = input;
+    let [largest, display_size] = [largest, display].map(|side| (u32::from(side) * 8, u32::from(side) * 4));
+    if let Ok(picture) = PictureDecoder::default().decode(jpeg, largest, display_size, Vec::new()) {
         assert_eq!(picture.pixels.len(), picture.width * picture.height);
+        assert!(picture.width <= largest.0 as usize && picture.height <= largest.1 as usize);
     }
 });
