@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod controls;
+mod crash_in_a_crowd;
 mod descriptors;
 mod framing;
 mod half_open;

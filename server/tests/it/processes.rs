@@ -16,13 +16,12 @@ use common::{
     message::EndReason,
 };
 use tempfile::{TempDir, tempdir};
-use triptych_server::Settings;
 
 use crate::support::{
     client::TestClient,
     clips::{Clip, wait_until},
     guard,
-    server::{TestServer, settings, worker_processes, worker_program},
+    server::{TestServer, faulty, worker_processes},
     watch::{Watched, watch_title},
 };
 
@@ -36,13 +35,6 @@ fn good_and_bad() -> TempDir {
         Clip::new(number, FRAMES, 25).write(&folder.path().join(name));
     }
     folder
-}
-
-/// A server in whose worker processes this goes wrong.
-fn faulty(folder: &Path, fault: &str) -> Settings {
-    let mut program = worker_program();
-    program.arguments.extend(["--fault".into(), fault.into()]);
-    Settings { worker_program: Some(program), ..settings(folder) }
 }
 
 /// Watches both videos at the same time on a server in which this goes wrong, then the good one once more.

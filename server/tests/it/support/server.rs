@@ -35,6 +35,13 @@ pub fn settings(folder: &Path) -> Settings {
     }
 }
 
+/// The same, and in its worker processes this goes wrong.
+pub fn faulty(folder: &Path, fault: &str) -> Settings {
+    let mut program = worker_program();
+    program.arguments.extend(["--fault".into(), fault.into()]);
+    Settings { worker_program: Some(program), ..settings(folder) }
+}
+
 /// Stops when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
