@@ -96,9 +96,7 @@ async fn serve(args: &Args) -> Result<()> {
     };
     let server = Server::bind(&settings).await?;
     announce(&server, &args.videos)?;
-    if let Some(gap) = server.sandbox_gap().await {
-        warn!("{gap}");
-    }
+    server.report_sandbox_gap();
 
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -146,10 +147,19 @@ impl Server {
         self.tls.as_ref().map(|tls| tls.certificate_hash)
     }
 
-    /// What the sandbox of the worker processes lacks on this system, as a sentence; `None` when it lacks nothing.
-    pub async fn sandbox_gap(&self) -> Option<&'static str> {
+    /// Logs what the sandbox of the worker processes lacks on this system, if anything, as soon as one of them has said so.
+    /// Does not wait for it: on a busy computer that takes seconds, and clients are to be served meanwhile.
+    pub fn report_sandbox_gap(&self) {
         let processes = self.processes.clone();
-        tokio::task::spawn_blocking(move || processes.sandbox_gap()).await.ok()?
+        let report = move || {
+            if let Some(gap) = processes.sandbox_gap() {
+                warn!("{gap}");
+            }
+        };
+        // A thread and not a task, because a server that stops does not wait for it.
+        if let Err(error) = thread::Builder::new().name("sandbox-report".into()).spawn(report) {
+            warn!("What the sandbox of the worker processes lacks is not known: {error}.");
+        }
     }
 
     /// The videos that the server offers.
