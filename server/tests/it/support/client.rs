@@ -149,6 +149,15 @@ impl TestClient {
         }
     }
 
+    /// Answers pings, and passes over everything else, until the connection ends.
+    pub async fn stay(&mut self) {
+        while let Some(Ok(frame)) = self.frames.next().await {
+            if let ServerMessage::Ping { number } = decode_server(&frame).unwrap() {
+                self.writer.answer(number).await;
+            }
+        }
+    }
+
     /// The next message that is not a ping.
     pub async fn next(&mut self) -> ServerMessage {
         self.try_next().await.expect("the connection is open")
