@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use common::{
-    codec::encode_client,
+    codec::{decode_client, decode_greeting, encode_client},
     crypto::{Identity, test_keys},
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
-    message::{Blob, ClientMessage, MAGIC, RefusalCode, ServerMessage},
+    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
+    name::Name,
 };
 use tokio::task::JoinHandle;
+use triptych_server::session::machine::{Action, ConnectionBinding, Machine};
 
 use crate::support::{
     client::{TestClient, hello, join_message},
@@ -88,8 +90,7 @@ async fn every_prefix_of_every_message_is_refused() {
     let mut count = 0;
     for (state, message) in messages() {
         let body: Bytes = encode_client(&message).slice(4..);
-        let lengths: Vec<usize> = (0..body.len().min(80)).chain((80..body.len()).step_by(37)).collect();
-        for length in lengths {
+        for length in 0..body.len() {
             let (mut client, _, session) = client_in(&sessions, state, &eve).await;
             let what = format!("{length} bytes of {message:?}");
             refused(&mut client, session, &framed(&body[..length]), &what).await;
@@ -99,7 +100,7 @@ async fn every_prefix_of_every_message_is_refused() {
         let (mut client, _, session) = client_in(&sessions, state, &eve).await;
         refused(&mut client, session, &framed(&[&body[..], &[0]].concat()), "a byte behind").await;
     }
-    assert!(count > 150, "{count} prefixes");
+    assert!(count > 800, "{count} prefixes");
 }
 
 #[tokio::test]
@@ -107,12 +108,12 @@ async fn every_prefix_of_a_join_is_refused_and_no_changed_one_lets_anyone_in() {
     let sessions = Sessions::start();
     let eve = test_keys::eve();
     let length = encode_client(&join_message("eve", &eve, [0; 32])).len() - 4;
-    for prefix in (0..20).chain((20..length).step_by(11)) {
+    for prefix in 0..length {
         let (mut client, nonce, session) = client_in(&sessions, State::Greeted, &eve).await;
         let join = encode_client(&join_message("eve", &eve, nonce)).slice(4..);
         refused(&mut client, session, &framed(&join[..prefix]), "a prefix of Join").await;
     }
-    for position in (0..30).chain((30..length).step_by(7)) {
+    for position in 0..length {
         let (mut client, nonce, session) = client_in(&sessions, State::Greeted, &eve).await;
         let mut join = encode_client(&join_message("eve", &eve, nonce)).slice(4..).to_vec();
         join[position] ^= 1 << (position % 8);
@@ -132,7 +133,7 @@ async fn changed_bytes_are_refused_or_another_message_and_the_session_lives() {
     let eve = test_keys::eve();
     for (state, message) in messages() {
         let body = encode_client(&message).slice(4..);
-        for position in 0..body.len().min(64) {
+        for position in 0..body.len() {
             let (mut client, _, session) = client_in(&sessions, state, &eve).await;
             let mut changed = body.to_vec();
             changed[position] = changed[position].wrapping_add(0x55);
@@ -142,6 +143,57 @@ async fn changed_bytes_are_refused_or_another_message_and_the_session_lives() {
             session.await.unwrap_or_else(|error| panic!("byte {position} of {message:?}: {error}"));
         }
     }
+}
+
+/// The machine of a session in the state in which a message is legal.
+fn machine_in(state: State, identity: &Identity) -> Machine {
+    let mut machine = Machine::new(ConnectionBinding::default());
+    if state == State::Joined {
+        let (name, public_key) = (Name::parse("eve").unwrap(), identity.public_key().clone());
+        machine.entered(Person { name, public_key });
+    }
+    machine
+}
+
+/// What a session would do, for all 255 other values of each byte: too many for sessions.
+#[test]
+fn every_single_byte_change_of_every_message_is_refused_or_another_message_that_is_legal() {
+    let eve = test_keys::eve();
+    let (mut taken, mut refused) = (0, 0);
+    for (state, message) in messages() {
+        let body = encode_client(&message).slice(4..);
+        for (position, change) in (0..body.len()).flat_map(|position| (1..=255).map(move |change| (position, change))) {
+            let mut changed = body.to_vec();
+            changed[position] ^= change;
+            let what = format!("byte {position} of {message:?} with {change:#x}");
+            let decoded = if state == State::Joined { decode_client(&changed) } else { decode_greeting(&changed) };
+            let Ok(other) = decoded else {
+                refused += 1;
+                continue;
+            };
+            assert_ne!(other, message, "{what}");
+            assert_eq!(encode_client(&other)[4..], changed, "{what}: one message has one form");
+            match machine_in(state, &eve).on_message(other) {
+                Action::Refuse(refusal) => {
+                    assert!(!refusal.code.may_retry() && refusal.message.ends_with('.'), "{what}: {refusal:?}");
+                    refused += 1;
+                }
+                Action::Challenge => {
+                    // Magic and version are intact.
+                    assert_eq!((state, &changed[..10]), (State::Connected, &body[..10]), "{what}");
+                    taken += 1;
+                }
+                Action::Relay(envelope) => {
+                    assert_eq!(envelope.sender, eve.public_key().id(), "{what}");
+                    assert!(changed.ends_with(envelope.as_bytes()), "{what}");
+                    taken += 1;
+                }
+                Action::Verify(_) => panic!("{what} became a Join"),
+                _ => taken += 1,
+            }
+        }
+    }
+    assert!(taken > 10_000 && refused > 10_000, "{taken} taken, {refused} refused");
 }
 
 #[tokio::test]

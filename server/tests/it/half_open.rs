@@ -1,13 +1,22 @@
 //! Crowds of connections that never join, on real sockets: nobody who means it is kept out or disturbed.
 
+use std::time::Duration;
+
 use common::{
     crypto::{Identity, test_keys},
     message::{ClientMessage, RefusalCode, ServerMessage},
 };
-use tokio::net::TcpStream;
-use triptych_server::{admission::NoPlace, limits::Limits, session::notices::Refusal};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use triptych_server::{Settings, admission::NoPlace, limits::Limits, session::notices::Refusal};
 
-use crate::support::{client::TestClient, server::TestServer};
+use crate::support::{
+    client::TestClient,
+    server::{DEADLINE, TestServer, settings},
+};
 
 async fn silent_crowd(server: &TestServer, count: usize) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
@@ -63,4 +72,27 @@ async fn a_connection_that_gets_no_place_is_told_why() {
     let mut third = TestClient::connect(server.address).await;
     third.send(&crate::support::client::hello(common::message::MAGIC, common::limits::PROTOCOL_VERSION)).await;
     assert_eq!(third.expect_refusal().await, expected);
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_comes_byte_by_byte_is_cut_at_its_deadline() {
+    let (videos, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let limits = Limits { handshake_deadline: Duration::from_secs(1), ..Limits::default() };
+    let certificate_dir = Some(data.path().to_owned());
+    let server = TestServer::start_as(&Settings { certificate_dir, limits, ..settings(videos.path()) }).await;
+    // A handshake record of 16 KiB, which never gets that far.
+    let mut record = [0x16, 3, 1, 0x40, 0].into_iter().chain(std::iter::repeat(1));
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    let cut = async {
+        let mut answer = [0; 64];
+        loop {
+            match timeout(Duration::from_millis(20), slow.read(&mut answer)).await {
+                Err(_) => drop(slow.write_all(&[record.next().unwrap()]).await),
+                // Closed, or reset because a byte was on its way.
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(_)) => {}
+            }
+        }
+    };
+    timeout(DEADLINE, cut).await.expect("the server closes the connection");
 }

@@ -14,7 +14,7 @@ use std::{
 use common::{
     codec::encode_client,
     crypto::{Message, seal, test_keys},
-    limits::{MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
     media::{Library, SkippedFile},
     message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -105,6 +105,27 @@ async fn a_client_that_falls_silent_is_removed_within_ten_seconds() {
     assert!(SILENCE_LIMIT + PING_INTERVAL < Duration::from_secs(10));
     assert_eq!(bob.try_next().await, Some(ServerMessage::Goodbye { reason: notices::client_silent() }));
     assert_eq!(bob.try_next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_a_long_message_byte_by_byte_counts_as_silent() {
+    let sessions = Sessions::start();
+    let mut ada = sessions.join("ada", &test_keys::ada()).await;
+    let bob = sessions.join("bob", &test_keys::bob()).await;
+    let joined_at = Instant::now();
+    let dribbling = async {
+        let length = u32::try_from(MAX_CLIENT_FRAME_BYTES).unwrap().to_be_bytes();
+        for byte in length.into_iter().chain(std::iter::repeat(0)) {
+            bob.writer.write(&[byte]).await;
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let left = tokio::select! {
+        left = left(&mut ada) => left,
+        () = dribbling => unreachable!("it has bytes for days"),
+    };
+    assert_eq!(left, (Name::parse("bob").unwrap(), LeaveReason::Lost));
+    assert_eq!(joined_at.elapsed().as_secs(), SILENCE_LIMIT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
