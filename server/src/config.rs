@@ -79,3 +79,47 @@ pub enum Command {
         fault: Option<String>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The cells of a row for each flag of the server: the flag with the name of its value, and its default.
+    fn expected_rows() -> Vec<(String, String)> {
+        let mut command = Args::command();
+        command.build();
+        let flags =
+            command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()));
+        let row = |argument: &clap::Arg| {
+            let long = argument.get_long().expect("every option of the server has a long name");
+            let has_value = argument.get_action().takes_values();
+            let value = argument
+                .get_value_names()
+                .filter(|_| has_value)
+                .map_or(String::new(), |names| format!(" {}", names[0]));
+            let defaults = if has_value { argument.get_default_values() } else { &[] };
+            let default = defaults.first().map_or_else(String::new, |value| value.to_string_lossy().into_owned());
+            (format!("`--{long}{value}`"), default)
+        };
+        flags.map(row).collect()
+    }
+
+    #[test]
+    fn the_readme_lists_every_flag_with_its_default() {
+        let readme = include_str!("../../README.md");
+        let mut listed: Vec<_> = readme
+            .lines()
+            .filter(|line| line.starts_with("| `--"))
+            .map(|line| {
+                let cells: Vec<_> = line.split('|').map(str::trim).collect();
+                (cells[1].to_owned(), cells[2].to_owned())
+            })
+            .collect();
+        let mut expected = expected_rows();
+        listed.sort();
+        expected.sort();
+        assert_eq!(listed, expected, "the table under \"Options of the server\" in README.md");
+    }
+}
