@@ -209,13 +209,10 @@ fn reuse_or_make(title: &str, files: Vec<(u32, Arc<ProbedFile>)>, old: &Catalog)
 
 #[cfg(test)]
 mod tests {
-    use common::splice::FrameIndex;
-
     use super::{
         super::{folder::VariantName, video::id_of},
         *,
     };
-    use crate::video::gst::probe::Probed;
 
     fn file(name: &str, size_bytes: u64) -> VariantFile {
         let mut stamp = Stamp::default();
@@ -252,20 +249,7 @@ mod tests {
 
     /// A probed file with this number of frames.
     fn probed(file: &VariantFile, frame_count: u64) -> Arc<ProbedFile> {
-        let probed = Probed {
-            index: FrameIndex::new((0..frame_count).collect(), None),
-            key_frames: None,
-            track: "1".into(),
-            decoder: "identity".into(),
-            picture_width: 320,
-            picture_height: 240,
-            needs_rgb: false,
-            is_interlaced: false,
-            is_jpeg_ready: false,
-            coding: "raw pictures".into(),
-            sound: None,
-        };
-        Arc::new(ProbedFile::new(file.path.clone(), file.stamp, probed))
+        ProbedFile::imagined(file.path.clone(), file.stamp, (0..frame_count).collect())
     }
 
     #[test]

@@ -379,31 +379,15 @@ impl Drop for ProbeSlot {
 
 #[cfg(test)]
 mod tests {
-    use common::splice::FrameIndex;
-
     use super::{
         super::video::{ProbedFile, Video},
         *,
     };
-    use crate::video::gst::probe::Probed;
 
     /// A watcher of an empty folder, with a library that offers a video.
     fn watching(folder: &Path) -> WatchLoop {
         let (library, records) = Library::scan_with_records(folder, &ProcessPool::in_this_process()).unwrap();
-        let probed = Probed {
-            index: FrameIndex::new(vec![0, 40], None),
-            key_frames: None,
-            track: "1".into(),
-            decoder: "identity".into(),
-            picture_width: 320,
-            picture_height: 240,
-            needs_rgb: false,
-            is_interlaced: false,
-            is_jpeg_ready: false,
-            coding: "raw pictures".into(),
-            sound: None,
-        };
-        let file = Arc::new(ProbedFile::new(folder.join("A_240p.mp4"), Stamp::default(), probed));
+        let file = ProbedFile::imagined(folder.join("A_240p.mp4"), Stamp::default(), vec![0, 40]);
         let video = Arc::new(Video::new("A".into(), vec![(240, file)]));
         library.replace(Catalog { videos: [(video.info.id, video)].into(), ..Catalog::default() });
         WatchLoop::new(library, records, sync_channel(1).0, Arc::default())

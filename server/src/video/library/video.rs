@@ -58,6 +58,25 @@ impl ProbedFile {
         Self { path, file_name, stamp, fingerprint, probed }
     }
 
+    /// A file of raw pictures without sound that begin at these times, for tests. It is not there.
+    #[cfg(test)]
+    pub(super) fn imagined(path: PathBuf, stamp: Stamp, pts_nanos: Vec<u64>) -> Arc<Self> {
+        let probed = Probed {
+            index: FrameIndex::new(pts_nanos, None),
+            key_frames: None,
+            track: "1".into(),
+            decoder: "identity".into(),
+            picture_width: 320,
+            picture_height: 240,
+            needs_rgb: false,
+            is_interlaced: false,
+            is_jpeg_ready: false,
+            coding: "raw pictures".into(),
+            sound: None,
+        };
+        Arc::new(Self::new(path, stamp, probed))
+    }
+
     /// Checks on the disk that the file is still the one that was probed: the frame index is valid for no other.
     ///
     /// # Errors
