@@ -87,8 +87,65 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("empty", Vec::new()),
         ("no JPEG", b"\x89PNG\r\n\x1a\n".to_vec()),
     ];
+    bombs.extend(real());
     bombs.extend([2, 20, sound.len() / 2, sound.len() - 2].map(|length| ("truncated", sound[..length].to_vec())));
     bombs
+}
+
+/// Real pictures of each kind, 16 pixels wide and 8 high, from what the fuzzer starts with: two bytes that are its own, then
+/// the JPEG.
+const REAL: [(&str, &[u8]); 4] = [
+    ("RGB", include_bytes!("../../../fuzz/corpus/jpeg/gradient")),
+    ("grey", include_bytes!("../../../fuzz/corpus/jpeg/grey")),
+    ("progressive", include_bytes!("../../../fuzz/corpus/jpeg/progressive")),
+    ("CMYK", include_bytes!("../../../fuzz/corpus/jpeg/cmyk")),
+];
+const REAL_SIZE: (u32, u32) = (16, 8);
+
+fn real() -> [(&'static str, Vec<u8>); 4] {
+    REAL.map(|(name, input)| (name, input[2..].to_vec()))
+}
+
+/// Decodes it with the size of [`REAL_SIZE`] as limit. Whatever comes out keeps to it; whether something does.
+fn is_decoded_within_bounds(decoder: &mut PictureDecoder, jpeg: &[u8], name: &str) -> bool {
+    let decoded = decoder.decode(jpeg, REAL_SIZE, ANY_PLACE, Vec::new());
+    if let Ok(picture) = &decoded {
+        assert!(picture.width <= REAL_SIZE.0 as usize && picture.height <= REAL_SIZE.1 as usize, "{name}");
+        assert_eq!(picture.pixels.len(), picture.width * picture.height, "{name}");
+    }
+    decoded.is_ok()
+}
+
+#[test]
+fn every_prefix_and_every_changed_byte_of_a_real_picture_stays_within_bounds() {
+    let mut decoder = PictureDecoder::default();
+    for (name, jpeg) in real() {
+        assert_eq!(is_decoded_within_bounds(&mut decoder, &jpeg, name), name != "CMYK", "{name}");
+        for length in 0..jpeg.len() {
+            is_decoded_within_bounds(&mut decoder, &jpeg[..length], name);
+        }
+        for position in 0..jpeg.len() {
+            for change in [0x01, 0x10, 0x80, 0xff] {
+                let mut changed = jpeg.clone();
+                changed[position] ^= change;
+                is_decoded_within_bounds(&mut decoder, &changed, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn real_pictures_of_each_kind_that_announce_the_largest_size_are_refused() {
+    let mut decoder = PictureDecoder::default();
+    for (name, mut jpeg) in real() {
+        let is_frame_header = |marker: &[u8]| [[0xff, 0xc0], [0xff, 0xc2]].iter().any(|known| marker == known);
+        let frame = jpeg.windows(2).position(is_frame_header).expect("a JPEG has a frame header");
+        jpeg[frame + 5..frame + 9].fill(0xff);
+        let refused = PictureError::TooLarge(65_535, 65_535, MAX_PICTURE_SIDE, MAX_PICTURE_SIDE);
+        let decoded = decoder.decode(&jpeg, LARGEST, ANY_PLACE, Vec::new());
+        // The crate that decodes may refuse it earlier than Triptych does.
+        assert!(decoded == Err(refused) || matches!(decoded, Err(PictureError::Unreadable(_))), "{name}: {decoded:?}");
+    }
 }
 
 fn player() -> (Player, WakeSignal) {
