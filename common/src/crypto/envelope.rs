@@ -4,10 +4,11 @@
 //! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | what the suite adds
 //! suite 1  recipient count 2, per recipient: key id 32 | wrapped length 2 | wrapped secret
 //! suite 2  recipient 32 | session id 16 | wrapped length 2 | wrapped secret | encapsulation 1120
-//! body     the rest: ciphertext and its tag
+//! suite 3  sender key id 32
+//! body     the rest: ciphertext and its tag; in suite 3, a message of Megolm
 //! ```
-//! Numbers are big endian, and lengths count bytes. `seal.rs` (suite 1) and `letter.rs` (suite 2), behind the feature
-//! `e2e`, seal and open envelopes.
+//! Numbers are big endian, and lengths count bytes. `seal.rs` (suite 1), `letter.rs` (suite 2), and `sender_key.rs` with
+//! `sender_key_store.rs` (suite 3), behind the feature `e2e`, seal and open envelopes.
 
 use std::{fmt, ops::Range};
 
@@ -20,6 +21,8 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const SUITE: u8 = 1;
 /// RSAES-OAEP-SHA256 and HPKE (X-Wing, HKDF-SHA256, ChaCha20-Poly1305), RSASSA-PSS-SHA256; to one recipient.
 pub(super) const LETTER_SUITE: u8 = 2;
+/// Megolm (SHA-256, AES-256-CBC, HMAC-SHA-256, Ed25519); to everyone who was handed the sender key.
+pub(super) const SENDER_KEY_SUITE: u8 = 3;
 /// The length of the authentication tag (RFC 8439 §2.5).
 pub(super) const TAG_BYTES: usize = 16;
 
@@ -38,6 +41,16 @@ pub struct MessageId(pub [u8; 16]);
 impl fmt::Debug for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Which sender key an envelope of suite 3 is sealed under: its Ed25519 public key, which is Megolm's session id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SenderKeyId(pub [u8; 32]);
+
+impl fmt::Debug for SenderKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::short_fingerprint(&self.0))
     }
 }
 
@@ -61,6 +74,11 @@ pub enum Addressed {
         slot: Slot,
         /// The session key that the body is sealed to.
         session: SessionId,
+    },
+    /// Suite 3: to everyone who was handed this sender key.
+    Everyone {
+        /// The sender key that the body is sealed under.
+        sender_key: SenderKeyId,
     },
 }
 
@@ -107,13 +125,17 @@ impl Envelope {
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(&bytes);
         let [version, suite] = reader.array().ok_or(EnvelopeError::Short)?;
-        if version != VERSION || ![SUITE, LETTER_SUITE].contains(&suite) {
+        if version != VERSION || ![SUITE, LETTER_SUITE, SENDER_KEY_SUITE].contains(&suite) {
             return Err(EnvelopeError::Unknown(version, suite));
         }
         let message_id = MessageId(reader.array().ok_or(EnvelopeError::Short)?);
         let sequence = u64::from_be_bytes(reader.array().ok_or(EnvelopeError::Short)?);
         let sender = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
-        let addressed = if suite == SUITE { read_slots(&mut reader)? } else { read_letter(&mut reader)? };
+        let addressed = match suite {
+            SUITE => read_slots(&mut reader)?,
+            LETTER_SUITE => read_letter(&mut reader)?,
+            _ => Addressed::Everyone { sender_key: SenderKeyId(reader.array().ok_or(EnvelopeError::Short)?) },
+        };
         let header_bytes = reader.position();
         let body_bytes = reader.rest().len();
         if body_bytes < TAG_BYTES {
@@ -130,15 +152,16 @@ impl Envelope {
         &self.bytes
     }
 
-    /// The wrapped secrets, one for each recipient.
+    /// The wrapped secrets, one for each recipient; none in suite 3.
     pub fn slots(&self) -> &[Slot] {
         match &self.addressed {
             Addressed::Slots(slots) => slots,
             Addressed::Letter { slot, .. } => std::slice::from_ref(slot),
+            Addressed::Everyone { .. } => &[],
         }
     }
 
-    /// The keys that can open the envelope.
+    /// The RSA keys that can open the envelope; none in suite 3.
     pub fn recipients(&self) -> impl Iterator<Item = KeyId> {
         self.slots().iter().map(|slot| slot.recipient)
     }

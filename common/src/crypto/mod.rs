@@ -25,11 +25,15 @@ mod seal;
 #[cfg(all(test, feature = "test-keys"))]
 mod seal_tests;
 #[cfg(feature = "e2e")]
+pub mod sender_key;
+#[cfg(feature = "e2e")]
+pub mod sender_key_store;
+#[cfg(feature = "e2e")]
 mod session_keys;
 #[cfg(feature = "test-keys")]
 pub mod test_keys;
 
-pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, Slot};
+pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, SenderKeyId, Slot};
 pub use proof::JoinTranscript;
 pub use public_key::{KeyError, KeyId, PublicKey};
 pub use session_record::{SESSION_PUBLIC_KEY_BYTES, SessionId, SessionRecord, SessionRecordError};
