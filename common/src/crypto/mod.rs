@@ -9,6 +9,7 @@ pub mod fingerprint;
 mod proof;
 mod public_key;
 mod reader;
+mod safety_number;
 mod session_record;
 mod transcript;
 
@@ -36,6 +37,7 @@ pub mod test_keys;
 pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, SenderKeyId, Slot};
 pub use proof::JoinTranscript;
 pub use public_key::{KeyError, KeyId, PublicKey};
+pub use safety_number::safety_number;
 pub use session_record::{SESSION_PUBLIC_KEY_BYTES, SessionId, SessionRecord, SessionRecordError};
 
 #[cfg(feature = "e2e")]

@@ -260,6 +260,12 @@ mod tests {
         let forged = SessionRecord::parse(&bytes).unwrap();
         assert!(!forged.verify(&ada, &name("Ada"), &CERTIFICATE));
         assert!(!forged.verify(eve.public_key(), &name("Ada"), &CERTIFICATE));
+        // The same with a signature of Eve's that covers Ada's key id.
+        let signed = forged.name.end;
+        let signature = eve.sign(&to_be_signed(&bytes[..signed]));
+        bytes[signed + 2..].copy_from_slice(&signature);
+        let forged = SessionRecord::parse(&bytes).unwrap();
+        assert!(!forged.verify(eve.public_key(), &name("Ada"), &CERTIFICATE));
     }
 
     #[test]
