@@ -4,5 +4,6 @@
 #![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
+mod opener;
 mod tidy;
 mod vectors;

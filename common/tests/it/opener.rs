@@ -1,0 +1,95 @@
+//! Runs the Python of `docs/PROTOCOL.md`, section 15: a second implementation, written from that page, must open what the
+//! client seals, and refuse what the client refuses.
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+use common::{
+    crypto::{
+        MessageId, SessionRecord,
+        letter::{Content, Letter, seal},
+        test_keys,
+    },
+    name::Name,
+};
+
+use crate::vectors::{document, hex};
+
+/// Reads lines `name hex` and prints `name verdict` for each.
+const DRIVER: &str = r#"
+import sys
+def pem(name):
+    data = open(f"src/crypto/test_key_{name}.pem", "rb").read()
+    return serialization.load_pem_private_key(data, None)
+ada, bob, session = pem("ada").public_key(), pem("bob"), bytes([0x42]) * 32
+for line in sys.stdin:
+    name, data = line.rsplit(" ", 1)
+    data = bytes.fromhex(data)
+    try:
+        if name == "record":
+            key = verify_session_record(data, bob.public_key(), "Bob", bytes([7]) * 32)
+            verdict = str(key == xwing_public_key(session))
+        else:
+            kind, time, content = open_letter(data, bob, session, ada)
+            verdict = f"{kind} {time} {content if kind == 0 else content.hex()}"
+    except Exception as error:
+        verdict = "refused"
+    print(f"{name}: {verdict}")
+"#;
+
+/// The first Python program of the page.
+fn program() -> String {
+    let page = document("docs/PROTOCOL.md");
+    let code = page.split("```python\n").nth(1).expect("section 15 has a program");
+    code.split("```").next().expect("the program ends").to_owned()
+}
+
+fn run_python(lines: &str) -> String {
+    let mut python = Command::new("python3");
+    let remedy = "install python3 with the package cryptography: scripts/setup.sh test";
+    python.args(["-c", &(program() + DRIVER)]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = python.spawn().unwrap_or_else(|error| panic!("{error}; {remedy}"));
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap_or_else(|error| panic!("{error}; {remedy}"));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{remedy}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_python_of_the_protocol_page_opens_the_committed_letters_alike() {
+    let text = document("docs/vectors/letters.txt");
+    let (mut lines, mut expected) = (String::new(), String::new());
+    for block in text.split("\n\n").filter(|block| !block.starts_with('#')) {
+        let (name, digits) = block.split_once('\n').unwrap();
+        writeln!(lines, "{name} {}", digits.replace('\n', "")).unwrap();
+        let verdict = if name == "opens" { "0 1780000000000 Hello, Bob! Grüße, 你好" } else { "refused" };
+        writeln!(expected, "{name}: {verdict}").unwrap();
+    }
+    assert_eq!(run_python(&lines), expected);
+}
+
+#[test]
+fn the_python_of_the_protocol_page_reads_what_the_client_makes() {
+    let (ada, bob, sessions) = (test_keys::ada(), test_keys::bob(), test_keys::session_keys());
+    let name = Name::parse("Bob").unwrap();
+    let session = sessions.current().public_key();
+    let record = SessionRecord::sign(session, 1_780_000_000_000, &bob, &name, &[7; 32]);
+    let other_server = SessionRecord::sign(session, 1_780_000_000_000, &bob, &name, &[8; 32]);
+    let mut lines = format!("record {}\nrecord {}\n", hex(record.as_bytes()), hex(other_server.as_bytes()));
+    let contents = [
+        (Content::Text("Ça marche 🦀".to_owned()), "0 5 Ça marche 🦀"),
+        (Content::Text("x".repeat(300)), &*format!("0 5 {}", "x".repeat(300))),
+        (Content::Receipt(MessageId([0xab; 16])), "2 5 abababababababababababababababab"),
+    ];
+    let mut expected = "record: True\nrecord: refused\n".to_owned();
+    for (content, verdict) in contents {
+        let letter = Letter { sent_unix_millis: 5, content };
+        let envelope = seal(&letter, 9, &ada, bob.public_key(), &record).unwrap();
+        writeln!(lines, "letter {}", hex(envelope.as_bytes())).unwrap();
+        writeln!(expected, "letter: {verdict}").unwrap();
+    }
+    assert_eq!(run_python(&lines), expected);
+}
