@@ -236,7 +236,8 @@ fn claims_of(
             let (viewer, is_turning) = (want.reader.viewer, want.reader.is_turning(now));
             let since = urgent_since.unwrap_or(want.since);
             let turned_at = want.reader.turned_at;
-            claims.push(Claim { track: id, frame, is_urgent, since, viewer, is_turning, turned_at });
+            let is_scrubbing = want.reader.is_scrubbing(now);
+            claims.push(Claim { track: id, frame, is_urgent, since, viewer, is_turning, is_scrubbing, turned_at });
             last = frame;
         }
     }

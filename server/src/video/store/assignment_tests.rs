@@ -22,7 +22,7 @@ impl Situation {
     fn new(cache_frames: usize) -> Self {
         let start = Instant::now();
         let cache = Cache::new((cache_frames * FRAME_BYTES) as u64);
-        let limits = Limits { workers: 2, workers_per_viewer: 4, pixels: 100 };
+        let limits = Limits { workers: 2, workers_per_viewer: 4, pixels: 100, scrubbing_pixels: 100 };
         Self { tracks: BTreeMap::new(), cache, limits, start, now: start + Duration::from_secs(100) }
     }
 
@@ -49,7 +49,7 @@ impl Situation {
     ) -> Self {
         let since = self.start + Duration::from_secs(since_second);
         let turned_at = turned_second.map(|second| self.start + Duration::from_secs(second));
-        let reader = Reader { viewer: ViewerId(viewer), turned_at };
+        let reader = Reader { viewer: ViewerId(viewer), turned_at, has_turned_again: turned_second.is_some() };
         let wants = &mut self.track(track).wants;
         wants.insert(wants.len() as u64, Want { frames, since, reader });
         self
@@ -267,7 +267,7 @@ fn a_viewer_that_has_just_turned_opens_one_decoder_at_a_time() {
 fn a_viewer_has_a_limited_number_of_decoders_of_its_own() {
     let of = |workers_per_viewer, other_viewers| {
         let mut situation = Situation::new(1000).cursor_of(7, Some(50), A, 500..516, 100);
-        situation.limits = Limits { workers: 16, workers_per_viewer, pixels: 1000 };
+        situation.limits = Limits { workers: 16, workers_per_viewer, pixels: 1000, scrubbing_pixels: 1000 };
         for worker in 0..4 {
             let place = worker as usize * 50;
             situation = situation.worker(A, 70 + worker, place, idle, 100);
@@ -281,4 +281,22 @@ fn a_viewer_has_a_limited_number_of_decoders_of_its_own() {
     };
     assert_eq!(of(4, false), (3, 1), "one gives way, and of the rest the track keeps one");
     assert_eq!(of(4, true), (0, 1), "those that serve others are not its own");
+}
+
+#[test]
+fn viewers_who_scrub_share_few_decoders_and_leave_the_others_to_those_who_do_not() {
+    // Each track has 10 pixels; the second viewer comes to a place of its own.
+    let with = |turned_second, serves, other_phase: fn(Instant) -> Phase, since| {
+        let situation = Situation::new(1000).worker(A, 1, 0, working, 90);
+        let mut situation = if serves { situation.cursor_of(1, Some(99), A, 0..16, 99) } else { situation };
+        situation.limits.workers = 8;
+        situation.limits.scrubbing_pixels = 10;
+        situation.track(A).workers.get_mut(&1).unwrap().phase = other_phase(situation.start);
+        let assignment = situation.cursor_of(2, turned_second, B, 50..66, since).assign();
+        (assignment.cancels.clone(), assignment.places())
+    };
+    assert_eq!(with(Some(99), true, working, 100), (vec![], vec![]), "it waits for its turn");
+    assert_eq!(with(Some(99), true, working, 98), (vec![1], vec![]), "they take turns");
+    assert_eq!(with(Some(99), false, idle, 100), (vec![1], vec![]), "what serves nobody is in the way");
+    assert_eq!(with(None, true, working, 100), (vec![], vec![(B, 50)]), "one that watches takes another place");
 }

@@ -3,10 +3,10 @@
 use std::{
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub struct Store {
     shared: Arc<Shared>,
     /// Whom the cursors of this handle read for.
     reader: Reader,
+    /// When that viewer turned last, whichever handle it used.
+    last_turn: Arc<Mutex<Option<Instant>>>,
 }
 
 struct Shared {
@@ -90,23 +92,28 @@ impl Store {
             misses: AtomicU64::new(0),
             viewers: AtomicU32::new(0),
         });
-        Self { shared, reader: Reader::SERVER }
+        Self { shared, reader: Reader::SERVER, last_turn: Arc::default() }
     }
 
     /// The same store for a new viewer, whose decoders are counted.
     #[must_use]
     pub fn for_viewer(&self) -> Self {
         let viewer = ViewerId(self.shared.last_viewer.fetch_add(1, Relaxed) + 1);
-        Self { shared: self.shared.clone(), reader: Reader { viewer, turned_at: None } }
+        let reader = Reader { viewer, ..Reader::SERVER };
+        Self { shared: self.shared.clone(), reader, last_turn: Arc::default() }
     }
 
     /// The same store for the same viewer, which turns now: opens a video, seeks or changes the quality. For a while it
     /// is served behind viewers that just play.
     #[must_use]
     pub(crate) fn at_turn(&self) -> Self {
-        let is_server = self.reader.viewer == Reader::SERVER.viewer;
-        let turned_at = (!is_server).then(std::time::Instant::now);
-        Self { shared: self.shared.clone(), reader: Reader { turned_at, ..self.reader } }
+        if self.reader.viewer == Reader::SERVER.viewer {
+            return self.clone();
+        }
+        let mut last_turn = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = Reader { turned_at: *last_turn, ..self.reader }.turned(Instant::now());
+        *last_turn = reader.turned_at;
+        Self { reader, ..self.clone() }
     }
 
     /// Counters since the start, and what is held now.
@@ -189,7 +196,7 @@ impl Cursor {
         loop {
             // Created before looking, so that nothing that happens between looking and waiting is missed.
             let changed = self.changed.notified();
-            let found = self.shared.pool.scheduler().take(self.track, frame, std::time::Instant::now());
+            let found = self.shared.pool.scheduler().take(self.track, frame, Instant::now());
             if std::mem::take(&mut is_first_look) && self.is_counted {
                 let is_hit = matches!(found, Some(Ok(_)));
                 let counter = if is_hit { &self.shared.hits } else { &self.shared.misses };

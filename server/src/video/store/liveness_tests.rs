@@ -109,11 +109,14 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let viewer = (0usize..4, place(), pace, seeks, leaves_after)
         .prop_map(|(track, start, pace, seeks, leaves_after)| ViewerModel { track, start, pace, seeks, leaves_after });
     let cache_bytes = prop_oneof![Just(0u64), 1u64..5_000, Just(1 << 20)];
-    let limits = (1usize..6, 1usize..5, 4u64..64).prop_map(|(workers, workers_per_viewer, pixels)| Limits {
-        workers,
-        workers_per_viewer,
-        pixels,
-    });
+    let limits = (1usize..6, 1usize..5, 4u64..64, 1u64..64).prop_map(
+        |(workers, workers_per_viewer, pixels, scrubbing_pixels)| Limits {
+            workers,
+            workers_per_viewer,
+            pixels,
+            scrubbing_pixels,
+        },
+    );
     (prop::collection::vec(track, 1..4), prop::collection::vec(viewer, 1..9), cache_bytes, limits)
         .prop_map(|(tracks, viewers, cache_bytes, limits)| Scenario { tracks, viewers, cache_bytes, limits })
 }
@@ -137,6 +140,7 @@ impl TrackOpener for SimulatedOpener {
 
 struct Viewer {
     model: ViewerModel,
+    reader: Reader,
     entry: CursorEntry,
     frame: usize,
     waiting_since: Option<Instant>,
@@ -186,11 +190,13 @@ impl Simulation {
         };
         for model in &scenario.viewers {
             let number = model.track % scenario.tracks.len();
-            let entry = simulation.turn(simulation.viewers.len(), number);
+            let reader = Reader { viewer: ViewerId(simulation.viewers.len() as u64 + 1), ..Reader::SERVER }.turned(now);
+            let entry = simulation.add_cursor(reader, number);
             simulation.models.push((entry.track, scenario.tracks[number].clone()));
             let frame = model.start;
             simulation.viewers.push(Viewer {
                 model: model.clone(),
+                reader,
                 entry,
                 frame,
                 waiting_since: None,
@@ -206,11 +212,9 @@ impl Simulation {
         simulation
     }
 
-    /// The cursor of a viewer that turns now.
-    fn turn(&mut self, viewer: usize, track: usize) -> CursorEntry {
+    fn add_cursor(&mut self, reader: Reader, track: usize) -> CursorEntry {
         let pixels = self.tracks[track].pixels;
         let key = TrackKey { file: track as u64, kind: TrackKind::Pictures };
-        let reader = Reader { viewer: ViewerId(viewer as u64 + 1), turned_at: Some(self.now) };
         self.scheduler.add_cursor(key, || Arc::new(SimulatedOpener(pixels)), reader, self.now)
     }
 
@@ -251,7 +255,9 @@ impl Simulation {
             let (track, cursor) = (viewer.entry.track, viewer.entry.cursor);
             let model = viewer.model.track % self.tracks.len();
             self.scheduler.remove_cursor(track, cursor);
-            self.viewers[number].entry = self.turn(number, model);
+            let reader = self.viewers[number].reader.turned(self.now);
+            self.viewers[number].reader = reader;
+            self.viewers[number].entry = self.add_cursor(reader, model);
             self.want(number);
             return Ok(());
         }
@@ -374,8 +380,9 @@ fn wild_scenario() -> impl Strategy<Value = (usize, Scenario)> {
     let open_ticks = 1u32..40;
     // As much as is wanted at a time, and little more.
     let cache_bytes = 20_000u64..40_000;
-    (watching, seeking, open_ticks, 0usize..2, 1usize..5, cache_bytes).prop_map(
-        |((watchers, pace), seeking, open_ticks, more_places, workers_per_viewer, cache_bytes)| {
+    let scrubbing_pixels = prop_oneof![Just(1000u64), 1u64..4];
+    (watching, seeking, open_ticks, 0usize..2, 1usize..5, (cache_bytes, scrubbing_pixels)).prop_map(
+        |((watchers, pace), seeking, open_ticks, more_places, workers_per_viewer, (cache_bytes, scrubbing_pixels))| {
             let model = TrackModel {
                 frames: WILD_FRAMES,
                 pixels: 1,
@@ -397,7 +404,8 @@ fn wild_scenario() -> impl Strategy<Value = (usize, Scenario)> {
                 ViewerModel { track, start: 0, pace: Pace::Playing(pace), seeks, leaves_after: None }
             };
             let viewers = (0..watchers).map(watcher).chain(seeking.into_iter().map(seeker)).collect();
-            let limits = Limits { workers: watchers + 2 + more_places, workers_per_viewer, pixels: 1000 };
+            let workers = watchers + 2 + more_places;
+            let limits = Limits { workers, workers_per_viewer, pixels: 1000, scrubbing_pixels };
             (watchers, Scenario { tracks: vec![model; 6], viewers, cache_bytes, limits })
         },
     )

@@ -4,6 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,12 +32,20 @@ pub(super) struct Limits {
     /// Pixels of the pictures of all workers together: a decoder holds some dozen raw pictures. A single track counts
     /// for half of it at most, so that a very large video and ordinary ones can play side by side.
     pub(super) pixels: u64,
+    /// The same for workers that serve nobody but viewers who scrub: a crowd of those keeps every core busy with these
+    /// already, and with more would only take memory.
+    pub(super) scrubbing_pixels: u64,
 }
 
+const PIXELS_1440P: u64 = 2560 * 1440;
+
 impl Default for Limits {
-    /// Sixteen decoders of 1440p; for each viewer the pictures, the sound and the next segment, and one to spare.
+    /// Sixteen decoders of 1440p, of which viewers who scrub get one for each core, and at least two; for each viewer the
+    /// pictures, the sound and the next segment, and one to spare.
     fn default() -> Self {
-        Self { workers: 16, workers_per_viewer: 4, pixels: 16 * 2560 * 1440 }
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+        let (pixels, scrubbing_pixels) = (16 * PIXELS_1440P, cores.clamp(2, 16) * PIXELS_1440P);
+        Self { workers: 16, workers_per_viewer: 4, pixels, scrubbing_pixels }
     }
 }
 
@@ -53,6 +62,8 @@ pub(super) struct Claim {
     pub(super) viewer: ViewerId,
     /// Whether that viewer has just turned.
     pub(super) is_turning: bool,
+    /// Whether it scrubs.
+    pub(super) is_scrubbing: bool,
     /// When it did.
     pub(super) turned_at: Option<Instant>,
 }
@@ -95,6 +106,8 @@ pub(super) struct Places<'a> {
 struct Load {
     workers: usize,
     pixels: u64,
+    /// Those of the workers that serve nobody but viewers who scrub.
+    scrubbing_pixels: u64,
 }
 
 /// A worker that has a place.
@@ -106,6 +119,8 @@ struct Holder {
     sole_viewer: Option<ViewerId>,
     /// Whom it serves.
     service: Service,
+    /// Whether it serves nobody but viewers who scrub.
+    is_scrubbing: bool,
     /// Whether it makes a frame that is wanted now.
     is_awaited: bool,
     /// Since when it rests, if it does.
@@ -139,6 +154,7 @@ impl Holder {
             None if viewers.is_empty() => Service::Nobody,
             None => Service::Turning,
         };
+        let is_scrubbing = served().all(|want| want.reader.is_scrubbing(now));
         let resting_since = match worker.phase {
             Phase::Idle { since } if target.is_none() => Some(since),
             Phase::Working { .. } if target.is_none() => Some(now),
@@ -148,7 +164,7 @@ impl Holder {
             served().any(|want| worker.position <= want.frames.start && want.frames.start <= target)
         });
         let has_had_quantum = worker.phase != Phase::Opening && now.saturating_duration_since(worker.since) >= QUANTUM;
-        Self { worker: id, pixels, sole_viewer, service, is_awaited, resting_since, has_had_quantum }
+        Self { worker: id, pixels, sole_viewer, service, is_scrubbing, is_awaited, resting_since, has_had_quantum }
     }
 
     fn is_paused(&self, now: Instant) -> bool {
@@ -169,16 +185,18 @@ impl<'a> Places<'a> {
         for track in tracks.values() {
             let pixels = limits.weight(track.pixels);
             for (&id, worker) in &track.workers {
-                places.used.add(pixels);
                 if matches!(worker.phase, Phase::Opening | Phase::Leaving) && pixels > 0 {
                     places.opening.push(worker.opened_for);
                 }
                 if worker.phase == Phase::Leaving {
+                    places.used.add(pixels, true);
                     places.has_leaving = true;
                     continue;
                 }
-                places.staying.add(pixels);
-                places.holders.push(Holder::new(id, worker, track, targets.get(&id).copied(), pixels, now));
+                let holder = Holder::new(id, worker, track, targets.get(&id).copied(), pixels, now);
+                places.used.add(pixels, holder.is_scrubbing);
+                places.staying.add(pixels, holder.is_scrubbing);
+                places.holders.push(holder);
             }
         }
         // Those that have rested for long first.
@@ -193,10 +211,12 @@ impl<'a> Places<'a> {
         if !self.is_within_share(claim, pixels) {
             return false;
         }
-        let may_start = self.limits.allow(self.used, pixels);
-        if may_start || self.limits.allow(self.staying, pixels) || self.free(claim, pixels) || claim.is_urgent {
-            self.used.add(pixels);
-            self.staying.add(pixels);
+        let is_scrubbing = claim.is_scrubbing;
+        let may_start = self.limits.allow(self.used, pixels, is_scrubbing);
+        let may_stay = may_start || self.limits.allow(self.staying, pixels, is_scrubbing);
+        if may_stay || self.free(claim, pixels) || claim.is_urgent {
+            self.used.add(pixels, is_scrubbing);
+            self.staying.add(pixels, is_scrubbing);
             if pixels > 0 {
                 self.opening.push(claim.viewer);
             }
@@ -232,13 +252,16 @@ impl<'a> Places<'a> {
     fn free(&mut self, claim: &Claim, pixels: u64) -> bool {
         let (mut left, mut leaving) = (self.staying, Vec::new());
         for holder in self.candidates(claim) {
-            if self.limits.allow(left, pixels) {
+            if self.limits.allow(left, pixels, claim.is_scrubbing) {
                 break;
             }
-            left.remove(holder.pixels);
-            leaving.push(holder);
+            // What serves others takes nothing of what those who scrub share.
+            if holder.is_scrubbing || !self.limits.allow(left, pixels, false) {
+                left.remove(&holder);
+                leaving.push(holder);
+            }
         }
-        if !self.limits.allow(left, pixels) {
+        if !self.limits.allow(left, pixels, claim.is_scrubbing) {
             return false;
         }
         self.dismiss(&leaving);
@@ -278,7 +301,7 @@ impl<'a> Places<'a> {
 
     fn dismiss(&mut self, leaving: &[Holder]) {
         for holder in leaving {
-            self.staying.remove(holder.pixels);
+            self.staying.remove(holder);
             self.cancels.push(holder.worker);
             self.has_leaving = true;
         }
@@ -291,21 +314,26 @@ impl Limits {
         pixels.min(self.pixels / 2)
     }
 
-    /// Whether a worker of this weight fits beside a load. Sound weighs nothing.
-    fn allow(&self, load: Load, pixels: u64) -> bool {
-        load.workers < self.workers && (pixels == 0 || load.pixels + pixels <= self.pixels)
+    /// Whether a worker of this weight fits beside a load. Sound weighs nothing. For a viewer who scrubs there may be one
+    /// decoder in any case, however large its pictures are.
+    fn allow(&self, load: Load, pixels: u64, is_scrubbing: bool) -> bool {
+        let has_share =
+            !is_scrubbing || load.scrubbing_pixels == 0 || load.scrubbing_pixels + pixels <= self.scrubbing_pixels;
+        load.workers < self.workers && (pixels == 0 || (has_share && load.pixels + pixels <= self.pixels))
     }
 }
 
 impl Load {
-    fn add(&mut self, pixels: u64) {
+    fn add(&mut self, pixels: u64, is_scrubbing: bool) {
         self.workers += 1;
         self.pixels += pixels;
+        self.scrubbing_pixels += if is_scrubbing { pixels } else { 0 };
     }
 
-    fn remove(&mut self, pixels: u64) {
+    fn remove(&mut self, holder: &Holder) {
         self.workers -= 1;
-        self.pixels -= pixels;
+        self.pixels -= holder.pixels;
+        self.scrubbing_pixels -= if holder.is_scrubbing { holder.pixels } else { 0 };
     }
 }
 

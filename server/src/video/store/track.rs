@@ -27,6 +27,8 @@ pub(super) struct Reader {
     pub(super) viewer: ViewerId,
     /// When the viewer turned last: opened a video, sought or changed the quality. `None` if it never did.
     pub(super) turned_at: Option<Instant>,
+    /// Whether it had turned less than [`TURN_TIME`] before that.
+    pub(super) has_turned_again: bool,
 }
 
 /// Number of a viewer: one client, whatever it watches.
@@ -35,11 +37,21 @@ pub(super) struct ViewerId(pub(super) u64);
 
 impl Reader {
     /// The server itself, which prewarms.
-    pub(super) const SERVER: Self = Self { viewer: ViewerId(0), turned_at: None };
+    pub(super) const SERVER: Self = Self { viewer: ViewerId(0), turned_at: None, has_turned_again: false };
+
+    /// The same viewer when it turns now.
+    pub(super) fn turned(self, now: Instant) -> Self {
+        Self { turned_at: Some(now), has_turned_again: self.is_turning(now), ..self }
+    }
 
     /// Whether the viewer has just turned.
     pub(super) fn is_turning(&self, now: Instant) -> bool {
         self.turned_at.is_some_and(|turned_at| now.saturating_duration_since(turned_at) < TURN_TIME)
+    }
+
+    /// Whether the viewer turns again and again.
+    pub(super) fn is_scrubbing(&self, now: Instant) -> bool {
+        self.has_turned_again && self.is_turning(now)
     }
 }
 
