@@ -143,10 +143,11 @@ impl Catalog {
         (Self { videos, skipped: skipped.videos(), unnamed: skipped.others(), present }, unread)
     }
 
-    /// The files of all videos, as absolute paths.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let files = self.videos.values().flat_map(|video| &video.files);
-        files.filter_map(|file| std::path::absolute(&file.path).ok()).collect()
+    /// The files of each video, as absolute paths.
+    pub(crate) fn paths(&self) -> Vec<Vec<PathBuf>> {
+        let paths =
+            |video: &Arc<Video>| video.files.iter().filter_map(|file| std::path::absolute(&file.path).ok()).collect();
+        self.videos.values().map(paths).collect()
     }
 
     /// What happened to a file that is in use; `None` while the folder has it as it was probed. A file that is only

@@ -4,15 +4,15 @@
 //! ```text
 //! server process                                            worker process (triptych-server worker)
 //! ProcessPool ── starts, hands out, kills ──► child ──────► serve ─► sandbox, warm_up
-//!    │ two spares, warm; idle ones by file      │             │
+//!    │ two spares, warm; idle ones by video     │             │
 //!    ▼                                          │             ▼
 //! jobs (probe, frames) ─► Lease ─► channel ◄────┴─ stdin ──► jobs_run ─► gst
 //! ```
 //!
 //! * `protocol` is what both say, `channel` how it travels. What comes from a worker process is not trusted: lengths,
 //!   order and sizes are checked, and the first thing that is wrong ends the process.
-//! * A worker process reads one file. What it did for a file, it may do again for the same file, which saves a start at
-//!   each seek. Only the scan of a whole folder reads several files in one process.
+//! * A worker process reads the files of one video, one after the other, which saves a start at each seek and at each
+//!   change of the resolution. Only the scan of a whole folder reads several videos in one process.
 //! * `sandbox` takes from the process what decoding does not need: landlock, seccomp, limits.
 //! * Tests, and programs that use the server as a library, may have all of this on threads of their own process instead:
 //!   [`ProcessPool::in_this_process`].

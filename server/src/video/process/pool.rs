@@ -1,8 +1,8 @@
-//! The worker processes of a server: starts them, keeps two spares warm, and keeps idle ones for the file that they read.
+//! The worker processes of a server: starts them, keeps two spares warm, and keeps idle ones for the video that they read.
 //!
 //! A spare has loaded GStreamer and decoded a picture of its own, which takes a tenth of a second; so a viewer does not
-//! wait for that. It may read the videos that the library knew when it was started. For any other file, and when no spare
-//! is left, a process is started on the spot.
+//! wait for that. It may read the videos that the library knew when it was started, until it has read one: then it is used
+//! for the files of that video only. For a file of no video, and when no spare is left, a process is started on the spot.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -24,11 +24,16 @@ use super::{
 /// Spares. A stream with sound begins with two decoders.
 const SPARES: usize = 2;
 
-/// Processes that are kept for the next job on their file: a seek in three resolutions with sound needs four.
-const MAX_IDLE: usize = 8;
+/// Processes that are kept for the next job on their video: a viewer needs up to three, for the pictures, the sound and the
+/// next resolution. Each takes about 35 MiB.
+const MAX_IDLE: usize = 4;
 
 /// How long a process is kept without work.
 const IDLE_TIME: Duration = Duration::from_secs(15);
+
+/// How long after a process was handed out the spares are renewed. A start takes a core for a tenth of a second, which the
+/// stream that has just begun needs more than the next one does.
+const RENEWAL_DELAY: Duration = Duration::from_secs(2);
 
 /// How often the processes are looked after, and how long after a failed start the next one is tried.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,18 +61,29 @@ struct State {
     /// What a spare may read; `None` until the library is known.
     files: Option<Arc<[PathBuf]>>,
     ids: BTreeSet<FileId>,
+    /// The same by video.
+    videos: Vec<VideoFiles>,
     spares: Vec<Process>,
     idle: Vec<Idle>,
     starts: VecDeque<Start>,
     sandbox: Option<Sandbox>,
+    /// When a process was last handed out.
+    taken_at: Option<Instant>,
     /// When the last start of a spare failed.
     failed_at: Option<Instant>,
     is_over: bool,
 }
 
-/// A process without work, and the file that it has read.
+/// The files of one video, one for each resolution.
+#[derive(Debug, Clone, Default)]
+struct VideoFiles {
+    paths: Arc<[PathBuf]>,
+    ids: Arc<BTreeSet<FileId>>,
+}
+
+/// A process without work, and the video that it has read.
 struct Idle {
-    file: FileId,
+    video: Arc<BTreeSet<FileId>>,
     process: Process,
     since: Instant,
 }
@@ -82,8 +98,8 @@ struct Start {
 /// A process that is in use. Dropping it ends the process unless it was [kept](Lease::keep).
 pub(super) struct Lease {
     pub(super) process: Process,
-    /// The only file that it reads; `None` when it reads several.
-    file: Option<FileId>,
+    /// The files of the only video that it reads; `None` when it reads several.
+    video: Option<Arc<BTreeSet<FileId>>>,
     pool: ProcessPool,
 }
 
@@ -105,10 +121,13 @@ impl ProcessPool {
         Self(Arc::new(Handle { shared: Arc::new(shared) }))
     }
 
-    /// Says which files spares may read. They are renewed when that changes.
-    pub(crate) fn allow(&self, files: Vec<PathBuf>) {
-        let ids: BTreeSet<_> = files.iter().filter_map(|file| file_id(file).ok()).collect();
+    /// Says which files spares may read: those of each video. They are renewed when that changes.
+    pub(crate) fn allow(&self, videos: Vec<Vec<PathBuf>>) {
+        let files: Vec<_> = videos.concat();
+        let videos: Vec<_> = videos.into_iter().map(VideoFiles::new).collect();
+        let ids: BTreeSet<_> = videos.iter().flat_map(|video| video.ids.iter().copied()).collect();
         let mut state = self.0.shared.lock();
+        state.videos = videos;
         if state.files.is_none() || state.ids != ids {
             (state.files, state.ids) = (Some(files.into()), ids);
             self.0.shared.changed.notify_all();
@@ -143,19 +162,25 @@ impl ProcessPool {
         self.0.shared.lock().sandbox = Some(sandbox);
     }
 
-    /// A process that may read this file: one that has read it before, a spare, or a new one.
+    /// A process that may read this file: one that has read its video before, a spare, or a new one.
     ///
     /// # Errors
     /// When the file is gone, or no process can be started.
     pub(super) fn take(&self, file: &Path) -> io::Result<Lease> {
         let id = file_id(file)?;
-        let found = self.0.shared.lock().take(id);
-        self.0.shared.changed.notify_all();
+        let mut state = self.0.shared.lock();
+        let known = state.videos.iter().find(|video| video.ids.contains(&id)).cloned();
+        let found = state.take(id);
+        drop(state);
+        let video = match known {
+            Some(video) => video,
+            None => VideoFiles::new(vec![std::path::absolute(file)?]),
+        };
         let process = match found {
             Some(process) => process,
-            None => self.0.shared.start(vec![std::path::absolute(file)?], None)?,
+            None => self.0.shared.start(video.paths.to_vec(), None)?,
         };
-        Ok(Lease { process, file: Some(id), pool: self.clone() })
+        Ok(Lease { process, video: Some(video.ids), pool: self.clone() })
     }
 
     /// A new process that may read these files and write into that folder.
@@ -165,7 +190,7 @@ impl ProcessPool {
     pub(super) fn take_new(&self, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Lease> {
         let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let writable = writable.map(std::path::absolute).transpose()?;
-        Ok(Lease { process: self.0.shared.start(files, writable)?, file: None, pool: self.clone() })
+        Ok(Lease { process: self.0.shared.start(files, writable)?, video: None, pool: self.clone() })
     }
 }
 
@@ -182,16 +207,23 @@ impl Drop for Handle {
     }
 }
 
+impl VideoFiles {
+    fn new(paths: Vec<PathBuf>) -> Self {
+        let ids = paths.iter().filter_map(|path| file_id(path).ok()).collect();
+        Self { paths: paths.into(), ids: Arc::new(ids) }
+    }
+}
+
 impl Lease {
     /// Gives a process back that has no work and is as good as before.
     pub(super) fn keep(self) {
-        let Some(file) = self.file else { return };
+        let Some(video) = self.video else { return };
         let shared = self.pool.0.shared.clone();
         if shared.program.is_none() {
             return;
         }
         let mut state = shared.lock();
-        state.idle.push(Idle { file, process: self.process, since: Instant::now() });
+        state.idle.push(Idle { video, process: self.process, since: Instant::now() });
         let surplus = (state.idle.len() > MAX_IDLE).then(|| state.idle.remove(0));
         drop(state);
         // Ending a process takes a moment, which others need not wait for.
@@ -204,9 +236,11 @@ impl Lease {
 }
 
 impl State {
-    /// A process that has read this file, or a spare that may.
+    /// A process that has read the video of this file, or a spare that may.
     fn take(&mut self, file: FileId) -> Option<Process> {
-        while let Some(at) = self.idle.iter().rposition(|idle| idle.file == file) {
+        self.taken_at = Some(Instant::now());
+        let is_fitting = |idle: &Idle| idle.video.contains(&file) && idle.process.files.contains(&file);
+        while let Some(at) = self.idle.iter().rposition(is_fitting) {
             let mut process = self.idle.remove(at).process;
             if process.is_alive() {
                 return Some(process);
@@ -238,7 +272,8 @@ impl State {
     fn wanted_spare(&self) -> Option<Arc<[PathBuf]>> {
         let current = self.spares.iter().filter(|spare| *spare.files == self.ids).count();
         let has_rested = self.failed_at.is_none_or(|failed_at| failed_at.elapsed() >= CHECK_INTERVAL);
-        self.files.clone().filter(|files| !files.is_empty() && current < SPARES && has_rested)
+        let is_calm = self.taken_at.is_none_or(|taken_at| taken_at.elapsed() >= RENEWAL_DELAY);
+        self.files.clone().filter(|files| !files.is_empty() && current < SPARES && has_rested && is_calm)
     }
 }
 
