@@ -18,7 +18,7 @@ pub struct Limits {
     pub max_connections_per_address: usize,
 
     /// Connections at a time that have not joined yet; beyond that, newcomers displace silent ones
-    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = count)]
+    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = count)]
     pub max_half_open: usize,
 
     /// Connections at a time from one address that have not joined yet; this computer is exempt
@@ -92,7 +92,7 @@ impl Default for Limits {
             requests_per_second: 30,
             thumbnail_kib_per_second: 1024,
             max_connections_per_address: 16,
-            max_half_open: 64,
+            max_half_open: 256,
             max_half_open_per_address: 8,
             max_joins_per_minute: 60,
             handshake_deadline: HANDSHAKE_DEADLINE,

@@ -37,6 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    use_small_pages();
     let outcome = start_log(&args.log).and_then(|()| match args.command.clone() {
         Some(Command::Sample) => commands::make_sample(&args.videos),
         Some(Command::Import { file, title, heights, force }) => {
@@ -56,6 +57,16 @@ fn main() -> ExitCode {
             eprintln!("triptych-server: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has the kernel use no huge pages for this process and its worker processes (`PR_SET_THP_DISABLE`, which is inherited). The
+/// allocator asks for them; but then each arena takes 2 MiB at once, which made the server 13 MiB and each worker process 12
+/// to 25 MiB larger, and clearing them took a tenth of the processor time of a cold video.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!("the kernel may use huge pages: {error}");
     }
 }
 

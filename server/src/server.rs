@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Length of the kernel's queue of connections that were not accepted yet.
-const LISTEN_BACKLOG: u32 = 1024;
+const LISTEN_BACKLOG: u32 = 4096;
 /// How often it is looked whether the names must be written anew: most joins that a crash can forget.
 const NAMES_INTERVAL: Duration = Duration::from_secs(2);
 /// After this many looks the names are written even so, with the time until which those online were seen: once an hour.
