@@ -117,7 +117,6 @@ fn create(folder: &Path, certificate_path: &Path, key_path: &Path) -> Result<(),
 }
 
 #[cfg(test)]
-#[path = "tls_tests.rs"]
 mod connection_tests;
 
 #[cfg(test)]
