@@ -10,7 +10,7 @@ use serde::{
 
 use crate::limits::{MAX_LIBRARY_ENTRIES, MAX_PEOPLE, MAX_VARIANTS};
 
-const TOO_MANY_PEOPLE: &str = "it lists more than 256 people";
+const TOO_MANY_PEOPLE: &str = "it lists more than 4000 people";
 const TOO_MANY_VIDEOS: &str = "it lists more than 2000 videos";
 const TOO_MANY_SKIPPED: &str = "it lists more than 2000 skipped files";
 const TOO_MANY_VARIANTS: &str = "it lists more than 64 resolutions of a video";

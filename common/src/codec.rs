@@ -75,40 +75,39 @@ fn with_last_field(message: &ServerMessage, bytes: Bytes) -> [Bytes; 2] {
     [start.freeze(), bytes]
 }
 
-/// A person as it is encoded within a message, for [`encode_people`].
+/// A person as it is encoded within `People`, so that all pages that hold this person share the bytes.
 pub fn encode_person(person: &Person) -> Bytes {
     encode_part(person)
 }
 
-/// The people of `Welcome` and `Directory`, from those of [`encode_person`], so that all messages of a revision share them.
-pub fn encode_people<'a>(people: impl ExactSizeIterator<Item = &'a Bytes> + Clone) -> Bytes {
-    let bytes = people.clone().map(Bytes::len).sum::<usize>();
-    let mut part = BytesMut::with_capacity(bytes + PREFIX_BYTES);
-    encode_into(&(people.len() as u64), &mut part);
-    people.for_each(|person| part.extend_from_slice(person));
-    part.freeze()
+/// The start of a `People` frame. As many people as it says are to follow, each as [`encode_person`] encodes it, of
+/// `people_bytes` together.
+pub fn encode_page_start(people_count: usize, people_bytes: usize) -> Bytes {
+    let mut start = frame(&ServerMessage::People { people: Vec::new() });
+    // The length of the empty list.
+    start.truncate(start.len() - 1);
+    encode_into(&(people_count as u64), &mut start);
+    put_length(&mut start, people_bytes);
+    start.freeze()
 }
+
+/// The most that [`encode_page_start`] takes: the length prefix, the number of the message and the length of the list.
+pub const PAGE_START_BYTES: usize = PREFIX_BYTES + 1 + 3;
 
 /// The library of `Welcome` and `LibraryChanged`, so that all messages share it.
 pub fn encode_library(library: &Library) -> Bytes {
     encode_part(library)
 }
 
-/// Encodes `ServerMessage::Welcome` as a frame in three pieces, from [`encode_people`] and [`encode_library`].
-pub fn encode_welcome(name: Name, revision: u64, people: Bytes, library: Bytes) -> [Bytes; 3] {
-    let message = ServerMessage::Welcome { name, revision, people: Vec::new(), library: Library::default() };
-    // The empty lists of people, videos and skipped files.
-    [with_last_parts(&message, 3, people.len() + library.len()), people, library]
-}
-
-/// Encodes `ServerMessage::Directory` as a frame in two pieces, from [`encode_people`].
-pub fn encode_directory(revision: u64, people: Bytes) -> [Bytes; 2] {
-    [with_last_parts(&ServerMessage::Directory { revision, people: Vec::new() }, 1, people.len()), people]
+/// Encodes `ServerMessage::Welcome` as a frame in two pieces, from [`encode_library`].
+pub fn encode_welcome(name: Name, revision: u64, people_count: u32, library: Bytes) -> [Bytes; 2] {
+    let message = ServerMessage::Welcome { name, revision, people_count, library: Library::default() };
+    [with_library(&message, library.len()), library]
 }
 
 /// Encodes `ServerMessage::LibraryChanged` as a frame in two pieces, from [`encode_library`].
 pub fn encode_library_changed(library: Bytes) -> [Bytes; 2] {
-    [with_last_parts(&ServerMessage::LibraryChanged { library: Library::default() }, 2, library.len()), library]
+    [with_library(&ServerMessage::LibraryChanged { library: Library::default() }, library.len()), library]
 }
 
 fn encode_part(part: &impl Serialize) -> Bytes {
@@ -117,12 +116,12 @@ fn encode_part(part: &impl Serialize) -> Bytes {
     buffer.freeze()
 }
 
-/// The start of a frame whose message ends with `empty_lists` empty lists, each a single zero byte: these are cut off, and
-/// parts of `following_bytes` are to follow.
-fn with_last_parts(message: &ServerMessage, empty_lists: usize, following_bytes: usize) -> Bytes {
+/// The start of a frame whose message ends with an empty library: two empty lists, each a single zero byte. These are cut
+/// off, and a library of `library_bytes` is to follow.
+fn with_library(message: &ServerMessage, library_bytes: usize) -> Bytes {
     let mut start = frame(message);
-    start.truncate(start.len() - empty_lists);
-    put_length(&mut start, following_bytes);
+    start.truncate(start.len() - 2);
+    put_length(&mut start, library_bytes);
     start.freeze()
 }
 
@@ -171,6 +170,13 @@ pub fn decode_server(frame: &[u8]) -> Result<ServerMessage, DecodeError> {
 pub fn is_welcome(frame: &[u8]) -> bool {
     const NUMBER_OF_WELCOME: u8 = 2;
     frame.first() == Some(&NUMBER_OF_WELCOME)
+}
+
+/// Whether a frame, without its length prefix, claims to hold `ServerMessage::People`, which has a limit of its own
+/// ([`crate::limits::MAX_PAGE_BYTES`]).
+pub fn is_page(frame: &[u8]) -> bool {
+    const NUMBER_OF_PEOPLE: u8 = 17;
+    frame.first() == Some(&NUMBER_OF_PEOPLE)
 }
 
 fn frame(message: &impl Serialize) -> BytesMut {
@@ -277,13 +283,17 @@ mod tests {
     }
 
     #[test]
-    fn a_welcome_is_recognised_by_its_number() {
-        use crate::{media::Library, name::Name};
-        let (name, library) = (Name::parse("ada").expect("a name"), Library::default());
-        let welcome = ServerMessage::Welcome { name, revision: 1, people: Vec::new(), library };
-        assert!(is_welcome(&encode_server(&welcome)[PREFIX_BYTES..]));
-        assert!(!is_welcome(&encode_server(&ServerMessage::Ping { number: 2 })[PREFIX_BYTES..]));
-        assert!(!is_welcome(&[]));
+    fn a_welcome_and_a_page_are_recognised_by_their_numbers() {
+        let name = Name::parse("ada").expect("a name");
+        let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 17, library: Library::default() };
+        let page = ServerMessage::People { people: Vec::new() };
+        for (message, kinds) in
+            [(welcome, (true, false)), (page, (false, true)), (ServerMessage::Ping { number: 2 }, (false, false))]
+        {
+            let frame = encode_server(&message);
+            assert_eq!((is_welcome(&frame[PREFIX_BYTES..]), is_page(&frame[PREFIX_BYTES..])), kinds, "{message:?}");
+        }
+        assert!(!is_welcome(&[]) && !is_page(&[]));
     }
 
     #[test]
@@ -309,10 +319,10 @@ mod tests {
 
     #[test]
     fn a_list_that_is_too_long_is_refused_by_its_announced_length() {
-        // Directory of revision 1, LibraryChanged, and a StreamStarted of video 0; then the length, and no element.
+        // People, LibraryChanged, and a StreamStarted of video 0; then the length, and no element.
         let announced = |start: &[u8], length: u16| [start, &[251], &length.to_le_bytes()].concat();
         for (frame, reason) in [
-            (announced(&[5, 1], 257), "it lists more than 256 people"),
+            (announced(&[17], 4001), "it lists more than 4000 people"),
             (announced(&[7], 2001), "it lists more than 2000 videos"),
             (announced(&[7, 0], 2001), "it lists more than 2000 skipped files"),
             (vec![8, 1, 0, 0, 9, 9, 65], "it lists more than 64 segments of a stream"),
@@ -320,8 +330,8 @@ mod tests {
         ] {
             assert_eq!(decode_server(&frame), Err(DecodeError::LongList(reason)));
         }
-        let most = announced(&[5, 1], 256);
-        assert_eq!(decode_server(&most), Err(DecodeError::Malformed("it ends too early")), "256 are not too many");
+        let most = announced(&[17], 4000);
+        assert_eq!(decode_server(&most), Err(DecodeError::Malformed("it ends too early")), "4000 are not too many");
     }
 
     #[test]

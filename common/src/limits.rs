@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of the wire protocol. Server and client must have the same one.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -13,12 +13,15 @@ pub const DEFAULT_PORT: u16 = 7878;
 pub const MAX_GREETING_BYTES: usize = 4 * 1024;
 
 /// The longest frame from a client to the server after `Welcome`, without the length prefix. An envelope to
-/// [`MAX_PEOPLE`] people fits.
+/// [`MAX_RECIPIENTS`] people fits.
 pub const MAX_CLIENT_FRAME_BYTES: usize = 256 * 1024;
 
 /// The longest frame from the server to a client from `Welcome` on, without the length prefix. A picture of
-/// [`MAX_PICTURE_BYTES`] or a full dictionary fits.
+/// [`MAX_PICTURE_BYTES`] or a full library fits.
 pub const MAX_SERVER_FRAME_BYTES: usize = 8 * 1024 * 1024;
+
+/// The longest `People`, one page of the dictionary, without the length prefix.
+pub const MAX_PAGE_BYTES: usize = 64 * 1024;
 
 /// The largest JPEG that the server sends. A 2560x1440 picture takes about a tenth of it.
 pub const MAX_PICTURE_BYTES: usize = MAX_SERVER_FRAME_BYTES - 1024;
@@ -26,8 +29,14 @@ pub const MAX_PICTURE_BYTES: usize = MAX_SERVER_FRAME_BYTES - 1024;
 /// The longest text of a chat message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 8 * 1024;
 
-/// The largest number of people online at a server, and of recipients of an envelope.
-pub const MAX_PEOPLE: usize = 256;
+/// The largest number of people online at any server.
+pub const MAX_PEOPLE: usize = 4_000;
+
+/// The largest number of people online at a server whose flags do not say otherwise.
+pub const DEFAULT_MAX_PEOPLE: usize = 2_000;
+
+/// The largest number of recipients of an envelope.
+pub const MAX_RECIPIENTS: usize = 256;
 
 /// The largest number of characters (Unicode scalar values after NFC) in a name.
 pub const MAX_NAME_CHARS: usize = 32;

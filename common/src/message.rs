@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bounded_list,
-    crypto::PublicKey,
+    crypto::{KeyId, PublicKey},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, Statistics, StreamId, StreamStart,
         VideoId, WatchRequest,
@@ -106,6 +106,13 @@ pub enum ClientMessage {
     },
     /// Requests the figures of the video engine. For benches and tests.
     AskStatistics,
+    /// Has an envelope forwarded to one client only. When that client is not online, nothing happens.
+    Hand {
+        /// The key of the client that is to get it, which is the recipient of the envelope.
+        to: KeyId,
+        /// The bytes of a [`crate::crypto::Envelope`] with one recipient.
+        envelope: Blob,
+    },
 }
 
 /// A message from the server to a client.
@@ -134,11 +141,10 @@ pub enum ServerMessage {
     Welcome {
         /// The name as entered in the dictionary.
         name: Name,
-        /// The revision of the dictionary in `people`.
+        /// The revision of the dictionary, with the new client in it.
         revision: u64,
-        /// The whole dictionary, ordered by name, the new client included.
-        #[serde(deserialize_with = "bounded_list::people")]
-        people: Vec<Person>,
+        /// The number of people in the dictionary. They follow at once, in pages; see [`ServerMessage::People`].
+        people_count: u32,
         /// The videos to watch.
         library: Library,
     },
@@ -160,11 +166,10 @@ pub enum ServerMessage {
     },
     /// The whole dictionary, as requested by `AskDirectory`.
     Directory {
-        /// The revision of the dictionary in `people`.
+        /// The revision of the dictionary.
         revision: u64,
-        /// Everyone online, ordered by name.
-        #[serde(deserialize_with = "bounded_list::people")]
-        people: Vec<Person>,
+        /// The number of people in the dictionary. They follow at once, in pages; see [`ServerMessage::People`].
+        people_count: u32,
     },
     /// An envelope that a client sent with `Say`. It goes to every client, the sender included.
     Relayed {
@@ -222,6 +227,19 @@ pub enum ServerMessage {
     },
     /// The figures of the video engine, as requested by `AskStatistics`.
     Statistics(Statistics),
+    /// An envelope that a client sent to this one only, with `Hand`.
+    Handed {
+        /// The bytes as the sender gave them.
+        envelope: Blob,
+    },
+    /// A page of the dictionary that `Welcome` or `Directory` announced: at least one person, in at most
+    /// [`crate::limits::MAX_PAGE_BYTES`]. The pages together hold everyone, ordered by name; until the last of them only
+    /// `Ping` comes in between.
+    People {
+        /// The next people of the dictionary.
+        #[serde(deserialize_with = "bounded_list::people")]
+        people: Vec<Person>,
+    },
 }
 
 impl ServerMessage {
@@ -244,6 +262,8 @@ impl ServerMessage {
             Self::Sound { .. } => "Sound",
             Self::Thumbnail { .. } => "Thumbnail",
             Self::Statistics(_) => "Statistics",
+            Self::Handed { .. } => "Handed",
+            Self::People { .. } => "People",
         }
     }
 }
@@ -263,7 +283,7 @@ pub enum RefusalCode {
     BadKey,
     /// The proof does not match the key and this connection.
     BadProof,
-    /// [`crate::limits::MAX_PEOPLE`] people are online.
+    /// As many people are online as the server lets in.
     Full,
     /// The client took longer than [`crate::limits::HANDSHAKE_DEADLINE`] or [`crate::limits::LOGIN_DEADLINE`], or lost its
     /// place to another before it had joined.

@@ -4,10 +4,7 @@
 //! A client calls [`server_message`] on every message before anything else sees it. What a program works with is refused;
 //! what a person reads is cleaned, because a sentence that is too long is no reason to lose a connection.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::RangeInclusive,
-};
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use crate::{
     codec::DecodeError,
@@ -17,7 +14,7 @@ use crate::{
         MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
     },
     media::{Library, StreamStart, VariantInfo},
-    message::{EndReason, Person, ServerMessage},
+    message::{EndReason, ServerMessage},
     name::Name,
 };
 
@@ -69,9 +66,18 @@ pub enum Breach {
     /// The dictionary lacks the client's own name with its own key.
     #[error("its list of people lacks this client")]
     OwnEntryMissing,
-    /// One person more than [`MAX_PEOPLE`] joins.
+    /// More than [`MAX_PEOPLE`] people are announced, or one more joins.
     #[error("it lists more than {MAX_PEOPLE} people")]
     TooManyPeople,
+    /// A page of the dictionary without people.
+    #[error("it carries an empty page of the list of people")]
+    EmptyPage,
+    /// A page of the dictionary that nothing announced, or with more people than were announced.
+    #[error("it carries more people than it has announced")]
+    SurplusPeople,
+    /// Another message comes between the pages of the dictionary.
+    #[error("the list of people is interrupted by {0}")]
+    InterruptedPages(&'static str),
     /// A person leaves who is not in the dictionary.
     #[error("it says that \"{0}\" has left, who was not there")]
     UnknownDeparture(Name),
@@ -85,11 +91,12 @@ pub enum Breach {
 /// The first [`Breach`] that is found.
 pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breach> {
     match &mut message {
-        ServerMessage::Welcome { people, library, .. } => {
-            check_people(people)?;
+        ServerMessage::Welcome { people_count, library, .. } => {
+            check_people_count(*people_count)?;
             check_library(library)?;
         }
-        ServerMessage::Directory { people, .. } => check_people(people)?,
+        ServerMessage::Directory { people_count, .. } => check_people_count(*people_count)?,
+        ServerMessage::People { people } if people.is_empty() => return Err(Breach::EmptyPage),
         ServerMessage::LibraryChanged { library } => check_library(library)?,
         ServerMessage::StreamStarted(start) => check_segments(start)?,
         ServerMessage::Picture { jpeg, .. } => {
@@ -104,7 +111,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
                 return Err(Breach::BadSoundBytes(pcm.0.len()));
             }
         }
-        ServerMessage::Relayed { envelope } => {
+        ServerMessage::Relayed { envelope } | ServerMessage::Handed { envelope } => {
             check(0..=MAX_CLIENT_FRAME_BYTES, envelope.0.len(), Breach::LongEnvelope)?;
         }
         ServerMessage::Refused { message: text, .. }
@@ -114,6 +121,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         ServerMessage::StreamEnded { reason: EndReason::Finished | EndReason::Stopped, .. }
         | ServerMessage::Joined { .. }
         | ServerMessage::Left { .. }
+        | ServerMessage::People { .. }
         | ServerMessage::Ping { .. }
         | ServerMessage::Statistics(_) => {}
     }
@@ -148,22 +156,9 @@ fn check(allowed: RangeInclusive<usize>, size: usize, breach: impl FnOnce(usize)
     if allowed.contains(&size) { Ok(()) } else { Err(breach(size)) }
 }
 
-/// A name has one key, a key one name, and no two names look the same.
-fn check_people(people: &[Person]) -> Result<(), Breach> {
-    let (mut keys, mut folds) = (HashMap::new(), HashMap::new());
-    for person in people {
-        if let Some(other) = keys.insert(person.public_key.id(), &person.name) {
-            return Err(Breach::RepeatedKey(other.clone(), person.name.clone()));
-        }
-        for fold in person.name.folds() {
-            // A name can have the same fold twice.
-            let other = folds.insert(fold, person).filter(|other| other.public_key != person.public_key);
-            if let Some(other) = other {
-                return Err(Breach::RepeatedName(other.name.clone(), person.name.clone()));
-            }
-        }
-    }
-    Ok(())
+/// That the people agree with each other is checked by the client's dictionary, which knows all pages.
+fn check_people_count(people_count: u32) -> Result<(), Breach> {
+    if people_count as usize > MAX_PEOPLE { Err(Breach::TooManyPeople) } else { Ok(()) }
 }
 
 fn check_library(library: &mut Library) -> Result<(), Breach> {

@@ -21,7 +21,12 @@ pub struct Dictionary {
     revision: u64,
     by_name: Vec<Arc<Entry>>,
     by_key: Vec<Arc<Entry>>,
+    /// Each person twice, by both folds of the name.
+    by_fold: Vec<(Arc<Entry>, WhichFold)>,
 }
+
+/// One of the two folds of a name.
+type WhichFold = usize;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
@@ -43,7 +48,7 @@ impl Dictionary {
     /// [`Breach`] when `people` are too many, repeat a name or a key, or lack the client itself.
     pub fn new(own: &Person, revision: u64, people: Vec<Person>) -> Result<Self, Breach> {
         let own_key = own.public_key.id();
-        let mut dictionary = Self { own_key, revision, by_name: Vec::new(), by_key: Vec::new() };
+        let mut dictionary = Self { own_key, revision, by_name: Vec::new(), by_key: Vec::new(), by_fold: Vec::new() };
         for person in people {
             dictionary.insert(person)?;
         }
@@ -94,6 +99,7 @@ impl Dictionary {
         }
         self.by_name.retain(|entry| entry.key() != key);
         self.by_key.retain(|entry| entry.key() != key);
+        self.by_fold.retain(|(entry, _)| entry.key() != key);
         self.revision = revision;
         Ok(())
     }
@@ -105,16 +111,25 @@ impl Dictionary {
             Ok(place) => return Err(Breach::RepeatedKey(self.by_key[place].person.name.clone(), name.clone())),
             Err(place) => place,
         };
-        let looks_the_same = |other: &&Arc<Entry>| other.folds.iter().any(|fold| entry.folds.contains(fold));
-        if let Some(other) = self.by_name.iter().find(looks_the_same) {
-            return Err(Breach::RepeatedName(other.person.name.clone(), name.clone()));
+        if let Some(other) = entry.folds.iter().find_map(|fold| self.with_fold(fold)) {
+            return Err(Breach::RepeatedName(other.name.clone(), name.clone()));
         }
         if self.by_name.len() == MAX_PEOPLE {
             return Err(Breach::TooManyPeople);
         }
         let by_name = self.by_name.partition_point(|other| other.person.name < *name);
         self.by_name.insert(by_name, Arc::clone(&entry));
+        for which in 0..entry.folds.len() {
+            let place = self.by_fold.partition_point(|(other, fold)| other.folds[*fold] < entry.folds[which]);
+            self.by_fold.insert(place, (Arc::clone(&entry), which));
+        }
         self.by_key.insert(by_key, entry);
         Ok(())
+    }
+
+    /// The person whose name has this fold.
+    fn with_fold(&self, fold: &Fold) -> Option<&Person> {
+        let place = self.by_fold.binary_search_by(|(entry, which)| entry.folds[*which].cmp(fold)).ok()?;
+        Some(&self.by_fold[place].0.person)
     }
 }

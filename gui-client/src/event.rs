@@ -51,7 +51,7 @@ pub enum NetCommand {
     Send {
         /// Returned in [`NetEvent::Sent`] or [`NetEvent::SendFailed`].
         draft: DraftId,
-        /// Keys from the dictionary, at most [`common::limits::MAX_PEOPLE`].
+        /// Keys from the dictionary, at most [`common::limits::MAX_RECIPIENTS`].
         recipients: Vec<PublicKey>,
         /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use clap::Args;
-use common::limits::{HANDSHAKE_DEADLINE, LOGIN_DEADLINE};
+use common::limits::{DEFAULT_MAX_PEOPLE, HANDSHAKE_DEADLINE, LOGIN_DEADLINE, MAX_PEOPLE};
 
 /// The limits of a server. [`Limits::default`] is what the flags' defaults give.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Connections at a time, joined or not; fewer if the limit of open files is too low
-    #[arg(long, value_name = "COUNT", default_value_t = 512, value_parser = count)]
-    pub max_connections: usize,
+    /// People online at a time
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_MAX_PEOPLE, value_parser = people)]
+    pub max_people: usize,
+
+    /// Connections at a time, joined or not; fewer if the limit of open files is too low [default: 256 more than people]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub max_connections: Option<usize>,
 
     /// Connections at a time from one address; this computer is exempt
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = count)]
@@ -81,7 +85,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 512,
+            max_people: DEFAULT_MAX_PEOPLE,
+            max_connections: None,
             envelopes_per_second: 10,
             envelopes_at_once: 30,
             envelope_kib_per_second: 128,
@@ -99,6 +104,24 @@ impl Default for Limits {
             login_deadline: LOGIN_DEADLINE,
             decoders_per_client: 4,
         }
+    }
+}
+
+/// Connections beyond those of the people online, unless the flags say otherwise: for those who are about to join.
+const CONNECTIONS_BESIDE_PEOPLE: usize = 256;
+
+impl Limits {
+    /// Connections at a time, joined or not.
+    pub fn connections(&self) -> usize {
+        self.max_connections.unwrap_or(self.max_people + CONNECTIONS_BESIDE_PEOPLE)
+    }
+}
+
+/// Reads a number of people that every client can take in.
+fn people(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        people if people > MAX_PEOPLE => Err(format!("clients take in no more than {MAX_PEOPLE} people")),
+        people => Ok(people),
     }
 }
 
@@ -157,9 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn there_are_connections_for_everyone_and_some_more() {
+        let limits = |flags: &[&str]| {
+            let flags = [&["triptych-server"], flags].concat();
+            CommandLine::try_parse_from(flags).map(|parsed| (parsed.limits.max_people, parsed.limits.connections()))
+        };
+        assert_eq!(limits(&[]).unwrap(), (2_000, 2_256));
+        assert_eq!(limits(&["--max-people", "4000"]).unwrap(), (4_000, 4_256));
+        assert_eq!(limits(&["--max-people", "30", "--max-connections", "20"]).unwrap(), (30, 20));
+        let error = limits(&["--max-people", "4001"]).unwrap_err().to_string();
+        assert!(error.contains("--max-people") && error.contains("no more than 4000 people"), "{error}");
+    }
+
+    #[test]
     fn a_limit_of_zero_is_refused_with_the_reason() {
         for (flag, reason) in [
             ("--max-connections", "would shut everyone out; give at least 1"),
+            ("--max-people", "would shut everyone out; give at least 1"),
             ("--max-half-open-per-address", "would shut everyone out; give at least 1"),
             ("--login-deadline", "give at least 1 second"),
         ] {

@@ -99,14 +99,15 @@ impl Server {
     pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
         let limit = descriptors::raise_limit();
         let mut limits = settings.limits.clone();
-        limits.max_connections = descriptors::connections_within(limit, limits.max_connections)
+        let connections = descriptors::connections_within(limit, limits.connections())
             .ok_or(StartError::TooFewDescriptors(limit.unwrap_or_default()))?;
-        if limits.max_connections < settings.limits.max_connections {
+        limits.max_connections = Some(connections);
+        if connections < settings.limits.connections() {
             warn!(
                 "The limit of open files ({}) leaves room for {} connections, not {}; raise it with ulimit -n.",
                 limit.unwrap_or_default(),
-                limits.max_connections,
-                settings.limits.max_connections
+                connections,
+                settings.limits.connections()
             );
         }
         let bind_error = |error| StartError::Bind(settings.listen, error);

@@ -13,7 +13,7 @@
 use std::{fmt, ops::Range};
 
 use super::{KeyId, SessionId, reader::Reader};
-use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
+use crate::limits::{MAX_RECIPIENTS, MAX_TEXT_BYTES};
 
 /// The only envelope version so far.
 pub(super) const VERSION: u8 = 1;
@@ -106,8 +106,8 @@ pub enum EnvelopeError {
     /// This version and cipher suite are not supported.
     #[error("envelope version {0} with suite {1} is not supported")]
     Unknown(u8, u8),
-    /// This number of recipients is 0 or exceeds [`MAX_PEOPLE`].
-    #[error("the envelope has {0} recipients, not 1 to {MAX_PEOPLE}")]
+    /// This number of recipients is 0 or exceeds [`MAX_RECIPIENTS`].
+    #[error("the envelope has {0} recipients, not 1 to {MAX_RECIPIENTS}")]
     BadRecipientCount(usize),
     /// Two slots have the same recipient.
     #[error("the envelope names a recipient twice")]
@@ -229,7 +229,7 @@ fn read_wrapped(recipient: KeyId, reader: &mut Reader<'_>) -> Result<Slot, Envel
 
 fn read_slots(reader: &mut Reader<'_>) -> Result<Addressed, EnvelopeError> {
     let recipient_count = reader.short().ok_or(EnvelopeError::Short)?;
-    if !(1..=MAX_PEOPLE).contains(&recipient_count) {
+    if !(1..=MAX_RECIPIENTS).contains(&recipient_count) {
         return Err(EnvelopeError::BadRecipientCount(recipient_count));
     }
     let mut slots = Vec::with_capacity(recipient_count);

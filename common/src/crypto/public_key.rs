@@ -15,7 +15,7 @@ use sha2::Sha256;
 use super::sha256;
 
 /// The SHA-256 of a public key's DER form; identifies the key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyId(pub [u8; 32]);
 
 impl fmt::Debug for KeyId {

@@ -26,7 +26,7 @@ use super::{
     sha256,
     transcript::Transcript,
 };
-use crate::limits::{MAX_PEOPLE, MAX_TEXT_BYTES};
+use crate::limits::{MAX_RECIPIENTS, MAX_TEXT_BYTES};
 
 const LABEL: &[u8] = b"triptych envelope v1";
 const INFO: &[u8] = b"triptych envelope v1 key and nonce";
@@ -47,8 +47,8 @@ pub struct Message {
 /// Why a message cannot be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// This number of recipients is 0 or exceeds [`MAX_PEOPLE`].
-    #[error("A message needs 1 to {MAX_PEOPLE} recipients, not {0}.")]
+    /// This number of recipients is 0 or exceeds [`MAX_RECIPIENTS`].
+    #[error("A message needs 1 to {MAX_RECIPIENTS} recipients, not {0}.")]
     BadRecipientCount(usize),
     /// The text has this number of bytes, more than [`MAX_TEXT_BYTES`].
     #[error("This message has {0} bytes, more than the limit of {MAX_TEXT_BYTES}. Shorten it or send it in parts.")]
@@ -78,7 +78,7 @@ pub fn seal(
     let mut recipients: Vec<_> = recipients.iter().collect();
     recipients.sort_unstable_by_key(|key| key.id());
     recipients.dedup();
-    if !(1..=MAX_PEOPLE).contains(&recipients.len()) {
+    if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
         return Err(SealError::BadRecipientCount(recipients.len()));
     }
     let secret = Zeroizing::new(rng().random::<[u8; 32]>());

@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use common::{
     codec::{decode_client, decode_server, encode_client, encode_server},
-    crypto::{Envelope, open, test_keys},
+    crypto::{Envelope, KeyId, open, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, SkippedFile,
@@ -87,6 +87,7 @@ fn client_examples() -> Vec<ClientMessage> {
         }),
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
+        ClientMessage::Hand { to: KeyId([0x33; 32]), envelope: Blob(vec![0x01, 0x02, 0xff]) },
     ]
 }
 
@@ -112,10 +113,10 @@ fn server_examples() -> Vec<ServerMessage> {
             message: "taken".into(),
             suggestion: Some(name("ada-2")),
         },
-        ServerMessage::Welcome { name: name("bob"), revision: 1, people: vec![bob()], library: library() },
+        ServerMessage::Welcome { name: name("bob"), revision: 1, people_count: 1, library: library() },
         ServerMessage::Joined { revision: 1, person: bob() },
         ServerMessage::Left { revision: 2, name: name("bob"), reason: LeaveReason::Lost },
-        ServerMessage::Directory { revision: 2, people: vec![] },
+        ServerMessage::Directory { revision: 2, people_count: 300 },
         ServerMessage::Relayed { envelope: Blob(vec![0x01, 0x01, 0xff]) },
         ServerMessage::LibraryChanged { library: Library::default() },
         ServerMessage::StreamStarted(StreamStart {
@@ -139,6 +140,8 @@ fn server_examples() -> Vec<ServerMessage> {
         },
         ServerMessage::Thumbnail { video, fingerprint: 77, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
         ServerMessage::Statistics(statistics),
+        ServerMessage::Handed { envelope: Blob(vec![0x01, 0x02, 0xff]) },
+        ServerMessage::People { people: vec![bob()] },
     ]
 }
 

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{crypto::KeyId, limits::MAX_PEOPLE};
+use common::crypto::KeyId;
 
 /// Attempts that may be made at once.
 const BURST: f64 = 8.0;
 /// Attempts that may be made per second on average.
 const PER_SECOND: f64 = 4.0;
 /// Senders whose failures are counted. More than can be online, so that someone who leaves and comes back is still known.
-const MAX_SENDERS: usize = 4 * MAX_PEOPLE;
+const MAX_SENDERS: usize = 4_096;
 
 /// A budget of [`BURST`] attempts that is refilled by [`PER_SECOND`].
 #[derive(Debug, Clone, Copy)]

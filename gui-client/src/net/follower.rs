@@ -3,8 +3,13 @@
 
 use std::sync::Arc;
 
-use common::{message::Person, name::Name, validate::Breach};
+use common::{
+    message::{Person, ServerMessage},
+    name::Name,
+    validate::Breach,
+};
 
+use super::pages::{Listed, Pages};
 use crate::dictionary::Dictionary;
 
 /// What a message did to the dictionary.
@@ -24,11 +29,13 @@ pub(super) struct Follower {
     own: Person,
     dictionary: Arc<Dictionary>,
     is_asked: bool,
+    /// A whole dictionary, requested or not, until its last page.
+    pages: Option<Pages>,
 }
 
 impl Follower {
     pub(super) fn new(own: Person, dictionary: Arc<Dictionary>) -> Self {
-        Self { own, dictionary, is_asked: false }
+        Self { own, dictionary, is_asked: false, pages: None }
     }
 
     /// The dictionary as of now.
@@ -44,8 +51,36 @@ impl Follower {
         self.follow(revision, |dictionary| dictionary.left(revision, name))
     }
 
-    /// Takes in the answer to the request that a gap led to. One that was not requested changes nothing.
-    pub(super) fn directory(&mut self, revision: u64, people: Vec<Person>) -> Result<Followed, Breach> {
+    /// Checks that a message of this kind may come now: between the pages of a dictionary only a ping may.
+    pub(super) fn expect(&self, message: &ServerMessage) -> Result<(), Breach> {
+        match message {
+            ServerMessage::People { .. } | ServerMessage::Ping { .. } => Ok(()),
+            other if self.pages.is_some() => Err(Breach::InterruptedPages(other.kind())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in the announcement of a whole dictionary.
+    pub(super) fn directory(&mut self, revision: u64, people_count: u32) -> Result<Followed, Breach> {
+        self.complete(Pages::announced(revision, people_count))
+    }
+
+    /// Takes in a page of it.
+    pub(super) fn page(&mut self, people: Vec<Person>) -> Result<Followed, Breach> {
+        let mut pages = self.pages.take().ok_or(Breach::SurplusPeople)?;
+        pages.add(people)?;
+        self.complete(pages)
+    }
+
+    /// Takes in the answer to the request that a gap led to, once it is whole. One that was not requested changes nothing.
+    fn complete(&mut self, pages: Pages) -> Result<Followed, Breach> {
+        let Listed { revision, people } = match pages.finish() {
+            Ok(listed) => listed,
+            Err(pages) => {
+                self.pages = Some(pages);
+                return Ok(Followed::Unchanged);
+            }
+        };
         if !std::mem::take(&mut self.is_asked) {
             return Ok(Followed::Unchanged);
         }
@@ -98,6 +133,16 @@ mod tests {
         Follower::new(ada(), Arc::new(Dictionary::new(&ada(), 7, people).unwrap()))
     }
 
+    /// A dictionary with a page for each person.
+    fn answer(follower: &mut Follower, revision: u64, people: Vec<Person>) -> Result<Followed, Breach> {
+        let mut followed = follower.directory(revision, u32::try_from(people.len()).unwrap());
+        for person in people {
+            assert_eq!(followed, Ok(Followed::Unchanged), "it is not whole yet");
+            followed = follower.page(vec![person]);
+        }
+        followed
+    }
+
     fn names(follower: &Follower) -> Vec<String> {
         follower.dictionary().people().map(|person| person.name.to_string()).collect()
     }
@@ -123,7 +168,7 @@ mod tests {
         assert_eq!(follower.joined(10, eve()), Ok(Followed::Gap));
         assert_eq!(follower.joined(12, bob()), Ok(Followed::Unchanged), "asked once, not for each further gap");
         assert_eq!(names(&follower), ["ada"]);
-        assert_eq!(follower.directory(13, vec![eve(), ada()]), Ok(Followed::Changed));
+        assert_eq!(answer(&mut follower, 13, vec![eve(), ada()]), Ok(Followed::Changed));
         assert_eq!(names(&follower), ["ada", "eve"]);
         assert_eq!(follower.joined(14, bob()), Ok(Followed::Changed));
         assert_eq!(names(&follower), ["ada", "bob", "eve"]);
@@ -132,8 +177,21 @@ mod tests {
     #[test]
     fn a_dictionary_that_was_not_requested_changes_nothing() {
         let mut follower = follower(vec![bob()]);
-        assert_eq!(follower.directory(99, vec![ada(), eve()]), Ok(Followed::Unchanged));
+        assert_eq!(answer(&mut follower, 99, vec![ada(), eve()]), Ok(Followed::Unchanged));
         assert_eq!(names(&follower), ["ada", "bob"]);
+    }
+
+    #[test]
+    fn pages_come_when_they_were_announced_and_without_interruption() {
+        let mut follower = follower(vec![bob()]);
+        assert_eq!(follower.page(vec![eve()]), Err(Breach::SurplusPeople), "nothing announced it");
+        assert_eq!(follower.directory(9, 2), Ok(Followed::Unchanged));
+        let (ping, page) = (ServerMessage::Ping { number: 1 }, ServerMessage::People { people: vec![ada()] });
+        let statistics = ServerMessage::Statistics(common::media::Statistics::default());
+        assert_eq!((follower.expect(&ping), follower.expect(&page)), (Ok(()), Ok(())));
+        assert_eq!(follower.expect(&statistics), Err(Breach::InterruptedPages("Statistics")));
+        assert_eq!(follower.page(vec![ada(), eve()]), Ok(Followed::Unchanged));
+        assert_eq!(follower.expect(&statistics), Ok(()), "it is whole");
     }
 
     #[test]
@@ -153,12 +211,20 @@ mod tests {
         for people in [vec![bob()], vec![person("ada", &test_keys::eve())], vec![person("eve", &test_keys::ada())]] {
             let mut follower = follower(vec![]);
             assert_eq!(follower.joined(10, eve()), Ok(Followed::Gap));
-            assert_eq!(follower.directory(11, people), Err(Breach::OwnEntryMissing));
+            assert_eq!(answer(&mut follower, 11, people), Err(Breach::OwnEntryMissing));
+        }
+        for (people, breach) in [
+            (vec![ada(), bob(), person("eve", &test_keys::bob())], Breach::RepeatedKey(name("bob"), name("eve"))),
+            (vec![ada(), bob(), person("Bob", &test_keys::eve())], Breach::RepeatedName(name("bob"), name("Bob"))),
+        ] {
+            let mut follower = follower(vec![]);
+            assert_eq!(follower.joined(10, eve()), Ok(Followed::Gap));
+            assert_eq!(answer(&mut follower, 11, people), Err(breach));
         }
     }
 
     #[test]
-    fn two_hundred_and_fifty_six_people_fit_and_no_one_else() {
+    fn four_thousand_people_fit_and_no_one_else() {
         let guest = |number: u16| {
             let mut der = test_keys::bob().public_key().der().to_vec();
             for (byte, change) in der[120..].iter_mut().zip(number.to_be_bytes()) {
@@ -168,10 +234,10 @@ mod tests {
             Person { name: Name::parse(&format!("guest-{number}")).unwrap(), public_key }
         };
         let mut follower = follower(vec![]);
-        for number in 1..256 {
+        for number in 1..4000 {
             assert_eq!(follower.joined(7 + u64::from(number), guest(number)), Ok(Followed::Changed));
         }
-        assert_eq!(follower.dictionary().people().len(), 256);
-        assert_eq!(follower.joined(263, guest(256)), Err(Breach::TooManyPeople));
+        assert_eq!(follower.dictionary().people().len(), 4000);
+        assert_eq!(follower.joined(4007, guest(4000)), Err(Breach::TooManyPeople));
     }
 }

@@ -5,9 +5,9 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use common::{
-    codec::{decode_server, encode_client, framing, is_welcome},
+    codec::{decode_server, encode_client, framing, is_page, is_welcome},
     crypto::{Identity, JoinTranscript, sha256},
-    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_PAGE_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
     validate::{self, Breach},
@@ -23,7 +23,11 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec, LengthDelimitedCodecError};
 
-use super::{cert_verifier, known_servers::KnownServers};
+use super::{
+    cert_verifier,
+    known_servers::KnownServers,
+    pages::{Listed, Pages},
+};
 use crate::{
     dictionary::Dictionary,
     event::{CertificateChange, Offline, Online, TlsFacts},
@@ -208,8 +212,10 @@ impl Challenged {
             proof: Blob(proof),
         };
         send(&mut writer, &join, &address).await?;
-        let (welcomed, revision, people, library) = match receive(&mut frames, &address).await {
-            Ok(ServerMessage::Welcome { name, revision, people, library }) => (name, revision, people, library),
+        let (welcomed, pages, library) = match receive(&mut frames, &address).await {
+            Ok(ServerMessage::Welcome { name, revision, people_count, library }) => {
+                (name, Pages::announced(revision, people_count), library)
+            }
             Ok(other) => return Err(not_understood(&address, &other)),
             Err(Offline::Refused { code, message, suggestion }) => {
                 let suggestion = suggestion.filter(|suggestion| is_numbered(suggestion, name));
@@ -222,6 +228,7 @@ impl Challenged {
             return Err(broke_protocol(&address, &Breach::OtherName(welcomed, name.clone())));
         }
         let own = Person { name: welcomed, public_key };
+        let Listed { revision, people } = receive_pages(pages, &mut frames, &mut writer, &address).await?;
         let people = Dictionary::new(&own, revision, people).map_err(|breach| broke_protocol(&address, &breach))?;
         if let Some(hash) = certificate_hash {
             let remember = {
@@ -262,6 +269,9 @@ async fn next_frame(frames: &mut Frames) -> Result<Option<BytesMut>, ReadError> 
 }
 
 fn understand(frame: &[u8]) -> Result<Incoming, Breach> {
+    if is_page(frame) && frame.len() > MAX_PAGE_BYTES {
+        return Err(Breach::LongFrame(MAX_PAGE_BYTES));
+    }
     let message = validate::server_message(decode_server(frame)?)?;
     Ok(Incoming { message, frame_bytes: frame.len() })
 }
@@ -297,10 +307,32 @@ async fn receive(frames: &mut Frames, address: &str) -> Result<ServerMessage, Of
     }
 }
 
-/// Reads one frame of the handshake. Only `Welcome` may be long, so nothing else that is long is even decoded.
+/// The dictionary that `Welcome` has announced. On a slow connection it takes a while, so pings are answered.
+async fn receive_pages(
+    mut pages: Pages,
+    frames: &mut Frames,
+    writer: &mut WriteHalf<Box<dyn Stream>>,
+    address: &str,
+) -> Result<Listed, Offline> {
+    loop {
+        pages = match pages.finish() {
+            Ok(listed) => return Ok(listed),
+            Err(pages) => pages,
+        };
+        match receive(frames, address).await? {
+            ServerMessage::People { people } => {
+                pages.add(people).map_err(|breach| broke_protocol(address, &breach))?;
+            }
+            ServerMessage::Ping { number } => send(writer, &ClientMessage::Pong { number }, address).await?,
+            other => return Err(broke_protocol(address, &Breach::InterruptedPages(other.kind()))),
+        }
+    }
+}
+
+/// Reads one frame of the handshake. Only `Welcome` and the pages may be long, so nothing else that is long is even decoded.
 async fn next_greeting(frames: &mut Frames) -> Result<Option<ServerMessage>, ReadError> {
     let Some(frame) = next_frame(frames).await? else { return Ok(None) };
-    if frame.len() > MAX_GREETING_BYTES && !is_welcome(&frame) {
+    if frame.len() > MAX_GREETING_BYTES && !is_welcome(&frame) && !is_page(&frame) {
         return Err(ReadError::Breach(Breach::LongFrame(MAX_GREETING_BYTES)));
     }
     understand(&frame).map(|incoming| Some(incoming.message)).map_err(ReadError::Breach)

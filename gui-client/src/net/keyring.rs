@@ -32,7 +32,7 @@ use crate::{
 /// How much of a ciphertext is kept for the wire view.
 const SHOWN_CIPHERTEXT_BYTES: usize = 24;
 /// Senders whose last sequence number is remembered. All people online fit several times over.
-const MAX_REMEMBERED_SENDERS: usize = 4 * MAX_PEOPLE;
+const MAX_REMEMBERED_SENDERS: usize = 2 * MAX_PEOPLE;
 
 /// The result of a job.
 pub(super) enum KeyOutput {

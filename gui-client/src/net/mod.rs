@@ -18,6 +18,7 @@ mod log_once;
 mod online;
 mod outgoing;
 mod own_numbers;
+mod pages;
 mod private_files;
 mod task;
 

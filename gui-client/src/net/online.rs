@@ -71,6 +71,7 @@ impl<'a> Connection<'a> {
     pub(super) async fn on_message(&mut self, incoming: Incoming) -> Result<(), Offline> {
         let Incoming { message, frame_bytes } = incoming;
         let kind = message.kind();
+        self.follower.expect(&message).map_err(|breach| self.broken_by(&breach))?;
         match message {
             ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
             ServerMessage::Sound { head, pcm } => self.sink.sound(head, pcm.0),
@@ -92,8 +93,12 @@ impl<'a> Connection<'a> {
                 let followed = self.follower.left(revision, &name);
                 self.after_change(followed).await?;
             }
-            ServerMessage::Directory { revision, people } => {
-                let followed = self.follower.directory(revision, people);
+            ServerMessage::Directory { revision, people_count } => {
+                let followed = self.follower.directory(revision, people_count);
+                self.after_change(followed).await?;
+            }
+            ServerMessage::People { people } => {
+                let followed = self.follower.page(people);
                 self.after_change(followed).await?;
             }
             ServerMessage::LibraryChanged { library } => self.tell(NetEvent::LibraryChanged(library)).await,
@@ -112,7 +117,10 @@ impl<'a> Connection<'a> {
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
             }
-            ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_) => {
+            ServerMessage::Challenge { .. }
+            | ServerMessage::Welcome { .. }
+            | ServerMessage::Statistics(_)
+            | ServerMessage::Handed { .. } => {
                 self.ignore(kind, frame_bytes);
             }
         }

@@ -7,14 +7,13 @@ use std::{
 
 use common::{
     crypto::{KeyId, PublicKey},
-    limits::MAX_PEOPLE,
     name::Name,
 };
 
 use crate::dictionary::Dictionary;
 
 /// Keys of people who have left whose names are remembered, besides those with a conversation.
-const MAX_DEPARTED: usize = 4 * MAX_PEOPLE;
+const MAX_DEPARTED: usize = 1_024;
 
 /// The people who are online or were.
 #[derive(Debug, Clone, Default)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use common::{
     crypto::PublicKey,
-    limits::{MAX_PEOPLE, MAX_TEXT_BYTES},
+    limits::{MAX_RECIPIENTS, MAX_TEXT_BYTES},
     name::Name,
 };
 
@@ -126,7 +126,7 @@ impl State {
     /// it a message to several people, which its readers file under Everyone, even when only one other person is online.
     fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
         match peer {
-            Peer::Everyone => self.people.online_keys().take(MAX_PEOPLE).cloned().collect(),
+            Peer::Everyone => self.people.online_keys().take(MAX_RECIPIENTS).cloned().collect(),
             Peer::Person(key) => self.people.online_key(&key).cloned().into_iter().collect(),
         }
     }

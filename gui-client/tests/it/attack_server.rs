@@ -57,7 +57,7 @@ fn a_welcome_for_another_name_is_refused_and_no_key_is_touched() {
     let (client, mut peer) = meet_ada();
     let (own, other) = (peer.own_entry(), person("carol", peer.own_entry().public_key));
     let people = vec![other.clone(), bob()];
-    peer.send(&ServerMessage::Welcome { name: other.name, revision: 1, people, library: Library::default() }).unwrap();
+    peer.welcome_as(other.name, people, Library::default());
     let sentence = complaint(&client);
     assert!(sentence.contains("does not answer as a Triptych server does"), "{sentence}");
     assert!(sentence.contains("\"carol\" instead of \"ada\""), "{sentence}");
@@ -79,7 +79,7 @@ fn a_welcome_must_list_this_client_once_and_no_one_twice() {
     ] {
         let (client, mut peer) = meet_ada();
         let name = peer.own_entry().name;
-        peer.send(&ServerMessage::Welcome { name, revision: 1, people, library: Library::default() }).unwrap();
+        peer.welcome_as(name, people, Library::default());
         let sentence = complaint(&client);
         assert!(sentence.contains(part), "{sentence}");
     }
@@ -100,6 +100,52 @@ fn only_a_welcome_may_be_long_before_the_client_is_in() {
     let (client, mut peer) = meet_ada();
     peer.welcome((0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).collect(), Library::default());
     assert_eq!(client.online().people.people().len(), 41);
+}
+
+#[test]
+fn a_dictionary_comes_in_pages_that_fit_and_without_interruption() {
+    let guests: Vec<_> = (0..3).map(|n| person(&format!("guest-{n}"), stranger(n))).collect();
+    let page = |people: &[Person]| ServerMessage::People { people: people.to_vec() };
+    let library = || ServerMessage::LibraryChanged { library: Library::default() };
+    // One entry takes about 300 bytes, so this page is longer than 64 KiB.
+    let long = page(&vec![guests[0].clone(); 300]);
+    for (messages, part) in [
+        (vec![page(&[])], "an empty page"),
+        (vec![page(&guests), page(&guests)], "more people than it has announced"),
+        (vec![page(&guests), library()], "interrupted by LibraryChanged"),
+        (vec![long], "its frame is longer than 65536 bytes"),
+    ] {
+        let before = || {
+            let (client, mut peer) = meet_ada();
+            let name = peer.own_entry().name;
+            let (people_count, library) = (5, Library::default());
+            peer.send(&ServerMessage::Welcome { name, revision: 1, people_count, library }).unwrap();
+            (client, peer)
+        };
+        let after = || {
+            let (client, mut peer) = online_with(vec![]);
+            peer.send(&ServerMessage::Directory { revision: 1, people_count: 5 }).unwrap();
+            (client, peer)
+        };
+        for (client, mut peer) in [before(), after()] {
+            // The client may leave before the last of them.
+            let _ = messages.iter().try_for_each(|message| peer.send(message));
+            let sentence = complaint(&client);
+            assert!(sentence.contains(part), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_client_answers_pings_while_its_first_pages_come() {
+    let (client, mut peer) = meet_ada();
+    let own = peer.own_entry();
+    let (name, library) = (own.name.clone(), Library::default());
+    peer.send(&ServerMessage::Welcome { name, revision: 1, people_count: 2, library }).unwrap();
+    peer.send(&ServerMessage::People { people: vec![own] }).unwrap();
+    assert_eq!(peer.sync(3), []);
+    peer.send(&ServerMessage::People { people: vec![bob()] }).unwrap();
+    assert_eq!(client.online().people.people().len(), 2);
 }
 
 #[test]
@@ -142,7 +188,7 @@ fn endless_joins_end_with_the_limit() {
     let (client, mut peer) = online_with(vec![]);
     let mut sent = 0;
     // Keys that differ in two bytes: more than the limit allows.
-    for (revision, number) in (2..).zip(0..400u16) {
+    for (revision, number) in (2..).zip(0..5_000u16) {
         let mut der = test_keys::bob().public_key().der().to_vec();
         der[120..122].copy_from_slice(&(number * 2 + 1).to_be_bytes());
         let public_key = common::crypto::PublicKey::from_der(&der).unwrap();
@@ -152,9 +198,9 @@ fn endless_joins_end_with_the_limit() {
         }
         sent += 1;
     }
-    assert!(sent >= 256);
+    assert!(sent >= 4_000);
     let sentence = complaint(&client);
-    assert!(sentence.contains("it lists more than 256 people"), "{sentence}");
+    assert!(sentence.contains("it lists more than 4000 people"), "{sentence}");
 }
 
 #[test]
@@ -183,7 +229,7 @@ fn an_author_that_the_window_is_not_told_of_is_not_heard() {
     let to_ada = [test_keys::ada().public_key().clone()];
     // A change of a revision that is past, and a dictionary that no one has asked for.
     peer.send(&ServerMessage::Joined { revision: 1, person: eve() }).unwrap();
-    peer.send(&ServerMessage::Directory { revision: 9, people: vec![peer.own_entry(), bob(), eve()] }).unwrap();
+    peer.directory(9, vec![peer.own_entry(), bob(), eve()]);
     peer.send(&letter(&test_keys::eve(), 1, &to_ada, "It is me, Bob")).unwrap();
     peer.send(&letter(&test_keys::bob(), 1, &to_ada, "Hello")).unwrap();
     assert_eq!(client.message().text, "Hello");
@@ -200,7 +246,7 @@ fn a_missed_change_is_asked_for_and_the_answer_is_for_all() {
     let to_ada = [test_keys::ada().public_key().clone()];
     peer.send(&ServerMessage::Joined { revision: 5, person: eve() }).unwrap();
     assert_eq!(peer.read(), ClientMessage::AskDirectory);
-    peer.send(&ServerMessage::Directory { revision: 5, people: vec![peer.own_entry(), eve()] }).unwrap();
+    peer.directory(5, vec![peer.own_entry(), eve()]);
     peer.send(&letter(&test_keys::eve(), 1, &to_ada, "Hello")).unwrap();
     let people = client.wait_for("dictionary", |event| match event {
         NetEvent::Dictionary(people) => Some(people.clone()),
@@ -219,9 +265,8 @@ fn what_was_not_asked_for_is_ignored_and_the_connection_goes_on() {
         peer.send(&ServerMessage::Thumbnail { video: VideoId(1), fingerprint: number, jpeg }).unwrap();
     }
     for _ in 0..200 {
-        let people = vec![own.clone()];
-        let library = Library::default();
-        peer.send(&ServerMessage::Welcome { name: own.name.clone(), revision: 9, people, library }).unwrap();
+        let (name, library) = (own.name.clone(), Library::default());
+        peer.send(&ServerMessage::Welcome { name, revision: 9, people_count: 1, library }).unwrap();
         let software = "x".repeat(10_000);
         peer.send(&ServerMessage::Challenge { protocol_version: 9, software, nonce: [0; 32] }).unwrap();
         peer.send(&ServerMessage::Statistics(Statistics::default())).unwrap();

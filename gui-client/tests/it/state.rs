@@ -104,7 +104,7 @@ fn every_problem_is_told_in_full_sentences() {
         scenes::refused(EnterError::KeyInUse(name("ada")).into()),
         still_online(),
         scenes::refused(EnterError::StillOnline { name: name("ada"), suggestion: None }.into()),
-        scenes::refused(EnterError::Full.into()),
+        scenes::refused(EnterError::Full(2_000).into()),
         goodbye(notices::SERVER_STOPPED.to_owned()),
         goodbye(notices::client_silent()),
         // As servers of older releases put it.

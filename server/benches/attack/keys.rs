@@ -3,13 +3,15 @@
 use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
-use common::{crypto::Identity, limits::MAX_PEOPLE};
+use common::crypto::Identity;
 use tokio::task::JoinSet;
 
-/// As many as fit into a room. Honest people take them from the front, attackers from the back.
+/// Enough for everyone. Honest people take them from the front, attackers from the back.
 #[derive(Clone)]
 pub struct Keys(Arc<Vec<Identity>>);
 
+/// Everyone who takes part.
+const KEYS: usize = 256;
 const FILE: &str = "keys.pem";
 const END: &str = "-----END PRIVATE KEY-----\n";
 
@@ -21,9 +23,9 @@ impl Keys {
             let keys: Result<Vec<_>, _> = text.split_inclusive(END).map(Identity::from_pem).collect();
             return Ok(Self(Arc::new(keys.with_context(|| format!("{path:?} is damaged; delete it"))?)));
         }
-        eprintln!("making {MAX_PEOPLE} keys …");
+        eprintln!("making {KEYS} keys …");
         let mut making = JoinSet::new();
-        (0..MAX_PEOPLE).for_each(|_| drop(making.spawn_blocking(|| Identity::generate(2048))));
+        (0..KEYS).for_each(|_| drop(making.spawn_blocking(|| Identity::generate(2048))));
         let keys = making.join_all().await;
         fs::write(&path, keys.iter().map(|key| key.to_pem().to_string()).collect::<String>())?;
         Ok(Self(Arc::new(keys)))

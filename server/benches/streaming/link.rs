@@ -90,7 +90,15 @@ impl Link {
         let proof = Blob(keys.0.sign(&transcript.to_bytes()));
         link.send(&[ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof }])?;
         match link.receive().await? {
-            Received::Message(ServerMessage::Welcome { library, .. }) => link.videos = library.videos,
+            Received::Message(ServerMessage::Welcome { library, mut people_count, .. }) => {
+                link.videos = library.videos;
+                while people_count > 0 {
+                    let Received::Message(ServerMessage::People { people }) = link.receive().await? else {
+                        bail!("the server sent no page of its list of people");
+                    };
+                    people_count -= u32::try_from(people.len())?;
+                }
+            }
             other => bail!("expected a welcome, received {other:?}"),
         }
         Ok(link)

@@ -39,7 +39,7 @@ impl Admission {
     /// As many places as the limits say.
     pub fn new(limits: &Limits) -> Self {
         let bounds = Bounds {
-            total: limits.max_connections,
+            total: limits.connections(),
             per_source: limits.max_connections_per_address,
             half_open: limits.max_half_open,
             half_open_per_source: limits.max_half_open_per_address,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use common::{
     crypto::{KeyId, PublicKey},
-    limits::MAX_PEOPLE,
     message::Person,
     name::{Fold, Name},
 };
 
 /// The clients online, and a revision that counts the changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Directory {
+    max_people: usize,
     revision: u64,
     people: BTreeMap<Name, (PublicKey, [Fold; 2])>,
     /// The folds of all names, so that a look-alike is found without folding them anew.
@@ -54,8 +54,8 @@ pub enum EnterError {
     },
     /// The key is online under this other name.
     KeyInUse(Name),
-    /// [`MAX_PEOPLE`] are online.
-    Full,
+    /// This number of people is online, and no more are let in.
+    Full(usize),
 }
 
 impl From<Person> for Entrant {
@@ -66,6 +66,12 @@ impl From<Person> for Entrant {
 }
 
 impl Directory {
+    /// A dictionary for so many people at most, and of no one yet.
+    pub fn new(max_people: usize) -> Self {
+        let (people, folds, keys) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { max_people, revision: 0, people, folds, keys }
+    }
+
     /// Whether a person could be entered now. The error names no suggestion.
     ///
     /// # Errors
@@ -81,8 +87,8 @@ impl Directory {
         if !self.is_free(folds) {
             return Err(EnterError::NameInUse { name: person.name.clone(), suggestion: None });
         }
-        if self.people.len() >= MAX_PEOPLE {
-            return Err(EnterError::Full);
+        if self.people.len() >= self.max_people {
+            return Err(EnterError::Full(self.people.len()));
         }
         Ok(())
     }
@@ -104,6 +110,11 @@ impl Directory {
     /// Whether no name with one of these folds is online.
     pub fn is_free(&self, folds: &[Fold; 2]) -> bool {
         !folds.iter().any(|fold| self.folds.contains_key(fold))
+    }
+
+    /// The name under which a key is online.
+    pub fn name_of(&self, key: &KeyId) -> Option<&Name> {
+        self.keys.get(key)
     }
 
     /// Whether a key is online.
@@ -159,7 +170,7 @@ mod tests {
 
     #[test]
     fn each_change_counts_once() {
-        let mut directory = Directory::default();
+        let mut directory = Directory::new(9);
         directory.take(person("ada", test_keys::ada())).unwrap();
         directory.take(person("bob", test_keys::bob())).unwrap();
         assert_eq!(directory.remove(&Name::parse("ada").unwrap()), Some(test_keys::ada().public_key().id()));
@@ -170,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_taken_name_or_its_double_is_refused() {
-        let mut directory = Directory::default();
+        let mut directory = Directory::new(9);
         directory.take(person("Paul", test_keys::ada())).unwrap();
         for double in ["Paul", "paul", "PauI", "PAUL"] {
             let name = Name::parse(double).unwrap();
@@ -182,7 +193,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_a_person_who_was_removed() {
-        let mut directory = Directory::default();
+        let mut directory = Directory::new(9);
         directory.take(person("Paul", test_keys::ada())).unwrap();
         directory.remove(&Name::parse("Paul").unwrap());
         assert!(directory.folds.is_empty() && directory.keys.is_empty() && directory.people.is_empty());
@@ -191,7 +202,7 @@ mod tests {
 
     #[test]
     fn one_key_has_one_name() {
-        let mut directory = Directory::default();
+        let mut directory = Directory::new(9);
         directory.take(person("ada", test_keys::ada())).unwrap();
         let other_name = directory.take(person("bob", test_keys::ada()));
         assert_eq!(other_name, Err(EnterError::KeyInUse(Name::parse("ada").unwrap())));

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     codec::encode_server,
-    crypto::Envelope,
+    crypto::{Envelope, KeyId},
     media::Library,
     message::{Blob, LeaveReason, Person, ServerMessage},
     name::{Fold, Name},
@@ -66,11 +66,23 @@ impl Membership {
     /// Sends an envelope to all clients online, its sender included, once it is this client's turn. Returns the number of
     /// clients. One caller at a time; may be cancelled.
     pub async fn relay(&self, envelope: &Envelope) -> usize {
-        let frame = encode_server(&ServerMessage::Relayed { envelope: Blob(envelope.as_bytes().to_vec()) });
+        let envelope = Blob(envelope.as_bytes().to_vec());
+        self.pass_on(encode_server(&ServerMessage::Relayed { envelope }), Audience::Everyone).await
+    }
+
+    /// Sends an envelope to the client with this key, once it is this client's turn, as if it were for all: so no one is
+    /// sent more than the room may speak, however many hand something to the same client. Returns whether the client is
+    /// online. One caller at a time, also of [`Self::relay`]; may be cancelled.
+    pub async fn hand(&self, to: KeyId, envelope: &Envelope) -> bool {
+        let envelope = Blob(envelope.as_bytes().to_vec());
+        self.pass_on(encode_server(&ServerMessage::Handed { envelope }), Audience::One(to)).await > 0
+    }
+
+    async fn pass_on(&self, frame: Bytes, audience: Audience) -> usize {
         self.hub.state().queue.enter(self.id, frame.len() as u64, now());
         let _request = Request(self);
         loop {
-            let wake_at = match self.hub.try_relay(self.id, &frame) {
+            let wake_at = match self.hub.try_relay(self.id, &frame, audience) {
                 Turn::Relayed(client_count) => return client_count,
                 Turn::At(time) => Some(time),
                 Turn::AfterOthers => None,
@@ -101,6 +113,13 @@ impl Drop for Request<'_> {
         state.queue.withdraw(self.0.id);
         state.wake_next(&self.0.hub.0);
     }
+}
+
+/// Whom an envelope goes to.
+#[derive(Clone, Copy)]
+enum Audience {
+    Everyone,
+    One(KeyId),
 }
 
 /// What became of a member's attempt to relay.
@@ -146,7 +165,7 @@ impl Hub {
             messages_per_second: limits.room_messages_per_second as u64,
         };
         let state = State {
-            directory: Directory::default(),
+            directory: Directory::new(limits.max_people),
             register: Register::default(),
             roster: Roster::new(memory.clone()),
             queue: RelayQueue::new(rate, now()),
@@ -173,7 +192,7 @@ impl Hub {
         state.roster.broadcast(&frame);
     }
 
-    /// Enters a person in the dictionary. The newcomer gets `Welcome`, the others get `Joined`. The person stays online until
+    /// Enters a person in the dictionary. The newcomer gets `Welcome` and the pages, the others get `Joined`. The person stays online until
     /// the returned [`Membership`] is dropped.
     ///
     /// # Errors
@@ -218,10 +237,8 @@ impl Hub {
     pub fn send_directory(&self, outbox: &Outbox) -> usize {
         let mut state = self.state();
         let revision = state.directory.revision();
-        let frame = state.roster.directory(revision);
-        let bytes = frame.len();
-        outbox.push_shared(frame);
-        bytes
+        let frames = state.roster.directory(revision);
+        outbox.push_series(&frames)
     }
 
     /// Cuts off clients that do not read, as long as the memory for unsent messages is exceeded. To be called now and then:
@@ -238,13 +255,12 @@ impl Hub {
         }
     }
 
-    fn try_relay(&self, member: MemberId, frame: &Bytes) -> Turn {
+    fn try_relay(&self, member: MemberId, frame: &Bytes, audience: Audience) -> Turn {
         let mut state = self.state();
         match state.next_step(&self.0) {
             Step::Relay(next) if next == member => {
                 state.queue.relayed(member, now());
-                state.roster.broadcast(&ControlFrame::new(&self.0.memory, frame.clone()));
-                Turn::Relayed(state.roster.len())
+                Turn::Relayed(state.pass_on(&ControlFrame::new(&self.0.memory, frame.clone()), audience))
             }
             Step::Wait(next, time) if next == member => Turn::At(Instant::from_std(time)),
             Step::Relay(next) | Step::Wait(next, _) => {
@@ -314,6 +330,20 @@ impl State {
         Ok(())
     }
 
+    /// Returns the number of clients.
+    fn pass_on(&self, frame: &ControlFrame, audience: Audience) -> usize {
+        match audience {
+            Audience::Everyone => {
+                self.roster.broadcast(frame);
+                self.roster.len()
+            }
+            Audience::One(key) => {
+                let outbox = self.directory.name_of(&key).and_then(|name| self.roster.outbox(name));
+                outbox.map(|outbox| outbox.push_shared(frame.clone())).into_iter().count()
+            }
+        }
+    }
+
     /// Who is next, after those were cut off who are to be.
     fn next_step(&mut self, shared: &Shared) -> Step {
         loop {
@@ -376,10 +406,12 @@ mod tests {
         hub.offer(library("now"));
         let person = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
         let _membership = hub.join(person, outbox.clone()).unwrap();
-        let welcome = outbox.next().await.unwrap().concat();
+        // In one go, because both are short.
+        let both = outbox.next().await.unwrap().concat();
+        let welcome = &both[..4 + u32::from_be_bytes(both[..4].try_into().unwrap()) as usize];
         hub.offer(library("later"));
         let change = outbox.next().await.unwrap().concat();
-        let heard = [welcome, change].map(|frame| match decode_server(&frame[4..]).unwrap() {
+        let heard = [welcome, &change].map(|frame| match decode_server(&frame[4..]).unwrap() {
             ServerMessage::Welcome { library, .. } => ("welcome", library),
             ServerMessage::LibraryChanged { library } => ("change", library),
             other => panic!("{other:?}"),

@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
 use common::{
-    codec::{encode_directory, encode_library, encode_library_changed, encode_people, encode_person, encode_welcome},
+    codec::{
+        PAGE_START_BYTES, encode_library, encode_library_changed, encode_page_start, encode_person, encode_server,
+        encode_welcome,
+    },
+    limits::MAX_PAGE_BYTES,
     media::Library,
-    message::Person,
+    message::{Person, ServerMessage},
     name::Name,
 };
 use tokio::sync::Notify;
@@ -20,7 +23,7 @@ pub(super) struct Member {
     pub(super) id: MemberId,
     pub(super) outbox: Outbox,
     /// Its entry of the dictionary, encoded.
-    entry: Bytes,
+    entry: SharedBytes,
     /// Notified when it may be its turn to speak.
     pub(super) turn: Arc<Notify>,
 }
@@ -31,32 +34,34 @@ pub(super) struct Roster {
     members: BTreeMap<Name, Member>,
     last_id: u64,
     library: SharedBytes,
-    /// The entries of all members; `None` after a change.
-    people: Option<SharedBytes>,
-    /// The answer to `AskDirectory`; `None` after a change.
-    directory: Option<ControlFrame>,
+    /// `Directory` with its pages; `None` after a change.
+    directory: Option<Arc<[ControlFrame]>>,
 }
 
-/// The pieces of a `Welcome`, to be encoded without the lock.
+/// What a newcomer is sent first, to be completed without the lock.
 pub(super) struct WelcomeParts {
     memory: SendMemory,
     name: Name,
     revision: u64,
-    people: SharedBytes,
+    people_count: u32,
+    directory: Arc<[ControlFrame]>,
     library: SharedBytes,
 }
 
 impl WelcomeParts {
-    pub(super) fn encode(self) -> ControlFrame {
-        let [start, ..] = encode_welcome(self.name, self.revision, self.people.bytes(), self.library.bytes());
-        ControlFrame::of_pieces([SharedBytes::new(&self.memory, start), self.people, self.library])
+    /// `Welcome` and the pages of the dictionary.
+    pub(super) fn encode(self) -> Vec<ControlFrame> {
+        let [start, _] = encode_welcome(self.name, self.revision, self.people_count, self.library.bytes());
+        let welcome = ControlFrame::of_pieces([SharedBytes::new(&self.memory, start), self.library]);
+        let pages = &self.directory[1..];
+        [&[welcome], pages].concat()
     }
 }
 
 impl Roster {
     pub(super) fn new(memory: SendMemory) -> Self {
         let library = SharedBytes::new(&memory, encode_library(&Library::default()));
-        Self { memory, members: BTreeMap::new(), last_id: 0, library, people: None, directory: None }
+        Self { memory, members: BTreeMap::new(), last_id: 0, library, directory: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,21 +79,23 @@ impl Roster {
         self.last_id += 1;
         let (id, turn) = (MemberId(self.last_id), Arc::<Notify>::default());
         outbox.cork();
-        let member = Member { id, outbox, entry: encode_person(person), turn: turn.clone() };
+        let entry = SharedBytes::new(&self.memory, encode_person(person));
+        let member = Member { id, outbox, entry, turn: turn.clone() };
         self.members.insert(person.name.clone(), member);
-        (self.people, self.directory) = (None, None);
+        self.directory = None;
         let parts = WelcomeParts {
             memory: self.memory.clone(),
             name: person.name.clone(),
             revision,
-            people: self.people(),
+            people_count: self.people_count(),
+            directory: self.directory(revision),
             library: self.library.clone(),
         };
         (id, turn, parts)
     }
 
     pub(super) fn remove(&mut self, name: &Name) -> Option<Member> {
-        (self.people, self.directory) = (None, None);
+        self.directory = None;
         self.members.remove(name)
     }
 
@@ -105,14 +112,22 @@ impl Roster {
         ControlFrame::of_pieces([SharedBytes::new(&self.memory, start), self.library.clone()])
     }
 
-    /// The answer to `AskDirectory`, the same bytes for all who ask.
-    pub(super) fn directory(&mut self, revision: u64) -> ControlFrame {
-        let (people, memory) = (self.people(), &self.memory);
-        let frame = self.directory.get_or_insert_with(|| {
-            let [start, _] = encode_directory(revision, people.bytes());
-            ControlFrame::of_pieces([SharedBytes::new(memory, start), people])
+    /// The answer to `AskDirectory`: `Directory` and its pages, the same for all who ask. The pages hold the entries as they
+    /// were encoded once, so that pages of different revisions share them, and a change costs little more than a pointer for
+    /// each person.
+    pub(super) fn directory(&mut self, revision: u64) -> Arc<[ControlFrame]> {
+        let (people_count, members, memory) = (self.people_count(), &self.members, &self.memory);
+        let encoded = self.directory.get_or_insert_with(|| {
+            let start = encode_server(&ServerMessage::Directory { revision, people_count });
+            let pages = paged(memory, members.values().map(|member| &member.entry));
+            std::iter::once(ControlFrame::new(memory, start)).chain(pages).collect()
         });
-        frame.clone()
+        encoded.clone()
+    }
+
+    /// The outbox of the member with this name.
+    pub(super) fn outbox(&self, name: &Name) -> Option<&Outbox> {
+        self.members.get(name).map(|member| &member.outbox)
     }
 
     pub(super) fn broadcast(&self, frame: &ControlFrame) {
@@ -137,51 +152,121 @@ impl Roster {
         self.members.values().filter_map(laggard).collect()
     }
 
-    fn people(&mut self) -> SharedBytes {
-        let (members, memory) = (&self.members, &self.memory);
-        let entries = || members.values().map(|member| &member.entry);
-        self.people.get_or_insert_with(|| SharedBytes::new(memory, encode_people(entries()))).clone()
+    fn people_count(&self) -> u32 {
+        u32::try_from(self.members.len()).expect("far fewer connections are possible")
     }
+}
+
+/// Puts entries into as few `People` frames as hold them.
+fn paged<'a>(memory: &SendMemory, entries: impl Iterator<Item = &'a SharedBytes>) -> Vec<ControlFrame> {
+    let (mut pages, mut page, mut page_bytes) = (Vec::new(), Vec::new(), 0);
+    let mut close = |page: &mut Vec<SharedBytes>, page_bytes: usize| {
+        let start = SharedBytes::new(memory, encode_page_start(page.len(), page_bytes));
+        let pieces: Vec<_> = std::iter::once(start).chain(page.drain(..)).collect();
+        pages.push(ControlFrame::of_pieces(pieces));
+    };
+    for entry in entries {
+        let entry_bytes = entry.bytes().len();
+        // The frame, length prefix included, keeps to the limit, so that the writer sends a page in one go.
+        if !page.is_empty() && PAGE_START_BYTES + page_bytes + entry_bytes > MAX_PAGE_BYTES {
+            close(&mut page, std::mem::take(&mut page_bytes));
+        }
+        page_bytes += entry_bytes;
+        page.push(entry.clone());
+    }
+    if !page.is_empty() {
+        close(&mut page, page_bytes);
+    }
+    pages
 }
 
 #[cfg(test)]
 mod tests {
-    use common::{codec::encode_server, crypto::test_keys, media::SkippedFile, message::ServerMessage};
+    use bytes::Bytes;
+    use common::{
+        codec::{PREFIX_BYTES, decode_server},
+        crypto::test_keys,
+        media::SkippedFile,
+    };
 
     use super::*;
+
+    async fn frame(frame: &ControlFrame) -> Vec<u8> {
+        let outbox = Outbox::default();
+        outbox.push_shared(frame.clone());
+        outbox.next().await.unwrap().concat()
+    }
+
+    fn library() -> Library {
+        let file = |number: usize| SkippedFile { file_name: format!("f{number}"), reason: "no".to_owned() };
+        Library { videos: Vec::new(), skipped: (0..300).map(file).collect() }
+    }
+
+    fn person(number: u64) -> Person {
+        let name = Name::parse(&format!("p{number:04}")).unwrap();
+        Person { name, public_key: test_keys::ada().public_key().clone() }
+    }
 
     #[tokio::test]
     async fn messages_in_shared_parts_are_the_frames_of_the_protocol() {
         let memory = SendMemory::default();
         let mut roster = Roster::new(memory.clone());
-        let key = test_keys::ada().public_key().clone();
-        let file = |number: usize| SkippedFile { file_name: format!("f{number}"), reason: "no".to_owned() };
-        let library = Library { videos: Vec::new(), skipped: (0..300).map(file).collect() };
-        let frame = |frame: ControlFrame| {
-            let outbox = Outbox::default();
-            outbox.push_shared(frame);
-            async move { outbox.next().await.unwrap().concat() }
-        };
+        let library = library();
         let changed = roster.set_library(&library);
-        let expected = ServerMessage::LibraryChanged { library: library.clone() };
-        assert_eq!(frame(changed).await, encode_server(&expected));
-        let mut people = Vec::new();
-        // The length of the list takes more than a byte from 251 on.
-        for revision in 1..=256 {
-            let person = Person { name: Name::parse(&format!("p{revision:03}")).unwrap(), public_key: key.clone() };
-            people.push(person.clone());
-            let (_, _, parts) = roster.add(&person, revision, Outbox::default());
-            if [1, 2, 250, 251, 256].contains(&revision) {
-                let (people, library, name) = (people.clone(), library.clone(), person.name);
-                let directory = ServerMessage::Directory { revision, people: people.clone() };
-                assert_eq!(frame(roster.directory(revision)).await, encode_server(&directory));
-                let welcome = ServerMessage::Welcome { name, revision, people, library };
-                assert_eq!(frame(parts.encode()).await, encode_server(&welcome));
+        assert_eq!(frame(&changed).await, encode_server(&ServerMessage::LibraryChanged { library: library.clone() }));
+        for revision in 1..=600 {
+            let (_, _, parts) = roster.add(&person(revision), revision, Outbox::default());
+            if ![1, 2, 250, 251, 600].contains(&revision) {
+                continue;
+            }
+            let (people_count, name) = (u32::try_from(revision).unwrap(), person(revision).name);
+            let welcome = ServerMessage::Welcome { name, revision, people_count, library: library.clone() };
+            let directory = ServerMessage::Directory { revision, people_count };
+            for (frames, first) in [(parts.encode(), welcome), (roster.directory(revision).to_vec(), directory)] {
+                assert_eq!(frame(&frames[0]).await, encode_server(&first));
+                let mut people = Vec::new();
+                for page in &frames[1..] {
+                    let page = frame(page).await;
+                    assert!(page.len() <= MAX_PAGE_BYTES);
+                    let Ok(ServerMessage::People { people: listed }) = decode_server(&page[PREFIX_BYTES..]) else {
+                        panic!("no page")
+                    };
+                    people.extend(listed);
+                }
+                let expected: Vec<_> = (1..=revision).map(person).collect();
+                assert_eq!(people, expected);
             }
         }
-        // A directory for each of them is held once.
-        let before = memory.held_bytes();
-        let answers: Vec<_> = (0..256).map(|_| roster.directory(256)).collect();
-        assert!(memory.held_bytes() < before + answers[0].len() as u64 / 2);
+        assert!(roster.directory(600).len() > 3, "so many do not fit into two pages");
+    }
+
+    #[tokio::test]
+    async fn what_many_are_sent_of_many_revisions_is_held_once() {
+        let memory = SendMemory::default();
+        let mut roster = Roster::new(memory.clone());
+        let mut held = Vec::new();
+        for revision in 1..=600 {
+            let (_, _, parts) = roster.add(&person(revision), revision, Outbox::default());
+            held.push(parts.encode());
+            held.push(roster.directory(revision).to_vec());
+        }
+        let entry_bytes: u64 = (1..=600).map(|number| encode_person(&person(number)).len() as u64).sum();
+        let sent_bytes: usize = held.iter().flatten().map(ControlFrame::len).sum();
+        assert!(sent_bytes as u64 > 100 * entry_bytes);
+        assert!(memory.held_bytes() < 8 * entry_bytes, "{} of {entry_bytes}", memory.held_bytes());
+    }
+
+    #[tokio::test]
+    async fn a_page_is_as_full_as_it_may_be() {
+        let memory = SendMemory::default();
+        // The first page takes both entries to the last byte; a byte more needs another.
+        let half = (MAX_PAGE_BYTES - PAGE_START_BYTES) / 2;
+        for (entries, pages) in
+            [(vec![half, half], 1), (vec![half, half + 1], 2), (vec![MAX_PAGE_BYTES], 1), (vec![], 0)]
+        {
+            let entries: Vec<_> =
+                entries.iter().map(|&bytes| SharedBytes::new(&memory, Bytes::from(vec![0; bytes]))).collect();
+            assert_eq!(paged(&memory, entries.iter()).len(), pages);
+        }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
     let _stops_sessions = stop.clone().drop_guard();
     let turn_away = TurnAway::new(tls.clone(), services.log.clone(), sessions.clone(), stop.clone());
     let spare = Spare::default();
-    let max_open = services.limits.max_connections.saturating_add(MAX_CLOSING).min(Semaphore::MAX_PERMITS);
+    let max_open = services.limits.connections().saturating_add(MAX_CLOSING).min(Semaphore::MAX_PERMITS);
     let open = Arc::new(Semaphore::new(max_open));
     loop {
         spare.refill();

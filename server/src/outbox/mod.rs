@@ -122,7 +122,14 @@ impl Outbox {
 
     /// Adds a message to the control lane that other outboxes hold too.
     pub fn push_shared(&self, frame: ControlFrame) {
-        self.push(frame, false);
+        self.push(vec![frame], false);
+    }
+
+    /// Adds messages that follow each other, with nothing but pings between them. Returns their size.
+    pub fn push_series(&self, frames: &[ControlFrame]) -> usize {
+        let bytes = frames.iter().map(ControlFrame::len).sum();
+        self.push(frames.to_vec(), false);
+        bytes
     }
 
     /// From here on nothing is handed out until [`Self::push_opening`].
@@ -131,26 +138,32 @@ impl Outbox {
         lanes.opening = Opening::Corked(lanes.control.len());
     }
 
-    /// Adds a message before all that were added since [`Self::cork`], and lets it and them go out.
-    pub fn push_opening(&self, frame: ControlFrame) {
-        self.push(frame, true);
+    /// Adds messages that follow each other before all that were added since [`Self::cork`], and lets them and those go out.
+    /// Pings go out behind the first of them.
+    pub fn push_opening(&self, frames: Vec<ControlFrame>) {
+        self.push(frames, true);
     }
 
-    fn push(&self, frame: ControlFrame, is_opening: bool) {
-        let place = self.0.memory.charge(PLACE_BYTES);
-        let queued = Queued { since: Instant::now(), is_opening, _place: place, frame };
+    fn push(&self, frames: Vec<ControlFrame>, is_opening: bool) {
+        let since = Instant::now();
+        let queued = |(number, frame): (usize, ControlFrame)| {
+            let place = self.0.memory.charge(PLACE_BYTES);
+            Queued { since, is_opening: is_opening && number == 0, _place: place, frame }
+        };
+        let series: Vec<_> = frames.into_iter().enumerate().map(queued).collect();
         let mut lanes = self.lanes();
         if lanes.closed.is_some() {
             return;
         }
-        lanes.control_bytes += queued.frame.len();
+        lanes.control_bytes += series.iter().map(|queued| queued.frame.len()).sum::<usize>();
         if let Opening::Corked(older) = lanes.opening
             && is_opening
         {
             lanes.opening = Opening::Waiting;
-            lanes.control.insert(older, queued);
+            let newer = lanes.control.split_off(older);
+            lanes.control.extend(series.into_iter().chain(newer));
         } else {
-            lanes.control.push_back(queued);
+            lanes.control.extend(series);
         }
         drop(lanes);
         self.0.filled.notify_one();
@@ -417,15 +430,37 @@ mod tests {
         outbox.cork();
         outbox.push_control(Bytes::from_static(&[2]));
         outbox.push_ping(Bytes::from_static(&[3]));
-        let first = ControlFrame::new(&SendMemory::default(), Bytes::from_static(&[1]));
+        let frame = |number: u8| ControlFrame::new(&SendMemory::default(), Bytes::copy_from_slice(&[number]));
         let taken = tokio::spawn({
             let outbox = outbox.clone();
             async move { (take(&outbox).await, take(&outbox).await) }
         });
         tokio::task::yield_now().await;
         assert!(!taken.is_finished());
-        outbox.push_opening(first);
-        assert_eq!(taken.await.unwrap(), (vec![0, 1, 2], vec![3]));
+        outbox.push_opening([10, 11, 12].map(frame).to_vec());
+        assert_eq!(taken.await.unwrap(), (vec![0, 10, 11, 12, 2], vec![3]));
+    }
+
+    #[tokio::test]
+    async fn only_a_ping_comes_between_the_messages_of_a_series() {
+        let outbox = Outbox::default();
+        let page = |number: u8| {
+            let pieces = [vec![number], vec![0; BATCH_BYTES]];
+            ControlFrame::of_pieces(pieces.map(|piece| SharedBytes::new(&SendMemory::default(), piece.into())))
+        };
+        outbox.cork();
+        outbox.push_control(Bytes::from_static(&[9]));
+        outbox.push_opening([1, 2, 3].map(page).to_vec());
+        assert_eq!(take(&outbox).await, [1]);
+        outbox.push_ping(Bytes::from_static(&[20]));
+        outbox.push_picture(picture(30)).await;
+        outbox.push_control(Bytes::from_static(&[8]));
+        assert_eq!(outbox.push_series(&[4, 5].map(page)), 2 * (1 + BATCH_BYTES));
+        let mut order = Vec::new();
+        for _ in 0..7 {
+            order.extend(take(&outbox).await);
+        }
+        assert_eq!(order, [20, 2, 3, 9, 8, 4, 5, 30]);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@
 use std::fmt::Display;
 
 use common::{
-    crypto::{Envelope, JoinTranscript, KeyError},
+    crypto::{Envelope, JoinTranscript, KeyError, KeyId},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person},
@@ -64,6 +64,8 @@ pub enum Action {
     Verify(JoinRequest),
     /// Send this envelope to every client.
     Relay(Envelope),
+    /// Send this envelope to the client with this key.
+    Hand(KeyId, Envelope),
     /// Send the whole dictionary.
     SendDirectory,
     /// Start a stream; a running one ends.
@@ -141,6 +143,7 @@ impl Machine {
             },
             State::Online { person, last_stream } => match message {
                 ClientMessage::Say { envelope } => on_say(person, envelope.0),
+                ClientMessage::Hand { to, envelope } => on_hand(person, to, envelope.0),
                 ClientMessage::AskDirectory => Action::SendDirectory,
                 ClientMessage::Watch(request) => {
                     if last_stream.is_some_and(|(last, _)| request.stream <= last) {
@@ -218,6 +221,14 @@ fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
     }
 }
 
+fn on_hand(sender: &Person, to: KeyId, envelope: Vec<u8>) -> Action {
+    match on_say(sender, envelope) {
+        Action::Relay(envelope) if envelope.recipients().eq([to]) => Action::Hand(to, envelope),
+        Action::Relay(_) => refuse_fault("the envelope to be handed on is not for that client, or not for it alone"),
+        refused => refused,
+    }
+}
+
 /// A seek or quality change of a stream that has ended in the meantime is ignored.
 fn on_reposition(last: &mut Option<(StreamId, Epoch)>, stream: StreamId, epoch: Epoch, action: Action) -> Action {
     let Some((_, last_epoch)) = last.as_mut().filter(|(last, _)| *last == stream) else { return Action::Nothing };
@@ -243,6 +254,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::SetQuality(_) => "SetQuality",
         ClientMessage::AskThumbnail { .. } => "AskThumbnail",
         ClientMessage::AskStatistics => "AskStatistics",
+        ClientMessage::Hand { .. } => "Hand",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))
 }

@@ -50,6 +50,13 @@ fn say(sender: &Identity) -> ClientMessage {
     ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }
 }
 
+fn hand(sender: &Identity, recipients: &[&Identity], to: &Identity) -> ClientMessage {
+    let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
+    let recipients: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
+    let envelope = Blob(seal(&message, 1, sender, &recipients).unwrap().as_bytes().to_vec());
+    ClientMessage::Hand { to: to.public_key().id(), envelope }
+}
+
 fn watch(stream: StreamId) -> ClientMessage {
     let (video, quality, from) = (VideoId(1), Quality::Triptych, Position::START);
     ClientMessage::Watch(WatchRequest { stream, video, quality, from })
@@ -131,6 +138,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (set_quality(STREAM, 1), [NO, NO, "SetQuality"]),
         (thumbnail, [NO, NO, "SendThumbnail"]),
         (ClientMessage::AskStatistics, [NO, NO, "SendStatistics"]),
+        (hand(&test_keys::ada(), &[&test_keys::bob()], &test_keys::bob()), [NO, NO, "Hand"]),
     ];
     for (message, expected) in table {
         for (mut machine, expected) in [awaiting_hello(), awaiting_join(), watching()].into_iter().zip(expected) {
@@ -237,6 +245,19 @@ fn a_client_may_try_names_each_with_a_nonce_of_its_own() {
     let person = verified(machine.on_message(join("ada-2", &ada, &signed))).unwrap();
     machine.entered(person);
     assert_eq!(machine.name().map(Name::as_str), Some("ada-2"));
+}
+
+#[test]
+fn what_is_handed_on_is_for_that_client_alone_and_from_this_one() {
+    let [ada, bob, eve] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+    for (what, message) in [
+        ("for another", hand(&ada, &[&bob], &eve)),
+        ("for two", hand(&ada, &[&bob, &eve], &bob)),
+        ("from another", hand(&eve, &[&bob], &bob)),
+        ("no envelope", ClientMessage::Hand { to: bob.public_key().id(), envelope: Blob(vec![1; 900]) }),
+    ] {
+        assert_eq!(refusal(watching().on_message(message)).0, RefusalCode::Malformed, "{what}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 
 use common::{
     crypto::KeyError,
-    limits::{MAX_PEOPLE, PROTOCOL_VERSION, SILENCE_LIMIT},
+    limits::{PROTOCOL_VERSION, SILENCE_LIMIT},
     message::RefusalCode,
     name::{Name, NameError},
 };
@@ -165,9 +165,9 @@ impl From<EnterError> for Refusal {
                 );
                 Self::new(RefusalCode::KeyInUse, message)
             }
-            EnterError::Full => {
+            EnterError::Full(people) => {
                 let message =
-                    format!("The server is full: {MAX_PEOPLE} people are online. Try again when someone has left.");
+                    format!("The server is full: {people} people are online. Try again when someone has left.");
                 Self::new(RefusalCode::Full, message)
             }
         }

@@ -63,6 +63,12 @@ impl Session<'_> {
                 debug!("Relayed {envelope:?} to {client_count} clients.");
                 pause_until(self.rates.envelope(envelope.as_bytes().len(), now())).await;
             }
+            Action::Hand(to, envelope) => {
+                let membership = self.membership.as_ref().expect("only a client that has joined can speak");
+                let is_online = membership.hand(to, &envelope).await;
+                debug!("Handed {envelope:?} to {to:?}, who is online: {is_online}.");
+                pause_until(self.rates.handed(envelope.as_bytes().len(), now())).await;
+            }
             Action::SendDirectory => {
                 self.outbox.calm().await;
                 let bytes = self.services.hub.send_directory(&self.outbox);

@@ -57,7 +57,7 @@ pub(super) fn thumbnail_bytes(limits: &Limits, now: Instant) -> Bucket {
 pub(super) struct Rates {
     messages: Bucket,
     envelopes: Bucket,
-    /// Of envelopes, and of the dictionaries that it asks for.
+    /// Of envelopes, to all or to one, and of the dictionaries that it asks for.
     envelope_bytes: Bucket,
     requests: Bucket,
 }
@@ -82,6 +82,12 @@ impl Rates {
     /// Charges an envelope that is relayed.
     pub(super) fn envelope(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
         self.envelopes.charge(1, now).max(self.envelope_bytes.charge(bytes as u64, now))
+    }
+
+    /// Charges an envelope that goes to one client. A key for everyone in a large room is many of them, so they are limited
+    /// by their bytes only.
+    pub(super) fn handed(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
+        self.envelope_bytes.charge(bytes as u64, now)
     }
 
     /// Charges a request that may start a decoder.
@@ -137,5 +143,8 @@ mod tests {
             (0..1000).take_while(|_| rates.envelope(bytes, now).is_none()).count()
         };
         assert_eq!((at_once(366), at_once(107 * 1024)), (30, 4));
+        let mut rates = Rates::new(&limits, now);
+        let handed = (0..1000).take_while(|_| rates.handed(2048, now).is_none()).count();
+        assert_eq!(handed, 256, "a key for as many people at once");
     }
 }

@@ -55,6 +55,7 @@ fn messages() -> Vec<(State, ClientMessage)> {
         ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at: Position::START }),
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
+        ClientMessage::Hand { to: test_keys::ada().public_key().id(), envelope: Blob(envelope.as_bytes().to_vec()) },
     ];
     let greeting = [(State::Connected, hello(MAGIC, PROTOCOL_VERSION))];
     greeting.into_iter().chain(joined.into_iter().map(|message| (State::Joined, message))).collect()

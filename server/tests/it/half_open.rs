@@ -63,7 +63,7 @@ async fn ten_thousand_silent_connections_harm_nobody() {
 
 #[tokio::test]
 async fn a_connection_that_gets_no_place_is_told_why() {
-    let server = TestServer::start_limited(Limits { max_connections: 1, ..Limits::default() }).await;
+    let server = TestServer::start_limited(Limits { max_connections: Some(1), ..Limits::default() }).await;
     let (_ada, _) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     let mut second = TestClient::connect(server.address).await;
     let expected = (RefusalCode::TooMany, Refusal::from(NoPlace::TooMany(1)).message);

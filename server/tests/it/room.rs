@@ -8,7 +8,7 @@ use common::{
     crypto::{Envelope, Identity, test_keys},
     limits::PING_INTERVAL,
     media::{Epoch, Position, SeekRequest, StreamId, VideoId},
-    message::{ClientMessage, LeaveReason, Person, ServerMessage},
+    message::{Blob, ClientMessage, LeaveReason, Person, ServerMessage},
     name::Name,
 };
 use tokio::{
@@ -252,6 +252,8 @@ async fn each_kind_of_message_costs_the_one_who_sends_it_and_nobody_else() {
     const FLOOD: usize = 6000;
     let (stream, epoch) = (StreamId(1), Epoch(0));
     let seek = |number: u32| ClientMessage::Seek(SeekRequest { stream, epoch: Epoch(number), to: Position::START });
+    let to = test_keys::ada().public_key().id();
+    let hand = ClientMessage::Hand { to, envelope: Blob(envelope(&test_keys::ada(), 1).as_bytes().to_vec()) };
     let kinds = [
         ("Pong", vec![ClientMessage::Pong { number: 1 }; FLOOD]),
         ("Grant", vec![ClientMessage::Grant { stream, epoch, items: u32::MAX }; FLOOD]),
@@ -260,6 +262,7 @@ async fn each_kind_of_message_costs_the_one_who_sends_it_and_nobody_else() {
         ("AskStatistics", vec![ClientMessage::AskStatistics; FLOOD]),
         ("AskThumbnail", vec![ClientMessage::AskThumbnail { video: VideoId(1) }; FLOOD]),
         ("AskDirectory", vec![ClientMessage::AskDirectory; FLOOD / 20]),
+        ("Hand", vec![hand; FLOOD / 3]),
     ];
     let sessions = Sessions::start();
     let mut bob = sessions.join("bob", &test_keys::bob()).await;

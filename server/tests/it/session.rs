@@ -53,9 +53,7 @@ async fn newcomers_get_the_whole_dictionary_and_the_others_hear_of_them() {
     assert_eq!((revision, person.name.as_str()), (2, "bob"));
     assert_eq!(person.public_key, *test_keys::bob().public_key());
 
-    ada.send(&ClientMessage::AskDirectory).await;
-    let ServerMessage::Directory { revision, people } = ada.next().await else { panic!() };
-    assert_eq!((revision, people), (2, welcome.people));
+    assert_eq!(ada.directory().await, (2, welcome.people));
 }
 
 #[tokio::test]
@@ -79,6 +77,39 @@ async fn every_client_gets_the_same_ciphertext_and_only_the_recipient_can_read_i
     bob.say("to all", 1, &bob_key, &[&ada_key, &eve_key]).await;
     for (client, key) in [(&mut ada, &ada_key), (&mut eve, &eve_key)] {
         assert_eq!(open(&envelope(client).await, key, bob_key.public_key()).unwrap().text, "to all");
+    }
+}
+
+#[tokio::test]
+async fn what_is_handed_on_reaches_that_client_alone() {
+    let server = TestServer::start().await;
+    let (ada_key, bob_key, eve_key) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
+    let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
+    let (mut bob, _) = TestClient::join(server.address, "bob", &bob_key).await;
+    let (mut eve, _) = TestClient::join(server.address, "eve", &eve_key).await;
+
+    let to_bob = ada.hand("for Bob", 1, &ada_key, &bob_key).await;
+    // No one is online with this key, so nothing comes of it.
+    ada.hand("for no one", 2, &ada_key, &test_keys::crowd()[0]).await;
+    let to_all = ada.say("for Bob too", 3, &ada_key, &[&bob_key]).await;
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        match bob.next().await {
+            ServerMessage::Handed { envelope } => heard.push(("handed", envelope.0)),
+            ServerMessage::Relayed { envelope } => heard.push(("relayed", envelope.0)),
+            ServerMessage::Joined { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(heard, [("handed", to_bob), ("relayed", to_all.clone())]);
+    for client in [&mut ada, &mut eve] {
+        loop {
+            match client.next().await {
+                ServerMessage::Relayed { envelope } => break assert_eq!(envelope.0, to_all),
+                ServerMessage::Joined { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
 

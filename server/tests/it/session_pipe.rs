@@ -14,7 +14,7 @@ use std::{
 use common::{
     codec::encode_client,
     crypto::{Message, seal, test_keys},
-    limits::{MAX_CLIENT_FRAME_BYTES, MAX_PEOPLE, PING_INTERVAL, SILENCE_LIMIT},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_RECIPIENTS, PING_INTERVAL, SILENCE_LIMIT},
     media::{Library, SkippedFile},
     message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -25,6 +25,7 @@ use tokio::{
 };
 use triptych_server::{
     hub::directory::EnterError,
+    limits::Limits,
     outbox::Outbox,
     session::notices::{self, Refusal},
 };
@@ -206,12 +207,13 @@ fn crowd(sessions: &Sessions, count: usize) -> Vec<triptych_server::hub::Members
 
 #[tokio::test]
 async fn a_full_server_refuses_until_someone_leaves() {
-    let sessions = Sessions::start();
+    const MAX_PEOPLE: usize = 300;
+    let sessions = Sessions::start_limited(Limits { max_people: MAX_PEOPLE, ..Limits::default() });
     let mut members = crowd(&sessions, MAX_PEOPLE);
     let mut ada = sessions.connect();
     let nonce = ada.greet().await;
     ada.send(&join_message("ada", &test_keys::ada(), nonce)).await;
-    assert_eq!(ada.expect_refusal().await, (RefusalCode::Full, Refusal::from(EnterError::Full).message));
+    assert_eq!(ada.expect_refusal().await, (RefusalCode::Full, Refusal::from(EnterError::Full(MAX_PEOPLE)).message));
 
     members.pop();
     let welcome = sessions.connect().join_as("ada", &test_keys::ada()).await;
@@ -258,7 +260,7 @@ async fn a_client_that_asks_too_much_waits_and_no_other_client_does() {
 async fn a_client_that_floods_with_envelopes_is_relayed_at_the_rate_of_messages_or_of_bytes() {
     const ENVELOPES: u32 = 100;
     let (ada_key, bob_key) = (test_keys::ada(), test_keys::bob());
-    for recipients in [1, MAX_PEOPLE] {
+    for recipients in [1, MAX_RECIPIENTS] {
         let sessions = Sessions::start();
         let mut ada = sessions.join("ada", &ada_key).await;
         let mut bob = sessions.join("bob", &bob_key).await;

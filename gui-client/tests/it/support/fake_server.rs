@@ -72,8 +72,25 @@ impl Peer {
     /// Lets the client in, among these others, as revision 1.
     pub fn welcome(&mut self, others: Vec<Person>, library: Library) {
         let own = self.own_entry();
-        let people = [vec![own.clone()], others].concat();
-        self.send(&ServerMessage::Welcome { name: own.name, revision: 1, people, library }).unwrap();
+        self.welcome_as(own.name.clone(), [vec![own], others].concat(), library);
+    }
+
+    /// Lets the client in under a name, with exactly these people, as revision 1. The client may leave before the end of it.
+    pub fn welcome_as(&mut self, name: Name, people: Vec<Person>, library: Library) {
+        let people_count = u32::try_from(people.len()).unwrap();
+        self.send(&ServerMessage::Welcome { name, revision: 1, people_count, library }).unwrap();
+        let _ = self.send_people(people);
+    }
+
+    /// Sends a whole dictionary. The client may leave before the end of it.
+    pub fn directory(&mut self, revision: u64, people: Vec<Person>) {
+        let people_count = u32::try_from(people.len()).unwrap();
+        self.send(&ServerMessage::Directory { revision, people_count }).unwrap();
+        let _ = self.send_people(people);
+    }
+
+    fn send_people(&mut self, people: Vec<Person>) -> io::Result<()> {
+        people.chunks(20).try_for_each(|page| self.send(&ServerMessage::People { people: page.to_vec() }))
     }
 
     /// Fails when the client has left.

@@ -427,7 +427,7 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::Connect, moment());
             let offline = Offline::BrokeProtocol {
                 what:
-                    "The server at 127.0.0.1:7878 sent what the protocol does not allow: it lists more than 256 people."
+                    "The server at 127.0.0.1:7878 sent what the protocol does not allow: it lists more than 4000 people."
                         .into(),
                 remedy: "Install the same release of Triptych on both computers.".into(),
             };

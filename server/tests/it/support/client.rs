@@ -92,9 +92,34 @@ impl TestClient {
         let server_nonce = self.greet().await;
         self.send(&join_message(name, identity, server_nonce)).await;
         match self.next().await {
-            ServerMessage::Welcome { name, revision, people, library } => Welcome { name, revision, people, library },
+            ServerMessage::Welcome { name, revision, people_count, library } => {
+                Welcome { name, revision, people: self.people(people_count).await, library }
+            }
             other => panic!("expected a welcome, received {other:?}"),
         }
+    }
+
+    /// Expects the pages that `Welcome` or `Directory` announced.
+    pub async fn people(&mut self, people_count: u32) -> Vec<Person> {
+        let mut people = Vec::new();
+        while people.len() < people_count as usize {
+            match self.next().await {
+                ServerMessage::People { people: page } => people.extend(page),
+                other => panic!("expected a page, received {other:?}"),
+            }
+        }
+        people
+    }
+
+    /// Asks for the dictionary and returns its revision and people.
+    pub async fn directory(&mut self) -> (u64, Vec<Person>) {
+        self.send(&ClientMessage::AskDirectory).await;
+        let announced = |message| match message {
+            ServerMessage::Directory { revision, people_count } => Some((revision, people_count)),
+            _ => None,
+        };
+        let (revision, people_count) = self.next_that(announced).await;
+        (revision, self.people(people_count).await)
     }
 
     /// Says hello and returns the server's nonce.
@@ -125,6 +150,14 @@ impl TestClient {
         let message = Message { sent_unix_millis: 0, text: text.to_owned() };
         let envelope = seal(&message, sequence, sender, &keys).unwrap().as_bytes().to_vec();
         self.send(&ClientMessage::Say { envelope: Blob(envelope.clone()) }).await;
+        envelope
+    }
+
+    /// Encrypts `text` for one recipient and hands it to that client.
+    pub async fn hand(&mut self, text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Vec<u8> {
+        let message = Message { sent_unix_millis: 0, text: text.to_owned() };
+        let envelope = seal(&message, sequence, sender, &[to.public_key().clone()]).unwrap().as_bytes().to_vec();
+        self.send(&ClientMessage::Hand { to: to.public_key().id(), envelope: Blob(envelope.clone()) }).await;
         envelope
     }
 
