@@ -175,7 +175,7 @@ pub fn is_welcome(frame: &[u8]) -> bool {
 /// Whether a frame, without its length prefix, claims to hold `ServerMessage::People`, which has a limit of its own
 /// ([`crate::limits::MAX_PAGE_BYTES`]).
 pub fn is_page(frame: &[u8]) -> bool {
-    const NUMBER_OF_PEOPLE: u8 = 17;
+    const NUMBER_OF_PEOPLE: u8 = 18;
     frame.first() == Some(&NUMBER_OF_PEOPLE)
 }
 
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_welcome_and_a_page_are_recognised_by_their_numbers() {
         let name = Name::parse("ada").expect("a name");
-        let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 17, library: Library::default() };
+        let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 18, library: Library::default() };
         let page = ServerMessage::People { people: Vec::new() };
         for (message, kinds) in
             [(welcome, (true, false)), (page, (false, true)), (ServerMessage::Ping { number: 2 }, (false, false))]
@@ -322,7 +322,7 @@ mod tests {
         // People, LibraryChanged, and a StreamStarted of video 0; then the length, and no element.
         let announced = |start: &[u8], length: u16| [start, &[251], &length.to_le_bytes()].concat();
         for (frame, reason) in [
-            (announced(&[17], 4001), "it lists more than 4000 people"),
+            (announced(&[18], 4001), "it lists more than 4000 people"),
             (announced(&[7], 2001), "it lists more than 2000 videos"),
             (announced(&[7, 0], 2001), "it lists more than 2000 skipped files"),
             (vec![8, 1, 0, 0, 9, 9, 65], "it lists more than 64 segments of a stream"),
@@ -330,7 +330,7 @@ mod tests {
         ] {
             assert_eq!(decode_server(&frame), Err(DecodeError::LongList(reason)));
         }
-        let most = announced(&[17], 4000);
+        let most = announced(&[18], 4000);
         assert_eq!(decode_server(&most), Err(DecodeError::Malformed("it ends too early")), "4000 are not too many");
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bounded_list,
-    crypto::{KeyId, PublicKey},
+    crypto::{KeyId, PublicKey, SessionRecord},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, Statistics, StreamId, StreamStart,
         VideoId, WatchRequest,
@@ -39,6 +39,10 @@ pub struct Person {
     pub name: Name,
     /// The key to encrypt with for this person.
     pub public_key: PublicKey,
+    /// The session key to encrypt with besides. Whether its owner signed the record is for the reader to verify.
+    pub session: SessionRecord,
+    /// When the server let this person in, by the server's clock, in seconds since 1970-01-01 UTC. Only to be shown.
+    pub since_unix_secs: u64,
 }
 
 /// A message from a client to the server.
@@ -64,6 +68,8 @@ pub enum ClientMessage {
         public_key: Blob,
         /// Signature over [`crate::crypto::JoinTranscript`].
         proof: Blob,
+        /// The bytes of a [`SessionRecord`] for this name, key and server.
+        session: Blob,
     },
     /// Has an envelope relayed to every client.
     Say {
@@ -106,6 +112,11 @@ pub enum ClientMessage {
     },
     /// Requests the figures of the video engine. For benches and tests.
     AskStatistics,
+    /// Replaces this client's session record by a later one.
+    Renew {
+        /// The bytes of a [`SessionRecord`].
+        session: Blob,
+    },
     /// Has an envelope forwarded to one client only. When that client is not online, nothing happens.
     Hand {
         /// The key of the client that is to get it, which is the recipient of the envelope.
@@ -227,6 +238,15 @@ pub enum ServerMessage {
     },
     /// The figures of the video engine, as requested by `AskStatistics`.
     Statistics(Statistics),
+    /// A person has a new session key. It goes to every client, its owner included.
+    Renewed {
+        /// The revision of the dictionary after the change: the one before plus one.
+        revision: u64,
+        /// Whose session key it is.
+        name: Name,
+        /// The new record.
+        session: SessionRecord,
+    },
     /// An envelope that a client sent to this one only, with `Hand`.
     Handed {
         /// The bytes as the sender gave them.
@@ -262,6 +282,7 @@ impl ServerMessage {
             Self::Sound { .. } => "Sound",
             Self::Thumbnail { .. } => "Thumbnail",
             Self::Statistics(_) => "Statistics",
+            Self::Renewed { .. } => "Renewed",
             Self::Handed { .. } => "Handed",
             Self::People { .. } => "People",
         }

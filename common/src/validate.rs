@@ -78,6 +78,15 @@ pub enum Breach {
     /// Another message comes between the pages of the dictionary.
     #[error("the list of people is interrupted by {0}")]
     InterruptedPages(&'static str),
+    /// The session record of this person belongs to another key.
+    #[error("the session key that it lists for \"{0}\" belongs to another key")]
+    ForeignSession(Name),
+    /// The session record of this person is not later than the one before.
+    #[error("it replaces the session key of \"{0}\" by one that is not newer")]
+    OldSession(Name),
+    /// Someone has a new session key who is not in the dictionary.
+    #[error("it lists a new session key for \"{0}\", who is not there")]
+    UnknownRenewal(Name),
     /// A person leaves who is not in the dictionary.
     #[error("it says that \"{0}\" has left, who was not there")]
     UnknownDeparture(Name),
@@ -121,6 +130,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         ServerMessage::StreamEnded { reason: EndReason::Finished | EndReason::Stopped, .. }
         | ServerMessage::Joined { .. }
         | ServerMessage::Left { .. }
+        | ServerMessage::Renewed { .. }
         | ServerMessage::People { .. }
         | ServerMessage::Ping { .. }
         | ServerMessage::Statistics(_) => {}

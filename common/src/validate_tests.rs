@@ -16,7 +16,9 @@ use crate::{
 };
 
 fn person(name: &str, public_key: &PublicKey) -> Person {
-    Person { name: Name::parse(name).expect(name), public_key: public_key.clone() }
+    let name = Name::parse(name).expect(name);
+    let session = test_keys::unsigned_record(&name, public_key, 1);
+    Person { name, public_key: public_key.clone(), session, since_unix_secs: 5 }
 }
 
 fn video(id: u64, heights: &[u32]) -> VideoInfo {

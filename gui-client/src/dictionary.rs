@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use common::{
-    crypto::{KeyId, PublicKey},
+    crypto::{KeyId, PublicKey, SessionRecord},
     limits::MAX_PEOPLE,
     message::Person,
     name::{Fold, Name},
@@ -88,6 +88,29 @@ impl Dictionary {
         Ok(())
     }
 
+    /// Replaces the session record of a person, as revision `revision`. Whether its owner signed it is verified before it is
+    /// used.
+    ///
+    /// # Errors
+    /// [`Breach`] when no one has this name, or the record is of another key or not later than the one before.
+    pub fn renewed(&mut self, revision: u64, name: &Name, session: SessionRecord) -> Result<(), Breach> {
+        let by_name = self.by_name.binary_search_by(|entry| entry.person.name.cmp(name));
+        let by_name = by_name.map_err(|_| Breach::UnknownRenewal(name.clone()))?;
+        let before = &self.by_name[by_name];
+        check_owner(&before.person.public_key, &session, name)?;
+        if !session.replaces(&before.person.session) {
+            return Err(Breach::OldSession(name.clone()));
+        }
+        let key = before.key();
+        let entry =
+            Arc::new(Entry { person: Person { session, ..before.person.clone() }, folds: before.folds.clone() });
+        let by_key = self.by_key.iter_mut().chain([&mut self.by_name[by_name]]);
+        let by_fold = self.by_fold.iter_mut().map(|(entry, _)| entry);
+        by_key.chain(by_fold).filter(|other| other.key() == key).for_each(|other| *other = Arc::clone(&entry));
+        self.revision = revision;
+        Ok(())
+    }
+
     /// Removes a person who went offline, as revision `revision`.
     ///
     /// # Errors
@@ -105,6 +128,7 @@ impl Dictionary {
     }
 
     fn insert(&mut self, person: Person) -> Result<(), Breach> {
+        check_owner(&person.public_key, &person.session, &person.name)?;
         let entry = Arc::new(Entry { folds: person.name.folds(), person });
         let name = &entry.person.name;
         let by_key = match self.by_key.binary_search_by_key(&entry.key(), |entry| entry.key()) {
@@ -132,4 +156,8 @@ impl Dictionary {
         let place = self.by_fold.binary_search_by(|(entry, which)| entry.folds[*which].cmp(fold)).ok()?;
         Some(&self.by_fold[place].0.person)
     }
+}
+
+fn check_owner(key: &PublicKey, session: &SessionRecord, name: &Name) -> Result<(), Breach> {
+    if session.owner() == key.id() { Ok(()) } else { Err(Breach::ForeignSession(name.clone())) }
 }

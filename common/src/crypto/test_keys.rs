@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use super::{Identity, SessionKeys};
+use super::{Identity, PublicKey, SESSION_PUBLIC_KEY_BYTES, SessionKeys, SessionRecord};
+use crate::name::Name;
 
 /// The private key of the session key of [`session_keys`].
 pub const SESSION_SEED: [u8; 32] = [0x42; 32];
@@ -36,6 +37,25 @@ pub fn crowd() -> Vec<Identity> {
     let mut crowd = Identity::combined(&sources);
     crowd.retain(|identity| !known.contains(identity.public_key()));
     crowd
+}
+
+/// A session record that the owner of `key` has not signed, for tests that do not verify it: always the same for the same
+/// arguments.
+pub fn unsigned_record(name: &Name, key: &PublicKey, created_unix_millis: u64) -> SessionRecord {
+    let (name, signature) = (name.as_str().as_bytes(), [0; 256]);
+    let name_length = u8::try_from(name.len()).expect("a name has at most 128 bytes");
+    let bytes = [
+        &[1][..],
+        &created_unix_millis.to_be_bytes(),
+        &key.id().0,
+        &[0; 32],
+        &[0x44; SESSION_PUBLIC_KEY_BYTES],
+        &[name_length],
+        name,
+        &[1, 0],
+        &signature,
+    ];
+    SessionRecord::parse(&bytes.concat()).expect("the layout is valid")
 }
 
 fn identity(pem: &str) -> Identity {

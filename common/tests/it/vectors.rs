@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use common::{
     codec::{decode_client, decode_server, encode_client, encode_server},
-    crypto::{Envelope, KeyId, open, test_keys},
+    crypto::{Envelope, KeyId, SessionRecord, open, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, SkippedFile,
@@ -37,7 +37,13 @@ fn name(text: &str) -> Name {
 }
 
 fn bob() -> Person {
-    Person { name: name("bob"), public_key: test_keys::bob().public_key().clone() }
+    let public_key = test_keys::bob().public_key().clone();
+    Person { name: name("bob"), session: session(), public_key, since_unix_secs: 1_780_000_000 }
+}
+
+/// Its signature is made of zeros, so that it is always the same.
+fn session() -> SessionRecord {
+    test_keys::unsigned_record(&name("bob"), test_keys::bob().public_key(), 1_780_000_000_000)
 }
 
 fn library() -> Library {
@@ -64,7 +70,12 @@ fn client_examples() -> Vec<ClientMessage> {
             software: "demo".into(),
             nonce: [0x11; 32],
         },
-        ClientMessage::Join { name: "ada".into(), public_key: Blob(vec![0x30, 0x82]), proof: Blob(vec![0xaa, 0xbb]) },
+        ClientMessage::Join {
+            name: "ada".into(),
+            public_key: Blob(vec![0x30, 0x82]),
+            proof: Blob(vec![0xaa, 0xbb]),
+            session: Blob(vec![0x01, 0xcc]),
+        },
         ClientMessage::Say { envelope: Blob(vec![0x01, 0x01, 0xff]) },
         ClientMessage::AskDirectory,
         ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from: Position::START }),
@@ -87,6 +98,7 @@ fn client_examples() -> Vec<ClientMessage> {
         }),
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
+        ClientMessage::Renew { session: Blob(vec![0x01, 0xcc]) },
         ClientMessage::Hand { to: KeyId([0x33; 32]), envelope: Blob(vec![0x01, 0x02, 0xff]) },
     ]
 }
@@ -140,6 +152,7 @@ fn server_examples() -> Vec<ServerMessage> {
         },
         ServerMessage::Thumbnail { video, fingerprint: 77, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
         ServerMessage::Statistics(statistics),
+        ServerMessage::Renewed { revision: 3, name: name("bob"), session: session() },
         ServerMessage::Handed { envelope: Blob(vec![0x01, 0x02, 0xff]) },
         ServerMessage::People { people: vec![bob()] },
     ]

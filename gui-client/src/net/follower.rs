@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use common::{
+    crypto::SessionRecord,
     message::{Person, ServerMessage},
     name::Name,
     validate::Breach,
@@ -49,6 +50,10 @@ impl Follower {
 
     pub(super) fn left(&mut self, revision: u64, name: &Name) -> Result<Followed, Breach> {
         self.follow(revision, |dictionary| dictionary.left(revision, name))
+    }
+
+    pub(super) fn renewed(&mut self, revision: u64, name: &Name, session: SessionRecord) -> Result<Followed, Breach> {
+        self.follow(revision, |dictionary| dictionary.renewed(revision, name, session))
     }
 
     /// Checks that a message of this kind may come now: between the pages of a dictionary only a ping may.
@@ -113,7 +118,13 @@ mod tests {
     use super::*;
 
     fn person(name: &str, identity: &Identity) -> Person {
-        Person { name: Name::parse(name).unwrap(), public_key: identity.public_key().clone() }
+        listed(name, identity.public_key().clone())
+    }
+
+    fn listed(name: &str, public_key: common::crypto::PublicKey) -> Person {
+        let name = Name::parse(name).unwrap();
+        let session = test_keys::unsigned_record(&name, &public_key, 5);
+        Person { name, public_key, session, since_unix_secs: 0 }
     }
 
     fn ada() -> Person {
@@ -182,6 +193,31 @@ mod tests {
     }
 
     #[test]
+    fn a_session_key_is_replaced_by_a_later_one_of_the_same_person_only() {
+        let mut follower = follower(vec![bob()]);
+        let record = |key: &Identity, created| test_keys::unsigned_record(&bob().name, key.public_key(), created);
+        let session = |follower: &Follower| {
+            let people = follower.dictionary();
+            let by_key = people.person(&bob().public_key.id()).unwrap().session.clone();
+            assert!(people.people().any(|person| person.name == bob().name && person.session == by_key));
+            by_key.created_unix_millis()
+        };
+        assert_eq!(session(&follower), 5);
+        assert_eq!(follower.renewed(8, &bob().name, record(&test_keys::bob(), 6)), Ok(Followed::Changed));
+        assert_eq!((session(&follower), follower.dictionary().revision()), (6, 8));
+        for (name, record, breach) in [
+            (bob().name, record(&test_keys::bob(), 6), Breach::OldSession(bob().name)),
+            (bob().name, record(&test_keys::bob(), 5), Breach::OldSession(bob().name)),
+            (bob().name, record(&test_keys::eve(), 7), Breach::ForeignSession(bob().name)),
+            (eve().name, record(&test_keys::eve(), 7), Breach::UnknownRenewal(eve().name)),
+        ] {
+            assert_eq!(follower.renewed(9, &name, record), Err(breach));
+        }
+        let foreign = Person { session: record(&test_keys::bob(), 7), ..eve() };
+        assert_eq!(follower.joined(9, foreign), Err(Breach::ForeignSession(eve().name)));
+    }
+
+    #[test]
     fn pages_come_when_they_were_announced_and_without_interruption() {
         let mut follower = follower(vec![bob()]);
         assert_eq!(follower.page(vec![eve()]), Err(Breach::SurplusPeople), "nothing announced it");
@@ -231,7 +267,7 @@ mod tests {
                 *byte ^= change;
             }
             let public_key = common::crypto::PublicKey::from_der(&der).unwrap();
-            Person { name: Name::parse(&format!("guest-{number}")).unwrap(), public_key }
+            listed(&format!("guest-{number}"), public_key)
         };
         let mut follower = follower(vec![]);
         for number in 1..4000 {

@@ -1,31 +1,37 @@
 //! From an address and a name to a session: TCP, TLS, the comparison with the known certificate, and the handshake of
 //! docs/PROTOCOL.md. All sentences about a server that cannot be reached or joined are written here.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bytes::BytesMut;
 use common::{
-    codec::{decode_server, encode_client, framing, is_page, is_welcome},
+    codec::{encode_client, framing},
     crypto::{Identity, JoinTranscript, sha256},
-    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_PAGE_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
-    validate::{self, Breach},
+    validate::Breach,
 };
-use futures_util::StreamExt;
 use rand::RngExt;
 use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncWriteExt, WriteHalf},
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
-use tokio_util::codec::{FramedRead, LengthDelimitedCodec, LengthDelimitedCodecError};
+use tokio_util::codec::FramedRead;
 
 use super::{
     cert_verifier,
+    frames::{Frames, ReadError, Stream, next_greeting},
+    keyring::unix_micros,
     known_servers::KnownServers,
+    own_numbers::OwnNumbers,
+    own_session::OwnSession,
     pages::{Listed, Pages},
 };
 use crate::{
@@ -41,17 +47,12 @@ const STEP_DEADLINE: Duration = Duration::from_secs(8);
 /// besides the queue of [`super::outgoing`].
 const TLS_BUFFER_BYTES: usize = 32 * 1024;
 
-/// A TCP or TLS stream.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-pub(super) type Frames = FramedRead<ReadHalf<Box<dyn Stream>>, LengthDelimitedCodec>;
-
 /// A connection on which the server has sent `Welcome`.
 pub(super) struct Session {
     pub(super) frames: Frames,
     pub(super) writer: WriteHalf<Box<dyn Stream>>,
     pub(super) online: Online,
+    pub(super) own: OwnSession,
 }
 
 /// A connection before the handshake.
@@ -62,21 +63,6 @@ pub(super) struct Transport {
     /// `None` without TLS.
     pub(super) tls: Option<TlsFacts>,
     is_first_visit: bool,
-}
-
-/// A message as it arrived, and the size of its frame.
-pub(super) struct Incoming {
-    pub(super) message: ServerMessage,
-    pub(super) frame_bytes: usize,
-}
-
-/// Why there is no next message.
-#[derive(Debug)]
-pub(super) enum ReadError {
-    /// The connection broke.
-    Io(io::Error),
-    /// The server sent something that it must not send.
-    Breach(Breach),
 }
 
 /// A connection on which the server has sent `Challenge`.
@@ -187,6 +173,7 @@ impl Challenged {
         self,
         name: &Name,
         identity: Arc<Identity>,
+        numbers: OwnNumbers,
         known_servers: &KnownServers,
     ) -> Result<Session, Offline> {
         let Self { mut frames, mut writer, address, channel_binding, tls, is_first_visit, client_nonce, server_nonce } =
@@ -203,13 +190,20 @@ impl Challenged {
             public_key_der: public_key.der(),
         }
         .to_bytes();
+        let signed = name.clone();
         // Signing takes milliseconds of CPU time, which would hold up the other work of this thread.
-        let proof =
-            tokio::task::spawn_blocking(move || identity.sign(&transcript)).await.expect("signing does not panic");
+        let signing = tokio::task::spawn_blocking(move || {
+            let proof = identity.sign(&transcript);
+            let certificate_hash = certificate_hash.unwrap_or_default();
+            let mut own = OwnSession::begin(identity, signed, certificate_hash, numbers, Instant::now());
+            (proof, own.record(unix_micros()), own)
+        });
+        let (proof, session, own_session) = signing.await.expect("signing does not panic");
         let join = ClientMessage::Join {
             name: name.as_str().to_owned(),
             public_key: Blob(public_key.der().to_vec()),
             proof: Blob(proof),
+            session: Blob(session.as_bytes().to_vec()),
         };
         send(&mut writer, &join, &address).await?;
         let (welcomed, pages, library) = match receive(&mut frames, &address).await {
@@ -227,7 +221,7 @@ impl Challenged {
         if welcomed != *name {
             return Err(broke_protocol(&address, &Breach::OtherName(welcomed, name.clone())));
         }
-        let own = Person { name: welcomed, public_key };
+        let own = Person { name: welcomed, public_key, session, since_unix_secs: 0 };
         let Listed { revision, people } = receive_pages(pages, &mut frames, &mut writer, &address).await?;
         let people = Dictionary::new(&own, revision, people).map_err(|breach| broke_protocol(&address, &breach))?;
         if let Some(hash) = certificate_hash {
@@ -242,9 +236,9 @@ impl Challenged {
                 return Err(certificate_changed(address, &remembered, &hash));
             }
         }
-        let Person { name, public_key } = own;
+        let Person { name, public_key, .. } = own;
         let online = Online { name, public_key, people: Arc::new(people), library, tls, is_first_visit };
-        Ok(Session { frames, writer, online })
+        Ok(Session { frames, writer, online, own: own_session })
     }
 }
 
@@ -252,28 +246,6 @@ impl Challenged {
 /// of another key of this person.
 fn is_numbered(suggestion: &Name, name: &Name) -> bool {
     name.numbered().any(|numbered| numbered == *suggestion)
-}
-
-/// Reads one frame as a message, and checks it.
-pub(super) async fn next_message(frames: &mut Frames) -> Result<Option<Incoming>, ReadError> {
-    let Some(frame) = next_frame(frames).await? else { return Ok(None) };
-    understand(&frame).map(Some).map_err(ReadError::Breach)
-}
-
-async fn next_frame(frames: &mut Frames) -> Result<Option<BytesMut>, ReadError> {
-    let limit = frames.decoder().max_frame_length();
-    frames.next().await.transpose().map_err(|error| {
-        let is_long = error.get_ref().is_some_and(|cause| cause.is::<LengthDelimitedCodecError>());
-        if is_long { ReadError::Breach(Breach::LongFrame(limit)) } else { ReadError::Io(error) }
-    })
-}
-
-fn understand(frame: &[u8]) -> Result<Incoming, Breach> {
-    if is_page(frame) && frame.len() > MAX_PAGE_BYTES {
-        return Err(Breach::LongFrame(MAX_PAGE_BYTES));
-    }
-    let message = validate::server_message(decode_server(frame)?)?;
-    Ok(Incoming { message, frame_bytes: frame.len() })
 }
 
 async fn send(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, address: &str) -> Result<(), Offline> {
@@ -327,15 +299,6 @@ async fn receive_pages(
             other => return Err(broke_protocol(address, &Breach::InterruptedPages(other.kind()))),
         }
     }
-}
-
-/// Reads one frame of the handshake. Only `Welcome` and the pages may be long, so nothing else that is long is even decoded.
-async fn next_greeting(frames: &mut Frames) -> Result<Option<ServerMessage>, ReadError> {
-    let Some(frame) = next_frame(frames).await? else { return Ok(None) };
-    if frame.len() > MAX_GREETING_BYTES && !is_welcome(&frame) && !is_page(&frame) {
-        return Err(ReadError::Breach(Breach::LongFrame(MAX_GREETING_BYTES)));
-    }
-    understand(&frame).map(|incoming| Some(incoming.message)).map_err(ReadError::Breach)
 }
 
 /// The end of an attempt with a server that does not keep to the protocol before it has let this client in.

@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use common::crypto::{Envelope, PublicKey};
@@ -22,6 +23,8 @@ pub(super) enum KeyJob {
     Open(Arrived),
     /// This number of envelopes was dropped because too many were waiting.
     NoteDropped(u64),
+    /// The time that was waited for has come.
+    Tick,
 }
 
 /// A message to be sealed.
@@ -121,12 +124,17 @@ impl Drop for KeySender {
 }
 
 impl KeyReceiver {
-    /// Waits for the next job; `None` when the other end was dropped. What still waits then is of no use to anyone.
-    pub(super) fn next(&self) -> Option<KeyJob> {
+    /// Waits for the next job, or for `deadline`, which comes first; `None` when the other end was dropped. What still waits then
+    /// is of no use to anyone.
+    pub(super) fn next(&self, deadline: Instant) -> Option<KeyJob> {
         let mut waiting = self.0.lock();
         loop {
             if !waiting.has_sender {
                 return None;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(KeyJob::Tick);
             }
             if let Some(seal) = waiting.seals.pop_front() {
                 return Some(KeyJob::Seal(seal));
@@ -137,7 +145,7 @@ impl KeyReceiver {
             if let Some(arrived) = waiting.envelopes.pop() {
                 return Some(KeyJob::Open(arrived));
             }
-            waiting = self.0.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.0.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     codec::encode_client,
-    crypto::{CannotOpen, Envelope, Identity, KeyId, Message, attempt, open, seal},
+    crypto::{CannotOpen, Envelope, KeyId, Message, SessionRecord, attempt, open, seal},
     limits::MAX_PEOPLE,
     message::{Blob, ClientMessage},
 };
@@ -22,7 +22,7 @@ use common::{
 use super::{
     allowance::{Allowance, FailureBudget},
     key_inbox::{Arrived, KeyJob, KeySender, Seal, inbox},
-    own_numbers::OwnNumbers,
+    own_session::OwnSession,
 };
 use crate::{
     dictionary::Dictionary,
@@ -80,15 +80,14 @@ impl Sequences {
 
 /// Starts the thread; it ends when the returned sender is dropped. `deliver` is called on it.
 pub(super) fn start(
-    identity: Arc<Identity>,
-    numbers: OwnNumbers,
+    own: OwnSession,
     sequences: Arc<Mutex<Sequences>>,
     deliver: impl Fn(KeyOutput) + Send + 'static,
 ) -> io::Result<KeySender> {
     let (sender, jobs) = inbox();
-    let mut keyring = Keyring::new(identity, numbers, sequences, Instant::now());
+    let mut keyring = Keyring::new(own, sequences, Instant::now());
     thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
-        while let Some(job) = jobs.next() {
+        while let Some(job) = jobs.next(keyring.own.next_deadline()) {
             keyring.work(job, Instant::now(), unix_micros()).into_iter().for_each(&deliver);
         }
     })?;
@@ -96,8 +95,7 @@ pub(super) fn start(
 }
 
 struct Keyring {
-    identity: Arc<Identity>,
-    numbers: OwnNumbers,
+    own: OwnSession,
     sequences: Arc<Mutex<Sequences>>,
     /// For trying the key on envelopes that are addressed to others.
     attempts: Allowance,
@@ -106,8 +104,8 @@ struct Keyring {
 }
 
 impl Keyring {
-    fn new(identity: Arc<Identity>, numbers: OwnNumbers, sequences: Arc<Mutex<Sequences>>, now: Instant) -> Self {
-        Self { identity, numbers, sequences, attempts: Allowance::new(now), failures: FailureBudget::default() }
+    fn new(own: OwnSession, sequences: Arc<Mutex<Sequences>>, now: Instant) -> Self {
+        Self { own, sequences, attempts: Allowance::new(now), failures: FailureBudget::default() }
     }
 
     fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64) -> Vec<KeyOutput> {
@@ -115,12 +113,13 @@ impl Keyring {
             KeyJob::Seal(message) => self.seal(message, unix_micros),
             KeyJob::Open(arrived) => self.receive(&arrived, now),
             KeyJob::NoteDropped(count) => vec![KeyOutput::Event(NetEvent::EnvelopesDropped(count))],
+            KeyJob::Tick => self.own.renewed(now, unix_micros).into_iter().map(renewal).collect(),
         }
     }
 
     fn seal(&mut self, Seal { draft, recipients, text }: Seal, unix_micros: u64) -> Vec<KeyOutput> {
         let message = Message { sent_unix_millis: unix_micros / 1000, text };
-        match seal(&message, self.numbers.next(unix_micros), &self.identity, &recipients) {
+        match seal(&message, self.own.next_number(unix_micros), self.own.identity(), &recipients) {
             Ok(envelope) => {
                 let message_id = envelope.message_id;
                 let say = ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) };
@@ -131,7 +130,7 @@ impl Keyring {
     }
 
     fn receive(&mut self, Arrived { envelope, dictionary }: &Arrived, now: Instant) -> Vec<KeyOutput> {
-        let me = self.identity.public_key().id();
+        let me = self.own.identity().public_key().id();
         let mut message = None;
         let outcome = if envelope.recipients().any(|recipient| recipient == me) {
             match self.open(envelope, dictionary, now) {
@@ -142,7 +141,7 @@ impl Keyring {
                 Err(outcome) => outcome,
             }
         } else if self.attempts.take(now) {
-            match attempt(envelope, &self.identity) {
+            match attempt(envelope, self.own.identity()) {
                 Ok(()) => WireOutcome::Rejected,
                 Err(CannotOpen) => WireOutcome::Foreign,
             }
@@ -169,7 +168,7 @@ impl Keyring {
         if !self.failures.may_try(&envelope.sender, now) {
             return Err(WireOutcome::TooManyFailures);
         }
-        let message = open(envelope, &self.identity, &sender.public_key).map_err(|CannotOpen| {
+        let message = open(envelope, self.own.identity(), &sender.public_key).map_err(|CannotOpen| {
             self.failures.note_failure(envelope.sender, now);
             WireOutcome::Rejected
         })?;
@@ -204,7 +203,12 @@ pub(super) fn wire_entry(envelope: &Envelope, outcome: WireOutcome) -> WireEntry
     }
 }
 
-fn unix_micros() -> u64 {
+/// Publishes a new session key.
+fn renewal(session: SessionRecord) -> KeyOutput {
+    KeyOutput::Frame(encode_client(&ClientMessage::Renew { session: Blob(session.as_bytes().to_vec()) }))
+}
+
+pub(super) fn unix_micros() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
 }

@@ -11,14 +11,16 @@ use common::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::event::DraftId;
+use crate::{event::DraftId, net::own_numbers::OwnNumbers};
 
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 fn person(text: &str, identity: &Identity) -> Person {
-    Person { name: name(text), public_key: identity.public_key().clone() }
+    let (name, public_key) = (name(text), identity.public_key().clone());
+    let session = test_keys::unsigned_record(&name, &public_key, 1);
+    Person { name, public_key, session, since_unix_secs: 0 }
 }
 
 fn dictionary(people: Vec<Person>) -> Arc<Dictionary> {
@@ -44,7 +46,8 @@ impl Bench {
     fn with(owner: Identity, sequences: Arc<Mutex<Sequences>>, folder: TempDir) -> Self {
         std::fs::create_dir_all(folder.path().join("identities")).unwrap();
         let numbers = OwnNumbers::open(folder.path(), &name("ada"));
-        Self { keyring: Keyring::new(Arc::new(owner), numbers, sequences, Instant::now()), folder }
+        let own = OwnSession::begin(Arc::new(owner), name("ada"), [0; 32], numbers, Instant::now());
+        Self { keyring: Keyring::new(own, sequences, Instant::now()), folder }
     }
 
     fn receive(&mut self, dictionary: &Arc<Dictionary>, bytes: Vec<u8>, now: Instant) -> (WireOutcome, Option<String>) {
@@ -124,6 +127,19 @@ fn senders_are_forgotten_oldest_first_and_never_while_they_are_online() {
     assert!(sequences.is_replay(&key(3 * MAX_REMEMBERED_SENDERS - 1), 7), "recent");
     assert!(!sequences.is_replay(&key(1), 7), "left long ago");
     assert!(!sequences.is_replay(&key(0), 8), "a later message");
+}
+
+#[test]
+fn a_session_key_whose_time_is_over_is_replaced_and_published() {
+    let mut ada = Bench::new(test_keys::ada());
+    let deadline = ada.keyring.own.next_deadline();
+    assert!(ada.keyring.work(KeyJob::Tick, Instant::now(), 5).is_empty());
+    let outputs = ada.keyring.work(KeyJob::Tick, deadline, 5);
+    let [KeyOutput::Frame(frame)] = &outputs[..] else { panic!("no frame") };
+    let Ok(ClientMessage::Renew { session }) = decode_client(&frame[4..]) else { panic!("no renewal") };
+    let session = SessionRecord::parse(&session.0).unwrap();
+    assert!(session.verify(test_keys::ada().public_key(), &name("ada"), &[0; 32]));
+    assert!(ada.keyring.own.next_deadline() > deadline);
 }
 
 #[test]

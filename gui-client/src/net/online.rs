@@ -7,14 +7,14 @@ use common::{
     codec::encode_client,
     crypto::{Envelope, KeyId},
     media::VideoId,
-    message::{ClientMessage, Person, ServerMessage},
+    message::{ClientMessage, ServerMessage},
     validate::Breach,
 };
 
 use super::{
     event_queue::EventSender,
     follower::{Followed, Follower},
-    handshake::Incoming,
+    frames::Incoming,
     key_inbox::{Arrived, Seal},
     keyring::wire_entry,
     log_once::LogOnce,
@@ -45,14 +45,15 @@ impl<'a> Connection<'a> {
         outgoing: Outgoing,
         online: &Online,
     ) -> Self {
-        let own = Person { name: online.name.clone(), public_key: online.public_key.clone() };
+        let own_key = online.public_key.id();
+        let own = online.people.person(&own_key).expect("a dictionary lists its owner").clone();
         Self {
             address,
             visit,
             events,
             sink,
             outgoing,
-            own_key: own.public_key.id(),
+            own_key,
             follower: Follower::new(own, online.people.clone()),
             asked_thumbnails: HashSet::new(),
             logged: LogOnce::default(),
@@ -91,6 +92,10 @@ impl<'a> Connection<'a> {
             }
             ServerMessage::Left { revision, name, .. } => {
                 let followed = self.follower.left(revision, &name);
+                self.after_change(followed).await?;
+            }
+            ServerMessage::Renewed { revision, name, session } => {
+                let followed = self.follower.renewed(revision, &name, session);
                 self.after_change(followed).await?;
             }
             ServerMessage::Directory { revision, people_count } => {
@@ -197,6 +202,7 @@ mod tests {
     use common::{
         crypto::test_keys,
         media::{Library, PictureHead, SoundHead, Statistics},
+        message::Person,
         name::Name,
     };
 
@@ -234,7 +240,9 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let _guard = tracing::subscriber::set_default(subscriber);
 
-        let ada = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
+        let (name, public_key) = (Name::parse("ada").unwrap(), test_keys::ada().public_key().clone());
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        let ada = Person { name, public_key, session, since_unix_secs: 0 };
         let online = Online {
             name: ada.name.clone(),
             public_key: ada.public_key.clone(),

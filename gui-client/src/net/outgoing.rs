@@ -11,7 +11,8 @@ use tokio::{
 };
 
 use super::{
-    handshake::{Stream, unreachable},
+    frames::Stream,
+    handshake::unreachable,
     key_inbox::{Arrived, KeySender, Refused, Seal},
 };
 use crate::event::Offline;

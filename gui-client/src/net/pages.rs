@@ -52,7 +52,11 @@ mod tests {
 
     fn people(count: usize) -> Vec<Person> {
         let key = test_keys::ada().public_key().clone();
-        let person = |n| Person { name: Name::parse(&format!("guest-{n}")).unwrap(), public_key: key.clone() };
+        let person = |n| {
+            let name = Name::parse(&format!("guest-{n}")).unwrap();
+            let session = test_keys::unsigned_record(&name, &key, 1);
+            Person { name, public_key: key.clone(), session, since_unix_secs: 0 }
+        };
         (0..count).map(person).collect()
     }
 

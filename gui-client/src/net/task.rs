@@ -26,7 +26,8 @@ use tokio::{
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
     event_queue::EventSender,
-    handshake::{self, Incoming, ReadError, Session, broken, next_message, unreachable},
+    frames::{Incoming, ReadError, next_message},
+    handshake::{self, Session, broken, unreachable},
     identity,
     keyring::{self, KeyOutput, Sequences},
     known_servers::KnownServers,
@@ -114,7 +115,7 @@ impl Task {
         let settings = self.settings.clone();
         let address = target.address.clone();
         let mut attempt = std::pin::pin!(attempt(&settings, target, progress));
-        let (session, identity) = loop {
+        let session = loop {
             tokio::select! {
                 biased;
                 Some(step) = progress_receiver.recv() => self.tell(step).await,
@@ -132,16 +133,15 @@ impl Task {
                 },
             }
         };
-        self.stay(session, identity, &address).await
+        self.stay(session, &address).await
     }
 
     /// Serves an established session until something ends it.
-    async fn stay(&mut self, session: Session, identity: Arc<Identity>, address: &str) -> Next {
-        let Session { mut frames, writer, online } = session;
+    async fn stay(&mut self, session: Session, address: &str) -> Next {
+        let Session { mut frames, writer, online, own } = session;
         let (frames_out, queued, mut failures) = FrameSender::new();
         let mut writer = tokio::spawn(write_frames(queued, writer));
-        let numbers = OwnNumbers::open(&self.settings.data_dir, &online.name);
-        let started = keyring::start(identity, numbers, self.sequences.clone(), {
+        let started = keyring::start(own, self.sequences.clone(), {
             let (events, frames_out, visit) = (self.events.clone(), frames_out.clone(), self.visit);
             // Straight to the window and the writer, so that the network task need not wait for this thread.
             move |output| match output {
@@ -251,11 +251,7 @@ fn what_arrived(
     }
 }
 
-async fn attempt(
-    settings: &NetSettings,
-    target: Target,
-    progress: mpsc::Sender<NetEvent>,
-) -> Result<(Session, Arc<Identity>), Offline> {
+async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<NetEvent>) -> Result<Session, Offline> {
     let Target { address, name, trusted } = target;
     let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
     let step = |step| tell(NetEvent::Progress(step));
@@ -288,10 +284,9 @@ async fn attempt(
             made
         }
     };
-    let identity = Arc::new(identity);
     step(Progress::Joining);
-    let session = connection.join(&name, identity.clone(), &known_servers).await?;
-    Ok((session, identity))
+    let numbers = OwnNumbers::open(&settings.data_dir, &name);
+    connection.join(&name, Arc::new(identity), numbers, &known_servers).await
 }
 
 /// Makes the data folder, or makes sure that no one else can change it.
@@ -339,7 +334,8 @@ mod tests {
         event::Online,
         net::{
             event_queue::{EventReceiver, event_queue},
-            handshake::Stream,
+            frames::Stream,
+            own_session::OwnSession,
         },
     };
 
@@ -356,7 +352,11 @@ mod tests {
         let (near, far) = tokio::io::duplex(pipe_bytes);
         let stream: Box<dyn Stream> = Box::new(near);
         let (read_half, writer) = tokio::io::split(stream);
-        let ada = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
+        let (name, public_key) = (Name::parse("ada").unwrap(), test_keys::ada().public_key().clone());
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        let ada = Person { name: name.clone(), public_key, session, since_unix_secs: 0 };
+        let numbers = OwnNumbers::open(Path::new("unused"), &name);
+        let own = OwnSession::begin(Arc::new(test_keys::ada()), name, [0; 32], numbers, Instant::now());
         let online = Online {
             name: ada.name.clone(),
             public_key: ada.public_key.clone(),
@@ -365,7 +365,7 @@ mod tests {
             tls: None,
             is_first_visit: false,
         };
-        (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online }, far)
+        (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online, own }, far)
     }
 
     fn task() -> (Task, mpsc::Sender<Numbered<NetCommand>>, EventReceiver) {
@@ -382,7 +382,7 @@ mod tests {
         for _ in 0..1000 {
             commands.try_send((0, NetCommand::Stop { stream: StreamId(1) })).expect("there is room for all");
         }
-        let next = task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await;
+        let next = task.stay(session, "lab:7878").await;
         let Next::Rest(Offline::Unreachable { what, .. }) = next else { panic!("the session goes on") };
         assert_eq!(what, "The server at lab:7878 does not read what is sent to it.");
         drop(far);
@@ -392,7 +392,7 @@ mod tests {
     async fn a_server_that_reads_gets_everything_in_order() {
         let (mut task, commands, _events) = task();
         let (session, mut far) = session(64);
-        let stay = tokio::spawn(async move { task.stay(session, Arc::new(test_keys::ada()), "lab:7878").await });
+        let stay = tokio::spawn(async move { task.stay(session, "lab:7878").await });
         for _ in 0..1000 {
             commands.send((0, NetCommand::Stop { stream: StreamId(1) })).await.expect("the session goes on");
             let length = far.read_u32().await.unwrap();

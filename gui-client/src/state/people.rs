@@ -144,7 +144,9 @@ mod tests {
             *byte ^= change;
         }
         let public_key = PublicKey::from_der(&der).expect("any odd number of this length passes for a modulus");
-        Person { name: Name::parse(&format!("guest-{number}")).unwrap(), public_key }
+        let name = Name::parse(&format!("guest-{number}")).unwrap();
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        Person { name, public_key, session, since_unix_secs: 0 }
     }
 
     #[test]

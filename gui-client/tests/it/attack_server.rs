@@ -61,7 +61,8 @@ fn a_welcome_for_another_name_is_refused_and_no_key_is_touched() {
     let sentence = complaint(&client);
     assert!(sentence.contains("does not answer as a Triptych server does"), "{sentence}");
     assert!(sentence.contains("\"carol\" instead of \"ada\""), "{sentence}");
-    let keys: Vec<_> = fs::read_dir(client.data_dir.path().join("identities")).unwrap().collect();
+    let files = fs::read_dir(client.data_dir.path().join("identities")).unwrap().map(|file| file.unwrap().path());
+    let keys: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem")).collect();
     assert_eq!(keys.len(), 1, "only the key of the typed name: {keys:?}");
     assert_eq!(own.public_key, *test_keys::ada().public_key());
 }

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 use common::{
     codec::{decode_server, encode_client, framing},
-    crypto::{Identity, JoinTranscript, KeyId},
+    crypto::{Identity, JoinTranscript, KeyId, SESSION_PUBLIC_KEY_BYTES, SessionRecord},
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, ServerMessage},
+    name::Name,
 };
 use futures_util::StreamExt;
 use tokio::{
@@ -67,7 +68,15 @@ pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> 
         public_key_der,
     };
     let proof = Blob(identity.sign(&transcript.to_bytes()));
-    ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof }
+    let session = session_record(name, identity);
+    ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof, session }
+}
+
+/// A session record of a key that no one has, on a plaintext connection.
+fn session_record(name: &str, identity: &Identity) -> Blob {
+    let name = Name::parse(name).expect("every name here is one");
+    let record = SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], 1, identity, &name, &[0; 32]);
+    Blob(record.as_bytes().to_vec())
 }
 
 impl Member {

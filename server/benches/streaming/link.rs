@@ -5,10 +5,11 @@ use std::{net::SocketAddr, ops::Range, time::Instant};
 use anyhow::{Context, Result, bail, ensure};
 use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
-    crypto::{Identity, JoinTranscript, test_keys},
+    crypto::{Identity, JoinTranscript, SESSION_PUBLIC_KEY_BYTES, SessionRecord, test_keys},
     limits::PROTOCOL_VERSION,
     media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, ServerMessage},
+    name::Name,
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
@@ -88,7 +89,9 @@ impl Link {
             public_key_der,
         };
         let proof = Blob(keys.0.sign(&transcript.to_bytes()));
-        link.send(&[ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof }])?;
+        let session = SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], 1, &keys.0, &Name::parse(name)?, &[0; 32]);
+        let (public_key, session) = (Blob(public_key_der.to_vec()), Blob(session.as_bytes().to_vec()));
+        link.send(&[ClientMessage::Join { name: name.to_owned(), public_key, proof, session }])?;
         match link.receive().await? {
             Received::Message(ServerMessage::Welcome { library, mut people_count, .. }) => {
                 link.videos = library.videos;

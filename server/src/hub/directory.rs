@@ -139,16 +139,14 @@ impl Directory {
         Some(key)
     }
 
+    /// Counts that a person has a new session key.
+    pub fn renewed(&mut self) {
+        self.revision += 1;
+    }
+
     /// How many changes there were so far.
     pub fn revision(&self) -> u64 {
         self.revision
-    }
-
-    /// All people, sorted by name.
-    pub fn people(&self) -> Vec<Person> {
-        let person =
-            |(name, (key, _)): (&Name, &(PublicKey, _))| Person { name: name.clone(), public_key: key.clone() };
-        self.people.iter().map(person).collect()
     }
 }
 
@@ -159,7 +157,9 @@ mod tests {
     use super::*;
 
     fn person(name: &str, identity: common::crypto::Identity) -> Person {
-        Person { name: Name::parse(name).unwrap(), public_key: identity.public_key().clone() }
+        let (name, public_key) = (Name::parse(name).unwrap(), identity.public_key().clone());
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        Person { name, public_key, session, since_unix_secs: 0 }
     }
 
     impl Directory {
@@ -176,7 +176,9 @@ mod tests {
         assert_eq!(directory.remove(&Name::parse("ada").unwrap()), Some(test_keys::ada().public_key().id()));
         assert_eq!(directory.remove(&Name::parse("ada").unwrap()), None);
         assert_eq!(directory.revision(), 3);
-        assert_eq!(directory.people(), [person("bob", test_keys::bob())]);
+        assert_eq!(directory.people.keys().map(Name::as_str).collect::<Vec<_>>(), ["bob"]);
+        directory.renewed();
+        assert_eq!(directory.revision(), 4);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     codec::encode_server,
-    crypto::{Envelope, KeyId},
+    crypto::{Envelope, KeyId, SessionRecord},
     media::Library,
     message::{Blob, LeaveReason, Person, ServerMessage},
     name::{Fold, Name},
@@ -76,6 +76,16 @@ impl Membership {
     pub async fn hand(&self, to: KeyId, envelope: &Envelope) -> bool {
         let envelope = Blob(envelope.as_bytes().to_vec());
         self.pass_on(encode_server(&ServerMessage::Handed { envelope }), Audience::One(to)).await > 0
+    }
+
+    /// Replaces this client's session record, and tells everyone.
+    pub fn renew(&self, session: SessionRecord) {
+        let mut state = self.hub.state();
+        state.directory.renewed();
+        state.roster.renew(&self.name, session.clone());
+        let (revision, name) = (state.directory.revision(), self.name.clone());
+        let renewed = self.hub.frame(&ServerMessage::Renewed { revision, name, session });
+        state.roster.broadcast(&renewed);
     }
 
     async fn pass_on(&self, frame: Bytes, audience: Audience) -> usize {
@@ -193,12 +203,14 @@ impl Hub {
     }
 
     /// Enters a person in the dictionary. The newcomer gets `Welcome` and the pages, the others get `Joined`. The person stays online until
-    /// the returned [`Membership`] is dropped.
+    /// the returned [`Membership`] is dropped, and has been so since now.
     ///
     /// # Errors
     /// [`EnterError`] when the name or key is in use, the name belongs to another key, or the server is full.
     pub fn join(&self, person: Person, outbox: Outbox) -> Result<Membership, EnterError> {
-        let (entrant, now_seconds) = (Entrant::from(person.clone()), unix_seconds());
+        let now_seconds = unix_seconds();
+        let person = Person { since_unix_secs: now_seconds, ..person };
+        let entrant = Entrant::from(person.clone());
         let (id, turn, parts) = {
             let mut state = self.state();
             if let Err(error) = state.enter(entrant, now_seconds) {
@@ -404,8 +416,7 @@ mod tests {
         let outbox = hub.outbox();
         hub.offer(library("before"));
         hub.offer(library("now"));
-        let person = Person { name: Name::parse("ada").unwrap(), public_key: test_keys::ada().public_key().clone() };
-        let _membership = hub.join(person, outbox.clone()).unwrap();
+        let _membership = hub.join(person("ada", &test_keys::ada()), outbox.clone()).unwrap();
         // In one go, because both are short.
         let both = outbox.next().await.unwrap().concat();
         let welcome = &both[..4 + u32::from_be_bytes(both[..4].try_into().unwrap()) as usize];
@@ -420,7 +431,9 @@ mod tests {
     }
 
     fn person(name: &str, identity: &common::crypto::Identity) -> Person {
-        Person { name: Name::parse(name).unwrap(), public_key: identity.public_key().clone() }
+        let (name, public_key) = (Name::parse(name).unwrap(), identity.public_key().clone());
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        Person { name, public_key, session, since_unix_secs: 0 }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use common::{
         PAGE_START_BYTES, encode_library, encode_library_changed, encode_page_start, encode_person, encode_server,
         encode_welcome,
     },
+    crypto::SessionRecord,
     limits::MAX_PAGE_BYTES,
     media::Library,
     message::{Person, ServerMessage},
@@ -21,8 +22,9 @@ use crate::outbox::{ControlFrame, Outbox, SendMemory, SharedBytes};
 /// A client that is online.
 pub(super) struct Member {
     pub(super) id: MemberId,
+    person: Person,
     pub(super) outbox: Outbox,
-    /// Its entry of the dictionary, encoded.
+    /// The same, encoded.
     entry: SharedBytes,
     /// Notified when it may be its turn to speak.
     pub(super) turn: Arc<Notify>,
@@ -80,7 +82,7 @@ impl Roster {
         let (id, turn) = (MemberId(self.last_id), Arc::<Notify>::default());
         outbox.cork();
         let entry = SharedBytes::new(&self.memory, encode_person(person));
-        let member = Member { id, outbox, entry, turn: turn.clone() };
+        let member = Member { id, person: person.clone(), outbox, entry, turn: turn.clone() };
         self.members.insert(person.name.clone(), member);
         self.directory = None;
         let parts = WelcomeParts {
@@ -97,6 +99,15 @@ impl Roster {
     pub(super) fn remove(&mut self, name: &Name) -> Option<Member> {
         self.directory = None;
         self.members.remove(name)
+    }
+
+    /// Replaces the session record of a member.
+    pub(super) fn renew(&mut self, name: &Name, session: SessionRecord) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.person.session = session;
+            member.entry = SharedBytes::new(&self.memory, encode_person(&member.person));
+            self.directory = None;
+        }
     }
 
     /// The member with this number, and its name.
@@ -204,7 +215,9 @@ mod tests {
 
     fn person(number: u64) -> Person {
         let name = Name::parse(&format!("p{number:04}")).unwrap();
-        Person { name, public_key: test_keys::ada().public_key().clone() }
+        let public_key = test_keys::ada().public_key().clone();
+        let session = test_keys::unsigned_record(&name, &public_key, 1);
+        Person { name, public_key, session, since_unix_secs: number }
     }
 
     #[tokio::test]
@@ -254,6 +267,19 @@ mod tests {
         let sent_bytes: usize = held.iter().flatten().map(ControlFrame::len).sum();
         assert!(sent_bytes as u64 > 100 * entry_bytes);
         assert!(memory.held_bytes() < 8 * entry_bytes, "{} of {entry_bytes}", memory.held_bytes());
+    }
+
+    #[tokio::test]
+    async fn a_renewed_session_key_is_in_the_pages_that_follow() {
+        let mut roster = Roster::new(SendMemory::default());
+        roster.add(&person(1), 1, Outbox::default());
+        roster.directory(1);
+        let later = test_keys::unsigned_record(&person(1).name, &person(1).public_key, 2);
+        roster.renew(&person(1).name, later.clone());
+        let [directory, page] = &*roster.directory(2) else { panic!("one page") };
+        assert_eq!(frame(directory).await, encode_server(&ServerMessage::Directory { revision: 2, people_count: 1 }));
+        let people = vec![Person { session: later, ..person(1) }];
+        assert_eq!(frame(page).await, encode_server(&ServerMessage::People { people }));
     }
 
     #[tokio::test]

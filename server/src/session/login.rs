@@ -117,7 +117,7 @@ impl Session<'_> {
             }
             sleep_until(turn).await;
         }
-        let person = self.services.proofs.verify(request, deadline).await.ok_or(None)?.map_err(Some)?;
+        let person = self.services.proofs.run(|| request.verify(), deadline).await.ok_or(None)?.map_err(Some)?;
         if !place.joined() {
             // The place was given away in this very moment.
             return Err(Some(Refusal::displaced()));

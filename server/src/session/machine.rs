@@ -10,14 +10,17 @@
 use std::fmt::Display;
 
 use common::{
-    crypto::{Envelope, JoinTranscript, KeyError, KeyId},
+    crypto::{Envelope, JoinTranscript, KeyError, KeyId, SessionRecord},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person},
     name::Name,
 };
 
-use super::{notices::Refusal, proof_checks::JoinRequest};
+use super::{
+    notices::Refusal,
+    proof_checks::{JoinRequest, RenewRequest},
+};
 
 /// The longest key that a client may join with, in bytes of DER. One of 4096 bits takes 550.
 const MAX_KEY_BYTES: usize = 600;
@@ -64,6 +67,8 @@ pub enum Action {
     Verify(JoinRequest),
     /// Send this envelope to every client.
     Relay(Envelope),
+    /// Verify this, then call [`Machine::renewed`] and tell everyone.
+    Renew(RenewRequest),
     /// Send this envelope to the client with this key.
     Hand(KeyId, Envelope),
     /// Send the whole dictionary.
@@ -113,6 +118,13 @@ impl Machine {
         self.state = State::Online { person, last_stream: None };
     }
 
+    /// Notes that the client has a new session key.
+    pub fn renewed(&mut self, session: SessionRecord) {
+        if let State::Online { person, .. } = &mut self.state {
+            person.session = session;
+        }
+    }
+
     /// The client's name, once it was entered.
     pub fn name(&self) -> Option<&Name> {
         match &self.state {
@@ -131,11 +143,11 @@ impl Machine {
                 other => out_of_place(&other, "Hello"),
             },
             State::AwaitingJoin { client_nonce, server_nonce } => match message {
-                ClientMessage::Join { name, public_key, proof } => {
+                ClientMessage::Join { name, public_key, proof, session } => {
                     let Some(server_nonce) = server_nonce.take() else {
                         return refuse_fault("Join came where Challenge had to be awaited");
                     };
-                    on_join(&self.binding, *client_nonce, server_nonce, name, public_key, proof)
+                    on_join(&self.binding, *client_nonce, server_nonce, name, public_key, proof, &session)
                         .map_or_else(Action::Refuse, Action::Verify)
                 }
                 ClientMessage::Quit => Action::Leave,
@@ -143,6 +155,7 @@ impl Machine {
             },
             State::Online { person, last_stream } => match message {
                 ClientMessage::Say { envelope } => on_say(person, envelope.0),
+                ClientMessage::Renew { session } => on_renew(&self.binding, person, &session),
                 ClientMessage::Hand { to, envelope } => on_hand(person, to, envelope.0),
                 ClientMessage::AskDirectory => Action::SendDirectory,
                 ClientMessage::Watch(request) => {
@@ -193,6 +206,7 @@ fn on_join(
     name: String,
     public_key: Blob,
     proof: Blob,
+    session: &Blob,
 ) -> Result<JoinRequest, Refusal> {
     let transcript = JoinTranscript {
         channel_binding: binding.channel_binding,
@@ -210,7 +224,23 @@ fn on_join(
     if !PROOF_BYTES.contains(&proof.0.len()) {
         return Err(Refusal::bad_proof());
     }
-    Ok(JoinRequest { name, public_key_der: public_key, transcript: Blob(transcript), proof })
+    let session = SessionRecord::parse(&session.0).map_err(Refusal::protocol_fault)?;
+    let certificate_hash = binding.certificate_hash;
+    Ok(JoinRequest { name, public_key_der: public_key, transcript: Blob(transcript), proof, session, certificate_hash })
+}
+
+/// Looks at everything that costs nothing, as for `Join`.
+fn on_renew(binding: &ConnectionBinding, person: &Person, session: &Blob) -> Action {
+    match SessionRecord::parse(&session.0) {
+        Ok(session) if session.replaces(&person.session) => Action::Renew(RenewRequest {
+            name: person.name.clone(),
+            public_key: person.public_key.clone(),
+            session,
+            certificate_hash: binding.certificate_hash,
+        }),
+        Ok(_) => refuse_fault("the session record is not later than the one before, or of another key"),
+        Err(error) => refuse_fault(error),
+    }
 }
 
 fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
@@ -254,6 +284,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::SetQuality(_) => "SetQuality",
         ClientMessage::AskThumbnail { .. } => "AskThumbnail",
         ClientMessage::AskStatistics => "AskStatistics",
+        ClientMessage::Renew { .. } => "Renew",
         ClientMessage::Hand { .. } => "Hand",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))

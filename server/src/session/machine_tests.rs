@@ -1,7 +1,7 @@
 //! Tests of the session machine: every message in every state, and the checks behind each.
 
 use common::{
-    crypto::{Identity, JoinTranscript, Message, seal, test_keys},
+    crypto::{Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, seal, test_keys},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
@@ -36,7 +36,19 @@ fn join(name: &str, identity: &Identity, signed: &JoinTranscript<'_>) -> ClientM
         name: name.to_owned(),
         public_key: Blob(identity.public_key().der().to_vec()),
         proof: Blob(identity.sign(&signed.to_bytes())),
+        session: Blob(session(name, identity, 1).as_bytes().to_vec()),
     }
+}
+
+/// A session record of `identity` for this test's server. Names that are none stand for "ada": they are refused before.
+fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> SessionRecord {
+    let name = Name::parse(name).unwrap_or_else(|_| Name::parse("ada").unwrap());
+    let public_key = [9; SESSION_PUBLIC_KEY_BYTES];
+    SessionRecord::sign(&public_key, created_unix_millis, identity, &name, &BINDING.certificate_hash)
+}
+
+fn renew(session: &SessionRecord) -> ClientMessage {
+    ClientMessage::Renew { session: Blob(session.as_bytes().to_vec()) }
 }
 
 fn valid_join(name: &str) -> ClientMessage {
@@ -138,6 +150,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (set_quality(STREAM, 1), [NO, NO, "SetQuality"]),
         (thumbnail, [NO, NO, "SendThumbnail"]),
         (ClientMessage::AskStatistics, [NO, NO, "SendStatistics"]),
+        (renew(&session("ada", &test_keys::ada(), 2)), [NO, NO, "Renew"]),
         (hand(&test_keys::ada(), &[&test_keys::bob()], &test_keys::bob()), [NO, NO, "Hand"]),
     ];
     for (message, expected) in table {
@@ -182,13 +195,14 @@ fn a_proof_holds_for_one_connection_one_name_and_one_key() {
         let joined = verified(awaiting_join().on_message(join("ada", &ada, &signed)));
         assert_eq!(joined, Err(RefusalCode::BadProof), "{what}");
     }
-    let ClientMessage::Join { name, public_key, .. } = valid_join("ada") else { unreachable!() };
+    let ClientMessage::Join { name, public_key, session, .. } = valid_join("ada") else { unreachable!() };
     let proof = Blob(eve.sign(&sound().to_bytes()));
-    let joined = verified(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof }));
+    let joined = verified(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof, session }));
     assert_eq!(joined, Err(RefusalCode::BadProof), "signed by another key");
 
-    let person = Person { name: Name::parse("ada").unwrap(), public_key: ada.public_key().clone() };
-    assert_eq!(verified(awaiting_join().on_message(valid_join("ada"))), Ok(person));
+    let person = verified(awaiting_join().on_message(valid_join("ada"))).unwrap();
+    assert_eq!((person.name.as_str(), &person.public_key), ("ada", ada.public_key()));
+    assert_eq!(person.session.created_unix_millis(), 1);
 }
 
 #[test]
@@ -198,6 +212,7 @@ fn what_costs_nothing_is_checked_first() {
         name: name.to_owned(),
         public_key: Blob(vec![1; key_bytes]),
         proof: Blob(vec![1; proof_bytes]),
+        session: Blob(Vec::new()),
     };
     // Refused without a look at the key or a signature.
     for (message, code) in [
@@ -210,9 +225,20 @@ fn what_costs_nothing_is_checked_first() {
         assert_eq!(refusal(awaiting_join().on_message(message)).0, code);
     }
     // The key comes before the signature.
-    assert_eq!(verified(awaiting_join().on_message(join("ada", 300, 256))), Err(RefusalCode::BadKey));
-    let ClientMessage::Join { public_key, .. } = valid_join("ada") else { unreachable!() };
-    let join = ClientMessage::Join { name: "ada".to_owned(), public_key, proof: Blob(vec![1; 256]) };
+    let ClientMessage::Join { public_key, session, .. } = valid_join("ada") else { unreachable!() };
+    let join = |public_key, session| ClientMessage::Join {
+        name: "ada".to_owned(),
+        public_key,
+        proof: Blob(vec![1; 256]),
+        session,
+    };
+    assert_eq!(
+        refusal(awaiting_join().on_message(join(public_key.clone(), Blob(vec![1; 900])))).0,
+        RefusalCode::Malformed
+    );
+    let other = join(Blob(vec![1; 300]), session.clone());
+    assert_eq!(verified(awaiting_join().on_message(other)), Err(RefusalCode::BadKey));
+    let join = join(public_key, session);
     assert_eq!(verified(awaiting_join().on_message(join)), Err(RefusalCode::BadProof));
     assert!(
         verified(awaiting_join().on_message(valid_join("ada")))
@@ -245,6 +271,40 @@ fn a_client_may_try_names_each_with_a_nonce_of_its_own() {
     let person = verified(machine.on_message(join("ada-2", &ada, &signed))).unwrap();
     machine.entered(person);
     assert_eq!(machine.name().map(Name::as_str), Some("ada-2"));
+}
+
+#[test]
+fn a_session_record_holds_for_its_owner_name_and_server_and_grows_newer() {
+    let (ada, eve) = (test_keys::ada(), test_keys::eve());
+    let name = Name::parse("ada").unwrap();
+    let key = [9; SESSION_PUBLIC_KEY_BYTES];
+    let elsewhere = SessionRecord::sign(&key, 2, &ada, &name, &[0; 32]);
+    let unsigned = test_keys::unsigned_record(&name, ada.public_key(), 2);
+    let joined_with = |record: &SessionRecord| {
+        let ClientMessage::Join { name, public_key, proof, .. } = valid_join("ada") else { unreachable!() };
+        let session = Blob(record.as_bytes().to_vec());
+        verified(awaiting_join().on_message(ClientMessage::Join { name, public_key, proof, session }))
+    };
+    let renewed_with = |record: &SessionRecord| match watching().on_message(renew(record)) {
+        Action::Renew(request) => request.verify().map_err(|refusal| refusal.code),
+        Action::Refuse(refusal) => Err(refusal.code),
+        other => panic!("{other:?}"),
+    };
+    for (what, record) in [
+        ("of another owner", session("ada", &eve, 2)),
+        ("for another name", session("Ada", &ada, 2)),
+        ("for another server", elsewhere),
+        ("unsigned", unsigned),
+    ] {
+        assert_eq!(joined_with(&record).map(|_| ()), Err(RefusalCode::Malformed), "{what}");
+        assert_eq!(renewed_with(&record), Err(RefusalCode::Malformed), "{what}");
+    }
+    let later = session("ada", &ada, 2);
+    assert_eq!(renewed_with(&later), Ok(later.clone()));
+    assert_eq!(renewed_with(&session("ada", &ada, 1)), Err(RefusalCode::Malformed), "not later than the first");
+    let mut machine = watching();
+    machine.renewed(later.clone());
+    assert_eq!(refusal(machine.on_message(renew(&later))).0, RefusalCode::Malformed, "the same again");
 }
 
 #[test]

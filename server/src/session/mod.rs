@@ -55,12 +55,14 @@ pub struct Services {
     /// Who has logged how much.
     pub log: EventLog,
     proofs: ProofChecks,
+    renewals: ProofChecks,
 }
 
 impl Services {
     /// What the sessions of one server share.
     pub fn new(hub: Hub, videos: VideoService, limits: Limits) -> Self {
-        Self { hub, videos, limits: Arc::new(limits), log: EventLog::default(), proofs: ProofChecks::default() }
+        let (proofs, renewals) = (ProofChecks::default(), ProofChecks::default());
+        Self { hub, videos, limits: Arc::new(limits), log: EventLog::default(), proofs, renewals }
     }
 }
 
@@ -185,6 +187,7 @@ impl Session<'_> {
             action @ (Action::Challenge | Action::Verify(_)) => {
                 unreachable!("{action:?} is an action for those who have not joined")
             }
+            Action::Renew(request) => return self.renew(request).await,
             action => self.grant(action).await,
         }
         None

@@ -56,6 +56,19 @@ impl Refusal {
         Self::new(RefusalCode::Malformed, format!("The client broke the protocol: {fault}."))
     }
 
+    /// A session record that the client's key has not signed, or not for this name and server.
+    pub fn unsigned_session() -> Self {
+        Self::protocol_fault("the session record is not signed by the client's key for this name and this server")
+    }
+
+    /// The signature of a new session key could not be verified in time.
+    pub fn busy() -> Self {
+        Self::new(
+            RefusalCode::TooMany,
+            "The server has too much to do to verify a new session key. Wait a moment, then connect again.",
+        )
+    }
+
     /// The client speaks another version of the protocol.
     pub fn version_mismatch(client_version: u16) -> Self {
         let message = format!(

@@ -15,7 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{
-    Session, end::End, machine::Action, notices, rates::thumbnail_bytes, reader::Reader, thumbnails::Thumbnails,
+    Session,
+    end::End,
+    machine::Action,
+    notices::{self, Refusal},
+    proof_checks::RenewRequest,
+    rates::thumbnail_bytes,
+    reader::Reader,
+    thumbnails::Thumbnails,
 };
 use crate::{
     hub::Hub,
@@ -52,6 +59,22 @@ impl Session<'_> {
                 return end;
             }
         }
+    }
+
+    /// Verifies the new session record of this client and tells everyone of it.
+    pub(super) async fn renew(&mut self, request: RenewRequest) -> Option<End> {
+        // Apart from those who join, so that none of them holds up a member.
+        let deadline = Instant::now() + SILENCE_LIMIT;
+        match self.services.renewals.run(|| request.verify(), deadline).await {
+            Some(Ok(session)) => {
+                self.machine.renewed(session.clone());
+                self.membership.as_ref().expect("only a client that has joined can renew its key").renew(session);
+            }
+            Some(Err(refusal)) => return Some(End::Refused(refusal)),
+            None => return Some(End::Refused(Refusal::busy())),
+        }
+        pause_until(self.rates.renewal(now())).await;
+        None
     }
 
     /// Does what a client that is online asks for.

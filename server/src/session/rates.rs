@@ -17,6 +17,12 @@ const REQUEST_BURST_SECONDS: u64 = 2;
 /// The burst of thumbnails, in seconds of the average rate.
 const THUMBNAIL_BURST_SECONDS: u64 = 2;
 
+/// New session keys at once. An honest client has one every ten minutes.
+const RENEWALS_AT_ONCE: u64 = 4;
+
+/// The work that a new session key counts for: one may come in this time on average.
+const RENEWAL_SECONDS: u64 = 15;
+
 /// A token bucket: so many units per second on average, and so many at once.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
@@ -60,6 +66,8 @@ pub(super) struct Rates {
     /// Of envelopes, to all or to one, and of the dictionaries that it asks for.
     envelope_bytes: Bucket,
     requests: Bucket,
+    /// In seconds of work.
+    renewals: Bucket,
 }
 
 impl Rates {
@@ -71,6 +79,7 @@ impl Rates {
             envelopes: Bucket::new(limits.envelopes_per_second as u64, limits.envelopes_at_once as u64, now),
             envelope_bytes: Bucket::new(kib(limits.envelope_kib_per_second), kib(limits.envelope_kib_at_once), now),
             requests: Bucket::new(requests_per_second, REQUEST_BURST_SECONDS * requests_per_second, now),
+            renewals: Bucket::new(1, RENEWALS_AT_ONCE * RENEWAL_SECONDS, now),
         }
     }
 
@@ -88,6 +97,11 @@ impl Rates {
     /// by their bytes only.
     pub(super) fn handed(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
         self.envelope_bytes.charge(bytes as u64, now)
+    }
+
+    /// Charges a new session key: its signature is verified, and everyone is told.
+    pub(super) fn renewal(&mut self, now: Instant) -> Option<Instant> {
+        self.renewals.charge(RENEWAL_SECONDS, now)
     }
 
     /// Charges a request that may start a decoder.

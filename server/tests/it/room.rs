@@ -8,8 +8,7 @@ use common::{
     crypto::{Envelope, Identity, test_keys},
     limits::PING_INTERVAL,
     media::{Epoch, Position, SeekRequest, StreamId, VideoId},
-    message::{Blob, ClientMessage, LeaveReason, Person, ServerMessage},
-    name::Name,
+    message::{Blob, ClientMessage, LeaveReason, ServerMessage},
 };
 use tokio::{
     task::JoinSet,
@@ -23,7 +22,7 @@ use triptych_server::{
 
 use crate::support::{
     client::TestClient,
-    crowd::{envelope, identities, public_key, say_frame},
+    crowd::{envelope, identities, person, public_key, say_frame},
     pipe::{PIPE_BYTES, Sessions},
     server::TestServer,
 };
@@ -98,7 +97,7 @@ async fn members_who_flood_disconnect_nobody_over_sockets() {
 
 /// A member without a session, that says and reads what a test tells it to.
 fn member(hub: &Hub, number: usize, key: &Identity) -> (Membership, Outbox, Envelope) {
-    let person = Person { name: Name::parse(&format!("p{number}")).unwrap(), public_key: key.public_key().clone() };
+    let person = person(number, key.public_key().clone());
     let outbox = hub.outbox();
     (hub.join(person, outbox.clone()).unwrap(), outbox, envelope(key, 1))
 }
@@ -316,7 +315,7 @@ async fn the_dictionary_is_held_once_however_many_ask_for_it() {
     let hub = Hub::default();
     let members: Vec<_> = (0..200)
         .map(|number| {
-            let person = Person { name: Name::parse(&format!("p{number}")).unwrap(), public_key: public_key(number) };
+            let person = person(number, public_key(number));
             let outbox = hub.outbox();
             (hub.join(person, outbox.clone()).unwrap(), outbox)
         })

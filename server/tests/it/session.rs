@@ -10,7 +10,7 @@ use common::{
 use triptych_server::session::notices::{NO_SUCH_VIDEO, Refusal, SERVER_STOPPED};
 
 use crate::support::{
-    client::{TestClient, hello, join_message},
+    client::{TestClient, hello, join_message, session},
     server::TestServer,
 };
 
@@ -78,6 +78,33 @@ async fn every_client_gets_the_same_ciphertext_and_only_the_recipient_can_read_i
     for (client, key) in [(&mut ada, &ada_key), (&mut eve, &eve_key)] {
         assert_eq!(open(&envelope(client).await, key, bob_key.public_key()).unwrap().text, "to all");
     }
+}
+
+#[tokio::test]
+async fn a_new_session_key_reaches_everyone_and_the_dictionary() {
+    let server = TestServer::start().await;
+    let ada_key = test_keys::ada();
+    let (mut ada, welcome) = TestClient::join(server.address, "ada", &ada_key).await;
+    let (mut bob, _) = TestClient::join(server.address, "bob", &test_keys::bob()).await;
+    assert_eq!(welcome.people[0].session.created_unix_millis(), 1);
+    assert!(welcome.people[0].since_unix_secs > 1_700_000_000, "by the server's clock");
+
+    let later = session("ada", &ada_key, 2);
+    ada.send(&ClientMessage::Renew { session: Blob(later.as_bytes().to_vec()) }).await;
+    for client in [&mut ada, &mut bob] {
+        let renewed = client
+            .next_that(|message| match message {
+                ServerMessage::Renewed { revision, name, session } => Some((revision, name, session)),
+                _ => None,
+            })
+            .await;
+        assert_eq!(renewed, (3, name("ada"), later.clone()));
+    }
+    let (revision, people) = bob.directory().await;
+    assert_eq!((revision, &people[0].session), (3, &later));
+
+    ada.send(&ClientMessage::Renew { session: Blob(later.as_bytes().to_vec()) }).await;
+    assert_eq!(ada.expect_refusal().await.0, RefusalCode::Malformed, "it is not newer");
 }
 
 #[tokio::test]
@@ -153,10 +180,13 @@ async fn a_client_that_cannot_prove_its_key_is_refused() {
     let server = TestServer::start().await;
     let mut thief = TestClient::connect(server.address).await;
     let nonce = thief.greet().await;
-    let ClientMessage::Join { name, public_key, .. } = join_message("ada", &test_keys::ada(), nonce) else { panic!() };
+    let ClientMessage::Join { name, public_key, session: own, .. } = join_message("ada", &test_keys::ada(), nonce)
+    else {
+        panic!()
+    };
     // The proof of another key, and one made for another connection.
     let ClientMessage::Join { proof, .. } = join_message("ada", &test_keys::eve(), nonce) else { panic!() };
-    thief.send(&ClientMessage::Join { name, public_key, proof }).await;
+    thief.send(&ClientMessage::Join { name, public_key, proof, session: own }).await;
     assert_eq!(thief.expect_refusal().await.0, RefusalCode::BadProof);
 
     let mut replayer = TestClient::connect(server.address).await;
@@ -166,7 +196,9 @@ async fn a_client_that_cannot_prove_its_key_is_refused() {
 
     let mut keyless = TestClient::connect(server.address).await;
     keyless.greet().await;
-    let join = ClientMessage::Join { name: "x".into(), public_key: Blob(vec![1; 300]), proof: Blob(vec![1; 256]) };
+    let (public_key, proof) = (Blob(vec![1; 300]), Blob(vec![1; 256]));
+    let session = Blob(session("x", &test_keys::ada(), 1).as_bytes().to_vec());
+    let join = ClientMessage::Join { name: "x".into(), public_key, proof, session };
     keyless.send(&join).await;
     assert_eq!(keyless.expect_refusal().await.0, RefusalCode::BadKey);
 }

@@ -16,7 +16,7 @@ use common::{
     crypto::{Message, seal, test_keys},
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_RECIPIENTS, PING_INTERVAL, SILENCE_LIMIT},
     media::{Library, SkippedFile},
-    message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{Blob, ClientMessage, LeaveReason, RefusalCode, ServerMessage},
     name::Name,
 };
 use tokio::{
@@ -32,7 +32,7 @@ use triptych_server::{
 
 use crate::support::{
     client::{TestClient, join_message},
-    crowd::public_key,
+    crowd::{person, public_key},
     pipe::{PIPE_BYTES, Sessions},
 };
 
@@ -199,7 +199,7 @@ async fn a_client_that_takes_eight_seconds_for_one_message_is_expelled() {
 /// Joins `count` clients that never read.
 fn crowd(sessions: &Sessions, count: usize) -> Vec<triptych_server::hub::Membership> {
     let member = |number: usize| {
-        let person = Person { name: Name::parse(&format!("p{number}")).unwrap(), public_key: public_key(number) };
+        let person = person(number, public_key(number));
         sessions.services.hub.join(person, Outbox::default()).unwrap()
     };
     (0..count).map(member).collect()

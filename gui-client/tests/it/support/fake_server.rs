@@ -7,7 +7,7 @@ use std::{
 
 use common::{
     codec::{decode_client, encode_server},
-    crypto::{Identity, Message, PublicKey, seal},
+    crypto::{Identity, Message, PublicKey, SessionRecord, seal},
     limits::PROTOCOL_VERSION,
     media::Library,
     message::{Blob, ClientMessage, Person, ServerMessage},
@@ -45,12 +45,13 @@ impl FakeServer {
         let (stream, _) = self.0.accept().unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        let mut peer = Peer { stream, name: String::new(), public_key: None };
+        let mut peer = Peer { stream, name: String::new(), public_key: None, session: None };
         let hello = peer.read();
         assert!(matches!(hello, ClientMessage::Hello { protocol_version: PROTOCOL_VERSION, .. }), "{hello:?}");
         let software = "fake".to_owned();
         peer.send(&ServerMessage::Challenge { protocol_version: PROTOCOL_VERSION, software, nonce: [7; 32] }).unwrap();
-        let ClientMessage::Join { name, public_key, .. } = peer.read() else { panic!("no Join") };
+        let ClientMessage::Join { name, public_key, session, .. } = peer.read() else { panic!("no Join") };
+        peer.session = Some(SessionRecord::parse(&session.0).unwrap());
         (peer.name, peer.public_key) = (name, Some(PublicKey::from_der(&public_key.0).unwrap()));
         peer
     }
@@ -61,12 +62,19 @@ pub struct Peer {
     stream: TcpStream,
     name: String,
     public_key: Option<PublicKey>,
+    session: Option<SessionRecord>,
 }
 
 impl Peer {
     /// The client's entry of the dictionary.
     pub fn own_entry(&self) -> Person {
-        Person { name: Name::parse(&self.name).unwrap(), public_key: self.public_key.clone().expect("it has joined") }
+        let joined = "it has joined";
+        Person {
+            name: Name::parse(&self.name).unwrap(),
+            public_key: self.public_key.clone().expect(joined),
+            session: self.session.clone().expect(joined),
+            since_unix_secs: 0,
+        }
     }
 
     /// Lets the client in, among these others, as revision 1.
@@ -127,7 +135,8 @@ impl Peer {
 
     /// Another handle of the same connection, for a thread that reads.
     pub fn reader(&self) -> Self {
-        Self { stream: self.stream.try_clone().unwrap(), name: self.name.clone(), public_key: self.public_key.clone() }
+        let (public_key, session) = (self.public_key.clone(), self.session.clone());
+        Self { stream: self.stream.try_clone().unwrap(), name: self.name.clone(), public_key, session }
     }
 }
 

@@ -103,7 +103,9 @@ pub fn stranger(number: u8) -> PublicKey {
 }
 
 pub fn person(text: &str, public_key: PublicKey) -> Person {
-    Person { name: name(text), public_key }
+    let name = name(text);
+    let session = test_keys::unsigned_record(&name, &public_key, 1);
+    Person { name, public_key, session, since_unix_secs: 0 }
 }
 
 pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {

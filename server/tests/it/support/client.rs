@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing},
-    crypto::{Identity, JoinTranscript, Message, seal},
+    crypto::{Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, seal},
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
@@ -234,5 +234,12 @@ pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> 
         name: name.to_owned(),
         public_key: Blob(public_key_der.to_vec()),
         proof: Blob(identity.sign(&transcript.to_bytes())),
+        session: Blob(session(name, identity, 1).as_bytes().to_vec()),
     }
+}
+
+/// A session record for a plaintext connection. A name that is none stands for another: it is refused before.
+pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> SessionRecord {
+    let name = Name::parse(name).unwrap_or_else(|_| Name::parse("none").unwrap());
+    SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], created_unix_millis, identity, &name, &[0; 32])
 }

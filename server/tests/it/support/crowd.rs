@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use common::{
     codec::encode_client,
     crypto::{Envelope, Identity, Message, PublicKey, seal, test_keys},
-    message::{Blob, ClientMessage},
+    message::{Blob, ClientMessage, Person},
+    name::Name,
 };
 
 /// Keys that were made, for the whole run of the tests.
@@ -32,6 +33,13 @@ pub fn envelope(sender: &Identity, text_bytes: usize) -> Envelope {
 pub fn say_frame(sender: &Identity, text_bytes: usize) -> Vec<u8> {
     let envelope = Blob(envelope(sender, text_bytes).as_bytes().to_vec());
     encode_client(&ClientMessage::Say { envelope }).to_vec()
+}
+
+/// The person with this key and number, whose session record is not signed.
+pub fn person(number: usize, public_key: PublicKey) -> Person {
+    let name = Name::parse(&format!("p{number}")).unwrap();
+    let session = test_keys::unsigned_record(&name, &public_key, 1);
+    Person { name, public_key, session, since_unix_secs: 0 }
 }
 
 /// A public key for which no private key exists: Ada's with another modulus.
