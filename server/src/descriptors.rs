@@ -3,10 +3,12 @@
 use std::{
     fs::File,
     io,
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
@@ -36,6 +38,14 @@ pub(crate) fn connections_within(limit: Option<u64>, wanted: usize) -> Option<us
 /// Whether an error says that there are no more descriptors.
 pub(crate) fn are_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Whether a connection waits to be accepted. Without a free descriptor `accept` fails before it looks for one.
+pub(crate) fn is_connection_waiting(listener: &impl AsFd) -> bool {
+    let mut listeners = [PollFd::new(listener, PollFlags::IN)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Whoever waits must not be forgotten because the system does not answer.
+    poll(&mut listeners, Some(&at_once)) != Ok(0)
 }
 
 /// One descriptor that is kept in reserve: given up, it lets one more connection be accepted, and told why it is closed.

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use self::turn_away::TurnAway;
 use crate::{
     admission::{Admission, NoPlace, Place, Source},
-    descriptors::{Spare, are_exhausted},
+    descriptors::{Spare, are_exhausted, is_connection_waiting},
     log_limiter::EventKind,
     session::{self, Arrival, Services, machine::ConnectionBinding, notices::Refusal},
     tls::Tls,
@@ -33,6 +33,8 @@ const MAX_CLOSING: usize = 32;
 /// Pause after a failed `accept`, so that one that keeps failing does not take a processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether a client waits while there are no descriptors.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection takes to close that lost its place because there are no descriptors.
 const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
@@ -69,6 +71,8 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
                 }
                 Err(no_place) => turn_away.tell(stream, peer, no_place.into(), None),
             },
+            // No connection loses its place when no other waits for it.
+            Err(error) if are_exhausted(&error) && !is_connection_waiting(&listener) => sleep(EXHAUSTED_PAUSE).await,
             Err(error) if are_exhausted(&error) => {
                 warn_of(&services, &error);
                 match admission.make_room(Instant::now().into_std()) {

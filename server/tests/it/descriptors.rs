@@ -16,8 +16,8 @@ use common::{
     message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
 };
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use triptych_server::session::notices::Refusal;
+use tokio::{net::TcpStream, time::timeout};
+use triptych_server::{admission::GRACE, session::notices::Refusal};
 
 use crate::support::{
     client::{TestClient, hello, join_message},
@@ -156,13 +156,18 @@ fn put_video(folder: &TempDir, title: &str, frames: u32) {
     std::fs::rename(elsewhere.path().join(&name), folder.path().join(&name)).unwrap();
 }
 
-/// Says hello and joins, or is refused.
+/// Connects, rests so long that another connection could take the place, then says hello and joins, or is refused.
 async fn try_to_join(
     address: SocketAddr,
     name: &str,
     identity: &common::crypto::Identity,
 ) -> Result<TestClient, String> {
     let mut client = TestClient::connect(address).await;
+    match timeout(2 * GRACE, client.next()).await {
+        Err(_) => {}
+        Ok(ServerMessage::Refused { code: RefusalCode::TooMany, message, .. }) => return Err(message),
+        Ok(other) => panic!("nobody else wants this place: {other:?}"),
+    }
     client.send(&hello(common::message::MAGIC, common::limits::PROTOCOL_VERSION)).await;
     loop {
         match client.next().await {
