@@ -25,7 +25,7 @@ use super::{
 const SPARES: usize = 2;
 
 /// Processes that are kept for the next job on their video: a viewer needs up to three, for the pictures, the sound and the
-/// next resolution. Each takes about 35 MiB.
+/// next resolution. Each takes 25 to 50 MiB.
 const MAX_IDLE: usize = 4;
 
 /// How long a process is kept without work.

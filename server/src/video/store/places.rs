@@ -64,7 +64,7 @@ pub(super) struct Claim {
     pub(super) is_turning: bool,
     /// Whether it scrubs.
     pub(super) is_scrubbing: bool,
-    /// When it did.
+    /// When it turned last.
     pub(super) turned_at: Option<Instant>,
 }
 
