@@ -15,6 +15,8 @@ mod transcript;
 
 #[cfg(feature = "e2e")]
 mod identity;
+#[cfg(all(test, feature = "test-keys"))]
+mod known_answers;
 #[cfg(feature = "e2e")]
 pub mod letter;
 #[cfg(all(test, feature = "test-keys"))]
