@@ -5,12 +5,14 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use common::{
     crypto::{
-        MessageId, SessionRecord,
+        Message, MessageId, SessionRecord,
         letter::{Content, Letter, seal},
+        sender_key::Speaker,
         test_keys,
     },
     name::Name,
@@ -32,6 +34,12 @@ for line in sys.stdin:
         if name == "record":
             key = verify_session_record(data, bob.public_key(), "Bob", bytes([7]) * 32)
             verdict = str(key == xwing_public_key(session))
+        elif name == "sender key":
+            sender_key = open_letter(data, bob, session, ada)[2]
+            verdict = str(len(sender_key))
+        elif name == "line":
+            index, time, text = open_line(data, sender_key, key_id(ada))
+            verdict = f"{index} {time} {text}"
         else:
             kind, time, content = open_letter(data, bob, session, ada)
             verdict = f"{kind} {time} {content if kind == 0 else content.hex()}"
@@ -91,5 +99,37 @@ fn the_python_of_the_protocol_page_reads_what_the_client_makes() {
         writeln!(lines, "letter {}", hex(envelope.as_bytes())).unwrap();
         writeln!(expected, "letter: {verdict}").unwrap();
     }
+    assert_eq!(run_python(&lines), expected);
+}
+
+#[test]
+fn the_python_of_the_protocol_page_reads_what_is_said_to_everyone() {
+    let (ada, bob, sessions) = (test_keys::ada(), test_keys::bob(), test_keys::session_keys());
+    let name = Name::parse("Bob").unwrap();
+    let record = SessionRecord::sign(sessions.current().public_key(), 1, &bob, &name, &[7; 32]);
+    let (mut speaker, me) = (Speaker::default(), ada.public_key().id());
+    let say = |speaker: &mut Speaker, text: &str| {
+        let line = Message { sent_unix_millis: 5, text: text.to_owned() };
+        speaker.seal(&line, 1, me).unwrap().as_bytes().to_vec()
+    };
+    speaker.prepare(&[], Instant::now());
+    let before = say(&mut speaker, "before Bob came");
+    let handover = Letter { sent_unix_millis: 5, content: speaker.hand_over(bob.public_key().id()).unwrap() };
+    let letter = seal(&handover, 9, &ada, bob.public_key(), &record).unwrap();
+    let first = say(&mut speaker, "Ça marche 🦀");
+    for _ in 0..300 {
+        say(&mut speaker, "skipped");
+    }
+    let later = say(&mut speaker, &"x".repeat(200));
+    let mut changed = first.clone();
+    changed[20] ^= 1;
+    let mut lines = format!("sender key {}\n", hex(letter.as_bytes()));
+    for line in [before, first, later, changed] {
+        writeln!(lines, "line {}", hex(&line)).unwrap();
+    }
+    let expected = format!(
+        "sender key: 229\nline: refused\nline: 1 5 Ça marche 🦀\nline: 302 5 {}\nline: refused\n",
+        "x".repeat(200)
+    );
     assert_eq!(run_python(&lines), expected);
 }
