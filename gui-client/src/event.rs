@@ -51,7 +51,7 @@ pub enum NetCommand {
     Send {
         /// Returned in [`NetEvent::Sent`] or [`NetEvent::SendFailed`].
         draft: DraftId,
-        /// Keys from the dictionary, at most [`common::limits::MAX_RECIPIENTS`].
+        /// Keys from the dictionary: that of one person, or of everyone online, the sender included.
         recipients: Vec<PublicKey>,
         /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,
@@ -236,7 +236,7 @@ pub struct ReceivedMessage {
     pub from: Name,
     /// The key that signed it.
     pub sender: KeyId,
-    /// The keys that it was sealed for.
+    /// The keys of those whom it is for: this client's, or those of everyone online, the sender included.
     pub recipients: Vec<KeyId>,
     /// Its id on the wire.
     pub message_id: MessageId,
@@ -253,7 +253,7 @@ pub struct WireEntry {
     pub message_id: MessageId,
     /// The key of the claimed sender; the signature inside proves it to the recipients only.
     pub sender: KeyId,
-    /// The keys that can open it.
+    /// The RSA keys that can open it; none when it is sealed under a sender key, for everyone.
     pub recipients: Vec<KeyId>,
     /// Size of the whole envelope.
     pub envelope_bytes: usize,
@@ -270,6 +270,15 @@ pub enum WireOutcome {
     Own,
     /// Addressed to this client and opened.
     Opened,
+    /// For everyone, and opened with the sender key that its sender had handed to this client.
+    OpenedWithSenderKey {
+        /// When that was, in milliseconds since 1970-01-01 UTC.
+        handed_unix_millis: u64,
+    },
+    /// A sender key for this client: it opens what its sender says to everyone from now on.
+    SenderKey,
+    /// For everyone, under a sender key that this client does not have: it was said before this client came.
+    NoSenderKey,
     /// Addressed to this client but invalid: forged, replayed, damaged, or from a key that is not in the dictionary. Nothing
     /// of it is shown.
     Rejected,

@@ -30,13 +30,19 @@ pub(super) struct Follower {
     own: Person,
     dictionary: Arc<Dictionary>,
     is_asked: bool,
+    departures: u64,
     /// A whole dictionary, requested or not, until its last page.
     pages: Option<Pages>,
 }
 
 impl Follower {
     pub(super) fn new(own: Person, dictionary: Arc<Dictionary>) -> Self {
-        Self { own, dictionary, is_asked: false, pages: None }
+        Self { own, dictionary, is_asked: false, departures: 0, pages: None }
+    }
+
+    /// How often someone has left, or may have while this client missed changes.
+    pub(super) fn departures(&self) -> u64 {
+        self.departures
     }
 
     /// The dictionary as of now.
@@ -49,7 +55,9 @@ impl Follower {
     }
 
     pub(super) fn left(&mut self, revision: u64, name: &Name) -> Result<Followed, Breach> {
-        self.follow(revision, |dictionary| dictionary.left(revision, name))
+        let followed = self.follow(revision, |dictionary| dictionary.left(revision, name))?;
+        self.departures += u64::from(followed == Followed::Changed);
+        Ok(followed)
     }
 
     pub(super) fn renewed(&mut self, revision: u64, name: &Name, session: SessionRecord) -> Result<Followed, Breach> {
@@ -90,6 +98,7 @@ impl Follower {
             return Ok(Followed::Unchanged);
         }
         self.dictionary = Arc::new(Dictionary::new(&self.own, revision, people)?);
+        self.departures += 1;
         Ok(Followed::Changed)
     }
 
@@ -167,7 +176,9 @@ mod tests {
         assert_eq!(before.people().len(), 1, "a snapshot does not change");
         assert_eq!(follower.joined(8, eve()), Ok(Followed::Unchanged));
         assert_eq!(follower.left(8, &bob().name), Ok(Followed::Unchanged));
+        assert_eq!(follower.departures(), 0);
         assert_eq!(follower.left(9, &bob().name), Ok(Followed::Changed));
+        assert_eq!(follower.departures(), 1);
         assert_eq!(names(&follower), ["ada"]);
         assert_eq!(follower.dictionary().key_of(&bob().name), None);
         assert_eq!(follower.dictionary().person(&bob().public_key.id()), None);
@@ -180,6 +191,7 @@ mod tests {
         assert_eq!(follower.joined(12, bob()), Ok(Followed::Unchanged), "asked once, not for each further gap");
         assert_eq!(names(&follower), ["ada"]);
         assert_eq!(answer(&mut follower, 13, vec![eve(), ada()]), Ok(Followed::Changed));
+        assert_eq!(follower.departures(), 1, "someone may have left and come back");
         assert_eq!(names(&follower), ["ada", "eve"]);
         assert_eq!(follower.joined(14, bob()), Ok(Followed::Changed));
         assert_eq!(names(&follower), ["ada", "bob", "eve"]);

@@ -32,12 +32,18 @@ pub(super) struct Seal {
     pub(super) draft: DraftId,
     pub(super) recipients: Vec<PublicKey>,
     pub(super) text: String,
+    /// Who is online, with which session keys.
+    pub(super) dictionary: Arc<Dictionary>,
+    /// How often someone may have left so far.
+    pub(super) departures: u64,
 }
 
 /// An envelope, and who was online when it arrived: its sender may leave before it is opened.
 pub(super) struct Arrived {
     pub(super) envelope: Envelope,
     pub(super) dictionary: Arc<Dictionary>,
+    /// Whether it was handed to this client only.
+    pub(super) is_handed: bool,
 }
 
 /// Why a job was not taken.

@@ -1,10 +1,11 @@
-//! The thread that works with the private key: it seals outgoing messages, opens those addressed to this client, and also
-//! tries the key on those addressed to others, within a budget, so that the wire view shows what really happened.
+//! The thread that works with the private keys: it seals outgoing messages, opens what is for this client, and also tries the
+//! key on letters that are addressed to others, within a budget, so that the wire view shows what really happened.
 //!
-//! An RSA operation with 3072 bits takes milliseconds, too long for the network thread.
+//! A message to one person is a letter. A message to everyone is sealed under this client's sender key, which each member is
+//! handed in a letter before. An RSA operation with 3072 bits takes milliseconds, too long for the network thread.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -14,15 +15,22 @@ use std::{
 use bytes::Bytes;
 use common::{
     codec::encode_client,
-    crypto::{CannotOpen, Envelope, KeyId, Message, SessionRecord, attempt, open, seal},
-    limits::MAX_PEOPLE,
-    message::{Blob, ClientMessage},
+    crypto::{
+        Addressed, CannotOpen, Envelope, KeyId, Message, MessageId, PublicKey,
+        letter::{self, Content, Letter},
+        sender_key::Speaker,
+        sender_key_store::SenderKeyStore,
+    },
+    limits::MAX_TEXT_BYTES,
+    message::{Blob, ClientMessage, Person},
 };
 
 use super::{
     allowance::{Allowance, FailureBudget},
     key_inbox::{Arrived, KeyJob, KeySender, Seal, inbox},
     own_session::OwnSession,
+    sequences::Sequences,
+    verified_sessions::VerifiedSessions,
 };
 use crate::{
     dictionary::Dictionary,
@@ -31,8 +39,6 @@ use crate::{
 
 /// How much of a ciphertext is kept for the wire view.
 const SHOWN_CIPHERTEXT_BYTES: usize = 24;
-/// Senders whose last sequence number is remembered. All people online fit several times over.
-const MAX_REMEMBERED_SENDERS: usize = 2 * MAX_PEOPLE;
 
 /// The result of a job.
 pub(super) enum KeyOutput {
@@ -42,43 +48,7 @@ pub(super) enum KeyOutput {
     Frame(Bytes),
 }
 
-/// Sequence numbers of opened messages. They outlive a connection, so that an envelope that was opened once is not opened
-/// again on the next one.
-#[derive(Debug, Default)]
-pub(super) struct Sequences {
-    opened: HashMap<KeyId, LastOpened>,
-    /// Messages opened in all.
-    opened_count: u64,
-}
-
-/// The message with the highest sequence number that a sender's key opened.
-#[derive(Debug)]
-struct LastOpened {
-    /// A message with this number or a lower one is a replay.
-    sequence: u64,
-    /// Its place among all messages opened.
-    opened_as: u64,
-}
-
-impl Sequences {
-    fn is_replay(&self, sender: &KeyId, sequence: u64) -> bool {
-        self.opened.get(sender).is_some_and(|last| sequence <= last.sequence)
-    }
-
-    /// Remembers an opened message. Beyond [`MAX_REMEMBERED_SENDERS`], the sender whose last message is oldest is forgotten,
-    /// but none that is online: a server could otherwise fill the memory with keys, or replay a message of someone present.
-    fn note_opened(&mut self, sender: KeyId, sequence: u64, is_online: impl Fn(&KeyId) -> bool) {
-        self.opened_count += 1;
-        self.opened.insert(sender, LastOpened { sequence, opened_as: self.opened_count });
-        if self.opened.len() > MAX_REMEMBERED_SENDERS {
-            let offline = self.opened.iter().filter(|(key, _)| !is_online(key));
-            let oldest = offline.min_by_key(|(_, last)| last.opened_as).map(|(key, _)| *key);
-            oldest.and_then(|key| self.opened.remove(&key));
-        }
-    }
-}
-
-/// Starts the thread; it ends when the returned sender is dropped. `deliver` is called on it.
+/// Starts the thread; it ends when the returned sender is dropped. `deliver` is called on it and may block.
 pub(super) fn start(
     own: OwnSession,
     sequences: Arc<Mutex<Sequences>>,
@@ -87,8 +57,8 @@ pub(super) fn start(
     let (sender, jobs) = inbox();
     let mut keyring = Keyring::new(own, sequences, Instant::now());
     thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
-        while let Some(job) = jobs.next(keyring.own.next_deadline()) {
-            keyring.work(job, Instant::now(), unix_micros()).into_iter().for_each(&deliver);
+        while let Some(job) = jobs.next(keyring.next_deadline()) {
+            keyring.work(job, Instant::now(), unix_micros(), &deliver);
         }
     })?;
     Ok(sender)
@@ -96,6 +66,14 @@ pub(super) fn start(
 
 struct Keyring {
     own: OwnSession,
+    verified: VerifiedSessions,
+    /// This client's sender key, and how many departures there had been when it was last used.
+    speaker: Speaker,
+    departures: u64,
+    sender_keys: SenderKeyStore,
+    /// Those of whom there are sender keys, and the revision of the dictionary in which they all are.
+    speakers: BTreeSet<KeyId>,
+    revision: u64,
     sequences: Arc<Mutex<Sequences>>,
     /// For trying the key on envelopes that are addressed to others.
     attempts: Allowance,
@@ -103,85 +81,224 @@ struct Keyring {
     failures: FailureBudget,
 }
 
+/// What was inside an envelope for this client, and what the wire view says about it.
+type Inside = (Option<Said>, WireOutcome);
+
+/// A text, and to whom it was said.
+struct Said {
+    sent_unix_millis: u64,
+    text: String,
+    is_to_everyone: bool,
+}
+
 impl Keyring {
     fn new(own: OwnSession, sequences: Arc<Mutex<Sequences>>, now: Instant) -> Self {
-        Self { own, sequences, attempts: Allowance::new(now), failures: FailureBudget::default() }
+        Self {
+            verified: VerifiedSessions::new(own.certificate_hash()),
+            own,
+            speaker: Speaker::default(),
+            departures: 0,
+            sender_keys: SenderKeyStore::default(),
+            speakers: BTreeSet::new(),
+            revision: 0,
+            sequences,
+            attempts: Allowance::new(now),
+            failures: FailureBudget::default(),
+        }
     }
 
-    fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64) -> Vec<KeyOutput> {
+    fn next_deadline(&self) -> Instant {
+        let own = self.own.next_deadline();
+        self.sender_keys.next_deadline().map_or(own, |other| other.min(own))
+    }
+
+    fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
         match job {
-            KeyJob::Seal(message) => self.seal(message, unix_micros),
-            KeyJob::Open(arrived) => self.receive(&arrived, now),
-            KeyJob::NoteDropped(count) => vec![KeyOutput::Event(NetEvent::EnvelopesDropped(count))],
-            KeyJob::Tick => self.own.renewed(now, unix_micros).into_iter().map(renewal).collect(),
-        }
-    }
-
-    fn seal(&mut self, Seal { draft, recipients, text }: Seal, unix_micros: u64) -> Vec<KeyOutput> {
-        let message = Message { sent_unix_millis: unix_micros / 1000, text };
-        match seal(&message, self.own.next_number(unix_micros), self.own.identity(), &recipients) {
-            Ok(envelope) => {
-                let message_id = envelope.message_id;
-                let say = ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) };
-                vec![KeyOutput::Event(NetEvent::Sent { draft, message_id }), KeyOutput::Frame(encode_client(&say))]
-            }
-            Err(error) => vec![KeyOutput::Event(NetEvent::SendFailed { draft, reason: error.to_string() })],
-        }
-    }
-
-    fn receive(&mut self, Arrived { envelope, dictionary }: &Arrived, now: Instant) -> Vec<KeyOutput> {
-        let me = self.own.identity().public_key().id();
-        let mut message = None;
-        let outcome = if envelope.recipients().any(|recipient| recipient == me) {
-            match self.open(envelope, dictionary, now) {
-                Ok(opened) => {
-                    message = Some(opened);
-                    WireOutcome::Opened
+            KeyJob::Seal(message) => self.seal(&message, now, unix_micros, deliver),
+            KeyJob::Open(arrived) => self.receive(&arrived, now, unix_micros, deliver),
+            KeyJob::NoteDropped(count) => deliver(KeyOutput::Event(NetEvent::EnvelopesDropped(count))),
+            KeyJob::Tick => {
+                self.sender_keys.wipe(now);
+                if let Some(session) = self.own.renewed(now, unix_micros) {
+                    let session = Blob(session.as_bytes().to_vec());
+                    deliver(KeyOutput::Frame(encode_client(&ClientMessage::Renew { session })));
                 }
-                Err(outcome) => outcome,
             }
+        }
+    }
+
+    fn seal(&mut self, message: &Seal, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
+        let sealed = match &message.recipients[..] {
+            [one] => self.seal_to_one(one, message, unix_micros),
+            everyone => self.seal_to_everyone(everyone, message, now, unix_micros, deliver),
+        };
+        let draft = message.draft;
+        match sealed {
+            Ok(envelope) => {
+                deliver(KeyOutput::Event(NetEvent::Sent { draft, message_id: envelope.message_id }));
+                let envelope = Blob(envelope.as_bytes().to_vec());
+                deliver(KeyOutput::Frame(encode_client(&ClientMessage::Say { envelope })));
+            }
+            Err(reason) => deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason })),
+        }
+    }
+
+    fn seal_to_one(&mut self, to: &PublicKey, message: &Seal, unix_micros: u64) -> Result<Envelope, String> {
+        let person = message.dictionary.person(&to.id()).ok_or("Not sent: this person has just left.")?;
+        self.letter(person, Content::Text(message.text.clone()), unix_micros)
+    }
+
+    /// Hands the sender key to those who lack it, then seals under it.
+    fn seal_to_everyone(
+        &mut self,
+        everyone: &[PublicKey],
+        Seal { text, dictionary, departures, .. }: &Seal,
+        now: Instant,
+        unix_micros: u64,
+        deliver: &impl Fn(KeyOutput),
+    ) -> Result<Envelope, String> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(letter::SealError::LongText(text.len()).to_string());
+        }
+        if *departures != self.departures {
+            // Also one who came back at once may be at another computer by now.
+            (self.speaker, self.departures) = (Speaker::default(), *departures);
+        }
+        let me = self.own.identity().public_key().id();
+        let members: Vec<KeyId> = everyone.iter().map(PublicKey::id).filter(|key| *key != me).collect();
+        for key in self.speaker.prepare(&members, now) {
+            let Some(person) = dictionary.person(&key) else { continue };
+            // To whom no letter can be sealed now, the key is handed before the next message.
+            if let Err(reason) = self.hand_over(person, unix_micros, deliver) {
+                tracing::warn!("{} cannot read what this client says to everyone. {reason}", person.name);
+            }
+        }
+        let said = Message { sent_unix_millis: unix_micros / 1000, text: text.clone() };
+        self.speaker.seal(&said, self.own.next_number(unix_micros), me).map_err(|error| error.to_string())
+    }
+
+    fn hand_over(&mut self, to: &Person, unix_micros: u64, deliver: &impl Fn(KeyOutput)) -> Result<(), String> {
+        self.verified.verified(to).map_err(|error| error.to_string())?;
+        let to_key = to.public_key.id();
+        let content = self.speaker.hand_over(to_key).expect("there is a key for the message that is being sealed");
+        let envelope = self.letter(to, content, unix_micros)?;
+        let envelope = Blob(envelope.as_bytes().to_vec());
+        deliver(KeyOutput::Frame(encode_client(&ClientMessage::Hand { to: to_key, envelope })));
+        Ok(())
+    }
+
+    fn letter(&mut self, to: &Person, content: Content, unix_micros: u64) -> Result<Envelope, String> {
+        let session = self.verified.verified(to).map_err(|error| error.to_string())?;
+        let letter = Letter { sent_unix_millis: unix_micros / 1000, content };
+        let number = self.own.next_number(unix_micros);
+        letter::seal(&letter, number, self.own.identity(), &to.public_key, session).map_err(|error| error.to_string())
+    }
+
+    fn receive(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
+        let Arrived { envelope, dictionary, .. } = arrived;
+        self.forget_departed(dictionary);
+        let me = self.own.identity().public_key().id();
+        let is_for_me = match &envelope.addressed {
+            Addressed::Everyone { .. } => true,
+            _ => envelope.recipients().any(|recipient| recipient == me),
+        };
+        let (said, outcome) = if is_for_me {
+            self.open(arrived, now, unix_micros).unwrap_or_else(|outcome| (None, outcome))
         } else if self.attempts.take(now) {
-            match attempt(envelope, self.own.identity()) {
-                Ok(()) => WireOutcome::Rejected,
-                Err(CannotOpen) => WireOutcome::Foreign,
+            match letter::attempt(envelope, self.own.identity()) {
+                Ok(()) => (None, WireOutcome::Rejected),
+                Err(CannotOpen) => (None, WireOutcome::Foreign),
             }
         } else {
-            WireOutcome::NotTried
+            (None, WireOutcome::NotTried)
         };
-        let entry = NetEvent::Envelope(wire_entry(envelope, outcome));
-        let message = message.map(NetEvent::Received);
-        [Some(entry), message].into_iter().flatten().map(KeyOutput::Event).collect()
+        deliver(KeyOutput::Event(NetEvent::Envelope(wire_entry(envelope, outcome))));
+        let Some(Said { sent_unix_millis, text, is_to_everyone }) = said else { return };
+        let from = dictionary.person(&envelope.sender).expect("who is not listed is not heard").name.clone();
+        let (sender, message_id) = (envelope.sender, envelope.message_id);
+        let recipients =
+            if is_to_everyone { dictionary.people().map(|person| person.public_key.id()).collect() } else { vec![me] };
+        let message = ReceivedMessage { from, sender, recipients, message_id, sent_unix_millis, text };
+        deliver(KeyOutput::Event(NetEvent::Received(message)));
     }
 
     /// Checks cheap things before expensive ones, in the order of docs/PROTOCOL.md: the sender is in the dictionary, the
     /// sequence number is new, then the cryptography, if the sender has not caused too many failures lately.
-    fn open(
-        &mut self,
-        envelope: &Envelope,
-        dictionary: &Dictionary,
-        now: Instant,
-    ) -> Result<ReceivedMessage, WireOutcome> {
+    fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
+        let Arrived { envelope, dictionary, is_handed } = arrived;
         let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::Rejected)?;
         if self.sequences().is_replay(&envelope.sender, envelope.sequence) {
             return Err(WireOutcome::Rejected);
         }
+        if let Addressed::Everyone { sender_key } = envelope.addressed
+            && self.sender_keys.accepted_at(envelope.sender, sender_key).is_none()
+        {
+            // What was said before this client came costs no decryption, and is no fault of its sender.
+            return Err(WireOutcome::NoSenderKey);
+        }
         if !self.failures.may_try(&envelope.sender, now) {
             return Err(WireOutcome::TooManyFailures);
         }
-        let message = open(envelope, self.own.identity(), &sender.public_key).map_err(|CannotOpen| {
+        let opened = match &envelope.addressed {
+            Addressed::Everyone { sender_key } => {
+                let accepted_at = self.sender_keys.accepted_at(envelope.sender, *sender_key);
+                let age = now.saturating_duration_since(accepted_at.unwrap_or(now));
+                let handed_unix_millis = (unix_micros / 1000).saturating_sub(age.as_millis() as u64);
+                self.sender_keys.open(envelope, now).map(|Message { sent_unix_millis, text }| {
+                    let said = Said { sent_unix_millis, text, is_to_everyone: true };
+                    (Some(said), WireOutcome::OpenedWithSenderKey { handed_unix_millis })
+                })
+            }
+            Addressed::Letter { .. } => {
+                letter::open(envelope, self.own.identity(), self.own.keys(), &sender.public_key)
+                    .and_then(|letter| self.read(envelope.sender, letter, *is_handed, now))
+            }
+            // Suite 1 protects nothing once its recipient's RSA key is stolen.
+            Addressed::Slots(_) => Err(CannotOpen),
+        };
+        let opened = opened.map_err(|CannotOpen| {
             self.failures.note_failure(envelope.sender, now);
             WireOutcome::Rejected
         })?;
         let is_online = |key: &KeyId| dictionary.person(key).is_some();
         self.sequences().note_opened(envelope.sender, envelope.sequence, is_online);
-        Ok(ReceivedMessage {
-            from: sender.name.clone(),
-            sender: envelope.sender,
-            recipients: envelope.recipients().collect(),
-            message_id: envelope.message_id,
-            sent_unix_millis: message.sent_unix_millis,
-            text: message.text,
-        })
+        Ok(opened)
+    }
+
+    /// Takes in what a letter says. A text that was handed over is refused: texts go to all, so that all see that they cannot
+    /// read them.
+    fn read(&mut self, sender: KeyId, letter: Letter, is_handed: bool, now: Instant) -> Result<Inside, CannotOpen> {
+        match letter.content {
+            Content::Text(text) if !is_handed => {
+                let said = Said { sent_unix_millis: letter.sent_unix_millis, text, is_to_everyone: false };
+                Ok((Some(said), WireOutcome::Opened))
+            }
+            Content::SenderKey(key) => match self.sender_keys.accept(sender, &key, now) {
+                Ok(_) => {
+                    self.speakers.insert(sender);
+                    Ok((None, WireOutcome::SenderKey))
+                }
+                Err(_) => Err(CannotOpen),
+            },
+            Content::Text(_) => Err(CannotOpen),
+            // No window sends these yet.
+            Content::Receipt(MessageId(_)) => Ok((None, WireOutcome::Opened)),
+        }
+    }
+
+    /// Wipes the sender keys of those who have left.
+    fn forget_departed(&mut self, dictionary: &Dictionary) {
+        if std::mem::replace(&mut self.revision, dictionary.revision()) == dictionary.revision() {
+            return;
+        }
+        let sender_keys = &mut self.sender_keys;
+        self.speakers.retain(|key| {
+            let is_online = dictionary.person(key).is_some();
+            if !is_online {
+                sender_keys.sender_left(*key);
+            }
+            is_online
+        });
     }
 
     fn sequences(&self) -> MutexGuard<'_, Sequences> {
@@ -201,11 +318,6 @@ pub(super) fn wire_entry(envelope: &Envelope, outcome: WireOutcome) -> WireEntry
         ciphertext_start: body[..body.len().min(SHOWN_CIPHERTEXT_BYTES)].to_vec(),
         outcome,
     }
-}
-
-/// Publishes a new session key.
-fn renewal(session: SessionRecord) -> KeyOutput {
-    KeyOutput::Frame(encode_client(&ClientMessage::Renew { session: Blob(session.as_bytes().to_vec()) }))
 }
 
 pub(super) fn unix_micros() -> u64 {

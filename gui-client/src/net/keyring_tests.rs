@@ -1,10 +1,14 @@
 //! Opening, refusing and sealing, with fixed keys and without a thread.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use common::{
     codec::decode_client,
-    crypto::{Identity, test_keys},
+    crypto::{Identity, SessionRecord, seal, test_keys},
     message::Person,
     name::Name,
 };
@@ -13,29 +17,48 @@ use tempfile::TempDir;
 use super::*;
 use crate::{event::DraftId, net::own_numbers::OwnNumbers};
 
+const OPENED: WireOutcome = WireOutcome::Opened;
+
 fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
+/// A person with the session key that everyone has in these tests.
 fn person(text: &str, identity: &Identity) -> Person {
     let (name, public_key) = (name(text), identity.public_key().clone());
-    let session = test_keys::unsigned_record(&name, &public_key, 1);
+    let keys = test_keys::session_keys();
+    let session = SessionRecord::sign(keys.current().public_key(), 1, identity, &name, &[0; 32]);
     Person { name, public_key, session, since_unix_secs: 0 }
 }
 
+/// The dictionary of the client that is the first of these.
 fn dictionary(people: Vec<Person>) -> Arc<Dictionary> {
     Arc::new(Dictionary::new(&people[0], 1, people.clone()).unwrap())
 }
 
-/// Bob is the first, so that this is the dictionary of Bob's client.
 fn bob_and_ada() -> Arc<Dictionary> {
     dictionary(vec![person("bob", &test_keys::bob()), person("ada", &test_keys::ada())])
+}
+
+/// Always the same, because two signatures of one record differ.
+fn all_three() -> Arc<Dictionary> {
+    static PEOPLE: LazyLock<Arc<Dictionary>> = LazyLock::new(|| {
+        let [ada, bob, eve] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+        dictionary(vec![person("ada", &ada), person("bob", &bob), person("eve", &eve)])
+    });
+    Arc::clone(&PEOPLE)
 }
 
 /// A keyring, and the folder with its numbers.
 struct Bench {
     keyring: Keyring,
     folder: TempDir,
+}
+
+/// What the server gets of a message: what it hands on, and what it relays.
+struct Sealed {
+    handed: Vec<(KeyId, Envelope)>,
+    said: Envelope,
 }
 
 impl Bench {
@@ -46,13 +69,30 @@ impl Bench {
     fn with(owner: Identity, sequences: Arc<Mutex<Sequences>>, folder: TempDir) -> Self {
         std::fs::create_dir_all(folder.path().join("identities")).unwrap();
         let numbers = OwnNumbers::open(folder.path(), &name("ada"));
-        let own = OwnSession::begin(Arc::new(owner), name("ada"), [0; 32], numbers, Instant::now());
+        let own = OwnSession::with_keys(Arc::new(owner), name("ada"), [0; 32], numbers, test_keys::session_keys());
         Self { keyring: Keyring::new(own, sequences, Instant::now()), folder }
     }
 
+    fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64) -> Vec<KeyOutput> {
+        let outputs = RefCell::new(Vec::new());
+        self.keyring.work(job, now, unix_micros, &|output| outputs.borrow_mut().push(output));
+        outputs.into_inner()
+    }
+
     fn receive(&mut self, dictionary: &Arc<Dictionary>, bytes: Vec<u8>, now: Instant) -> (WireOutcome, Option<String>) {
-        let arrived = Arrived { envelope: Envelope::parse(bytes).unwrap(), dictionary: Arc::clone(dictionary) };
-        let mut outputs = self.keyring.work(KeyJob::Open(arrived), now, 0).into_iter();
+        self.take_in(dictionary, bytes, false, now)
+    }
+
+    /// What the wire view says of an envelope, and the text that was in it.
+    fn take_in(
+        &mut self,
+        dictionary: &Arc<Dictionary>,
+        bytes: Vec<u8>,
+        is_handed: bool,
+        now: Instant,
+    ) -> (WireOutcome, Option<String>) {
+        let (envelope, dictionary) = (Envelope::parse(bytes).unwrap(), Arc::clone(dictionary));
+        let mut outputs = self.work(KeyJob::Open(Arrived { envelope, dictionary, is_handed }), now, 0).into_iter();
         let Some(KeyOutput::Event(NetEvent::Envelope(entry))) = outputs.next() else { panic!("no entry") };
         let text = outputs.next().map(|output| match output {
             KeyOutput::Event(NetEvent::Received(message)) => message.text,
@@ -61,21 +101,49 @@ impl Bench {
         (entry.outcome, text)
     }
 
-    /// Seals a message to Bob and returns what the server gets.
-    fn say(&mut self, unix_micros: u64) -> Envelope {
-        let recipients = vec![test_keys::bob().public_key().clone()];
-        let seal = Seal { draft: DraftId(1), recipients, text: "x".to_owned() };
-        let outputs = self.keyring.work(KeyJob::Seal(seal), Instant::now(), unix_micros);
-        let Some(KeyOutput::Frame(frame)) = outputs.into_iter().nth(1) else { panic!("no frame") };
-        let Ok(ClientMessage::Say { envelope }) = decode_client(&frame[4..]) else { panic!("no envelope") };
-        Envelope::parse(envelope.0).unwrap()
+    /// Seals a message to these people.
+    fn say(
+        &mut self,
+        dictionary: &Arc<Dictionary>,
+        to: &[Identity],
+        departures: u64,
+        unix_micros: u64,
+    ) -> Result<Sealed, String> {
+        let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
+        let (draft, text, dictionary) = (DraftId(1), "x".to_owned(), Arc::clone(dictionary));
+        let message = Seal { draft, recipients, text, dictionary, departures };
+        let mut handed = Vec::new();
+        for output in self.work(KeyJob::Seal(message), Instant::now(), unix_micros) {
+            let frame = match output {
+                KeyOutput::Frame(frame) => frame,
+                KeyOutput::Event(NetEvent::SendFailed { reason, .. }) => return Err(reason),
+                KeyOutput::Event(_) => continue,
+            };
+            match decode_client(&frame[4..]).unwrap() {
+                ClientMessage::Hand { to, envelope } => handed.push((to, Envelope::parse(envelope.0).unwrap())),
+                ClientMessage::Say { envelope } => {
+                    return Ok(Sealed { handed, said: Envelope::parse(envelope.0).unwrap() });
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("nothing was said")
+    }
+
+    /// Seals a message to Bob.
+    fn say_to_bob(&mut self, unix_micros: u64) -> Envelope {
+        self.say(&all_three(), &[test_keys::bob()], 0, unix_micros).unwrap().said
     }
 }
 
+fn letter_by(sender: &Identity, sequence: u64, content: Content) -> Vec<u8> {
+    let bob = person("bob", &test_keys::bob());
+    let letter = Letter { sent_unix_millis: 5, content };
+    letter::seal(&letter, sequence, sender, &bob.public_key, &bob.session).unwrap().as_bytes().to_vec()
+}
+
 fn sealed_by(sender: &Identity, sequence: u64, text: &str) -> Vec<u8> {
-    let message = Message { sent_unix_millis: 5, text: text.to_owned() };
-    let to_bob = [test_keys::bob().public_key().clone()];
-    seal(&message, sequence, sender, &to_bob).unwrap().as_bytes().to_vec()
+    letter_by(sender, sequence, Content::Text(text.to_owned()))
 }
 
 fn sealed(sequence: u64, text: &str) -> Vec<u8> {
@@ -87,6 +155,117 @@ fn damaged(sequence: u64) -> Vec<u8> {
     let mut bytes = sealed(sequence, "x");
     *bytes.last_mut().unwrap() ^= 1;
     bytes
+}
+
+fn bytes(envelope: &Envelope) -> Vec<u8> {
+    envelope.as_bytes().to_vec()
+}
+
+#[test]
+fn everyone_who_was_handed_the_sender_key_reads_and_it_is_handed_once() {
+    let (people, now) = (all_three(), Instant::now());
+    let everyone = || [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+    let (mut ada, mut bob, mut eve) =
+        (Bench::new(test_keys::ada()), Bench::new(test_keys::bob()), Bench::new(test_keys::eve()));
+    let first = ada.say(&people, &everyone(), 0, 10_000_000).unwrap();
+    let to: Vec<_> = first.handed.iter().map(|(to, _)| *to).collect();
+    let mut expected = [&bob, &eve].map(|bench| bench.keyring.own.identity().public_key().id());
+    expected.sort_unstable();
+    let mut sorted = to.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected, "the others, each once");
+    assert_eq!(
+        bob.receive(&people, bytes(&first.said), now),
+        (WireOutcome::NoSenderKey, None),
+        "before it has the key"
+    );
+    for (key, letter) in &first.handed {
+        let is_bob = *key == test_keys::bob().public_key().id();
+        let reader = if is_bob { &mut bob } else { &mut eve };
+        assert_eq!(reader.take_in(&people, bytes(letter), true, now), (WireOutcome::SenderKey, None));
+    }
+    let second = ada.say(&people, &everyone(), 0, 20_000_000).unwrap();
+    assert!(second.handed.is_empty());
+    assert!(second.said.as_bytes().len() <= 1024, "{} bytes for a line", second.said.as_bytes().len());
+    for reader in [&mut bob, &mut eve] {
+        for said in [&first.said, &second.said] {
+            let (outcome, text) = reader.receive(&people, bytes(said), now);
+            assert!(matches!(outcome, WireOutcome::OpenedWithSenderKey { .. }), "{outcome:?}");
+            assert_eq!(text.as_deref(), Some("x"));
+        }
+        assert_eq!(reader.receive(&people, bytes(&second.said), now), (WireOutcome::Rejected, None), "a replay");
+    }
+}
+
+#[test]
+fn who_has_left_cannot_read_on_and_who_comes_cannot_read_back() {
+    let (people, now) = (all_three(), Instant::now());
+    let [ada_key, bob_key, eve_key] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+    let (mut ada, mut eve) = (Bench::new(test_keys::ada()), Bench::new(eve_key));
+    let first = ada.say(&people, &[test_keys::ada(), test_keys::eve()], 0, 1).unwrap();
+    assert_eq!(eve.take_in(&people, bytes(&first.handed[0].1), true, now).0, WireOutcome::SenderKey);
+    assert!(eve.receive(&people, bytes(&first.said), now).1.is_some());
+
+    // Eve has left and is back before the next line, as the count of departures says.
+    let second = ada.say(&people, &[ada_key, test_keys::bob(), test_keys::eve()], 1, 2).unwrap();
+    assert_eq!(second.handed.len(), 2, "a new key, for all");
+    assert_eq!(eve.receive(&people, bytes(&second.said), now), (WireOutcome::NoSenderKey, None));
+
+    // Bob comes after the third line.
+    let third = ada.say(&people, &[test_keys::ada(), test_keys::eve()], 2, 3).unwrap();
+    let fourth = ada.say(&people, &[test_keys::ada(), test_keys::eve(), test_keys::bob()], 2, 4).unwrap();
+    assert_eq!(fourth.handed.len(), 1, "to Bob alone");
+    let mut bob = Bench::new(bob_key);
+    assert_eq!(bob.take_in(&people, bytes(&fourth.handed[0].1), true, now).0, WireOutcome::SenderKey);
+    assert!(bob.receive(&people, bytes(&fourth.said), now).1.is_some());
+    assert_eq!(bob.receive(&people, bytes(&third.said), now).1, None);
+}
+
+#[test]
+fn the_sender_key_of_who_has_left_is_wiped() {
+    let (people, now) = (all_three(), Instant::now());
+    let (mut ada, mut eve) = (Bench::new(test_keys::ada()), Bench::new(test_keys::eve()));
+    let said = ada.say(&people, &[test_keys::ada(), test_keys::eve()], 0, 1).unwrap();
+    assert_eq!(eve.take_in(&people, bytes(&said.handed[0].1), true, now).0, WireOutcome::SenderKey);
+    let mut without_ada =
+        Dictionary::new(&person("eve", &test_keys::eve()), 1, people.people().cloned().collect()).unwrap();
+    without_ada.left(2, &name("ada")).unwrap();
+    eve.receive(&Arc::new(without_ada), sealed_by(&test_keys::bob(), 1, "not for Eve"), now);
+    assert_eq!(eve.receive(&people, bytes(&said.said), now).0, WireOutcome::NoSenderKey);
+}
+
+#[test]
+fn nothing_is_sealed_to_a_session_key_that_its_owner_has_not_signed() {
+    let [ada_key, bob_key, eve_key] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+    let forged = Person {
+        session: test_keys::unsigned_record(&name("bob"), bob_key.public_key(), 2),
+        ..person("bob", &bob_key)
+    };
+    let people = dictionary(vec![person("ada", &ada_key), forged, person("eve", &eve_key)]);
+    let mut ada = Bench::new(ada_key);
+    let refused = ada.say(&people, &[test_keys::bob()], 0, 1).map(|_| ()).unwrap_err();
+    assert!(refused.contains("a session key for bob that bob has not signed"), "{refused}");
+    let everyone = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
+    let said = ada.say(&people, &everyone, 0, 2).unwrap();
+    let to: Vec<_> = said.handed.iter().map(|(to, _)| *to).collect();
+    assert_eq!(to, [test_keys::eve().public_key().id()], "the others read it all the same");
+}
+
+#[test]
+fn a_text_goes_to_all_and_a_letter_says_one_thing_to_one_person() {
+    let (mut bob, people, now) = (Bench::new(test_keys::bob()), bob_and_ada(), Instant::now());
+    assert_eq!(bob.take_in(&people, sealed(1, "psst"), true, now), (WireOutcome::Rejected, None), "handed secretly");
+    let several = Message { sent_unix_millis: 5, text: "as before".to_owned() };
+    let to_bob = [test_keys::bob().public_key().clone()];
+    let suite_1 = seal(&several, 2, &test_keys::ada(), &to_bob).unwrap();
+    assert_eq!(
+        bob.receive(&people, bytes(&suite_1), now),
+        (WireOutcome::Rejected, None),
+        "not protected by a session key"
+    );
+    let no_key = Content::SenderKey(vec![1; 229].into());
+    assert_eq!(bob.take_in(&people, letter_by(&test_keys::ada(), 3, no_key), true, now).0, WireOutcome::Rejected);
+    assert_eq!(bob.receive(&people, sealed(4, "hello"), now), (OPENED, Some("hello".to_owned())));
 }
 
 #[test]
@@ -111,30 +290,11 @@ fn a_replay_on_the_next_connection_is_rejected_too() {
 }
 
 #[test]
-fn senders_are_forgotten_oldest_first_and_never_while_they_are_online() {
-    let key = |number: usize| {
-        let mut key = KeyId([0; 32]);
-        key.0[..8].copy_from_slice(&number.to_be_bytes());
-        key
-    };
-    let mut sequences = Sequences::default();
-    let is_online = |online: &KeyId| *online == key(0);
-    for number in 0..3 * MAX_REMEMBERED_SENDERS {
-        sequences.note_opened(key(number), 7, is_online);
-    }
-    assert_eq!(sequences.opened.len(), MAX_REMEMBERED_SENDERS);
-    assert!(sequences.is_replay(&key(0), 7), "online");
-    assert!(sequences.is_replay(&key(3 * MAX_REMEMBERED_SENDERS - 1), 7), "recent");
-    assert!(!sequences.is_replay(&key(1), 7), "left long ago");
-    assert!(!sequences.is_replay(&key(0), 8), "a later message");
-}
-
-#[test]
 fn a_session_key_whose_time_is_over_is_replaced_and_published() {
     let mut ada = Bench::new(test_keys::ada());
     let deadline = ada.keyring.own.next_deadline();
-    assert!(ada.keyring.work(KeyJob::Tick, Instant::now(), 5).is_empty());
-    let outputs = ada.keyring.work(KeyJob::Tick, deadline, 5);
+    assert!(ada.work(KeyJob::Tick, Instant::now(), 5).is_empty());
+    let outputs = ada.work(KeyJob::Tick, deadline, 5);
     let [KeyOutput::Frame(frame)] = &outputs[..] else { panic!("no frame") };
     let Ok(ClientMessage::Renew { session }) = decode_client(&frame[4..]) else { panic!("no renewal") };
     let session = SessionRecord::parse(&session.0).unwrap();
@@ -200,10 +360,10 @@ fn a_clock_that_is_set_back_costs_no_message() {
     let mut ada = Bench::new(test_keys::ada());
     let (mut bob, people, now) = (Bench::new(test_keys::bob()), bob_and_ada(), Instant::now());
     let mut arrives = |envelope: &Envelope| bob.receive(&people, envelope.as_bytes().to_vec(), now).0;
-    assert_eq!(arrives(&ada.say(NOON)), WireOutcome::Opened);
-    assert_eq!(arrives(&ada.say(NOON)), WireOutcome::Opened, "within one microsecond");
-    assert_eq!(arrives(&ada.say(NOON - 3_600_000_000)), WireOutcome::Opened, "an hour back");
+    assert_eq!(arrives(&ada.say_to_bob(NOON)), WireOutcome::Opened);
+    assert_eq!(arrives(&ada.say_to_bob(NOON)), WireOutcome::Opened, "within one microsecond");
+    assert_eq!(arrives(&ada.say_to_bob(NOON - 3_600_000_000)), WireOutcome::Opened, "an hour back");
     // The program is started anew, and the clock is set back further.
     let mut ada = Bench::with(test_keys::ada(), Arc::default(), ada.folder);
-    assert_eq!(arrives(&ada.say(NOON - 7_200_000_000)), WireOutcome::Opened);
+    assert_eq!(arrives(&ada.say_to_bob(NOON - 7_200_000_000)), WireOutcome::Opened);
 }

@@ -22,7 +22,9 @@ mod own_numbers;
 mod own_session;
 mod pages;
 mod private_files;
+mod sequences;
 mod task;
+mod verified_sessions;
 
 use std::{
     io,

@@ -77,13 +77,19 @@ impl<'a> Connection<'a> {
             ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
             ServerMessage::Sound { head, pcm } => self.sink.sound(head, pcm.0),
             ServerMessage::Ping { number } => self.outgoing.write(encode_client(&ClientMessage::Pong { number })),
+            ServerMessage::Handed { envelope } => {
+                let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;
+                let dictionary = self.follower.dictionary().clone();
+                self.outgoing.open(Arrived { envelope, dictionary, is_handed: true });
+            }
             ServerMessage::Relayed { envelope } => {
                 let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;
                 if envelope.sender == self.own_key {
                     // Needs no key. The event follows `Sent` in one queue.
                     self.tell(NetEvent::Envelope(wire_entry(&envelope, WireOutcome::Own))).await;
                 } else {
-                    self.outgoing.open(Arrived { envelope, dictionary: self.follower.dictionary().clone() });
+                    let dictionary = self.follower.dictionary().clone();
+                    self.outgoing.open(Arrived { envelope, dictionary, is_handed: false });
                 }
             }
             ServerMessage::Joined { revision, person } => {
@@ -122,10 +128,7 @@ impl<'a> Connection<'a> {
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
             }
-            ServerMessage::Challenge { .. }
-            | ServerMessage::Welcome { .. }
-            | ServerMessage::Statistics(_)
-            | ServerMessage::Handed { .. } => {
+            ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_) => {
                 self.ignore(kind, frame_bytes);
             }
         }
@@ -140,7 +143,8 @@ impl<'a> Connection<'a> {
             | NetCommand::ForgetServer { .. }
             | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
-                if !self.outgoing.seal(Seal { draft, recipients, text }) {
+                let (dictionary, departures) = (self.follower.dictionary().clone(), self.follower.departures());
+                if !self.outgoing.seal(Seal { draft, recipients, text, dictionary, departures }) {
                     let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
                     self.tell(NetEvent::SendFailed { draft, reason }).await;
                 }
@@ -252,7 +256,7 @@ mod tests {
             is_first_visit: false,
         };
         let (events, _window) = event_queue(Arc::new(|_| {}));
-        let ((keys, _jobs), (frames, _queued, _failures)) = (inbox(), FrameSender::new());
+        let ((keys, _jobs), (frames, _sealed, _queued, _failures)) = (inbox(), FrameSender::new());
         let mut connection = Connection::new("lab:7878", 1, &events, &NoPictures, Outgoing { keys, frames }, &online);
         for number in 0..500 {
             for message in [

@@ -1,5 +1,5 @@
 //! The way out of a session: frames to the writer of the socket, jobs to the thread with the private key. Nothing is lost
-//! silently on it; what finds no room ends the session.
+//! silently on it; what the network task finds no room for ends the session, and the other thread waits for room.
 
 use std::{io, time::Duration};
 
@@ -20,6 +20,10 @@ use crate::event::Offline;
 /// Frames that may wait to be written. A server that reads keeps this queue almost empty; when it is full, the connection
 /// ends, because dropping a frame would stall a stream (a lost `Grant`) or leave a message unsent (a lost `Say`).
 const WRITE_QUEUE_LENGTH: usize = 256;
+
+/// Sealed envelopes that may wait to be written; the thread with the private key waits when there are more. A sender key for
+/// a large room is many of them.
+const SEALED_QUEUE_LENGTH: usize = 64;
 
 /// Why a session cannot go on, as noticed by one of its senders.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,25 @@ impl Failure {
     }
 }
 
+/// The frames that wait for the writer.
+pub(super) struct Queued {
+    frames: mpsc::Receiver<Bytes>,
+    sealed: mpsc::Receiver<Bytes>,
+}
+
+/// Queues sealed envelopes for the writer, from a thread that may wait.
+#[derive(Clone)]
+pub(super) struct SealedSender(mpsc::Sender<Bytes>);
+
+impl SealedSender {
+    /// Waits for room. What comes after the end of the session is dropped.
+    pub(super) fn write_blocking(&self, frame: Bytes) {
+        if self.0.blocking_send(frame).is_err() {
+            tracing::debug!("a sealed envelope came after the end of the session");
+        }
+    }
+}
+
 /// Queues frames for the writer. A frame that finds no room ends the session.
 #[derive(Clone)]
 pub(super) struct FrameSender {
@@ -53,11 +76,13 @@ pub(super) struct FrameSender {
 }
 
 impl FrameSender {
-    /// The sender, the frames for [`write_frames`], and the failures that end the session.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Bytes>, mpsc::Receiver<Failure>) {
-        let (frames, queued) = mpsc::channel(WRITE_QUEUE_LENGTH);
+    /// The senders, the frames for [`write_frames`], and the failures that end the session.
+    pub(super) fn new() -> (Self, SealedSender, Queued, mpsc::Receiver<Failure>) {
+        let (frames, queued_frames) = mpsc::channel(WRITE_QUEUE_LENGTH);
+        let (sealed, queued_sealed) = mpsc::channel(SEALED_QUEUE_LENGTH);
         let (failures, failed) = mpsc::channel(1);
-        (Self { frames, failures }, queued, failed)
+        let queued = Queued { frames: queued_frames, sealed: queued_sealed };
+        (Self { frames, failures }, SealedSender(sealed), queued, failed)
     }
 
     pub(super) fn write(&self, frame: Bytes) {
@@ -102,13 +127,20 @@ impl Outgoing {
     }
 }
 
-/// The only writer of the socket; ends when every [`FrameSender`] is gone.
+/// The only writer of the socket; ends when every [`FrameSender`] and [`SealedSender`] is gone.
 pub(super) async fn write_frames(
-    mut frames: mpsc::Receiver<Bytes>,
+    Queued { mut frames, mut sealed }: Queued,
     mut writer: WriteHalf<Box<dyn Stream>>,
 ) -> io::Result<()> {
     const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-    while let Some(frame) = frames.recv().await {
+    loop {
+        // Sealed messages first, so that one that was sent before this client leaves still goes out.
+        let frame = tokio::select! {
+            biased;
+            Some(frame) = sealed.recv() => frame,
+            Some(frame) = frames.recv() => frame,
+            else => break,
+        };
         let written = async {
             writer.write_all(&frame).await?;
             writer.flush().await

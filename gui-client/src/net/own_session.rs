@@ -29,7 +29,17 @@ impl OwnSession {
         numbers: OwnNumbers,
         now: Instant,
     ) -> Self {
-        let keys = SessionKeys::new(now);
+        Self::with_keys(identity, name, certificate_hash, numbers, SessionKeys::new(now))
+    }
+
+    /// The same, with these session keys.
+    pub(super) fn with_keys(
+        identity: Arc<Identity>,
+        name: Name,
+        certificate_hash: [u8; 32],
+        numbers: OwnNumbers,
+        keys: SessionKeys,
+    ) -> Self {
         Self { identity, name, certificate_hash, numbers, keys, last_created_unix_millis: 0 }
     }
 
@@ -51,6 +61,16 @@ impl OwnSession {
     /// When [`Self::renewed`] has something to do.
     pub(super) fn next_deadline(&self) -> Instant {
         self.keys.next_deadline()
+    }
+
+    /// SHA-256 of the server's certificate; zeros on a plaintext connection.
+    pub(super) fn certificate_hash(&self) -> [u8; 32] {
+        self.certificate_hash
+    }
+
+    /// The session keys of this client.
+    pub(super) fn keys(&self) -> &SessionKeys {
+        &self.keys
     }
 
     /// The key pair of this client.

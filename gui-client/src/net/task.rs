@@ -29,12 +29,13 @@ use super::{
     frames::{Incoming, ReadError, next_message},
     handshake::{self, Session, broken, unreachable},
     identity,
-    keyring::{self, KeyOutput, Sequences},
+    keyring::{self, KeyOutput},
     known_servers::KnownServers,
     online::Connection,
     outgoing::{FrameSender, Outgoing, write_frames},
     own_numbers::OwnNumbers,
     private_files,
+    sequences::Sequences,
 };
 use crate::event::{CertificateChange, NetCommand, NetEvent, Offline, PictureSink, Progress};
 
@@ -139,14 +140,14 @@ impl Task {
     /// Serves an established session until something ends it.
     async fn stay(&mut self, session: Session, address: &str) -> Next {
         let Session { mut frames, writer, online, own } = session;
-        let (frames_out, queued, mut failures) = FrameSender::new();
+        let (frames_out, sealed_out, queued, mut failures) = FrameSender::new();
         let mut writer = tokio::spawn(write_frames(queued, writer));
         let started = keyring::start(own, self.sequences.clone(), {
-            let (events, frames_out, visit) = (self.events.clone(), frames_out.clone(), self.visit);
+            let (events, visit) = (self.events.clone(), self.visit);
             // Straight to the window and the writer, so that the network task need not wait for this thread.
             move |output| match output {
                 KeyOutput::Event(event) => events.tell_blocking(visit, event),
-                KeyOutput::Frame(frame) => frames_out.write(frame),
+                KeyOutput::Frame(frame) => sealed_out.write_blocking(frame),
             }
         });
         let keys = match started {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use common::{
     crypto::PublicKey,
-    limits::{MAX_RECIPIENTS, MAX_TEXT_BYTES},
+    limits::MAX_TEXT_BYTES,
     name::Name,
 };
 
@@ -122,11 +122,10 @@ impl State {
         vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
     }
 
-    /// The keys for which a message to `peer` is sealed. A message to everyone is sealed for the sender too: that makes
-    /// it a message to several people, which its readers file under Everyone, even when only one other person is online.
+    /// The keys for which a message to `peer` is sealed; for everyone, those of all people online, the sender included.
     fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
         match peer {
-            Peer::Everyone => self.people.online_keys().take(MAX_RECIPIENTS).cloned().collect(),
+            Peer::Everyone => self.people.online_keys().cloned().collect(),
             Peer::Person(key) => self.people.online_key(&key).cloned().into_iter().collect(),
         }
     }

@@ -45,7 +45,7 @@ fn junk_for_one_person_delays_no_ping_no_join_no_picture_and_no_letter_of_others
     peer.welcome(vec![bob, eve], Library::default());
     client.online();
 
-    let to_ada = [test_keys::ada().public_key().clone()];
+    let to_ada = peer.own_entry();
     let ServerMessage::Relayed { envelope } = junk(&test_keys::eve(), 1, &to_ada) else { unreachable!() };
     // The window takes nothing meanwhile: it may be hidden, or busy.
     let mut flood_and = |message: &ServerMessage| {

@@ -227,7 +227,7 @@ fn what_contradicts_the_dictionary_ends_the_connection() {
 #[test]
 fn an_author_that_the_window_is_not_told_of_is_not_heard() {
     let (client, mut peer) = online_with(vec![bob()]);
-    let to_ada = [test_keys::ada().public_key().clone()];
+    let to_ada = peer.own_entry();
     // A change of a revision that is past, and a dictionary that no one has asked for.
     peer.send(&ServerMessage::Joined { revision: 1, person: eve() }).unwrap();
     peer.directory(9, vec![peer.own_entry(), bob(), eve()]);
@@ -244,7 +244,7 @@ fn an_author_that_the_window_is_not_told_of_is_not_heard() {
 #[test]
 fn a_missed_change_is_asked_for_and_the_answer_is_for_all() {
     let (client, mut peer) = online_with(vec![bob()]);
-    let to_ada = [test_keys::ada().public_key().clone()];
+    let to_ada = peer.own_entry();
     peer.send(&ServerMessage::Joined { revision: 5, person: eve() }).unwrap();
     assert_eq!(peer.read(), ClientMessage::AskDirectory);
     peer.directory(5, vec![peer.own_entry(), eve()]);

@@ -48,7 +48,7 @@ fn one_writes_one_reads_and_one_cannot() {
     eve.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
     for reader in [ada, bob] {
         let message = reader.message();
-        assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 2));
+        assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 3));
     }
 
     // A text that is too long is not sent, and the sender is told.

@@ -10,7 +10,7 @@
 use std::fmt::Display;
 
 use common::{
-    crypto::{Envelope, JoinTranscript, KeyError, KeyId, SessionRecord},
+    crypto::{Addressed, Envelope, JoinTranscript, KeyError, KeyId, SessionRecord},
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person},
@@ -253,8 +253,10 @@ fn on_say(sender: &Person, envelope: Vec<u8>) -> Action {
 
 fn on_hand(sender: &Person, to: KeyId, envelope: Vec<u8>) -> Action {
     match on_say(sender, envelope) {
-        Action::Relay(envelope) if envelope.recipients().eq([to]) => Action::Hand(to, envelope),
-        Action::Relay(_) => refuse_fault("the envelope to be handed on is not for that client, or not for it alone"),
+        Action::Relay(envelope) => match &envelope.addressed {
+            Addressed::Letter { slot, .. } if slot.recipient == to => Action::Hand(to, envelope),
+            _ => refuse_fault("what is to be handed on is no letter to that client"),
+        },
         refused => refused,
     }
 }

@@ -1,7 +1,11 @@
 //! Tests of the session machine: every message in every state, and the checks behind each.
 
 use common::{
-    crypto::{Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, seal, test_keys},
+    crypto::{
+        Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord,
+        letter::{self, Content, Letter},
+        seal, test_keys,
+    },
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
@@ -57,16 +61,23 @@ fn valid_join(name: &str) -> ClientMessage {
 }
 
 fn say(sender: &Identity) -> ClientMessage {
-    let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
-    let envelope = seal(&message, 1, sender, &[test_keys::bob().public_key().clone()]).unwrap();
-    ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }
+    ClientMessage::Say { envelope: said(sender) }
 }
 
-fn hand(sender: &Identity, recipients: &[&Identity], to: &Identity) -> ClientMessage {
+/// An envelope to Bob that is no letter.
+fn said(sender: &Identity) -> Blob {
     let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
-    let recipients: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
-    let envelope = Blob(seal(&message, 1, sender, &recipients).unwrap().as_bytes().to_vec());
-    ClientMessage::Hand { to: to.public_key().id(), envelope }
+    let envelope = seal(&message, 1, sender, &[test_keys::bob().public_key().clone()]).unwrap();
+    Blob(envelope.as_bytes().to_vec())
+}
+
+fn hand(sender: &Identity, recipient: &Identity, to: &Identity) -> ClientMessage {
+    let (name, keys) = (Name::parse("bob").unwrap(), test_keys::session_keys());
+    let public_key = keys.current().public_key();
+    let session = SessionRecord::sign(public_key, 1, recipient, &name, &BINDING.certificate_hash);
+    let letter = Letter { sent_unix_millis: 0, content: Content::Text("hello".to_owned()) };
+    let envelope = letter::seal(&letter, 1, sender, recipient.public_key(), &session).unwrap();
+    ClientMessage::Hand { to: to.public_key().id(), envelope: Blob(envelope.as_bytes().to_vec()) }
 }
 
 fn watch(stream: StreamId) -> ClientMessage {
@@ -151,7 +162,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (thumbnail, [NO, NO, "SendThumbnail"]),
         (ClientMessage::AskStatistics, [NO, NO, "SendStatistics"]),
         (renew(&session("ada", &test_keys::ada(), 2)), [NO, NO, "Renew"]),
-        (hand(&test_keys::ada(), &[&test_keys::bob()], &test_keys::bob()), [NO, NO, "Hand"]),
+        (hand(&test_keys::ada(), &test_keys::bob(), &test_keys::bob()), [NO, NO, "Hand"]),
     ];
     for (message, expected) in table {
         for (mut machine, expected) in [awaiting_hello(), awaiting_join(), watching()].into_iter().zip(expected) {
@@ -311,9 +322,9 @@ fn a_session_record_holds_for_its_owner_name_and_server_and_grows_newer() {
 fn what_is_handed_on_is_for_that_client_alone_and_from_this_one() {
     let [ada, bob, eve] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
     for (what, message) in [
-        ("for another", hand(&ada, &[&bob], &eve)),
-        ("for two", hand(&ada, &[&bob, &eve], &bob)),
-        ("from another", hand(&eve, &[&bob], &bob)),
+        ("for another", hand(&ada, &bob, &eve)),
+        ("from another", hand(&eve, &bob, &bob)),
+        ("no letter", ClientMessage::Hand { to: bob.public_key().id(), envelope: said(&ada) }),
         ("no envelope", ClientMessage::Hand { to: bob.public_key().id(), envelope: Blob(vec![1; 900]) }),
     ] {
         assert_eq!(refusal(watching().on_message(message)).0, RefusalCode::Malformed, "{what}");

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use triptych_server::session::machine::{Action, ConnectionBinding, Machine};
 
 use crate::support::{
-    client::{TestClient, hello, join_message, session},
+    client::{TestClient, hello, join_message, letter, session},
     pipe::{PIPE_BYTES, Sessions},
 };
 
@@ -56,7 +56,10 @@ fn messages() -> Vec<(State, ClientMessage)> {
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
         ClientMessage::Renew { session: Blob(session("eve", &eve, 2).as_bytes().to_vec()) },
-        ClientMessage::Hand { to: test_keys::ada().public_key().id(), envelope: Blob(envelope.as_bytes().to_vec()) },
+        ClientMessage::Hand {
+            to: test_keys::ada().public_key().id(),
+            envelope: Blob(letter("x", 1, &eve, &test_keys::ada()).as_bytes().to_vec()),
+        },
     ];
     let greeting = [(State::Connected, hello(MAGIC, PROTOCOL_VERSION))];
     greeting.into_iter().chain(joined.into_iter().map(|message| (State::Joined, message))).collect()

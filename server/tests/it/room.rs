@@ -21,7 +21,7 @@ use triptych_server::{
 };
 
 use crate::support::{
-    client::TestClient,
+    client::{TestClient, letter},
     crowd::{envelope, identities, person, public_key, say_frame},
     pipe::{PIPE_BYTES, Sessions},
     server::TestServer,
@@ -251,8 +251,9 @@ async fn each_kind_of_message_costs_the_one_who_sends_it_and_nobody_else() {
     const FLOOD: usize = 6000;
     let (stream, epoch) = (StreamId(1), Epoch(0));
     let seek = |number: u32| ClientMessage::Seek(SeekRequest { stream, epoch: Epoch(number), to: Position::START });
-    let to = test_keys::ada().public_key().id();
-    let hand = ClientMessage::Hand { to, envelope: Blob(envelope(&test_keys::ada(), 1).as_bytes().to_vec()) };
+    let (to, ada_key) = (test_keys::ada().public_key().id(), test_keys::ada());
+    let envelope = Blob(letter("x", 1, &ada_key, &ada_key).as_bytes().to_vec());
+    let hand = ClientMessage::Hand { to, envelope };
     let kinds = [
         ("Pong", vec![ClientMessage::Pong { number: 1 }; FLOOD]),
         ("Grant", vec![ClientMessage::Grant { stream, epoch, items: u32::MAX }; FLOOD]),

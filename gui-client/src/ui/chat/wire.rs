@@ -61,7 +61,8 @@ fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
     let theme = Theme::of(ui);
     let entry = &passed.entry;
     let who = format!("{} to {}", name(state, &entry.sender), addressees(state, entry));
-    let (outcome, color) = outcome(theme, entry.outcome);
+    let sender = name(state, &entry.sender);
+    let (outcome, color) = outcome(theme, entry.outcome, &sender, passed.unix_millis);
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), size::WIRE_ROW), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{who}: {outcome}")));
     let rect = rect.shrink2(Vec2::new(space::S, 0.0));
@@ -90,19 +91,33 @@ fn entry(ui: &mut Ui, state: &State, passed: &Passed) {
     widgets::line(ui, row(2.0, inner.left(), inner.right()), outcome, font_size::SMALL, color);
 }
 
-fn outcome(theme: &Theme, outcome: WireOutcome) -> (&'static str, egui::Color32) {
-    match outcome {
+/// What became of an envelope of `sender` that arrived at this time, as a sentence and its colour.
+fn outcome(theme: &Theme, outcome: WireOutcome, sender: &str, unix_millis: u64) -> (String, egui::Color32) {
+    let (text, color) = match outcome {
+        WireOutcome::SenderKey => {
+            let time = format::clock(unix_millis);
+            return (format!("{sender}'s sender key, sealed for you at {time}"), theme.good);
+        }
+        WireOutcome::OpenedWithSenderKey { handed_unix_millis } => {
+            let time = format::clock(handed_unix_millis);
+            return (format!("Opened with {sender}'s sender key, sealed for you at {time}"), theme.good);
+        }
+        WireOutcome::NoSenderKey => ("Under a sender key from before you came; you cannot read it", theme.weak),
         WireOutcome::Own => ("Sent by you; every client received it", theme.accent),
         WireOutcome::Opened => ("Addressed to you, and opened with your key", theme.good),
         WireOutcome::Foreign => ("Your key does not open this", theme.weak),
         WireOutcome::NotTried => ("Not tried: too many messages arrived at once", theme.weak),
         WireOutcome::TooManyFailures => ("Not tried: too many of this sender were damaged", theme.weak),
         WireOutcome::Rejected => ("Addressed to you, but damaged or forged; not shown", theme.bad),
-    }
+    };
+    (text.to_owned(), color)
 }
 
-/// The people that the sender wrote to. The sender, for whom a message to everyone is sealed too, does not count.
+/// The people that the sender wrote to; the sender does not count.
 fn addressees(state: &State, entry: &WireEntry) -> String {
+    if entry.recipients.is_empty() {
+        return "everyone".to_owned();
+    }
     let others: Vec<&KeyId> = entry.recipients.iter().filter(|key| **key != entry.sender).collect();
     match others[..] {
         [] => "no one".to_owned(),

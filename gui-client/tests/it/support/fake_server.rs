@@ -7,7 +7,10 @@ use std::{
 
 use common::{
     codec::{decode_client, encode_server},
-    crypto::{Identity, Message, PublicKey, SessionRecord, seal},
+    crypto::{
+        Identity, PublicKey, SessionRecord,
+        letter::{self, Content, Letter},
+    },
     limits::PROTOCOL_VERSION,
     media::Library,
     message::{Blob, ClientMessage, Person, ServerMessage},
@@ -140,15 +143,16 @@ impl Peer {
     }
 }
 
-/// An envelope from `sender` to these recipients, as the server relays it.
-pub fn letter(sender: &Identity, sequence: u64, recipients: &[PublicKey], text: &str) -> ServerMessage {
-    let message = Message { sent_unix_millis: 5, text: text.to_owned() };
-    ServerMessage::Relayed { envelope: Blob(seal(&message, sequence, sender, recipients).unwrap().as_bytes().to_vec()) }
+/// A letter from `sender` to this person, as the server relays it.
+pub fn letter(sender: &Identity, sequence: u64, to: &Person, text: &str) -> ServerMessage {
+    let letter = Letter { sent_unix_millis: 5, content: Content::Text(text.to_owned()) };
+    let envelope = letter::seal(&letter, sequence, sender, &to.public_key, &to.session).unwrap();
+    ServerMessage::Relayed { envelope: Blob(envelope.as_bytes().to_vec()) }
 }
 
 /// The same, damaged on the way: it cannot be opened.
-pub fn junk(sender: &Identity, sequence: u64, recipients: &[PublicKey]) -> ServerMessage {
-    let ServerMessage::Relayed { mut envelope } = letter(sender, sequence, recipients, "x") else { unreachable!() };
+pub fn junk(sender: &Identity, sequence: u64, to: &Person) -> ServerMessage {
+    let ServerMessage::Relayed { mut envelope } = letter(sender, sequence, to, "x") else { unreachable!() };
     *envelope.0.last_mut().unwrap() ^= 1;
     ServerMessage::Relayed { envelope }
 }

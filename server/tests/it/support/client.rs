@@ -5,7 +5,11 @@ use std::{io, net::SocketAddr, sync::Arc};
 use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing},
-    crypto::{Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, seal},
+    crypto::{
+        Envelope, Identity, JoinTranscript, Message, SessionRecord,
+        letter::{self, Content, Letter},
+        seal, test_keys,
+    },
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
@@ -155,8 +159,7 @@ impl TestClient {
 
     /// Encrypts `text` for one recipient and hands it to that client.
     pub async fn hand(&mut self, text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Vec<u8> {
-        let message = Message { sent_unix_millis: 0, text: text.to_owned() };
-        let envelope = seal(&message, sequence, sender, &[to.public_key().clone()]).unwrap().as_bytes().to_vec();
+        let envelope = letter(text, sequence, sender, to).as_bytes().to_vec();
         self.send(&ClientMessage::Hand { to: to.public_key().id(), envelope: Blob(envelope.clone()) }).await;
         envelope
     }
@@ -238,8 +241,15 @@ pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> 
     }
 }
 
+/// A letter to the one who has joined with [`join_message`].
+pub fn letter(text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Envelope {
+    let letter = Letter { sent_unix_millis: 0, content: Content::Text(text.to_owned()) };
+    letter::seal(&letter, sequence, sender, to.public_key(), &session("x", to, 1)).unwrap()
+}
+
 /// A session record for a plaintext connection. A name that is none stands for another: it is refused before.
 pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> SessionRecord {
     let name = Name::parse(name).unwrap_or_else(|_| Name::parse("none").unwrap());
-    SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], created_unix_millis, identity, &name, &[0; 32])
+    let keys = test_keys::session_keys();
+    SessionRecord::sign(keys.current().public_key(), created_unix_millis, identity, &name, &[0; 32])
 }
