@@ -12,7 +12,10 @@ use common::{
     name::Name,
 };
 
-use crate::dictionary::Dictionary;
+use crate::{
+    dictionary::Dictionary,
+    pins::{PinChange, Pins},
+};
 
 /// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +48,8 @@ pub enum NetCommand {
         /// From [`CertificateChange`].
         address: String,
     },
+    /// Has a change of what is remembered of the people on this server, or the last one, written down.
+    Pin(PinChange),
     /// Leaves the server, or gives up the attempt to connect.
     Disconnect,
     /// Seals a text for these recipients and sends it to the server, which broadcasts it.
@@ -96,6 +101,8 @@ pub enum NetEvent {
     Offline(Offline),
     /// People have come or gone; this is everyone who is online now.
     Dictionary(Arc<Dictionary>),
+    /// What was to be remembered of people could not be written down; a sentence for the window.
+    PinsFailed(String),
     /// The library has changed; this is all of it.
     LibraryChanged(Library),
     /// A message was sealed and queued for the server.
@@ -166,6 +173,8 @@ pub struct Online {
     pub tls: Option<TlsFacts>,
     /// Whether the certificate of this server was not known before: it may be that of anyone between here and there.
     pub is_first_visit: bool,
+    /// The people whom this client has met on this server before.
+    pub pins: Pins,
 }
 
 /// What TLS 1.3 gives a connection.

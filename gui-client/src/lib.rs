@@ -9,6 +9,7 @@ pub mod config;
 pub mod dictionary;
 pub mod event;
 pub mod net;
+pub mod pins;
 pub mod playback;
 pub mod state;
 pub mod ui;

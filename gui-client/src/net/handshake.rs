@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,10 +34,12 @@ use super::{
     own_numbers::OwnNumbers,
     own_session::OwnSession,
     pages::{Listed, Pages},
+    pin_file::PinFile,
 };
 use crate::{
     dictionary::Dictionary,
     event::{CertificateChange, Offline, Online, TlsFacts},
+    pins::Pins,
 };
 
 /// Name and version of this program, sent in `Hello`.
@@ -167,7 +170,12 @@ impl Transport {
 }
 
 impl Challenged {
-    /// Proves possession of the key and joins under `name`. Remembers the certificate once the server has sent `Welcome`. A
+    /// Where the people of this server are remembered.
+    pub(super) fn pin_file(&self, data_dir: &Path) -> PinFile {
+        PinFile::new(data_dir, self.tls.as_ref().map(|tls| &tls.certificate_hash), &self.address)
+    }
+
+    /// Proves possession of the key and joins under `name`; `pins` are handed on. Remembers the certificate once the server has sent `Welcome`. A
     /// refusal ends the attempt: the next one begins with a connection of its own.
     pub(super) async fn join(
         self,
@@ -175,6 +183,7 @@ impl Challenged {
         identity: Arc<Identity>,
         numbers: OwnNumbers,
         known_servers: &KnownServers,
+        pins: Pins,
     ) -> Result<Session, Offline> {
         let Self { mut frames, mut writer, address, channel_binding, tls, is_first_visit, client_nonce, server_nonce } =
             self;
@@ -237,7 +246,7 @@ impl Challenged {
             }
         }
         let Person { name, public_key, .. } = own;
-        let online = Online { name, public_key, people: Arc::new(people), library, tls, is_first_visit };
+        let online = Online { name, public_key, people: Arc::new(people), library, tls, is_first_visit, pins };
         Ok(Session { frames, writer, online, own: own_session })
     }
 }

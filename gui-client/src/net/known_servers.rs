@@ -12,7 +12,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::private_files;
+use super::{
+    hex::{from_hex, to_hex},
+    private_files,
+};
 
 /// The format of the file, as its key `version` says. A file without it and without a server is damaged, and the entry
 /// stays when the last server is removed by hand: so a file that a crash has emptied is never taken for a first visit.
@@ -123,16 +126,6 @@ impl KnownServers {
             Some(other) => Err(damaged(format!("it has version {other}, which this release cannot read"))),
         }
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
 }
 
 #[cfg(test)]

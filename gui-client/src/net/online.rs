@@ -141,6 +141,7 @@ impl<'a> Connection<'a> {
             NetCommand::Connect { .. }
             | NetCommand::ConnectTrusting { .. }
             | NetCommand::ForgetServer { .. }
+            | NetCommand::Pin(_)
             | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
                 let (dictionary, departures) = (self.follower.dictionary().clone(), self.follower.departures());
@@ -211,6 +212,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::pins::Pins;
     use crate::{
         dictionary::Dictionary,
         net::{event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender},
@@ -254,6 +256,7 @@ mod tests {
             library: Library::default(),
             tls: None,
             is_first_visit: false,
+            pins: Pins::default(),
         };
         let (events, _window) = event_queue(Arc::new(|_| {}));
         let ((keys, _jobs), (frames, _sealed, _queued, _failures)) = (inbox(), FrameSender::new());

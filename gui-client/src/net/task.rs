@@ -8,6 +8,7 @@
 //! ```
 
 use std::{
+    io,
     path::Path,
     sync::{Arc, Mutex},
     time::Instant,
@@ -34,10 +35,15 @@ use super::{
     online::Connection,
     outgoing::{FrameSender, Outgoing, write_frames},
     own_numbers::OwnNumbers,
+    pin_file::PinFile,
+    pin_keeper::PinKeeper,
     private_files,
     sequences::Sequences,
 };
-use crate::event::{CertificateChange, NetCommand, NetEvent, Offline, PictureSink, Progress};
+use crate::{
+    event::{CertificateChange, NetCommand, NetEvent, Offline, PictureSink, Progress},
+    pins::PinChange,
+};
 
 /// Events of one attempt that are told before it ends: at most five are.
 const MAX_STEPS: usize = 8;
@@ -50,6 +56,8 @@ pub(super) struct Task {
     /// Number of the visit that the last command belongs to; sent with every event.
     visit: u64,
     sequences: Arc<Mutex<Sequences>>,
+    /// Writes down whom this client meets; of the server that was visited last.
+    keeper: Option<PinKeeper>,
 }
 
 /// What to do after a connection or an attempt has ended.
@@ -60,6 +68,12 @@ enum Next {
     Rest(Offline),
     /// Begin another attempt.
     Connect(Target),
+}
+
+/// A successful attempt.
+struct Arrival {
+    session: Session,
+    pin_file: PinFile,
 }
 
 /// Where to connect to, as the window said.
@@ -88,7 +102,7 @@ impl Task {
         commands: mpsc::Receiver<Numbered<NetCommand>>,
         events: EventSender,
     ) -> Self {
-        Self { settings, sink, commands, events, visit: 0, sequences: Arc::default() }
+        Self { settings, sink, commands, events, visit: 0, sequences: Arc::default(), keeper: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -112,11 +126,15 @@ impl Task {
 
     /// From the first attempt to the end of the connection.
     async fn visit(&mut self, target: Target) -> Next {
+        if let Some(keeper) = &self.keeper {
+            // The attempt reads the file. No connection waits for this.
+            keeper.flush();
+        }
         let (progress, mut progress_receiver) = mpsc::channel(MAX_STEPS);
         let settings = self.settings.clone();
         let address = target.address.clone();
         let mut attempt = std::pin::pin!(attempt(&settings, target, progress));
-        let session = loop {
+        let Arrival { session, pin_file } = loop {
             tokio::select! {
                 biased;
                 Some(step) = progress_receiver.recv() => self.tell(step).await,
@@ -134,7 +152,23 @@ impl Task {
                 },
             }
         };
+        if let Err(error) = self.keep_pins(pin_file) {
+            let what = format!("The thread that remembers the keys of people cannot be started ({error}).");
+            return Next::Rest(Offline::Identity { what, remedy: "Close other programs and try again.".to_owned() });
+        }
         self.stay(session, &address).await
+    }
+
+    /// Writes down from now on whom this client meets on this server.
+    fn keep_pins(&mut self, file: PinFile) -> io::Result<()> {
+        if self.keeper.as_ref().is_none_or(|keeper| keeper.file() != &file) {
+            // The one before first writes what it still has to.
+            self.keeper = None;
+            let (events, visit) = (self.events.clone(), self.visit);
+            let on_failure = move |failure| events.tell_blocking(visit, NetEvent::PinsFailed(failure));
+            self.keeper = Some(PinKeeper::start(file, on_failure)?);
+        }
+        Ok(())
     }
 
     /// Serves an established session until something ends it.
@@ -179,6 +213,7 @@ impl Task {
                 command = next_command(&mut self.commands, &mut self.visit) => match command {
                     None => break Next::Exit,
                     Some(NetCommand::Disconnect) => break Next::Rest(Offline::Left),
+                    Some(NetCommand::Pin(change)) => self.pin(change),
                     Some(command) => match Target::of(command) {
                         Ok(target) => break Next::Connect(target),
                         Err(other) => connection.on_command(other).await,
@@ -211,7 +246,14 @@ impl Task {
                     self.tell(NetEvent::Offline(offline)).await;
                 }
             }
+            NetCommand::Pin(change) => self.pin(change),
             _ => {}
+        }
+    }
+
+    fn pin(&self, change: PinChange) {
+        if let Some(keeper) = &self.keeper {
+            keeper.note(change);
         }
     }
 
@@ -252,7 +294,7 @@ fn what_arrived(
     }
 }
 
-async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<NetEvent>) -> Result<Session, Offline> {
+async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<NetEvent>) -> Result<Arrival, Offline> {
     let Target { address, name, trusted } = target;
     let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
     let step = |step| tell(NetEvent::Progress(step));
@@ -266,6 +308,10 @@ async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
     if let Some(change) = trusted {
+        // The people are the same as before: a server that has replaced its certificate may not bring other keys unseen.
+        let file = |hash: &[u8; 32]| PinFile::new(&settings.data_dir, Some(hash), &change.address);
+        let (old, new) = (file(&change.expected), file(&change.found));
+        with_pins(&new, move |new| new.inherit(&old)).await?;
         handshake::trust(&known_servers, change).await?;
     }
     let connect = async || handshake::connect(&address, settings.is_plaintext, &known_servers).await?.greet().await;
@@ -285,9 +331,31 @@ async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<
             made
         }
     };
+    let pin_file = connection.pin_file(&settings.data_dir);
+    let pins = with_pins(&pin_file, PinFile::read).await?;
     step(Progress::Joining);
     let numbers = OwnNumbers::open(&settings.data_dir, &name);
-    connection.join(&name, Arc::new(identity), numbers, &known_servers).await
+    let session = connection.join(&name, Arc::new(identity), numbers, &known_servers, pins).await?;
+    Ok(Arrival { session, pin_file })
+}
+
+/// Runs `work` on a thread that may wait for files and locks.
+async fn with_pins<T: Send + 'static>(
+    file: &PinFile,
+    work: impl FnOnce(&PinFile) -> io::Result<T> + Send + 'static,
+) -> Result<T, Offline> {
+    let moved = file.clone();
+    let done = tokio::task::spawn_blocking(move || work(&moved)).await.expect("the file is handled without panics");
+    done.map_err(|error| Offline::Identity {
+        what: format!("The file of people whom you know, {}, cannot be used: {error}.", file.path().display()),
+        remedy: if error.kind() == io::ErrorKind::InvalidData {
+            "Restore it from a backup. Or delete it: then everyone on this server counts as new, so compare the safety \
+             numbers again."
+                .to_owned()
+        } else {
+            "Make it readable and writable for you, or choose another folder with --data-dir.".to_owned()
+        },
+    })
 }
 
 /// Makes the data folder, or makes sure that no one else can change it.
@@ -338,6 +406,7 @@ mod tests {
             frames::Stream,
             own_session::OwnSession,
         },
+        pins::Pins,
     };
 
     struct NoPictures;
@@ -365,6 +434,7 @@ mod tests {
             library: Library::default(),
             tls: None,
             is_first_visit: false,
+            pins: Pins::default(),
         };
         (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online, own }, far)
     }

@@ -63,6 +63,14 @@ pub enum Action {
     Leave,
     /// Open a conversation.
     Select(Peer),
+    /// Show the safety number of the person with this key.
+    OpenSafetyNumber(KeyId),
+    /// Hide the safety number.
+    CloseSafetyNumber,
+    /// Take this key for the one of its name from now on.
+    AcceptKey(KeyId),
+    /// The safety number of this key was compared and is the same (`true`), or the mark is taken back.
+    SetVerified(KeyId, bool),
     /// The composer of the open conversation holds this text now.
     EditDraft(String),
     /// Send the draft of the open conversation.

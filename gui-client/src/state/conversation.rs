@@ -134,6 +134,18 @@ impl Conversations {
         });
     }
 
+    /// Moves what was said with the owner of one key to the conversation with another key of theirs.
+    pub(super) fn carry_over(&mut self, from: KeyId, to: KeyId) {
+        let Some(old) = self.by_peer.remove(&Peer::Person(from)) else { return };
+        let conversation = self.entry(Peer::Person(to));
+        let newer = std::mem::replace(&mut conversation.messages, old.messages);
+        newer.into_iter().for_each(|message| conversation.push(message));
+        conversation.unread_count += old.unread_count;
+        if conversation.draft.is_empty() {
+            conversation.draft = old.draft;
+        }
+    }
+
     /// Unread messages of all conversations.
     pub(super) fn unread_count(&self) -> u32 {
         self.by_peer.values().map(|conversation| conversation.unread_count).sum()

@@ -18,6 +18,7 @@ pub mod people;
 pub mod player;
 pub mod sending;
 pub mod thumbnails;
+pub mod trust;
 pub mod wire;
 
 use std::time::Instant;
@@ -36,6 +37,7 @@ use self::{
     player::PlayerState,
     sending::SendObstacle,
     thumbnails::Thumbnails,
+    trust::Trust,
     wire::Wire,
 };
 
@@ -46,6 +48,8 @@ pub struct State {
     pub connection: Connection,
     /// Who is online.
     pub people: People,
+    /// Whether they have the keys with which they were met.
+    pub trust: Trust,
     /// The messages of the current account.
     pub conversations: Conversations,
     /// Whose conversation is open.
@@ -76,6 +80,7 @@ impl State {
         Self {
             connection: Connection::new(address, name, is_plaintext),
             people: People::default(),
+            trust: Trust::default(),
             conversations: Conversations::default(),
             selected: Peer::Everyone,
             library: Library::default(),
@@ -122,12 +127,14 @@ impl State {
                 }
             }
             NetEvent::Reached(tls) => self.connection.tls = tls,
-            NetEvent::Online(online) => return self.came_online(online),
+            NetEvent::Online(online) => return self.came_online(online, now),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Dictionary(dictionary) => {
-                self.people.change(dictionary);
+                let newcomers = self.people.change(dictionary);
                 self.forget_departed();
+                return self.meet(newcomers, now);
             }
+            NetEvent::PinsFailed(trouble) => self.trust.trouble = Some(trouble),
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
@@ -199,6 +206,10 @@ impl State {
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }
+            Action::OpenSafetyNumber(key) => self.open_safety_number(key),
+            Action::CloseSafetyNumber => self.trust.open = None,
+            Action::AcceptKey(key) => return self.accept_key(key, now),
+            Action::SetVerified(key, is_verified) => return self.set_verified(key, is_verified, now),
             Action::EditDraft(text) => self.edit_draft(text),
             Action::Send => return self.send(now),
             Action::Retry(draft) => return self.retry(draft),
@@ -232,12 +243,19 @@ impl State {
         vec![Effect::Net(NetCommand::Connect { address, name })]
     }
 
-    fn came_online(&mut self, online: Online) -> Vec<Effect> {
+    fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
         self.connection.came_online(online.tls, online.is_first_visit);
-        self.people.came_online(online.public_key.id(), online.people);
+        // Everyone is met anew: the file may have changed since, and belong to another server.
+        let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));
+        let me = online.public_key.id();
+        let listed: Vec<_> = listed.filter(|(_, key)| *key != me).collect();
+        self.people.came_online(me, online.people);
         self.forget_departed();
-        self.change_library(online.library)
+        self.trust.begin(online.pins);
+        let mut effects = self.meet(listed, now);
+        effects.extend(self.change_library(online.library));
+        effects
     }
 
     /// Forgets the names of people who left long ago, except those of conversations.

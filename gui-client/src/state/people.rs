@@ -69,6 +69,16 @@ impl People {
         holder.is_some_and(|holder| holder.id() != *key)
     }
 
+    /// The key with which someone who can be reached has this name.
+    pub fn online_key_of(&self, name: &Name) -> Option<KeyId> {
+        Some(self.current()?.key_of(name)?.id())
+    }
+
+    /// The number of keys whose names are known.
+    pub(super) fn known_count(&self) -> usize {
+        self.known.len()
+    }
+
     /// The dictionary, also while the connection is lost.
     pub fn dictionary(&self) -> Option<&Arc<Dictionary>> {
         self.dictionary.as_ref()
@@ -83,9 +93,14 @@ impl People {
         self.change(dictionary);
     }
 
-    /// Takes in who is online now.
-    pub(super) fn change(&mut self, dictionary: Arc<Dictionary>) {
-        if let Some(before) = self.dictionary.take() {
+    /// Takes in who is online now. Returns those who are listed and were not before, without this client.
+    pub(super) fn change(&mut self, dictionary: Arc<Dictionary>) -> Vec<(Name, KeyId)> {
+        let before = self.dictionary.take();
+        let is_new =
+            |key: &KeyId| Some(*key) != self.me && before.as_ref().is_none_or(|before| before.person(key).is_none());
+        let listed = dictionary.people().map(|person| (person.name.clone(), person.public_key.id()));
+        let newcomers = listed.filter(|(_, key)| is_new(key)).collect();
+        if let Some(before) = before {
             let gone = before.people().map(|person| person.public_key.id());
             gone.filter(|key| dictionary.person(key).is_none()).for_each(|key| self.depart(key));
         }
@@ -97,6 +112,7 @@ impl People {
         }
         self.dictionary = Some(dictionary);
         self.is_current = true;
+        newcomers
     }
 
     /// The connection is lost: no one can be reached.

@@ -26,6 +26,10 @@ pub enum SendObstacle {
     Alone,
     /// The recipient is offline; the last name they had, when it is known.
     RecipientOffline(Option<Name>),
+    /// The recipient has another key than before, and it was not accepted.
+    KeyChanged(Name),
+    /// The message is for everyone, and each of the others has another key than before.
+    NoOneAccepted,
     /// The draft exceeds [`MAX_TEXT_BYTES`].
     TooLong {
         /// Bytes beyond the limit.
@@ -44,6 +48,12 @@ impl fmt::Display for SendObstacle {
             Self::RecipientOffline(None) => {
                 f.write_str("This person is offline. Your draft is kept; send it when they are back.")
             }
+            Self::KeyChanged(name) => {
+                write!(f, "{name} has another key than before. Your draft is kept; accept the key first.")
+            }
+            Self::NoOneAccepted => f.write_str(
+                "Everyone else has another key than before. Your draft is kept; accept their keys first, in the list of people.",
+            ),
             Self::TooLong { surplus_bytes: 1 } => f.write_str("This message is 1 byte too long. Shorten it a little."),
             Self::TooLong { surplus_bytes } => {
                 write!(f, "This message is {surplus_bytes} bytes too long. Shorten it, or send it in two parts.")
@@ -73,11 +83,22 @@ impl State {
         }
         match self.selected {
             Peer::Everyone if self.people.others().next().is_none() => Some(SendObstacle::Alone),
+            Peer::Everyone if self.left_out().count() == self.people.others().count() => {
+                Some(SendObstacle::NoOneAccepted)
+            }
             Peer::Person(key) if self.people.online_key(&key).is_none() => {
                 Some(SendObstacle::RecipientOffline(self.people.name_of(&key).cloned()))
             }
+            Peer::Person(key) if self.trust.is_changed(&key) => {
+                self.people.name_of(&key).cloned().map(SendObstacle::KeyChanged)
+            }
             _ => None,
         }
+    }
+
+    /// The people online for whom a message to everyone is not sealed, because they have another key than before.
+    pub fn left_out(&self) -> impl Iterator<Item = &Name> {
+        self.people.others().filter(|(_, key)| self.trust.is_changed(&key.id())).map(|(name, _)| name)
     }
 
     /// Forgets a refusal whose cause has gone, so that the same cause, when it comes again, is not shown as an error
@@ -125,7 +146,10 @@ impl State {
     /// The keys for which a message to `peer` is sealed; for everyone, those of all people online, the sender included.
     fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
         match peer {
-            Peer::Everyone => self.people.online_keys().cloned().collect(),
+            Peer::Everyone => {
+                let accepted = self.people.online_keys().filter(|key| !self.trust.is_changed(&key.id()));
+                accepted.cloned().collect()
+            }
             Peer::Person(key) => self.people.online_key(&key).cloned().into_iter().collect(),
         }
     }

@@ -16,7 +16,7 @@ use crate::state::{
 };
 
 use self::{
-    chat::{conversation, people, wire},
+    chat::{conversation, people, trust, wire},
     kit::{
         theme::{size, space},
         widgets,
@@ -73,6 +73,7 @@ fn is_main_screen(state: &State) -> bool {
 
 fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
     let actions = &mut output.actions;
+    trust::safety_number(ui, state, actions);
     Panel::top("status")
         .exact_size(size::STATUS_BAR)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
@@ -125,7 +126,7 @@ fn right(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) 
         });
     });
     match state.side {
-        SidePanel::Conversation => conversation::show(ui, state, view.wants_composer_focus, actions),
+        SidePanel::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
         SidePanel::Wire => wire::show(ui, state),
     }
 }

@@ -264,7 +264,7 @@ fn a_permanent_refusal_after_a_lost_connection_is_not_retried() {
 fn people_come_and_go() {
     let mut state = joined_with(vec![person("ada", ada())], Library::default());
     assert_eq!(contact_names(&state), []);
-    assert!(state.apply(joins(&state, person("bob", bob())), moment()).is_empty());
+    state.apply(joins(&state, person("bob", bob())), moment());
     assert_eq!(contact_names(&state), [("bob".to_owned(), true)]);
     state.apply(joins(&state, person("eve", eve())), moment());
     state.apply(leaves(&state, "bob"), moment());

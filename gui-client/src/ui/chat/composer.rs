@@ -169,6 +169,16 @@ fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(S
     let counter = counter.map(|draft_bytes| {
         (format!("{} of {}", format::bytes(draft_bytes), format::bytes(MAX_TEXT_BYTES)), theme.weak)
     });
+    let left_out: Vec<_> = match state.selected {
+        Peer::Everyone if obstacle.is_none() => state.left_out().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let left_out = match &left_out[..] {
+        [] => None,
+        [name] => Some(format!("{name} does not get this: accept the new key of {name} first.")),
+        names => Some(format!("{} people do not get this: accept their new keys first.", names.len())),
+    };
+    let left_out = left_out.map(|text| (text, theme.warn));
     let color = if is_too_long || state.was_send_refused() { theme.bad } else { theme.weak };
-    counter.into_iter().chain(obstacle.map(|obstacle| (obstacle.to_string(), color))).collect()
+    counter.into_iter().chain(left_out).chain(obstacle.map(|obstacle| (obstacle.to_string(), color))).collect()
 }

@@ -5,11 +5,11 @@ use egui::{Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Stroke,
 
 use crate::state::{
     State,
-    action::{Action, Peer},
+    action::{Action, Moment, Peer},
     conversation::{Author, Conversation, Delivery, Message},
 };
 
-use super::{composer::Composer, reading_place::ReadingPlace};
+use super::{composer::Composer, reading_place::ReadingPlace, trust};
 use crate::ui::kit::{
     format,
     theme::{Theme, font_size, size, space},
@@ -23,11 +23,12 @@ const PAGE_MESSAGES: usize = 60;
 const BUBBLE_SIDE: f32 = 44.0;
 
 /// Draws the header, the messages and the composer.
-pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut Vec<Action>) {
-    let theme = Theme::of(ui);
+pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, actions: &mut Vec<Action>) {
     let empty = Conversation::default();
     let conversation = state.conversations.get(state.selected).unwrap_or(&empty);
-    header(ui, state);
+    let today = format::day_start(now.unix_millis);
+    header(ui, state, today, actions);
+    trust::notice(ui, state, actions);
     let margin = Margin { left: 12, right: 12, top: 8, bottom: 12 };
     let composer = Composer::measure(ui, state, conversation, ui.available_width() - margin.sum().x);
     egui::Panel::bottom("composer")
@@ -45,10 +46,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut 
                 ),
                 Peer::Person(key) => {
                     let name = state.people.name_of(&key).map_or("this person", |name| name.as_str());
-                    (
-                        "No messages yet",
-                        format!("Only {name} can read what you write here. Others receive it too, but cannot open it."),
-                    )
+                    ("No messages yet", trust::explanation(name, state.trust.privacy(&key, today)))
                 }
             };
             widgets::empty_state(ui, header, &text);
@@ -58,13 +56,13 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, actions: &mut 
         let scroll = egui::ScrollArea::vertical().id_salt(state.selected).auto_shrink(false).stick_to_bottom(true);
         let output = scroll.show(ui, |ui| {
             ui.set_width(ui.available_width());
-            messages(ui, theme, conversation, &mut place, actions);
+            messages(ui, state, conversation, &mut place, actions);
         });
         place.store(ui, state.selected, conversation, &output);
     });
 }
 
-fn header(ui: &mut Ui, state: &State) {
+fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let frame = egui::Frame::new().inner_margin(Margin::symmetric(12, 8));
     egui::Panel::top("conversation header").frame(frame).show(ui, |ui| {
@@ -75,15 +73,24 @@ fn header(ui: &mut Ui, state: &State) {
                 Peer::Person(key) => {
                     let is_online = state.people.online_key(&key).is_some();
                     let name = state.people.name_of(&key).map_or("?", |name| name.as_str());
-                    let caption = if is_online { "Only the two of you can read this" } else { "Offline" };
+                    let caption =
+                        if is_online { trust::caption(state.trust.privacy(&key, today_unix_secs)) } else { "Offline" };
                     (name, caption, Some(key), is_online)
                 }
             };
             widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), is_online);
-            ui.vertical(|ui| {
-                ui.spacing_mut().item_spacing.y = 0.0;
-                ui.add(Label::new(RichText::new(name).size(font_size::HEADING - 1.0)).truncate());
-                ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if let Some(key) = key.filter(|_| is_online) {
+                    let button = ui.button(RichText::new("Verify").size(font_size::SMALL));
+                    if button.on_hover_text("Compare a number with this person to be sure whose key it is").clicked() {
+                        actions.push(Action::OpenSafetyNumber(key));
+                    }
+                }
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    ui.add(Label::new(RichText::new(name).size(font_size::HEADING - 1.0)).truncate());
+                    ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
+                });
             });
         });
     });
@@ -91,11 +98,12 @@ fn header(ui: &mut Ui, state: &State) {
 
 fn messages(
     ui: &mut Ui,
-    theme: &Theme,
+    state: &State,
     conversation: &Conversation,
     place: &mut ReadingPlace,
     actions: &mut Vec<Action>,
 ) {
+    let theme = Theme::of(ui);
     let first = place.first(conversation, PAGE_MESSAGES);
     let mut wants_page = false;
     if first > 0 {
@@ -113,7 +121,8 @@ fn messages(
         }
         last_day = day.or(last_day);
         ui.add_space(if last_author == Some(&message.author) { 1.0 } else { space::S });
-        bubble(ui, theme, message, last_author != Some(&message.author), actions);
+        let is_doubtful = matches!(&message.author, Author::Other { key, .. } if state.trust.is_doubtful(key));
+        bubble(ui, theme, message, last_author != Some(&message.author), is_doubtful, actions);
         last_author = Some(&message.author);
     }
     ui.add_space(space::S);
@@ -132,7 +141,14 @@ fn day_line(ui: &mut Ui, theme: &Theme, day: Option<NaiveDate>, today: NaiveDate
     });
 }
 
-fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, is_first_of_author: bool, actions: &mut Vec<Action>) {
+fn bubble(
+    ui: &mut Ui,
+    theme: &Theme,
+    message: &Message,
+    is_first_of_author: bool,
+    is_doubtful: bool,
+    actions: &mut Vec<Action>,
+) {
     let is_mine = message.author == Author::Me;
     let margin = Margin::symmetric(11, 7);
     let room = ui.available_width() - 2.0 * space::S;
@@ -148,6 +164,9 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, is_first_of_author: boo
         ui.horizontal(|ui| {
             ui.add_space(space::S + 2.0);
             ui.label(RichText::new(name.as_str()).size(font_size::SMALL).color(theme.weak));
+            if is_doubtful {
+                ui.label(RichText::new("with another key than before").size(font_size::SMALL).color(theme.warn));
+            }
         });
     }
     ui.horizontal(|ui| {
@@ -173,7 +192,11 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, is_first_of_author: boo
         }
         let frame = egui::Frame::new()
             .fill(if is_mine { theme.accent_soft } else { theme.surface })
-            .stroke(if is_mine { Stroke::NONE } else { Stroke::new(1.0, theme.border) })
+            .stroke(match (is_mine, is_doubtful) {
+                (true, _) => Stroke::NONE,
+                (false, true) => Stroke::new(1.0, theme.warn),
+                (false, false) => Stroke::new(1.0, theme.border),
+            })
             .corner_radius(corners)
             .inner_margin(margin);
         frame.show(ui, |ui| {

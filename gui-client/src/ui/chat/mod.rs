@@ -4,4 +4,5 @@ mod composer;
 pub(super) mod conversation;
 pub(super) mod people;
 mod reading_place;
+pub(super) mod trust;
 pub(super) mod wire;

@@ -1,6 +1,6 @@
 //! The list of people: Everyone, those with unread messages, those online, and those who left after a conversation.
 
-use egui::{Align2, CornerRadius, FontId, Pos2, Rect, Ui, Vec2};
+use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, Ui, Vec2};
 
 use crate::state::{
     State,
@@ -25,6 +25,9 @@ pub(crate) fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height:
         for contact in contacts {
             person(ui, state, contact, actions);
         }
+        if let Some(trouble) = &state.trust.trouble {
+            ui.label(egui::RichText::new(trouble).size(font_size::SMALL).color(Theme::of(ui).warn));
+        }
         if contacts.is_empty() && state.connection.is_online() {
             widgets::caption(ui, "No one else is online. People appear here when they join.");
         }
@@ -44,7 +47,7 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
     let response = widgets::row(ui, peer, size::CONTACT_ROW, is_open(state, peer), &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
         widgets::avatar(ui, center, size::AVATAR, "", None, true);
-        lines(ui, rect, "Everyone", &caption, unread, true);
+        lines(ui, rect, "Everyone", (&caption, Theme::of(ui).weak), unread, true);
     });
     if response.clicked() {
         actions.push(Action::Select(peer));
@@ -54,7 +57,13 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
 fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let peer = Peer::Person(contact.key);
-    let (presence, spoken_presence) = if contact.is_online { ("Online", "online") } else { ("Offline", "offline") };
+    let (is_changed, is_verified) = (state.trust.is_changed(&contact.key), state.trust.is_verified(&contact.key));
+    let (presence, spoken_presence) = match (contact.is_online, is_changed, is_verified) {
+        (true, true, _) => ("Online with another key", "online, another key than before"),
+        (true, _, true) => ("Online · verified", "online, verified"),
+        (true, _, _) => ("Online", "online"),
+        (false, ..) => ("Offline", "offline"),
+    };
     let name = spoken(contact.name.as_str(), spoken_presence, contact.unread_count);
     let is_selected = is_open(state, peer);
     let response = widgets::row(ui, peer, size::CONTACT_ROW, is_selected, &name, |ui, rect| {
@@ -64,7 +73,8 @@ fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Actio
             let background = if is_selected { theme.accent_soft } else { theme.background };
             widgets::dot(ui, center + Vec2::splat(size::AVATAR * 0.36), theme.good, background);
         }
-        lines(ui, rect, contact.name.as_str(), presence, contact.unread_count, contact.is_online);
+        let color = if contact.is_online && is_changed { theme.warn } else { theme.weak };
+        lines(ui, rect, contact.name.as_str(), (presence, color), contact.unread_count, contact.is_online);
     });
     let response = response.on_hover_ui(|ui| {
         let header = format!("Key of {}:", contact.name);
@@ -75,14 +85,14 @@ fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Actio
     }
 }
 
-fn lines(ui: &Ui, rect: Rect, name: &str, caption: &str, unread: u32, is_online: bool) {
+fn lines(ui: &Ui, rect: Rect, name: &str, caption: (&str, Color32), unread: u32, is_online: bool) {
     let theme = Theme::of(ui);
     let left = rect.left() + space::S + size::AVATAR + space::S;
     let right = rect.right() - space::S - if unread > 0 { badge(ui, rect, unread) + space::S } else { 0.0 };
     let upper = Rect::from_min_max(Pos2::new(left, rect.top() + 4.0), Pos2::new(right, rect.center().y + 2.0));
     let lower = Rect::from_min_max(Pos2::new(left, rect.center().y + 1.0), Pos2::new(right, rect.bottom() - 4.0));
     widgets::line(ui, upper, name, font_size::BODY, if is_online { theme.text } else { theme.weak });
-    widgets::line(ui, lower, caption, font_size::SMALL - 0.5, theme.weak);
+    widgets::line(ui, lower, caption.0, font_size::SMALL - 0.5, caption.1);
 }
 
 /// Draws the number of unread messages at the right, and returns the width that it takes.

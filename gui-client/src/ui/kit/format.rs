@@ -1,6 +1,6 @@
 //! Times and sizes in the form in which people read them.
 
-use chrono::{DateTime, Datelike, Days, Local, NaiveDate, TimeDelta};
+use chrono::{DateTime, Datelike, Days, Local, NaiveDate, NaiveTime, TimeDelta};
 
 /// A duration as `m:ss`, or as `h:mm:ss` from an hour on.
 pub(crate) fn length(nanos: u64) -> String {
@@ -27,6 +27,12 @@ pub(crate) fn clock_seconds(unix_millis: u64) -> String {
 /// The local date, or `None` for a time beyond the calendar.
 pub(crate) fn day(unix_millis: u64) -> Option<NaiveDate> {
     local(unix_millis).map(|time| time.date_naive())
+}
+
+/// When the local day of this time begins, in seconds since 1970-01-01 UTC; 0 for a time beyond the calendar.
+pub(crate) fn day_start(unix_millis: u64) -> u64 {
+    let midnight = local(unix_millis).and_then(|time| time.with_time(NaiveTime::MIN).earliest());
+    midnight.and_then(|midnight| u64::try_from(midnight.timestamp()).ok()).unwrap_or(0)
 }
 
 /// A date in words, relative to `today`.
@@ -87,6 +93,14 @@ mod tests {
     }
 
     #[test]
+    fn a_day_begins_at_its_midnight() {
+        let now = 1_780_000_000_000;
+        let start = day_start(now) * 1000;
+        assert_eq!(day(start), day(now));
+        assert_ne!(day(start - 1), day(now));
+    }
+
+    #[test]
     fn sizes_and_bytes_are_short() {
         assert_eq!(bytes(1_023), "1023 B");
         assert_eq!(bytes(1_536), "1.5 KiB");
@@ -97,6 +111,7 @@ mod tests {
     fn a_time_beyond_all_calendars_is_left_out() {
         assert_eq!(clock(u64::MAX), "");
         assert_eq!(day(u64::MAX), None);
+        assert_eq!(day_start(u64::MAX), 0);
         assert_eq!(day(8_210_266_876_799_999), None, "the last millisecond there is");
     }
 }

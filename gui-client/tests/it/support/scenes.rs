@@ -20,9 +20,9 @@ use common::{
 use triptych_client::{
     dictionary::Dictionary,
     event::{
-        CertificateChange, Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts,
-        WireEntry, WireOutcome,
+        Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireEntry, WireOutcome,
     },
+    pins::{PinChange, Pins},
     state::{
         State,
         action::{Action, Moment, Peer, SidePanel},
@@ -30,6 +30,12 @@ use triptych_client::{
     },
 };
 use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
+
+/// Those about keys, certificates and servers that are not to be trusted.
+#[path = "scenes_trust.rs"]
+mod trust;
+
+pub use trust::{certificate_change, key_changed, plaintext_form};
 
 /// Noon on a Thursday, by universal time.
 pub const NOON_MILLIS: u64 = 1_779_364_800_000;
@@ -46,6 +52,12 @@ pub const SCENES: &[&str] = &[
     "name-lost",
     "certificate",
     "certificate-later",
+    "key-changed",
+    "key-changed-before",
+    "key-changed-everyone",
+    "key-new",
+    "safety-number",
+    "verified",
     "first-visit",
     "version",
     "alone",
@@ -144,6 +156,7 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
     if !people.contains(&me) {
         people.push(me.clone());
     }
+    let pins = pins(people.iter().filter(|person| **person != me));
     let people = Dictionary::new(&me, 7, people).expect("scenes have sound dictionaries");
     NetEvent::Online(Online {
         name: me.name,
@@ -152,18 +165,21 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
         library,
         tls: Some(tls()),
         is_first_visit: false,
+        pins,
     })
+}
+
+/// These people have been met on the day before.
+pub fn pins<'a>(people: impl IntoIterator<Item = &'a Person>) -> Pins {
+    let met = people.into_iter().map(|person| (person.name.clone(), person.public_key.id())).collect();
+    let mut pins = Pins::default();
+    pins.apply(&PinChange::Met(met), NOON_MILLIS / 1000 - 86_400);
+    pins
 }
 
 /// What secures the connection in all scenes.
 pub fn tls() -> TlsFacts {
     TlsFacts { certificate_hash: sha256(b"the server's certificate"), key_exchange: "X25519MLKEM768".into() }
-}
-
-/// The server of all scenes shows another certificate.
-pub fn certificate_change() -> CertificateChange {
-    let address = "127.0.0.1:7878".into();
-    CertificateChange { address, expected: tls().certificate_hash, found: sha256(b"another certificate") }
 }
 
 /// This person joins those who are online now.
@@ -185,11 +201,6 @@ fn changed(state: &State, change: impl FnOnce(&mut Dictionary, u64)) -> NetEvent
 
 pub fn form() -> State {
     State::new("127.0.0.1:7878".into(), "ada".into(), false)
-}
-
-/// As with `--plaintext`.
-pub fn plaintext_form() -> State {
-    State::new("127.0.0.1:7878".into(), "ada".into(), true)
 }
 
 /// Ada is in; Bob and Eve are there too.
@@ -354,20 +365,6 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::Connect, moment());
             state.apply(NetEvent::Offline(refused(Refusal::version_mismatch(OTHER_VERSION))), moment());
         }
-        "certificate" => {
-            state.handle(Action::Connect, moment());
-            state.apply(NetEvent::Offline(Offline::CertificateChanged(certificate_change())), moment());
-        }
-        "certificate-later" => {
-            state = talked();
-            state.apply(NetEvent::Offline(Offline::CertificateChanged(certificate_change())), moment());
-        }
-        "first-visit" => {
-            state.handle(Action::Connect, moment());
-            let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
-            let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
-            state.apply(NetEvent::Online(Online { is_first_visit: true, ..online }), moment());
-        }
         "alone" => state = joined_with(vec![person("ada", ada())], library()),
         "chat" => state = talked(),
         "everyone" => {
@@ -416,24 +413,6 @@ pub fn scene(which: &str) -> State {
             state.apply(envelope(12, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
             state.apply(envelope(13, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
             state.handle(Action::ShowSide(SidePanel::Wire), moment());
-        }
-        "plaintext-form" => state = plaintext_form(),
-        "plaintext" => {
-            state = plaintext_form();
-            state.handle(Action::Connect, moment());
-            let people = vec![person("ada", ada()), person("bob", bob()), person("eve", eve())];
-            let NetEvent::Online(online) = online(people, library()) else { unreachable!("it is made so") };
-            state.apply(NetEvent::Online(Online { tls: None, ..online }), moment());
-        }
-        "broken-protocol" => {
-            state.handle(Action::Connect, moment());
-            let offline = Offline::BrokeProtocol {
-                what:
-                    "The server at 127.0.0.1:7878 sent what the protocol does not allow: it lists more than 4000 people."
-                        .into(),
-                remedy: "Install the same release of Triptych on both computers.".into(),
-            };
-            state.apply(NetEvent::Offline(offline), moment());
         }
         "opening" => {
             state = talked();
@@ -497,7 +476,7 @@ pub fn scene(which: &str) -> State {
                 (0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).chain([person("ada", ada())]).collect();
             state = joined_with(many, library());
         }
-        other => panic!("no scene is called {other}"),
+        other => return trust::scene(other).unwrap_or_else(|| panic!("no scene is called {other}")),
     }
     state
 }
