@@ -12,6 +12,8 @@ use common::{
     name::Name,
 };
 
+use zeroize::Zeroizing;
+
 use crate::{
     dictionary::Dictionary,
     pins::{PinChange, Pins},
@@ -47,6 +49,13 @@ pub enum NetCommand {
     ForgetServer {
         /// From [`CertificateChange`].
         address: String,
+    },
+    /// Exports, imports or renews the key of this name, while there is no connection.
+    Identity {
+        /// The name in the form, as typed.
+        name: String,
+        /// What to do.
+        request: IdentityRequest,
     },
     /// Has a change of what is remembered of the people on this server, or the last one, written down.
     Pin(PinChange),
@@ -99,6 +108,8 @@ pub enum NetEvent {
     Online(Online),
     /// The attempt failed, or the connection ended. No event follows until the next [`NetCommand::Connect`].
     Offline(Offline),
+    /// What came of [`NetCommand::Identity`]: a sentence, or why not.
+    IdentityDone(Result<String, IdentityFailure>),
     /// People have come or gone; this is everyone who is online now.
     Dictionary(Arc<Dictionary>),
     /// What was to be remembered of people could not be written down; a sentence for the window.
@@ -145,6 +156,52 @@ pub enum NetEvent {
         /// A JPEG; empty when there is no thumbnail.
         jpeg: Blob,
     },
+}
+
+/// What is done with the key of a name.
+#[derive(Clone, PartialEq, Eq)]
+pub enum IdentityRequest {
+    /// Write it to a new file, encrypted.
+    Export {
+        /// Path of the file, as typed.
+        file: String,
+        /// Encrypts it.
+        passphrase: Passphrase,
+    },
+    /// Take the key in such a file.
+    Import {
+        /// Path of the file, as typed.
+        file: String,
+        /// Decrypts it.
+        passphrase: Passphrase,
+    },
+    /// Set it aside; the next connection makes a new one.
+    Renew,
+}
+
+/// Why a request about a key was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFailure {
+    /// What happened, in a sentence.
+    pub what: String,
+    /// What to do about it, in a sentence.
+    pub remedy: String,
+}
+
+/// A passphrase. It is wiped when dropped, and cannot be printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes what was typed.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// What was typed.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The steps of a connection attempt.

@@ -1,5 +1,9 @@
 //! The private key of a person: generation, PEM form, signing and decryption.
 
+use pkcs8::{
+    EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument,
+    pkcs5::{EncryptionScheme, pbes2::Kdf},
+};
 use rand::rng;
 use rsa::{
     Oaep, RsaPrivateKey,
@@ -24,6 +28,15 @@ pub enum IdentityError {
     /// Not PKCS#8 in PEM.
     #[error("not an RSA private key in PKCS#8 PEM form")]
     NotRsa,
+    /// Not encrypted PKCS#8 in PEM: another kind of file, or one that was cut off.
+    #[error("not a whole private key that is encrypted with a passphrase (PKCS#8 PEM)")]
+    NotEncrypted,
+    /// It does not decrypt to a private key.
+    #[error("the passphrase is wrong, or the file is damaged")]
+    WrongPassphrase,
+    /// Trying a passphrase would take minutes, or memory that this computer may lack.
+    #[error("its passphrase is stretched more than any program does that makes such files")]
+    TooCostly,
     /// The key has an unsupported size or exponent.
     #[error(transparent)]
     BadKey(#[from] KeyError),
@@ -51,6 +64,33 @@ impl Identity {
     /// Encodes as PKCS#8 PEM (RFC 5958).
     pub fn to_pem(&self) -> Zeroizing<String> {
         self.private.to_pkcs8_pem(LineEnding::LF).expect("a valid key has a PEM form")
+    }
+
+    /// Encrypts as PKCS#8 PEM (`EncryptedPrivateKeyInfo`, RFC 5958 §3) under a passphrase: PBES2 (RFC 8018 §6.2) with scrypt and
+    /// AES-256-CBC. Takes up to a second.
+    pub fn to_encrypted_pem(&self, passphrase: &str) -> Zeroizing<String> {
+        let pem = self.private.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF);
+        pem.expect("the system has random numbers, and a valid key has an encrypted form")
+    }
+
+    /// Parses what [`Self::to_encrypted_pem`] makes, also with another key derivation of RFC 8018. Takes up to seconds.
+    ///
+    /// # Errors
+    /// [`IdentityError`] says whether it is the file, the passphrase or the key.
+    pub fn from_encrypted_pem(pem: &str, passphrase: &str) -> Result<Self, IdentityError> {
+        let (label, document) = SecretDocument::from_pem(pem.trim()).map_err(|_| IdentityError::NotEncrypted)?;
+        if label != "ENCRYPTED PRIVATE KEY" {
+            return Err(IdentityError::NotEncrypted);
+        }
+        let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes());
+        let encrypted = encrypted.map_err(|_| IdentityError::NotEncrypted)?;
+        if !is_affordable(&encrypted.encryption_algorithm) {
+            return Err(IdentityError::TooCostly);
+        }
+        let decrypted = encrypted.decrypt(passphrase).map_err(|_| IdentityError::WrongPassphrase)?;
+        // There is no tag: a wrong passphrase shows in that no key comes out. One that comes out and is no RSA key is another kind.
+        let info = PrivateKeyInfoRef::try_from(decrypted.as_bytes()).map_err(|_| IdentityError::WrongPassphrase)?;
+        Ok(Self::from_rsa(RsaPrivateKey::try_from(info).map_err(|_| IdentityError::NotRsa)?)?)
     }
 
     /// A key pair from each two primes of some others that together give a modulus of the full length. Takes milliseconds
@@ -88,6 +128,20 @@ impl Identity {
     }
 }
 
+/// Whether a key derivation takes no more than seconds and 1 GiB: the file says how costly it is, and may come from anyone.
+fn is_affordable(scheme: &EncryptionScheme) -> bool {
+    let Some(parameters) = scheme.pbes2() else { return true };
+    match &parameters.kdf {
+        Kdf::Scrypt(scrypt) => {
+            let block_bytes = u64::from(scrypt.block_size) * 128;
+            let memory_bytes = scrypt.cost_parameter.checked_mul(block_bytes);
+            memory_bytes.is_some_and(|bytes| bytes <= 1 << 30) && scrypt.parallelization <= 16
+        }
+        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= 10_000_000,
+        _ => false,
+    }
+}
+
 #[cfg(all(test, feature = "test-keys"))]
 mod tests {
     use super::*;
@@ -99,6 +153,40 @@ mod tests {
         let again = Identity::from_pem(&ada.to_pem()).unwrap();
         assert!(ada.public_key().verify(b"text", &again.sign(b"text")));
         assert!(!ada.public_key().verify(b"other", &again.sign(b"text")));
+    }
+
+    #[test]
+    fn an_identity_survives_its_encrypted_form_with_its_passphrase_only() {
+        let ada = test_keys::ada();
+        let pem = ada.to_encrypted_pem("žluťoučký kůň");
+        assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+        let again = Identity::from_encrypted_pem(&pem, "žluťoučký kůň").map(|again| again.public_key().clone());
+        assert_eq!(again.as_ref(), Ok(ada.public_key()));
+        for wrong in ["", "žluťoučký kůň ", "zlutoucky kun"] {
+            assert_eq!(
+                Identity::from_encrypted_pem(&pem, wrong).err(),
+                Some(IdentityError::WrongPassphrase),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_damaged_or_of_another_kind_is_named() {
+        let pem = test_keys::bob().to_encrypted_pem("x");
+        let cut: String = pem.chars().take(pem.len() / 2).collect();
+        let plain = test_keys::bob().to_pem();
+        for text in ["", "hello", &cut, &plain] {
+            assert_eq!(Identity::from_encrypted_pem(text, "x").err(), Some(IdentityError::NotEncrypted), "{text:.30}");
+        }
+        assert_eq!(Identity::from_pem(&pem).err(), Some(IdentityError::NotRsa), "nor is it taken for a plain key");
+        // A key of elliptic curves (`openssl genpkey`), passphrase `x`.
+        let other_kind = include_str!("test_key_ed25519_encrypted.pem");
+        assert_eq!(Identity::from_encrypted_pem(other_kind, "x").err(), Some(IdentityError::NotRsa));
+        assert_eq!(Identity::from_encrypted_pem(other_kind, "y").err(), Some(IdentityError::WrongPassphrase));
+        // One that asks for 16 GiB of memory for scrypt.
+        let costly = include_str!("test_key_costly_encrypted.pem");
+        assert_eq!(Identity::from_encrypted_pem(costly, "x").err(), Some(IdentityError::TooCostly));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! The functions here block; call them on a thread that may.
 
 use std::{
-    fs,
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,9 @@ use super::private_files;
 /// Why there is no key pair to work with. The text is a sentence for the window.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFileError {
+    /// Another client of this user works with it.
+    #[error("Another Triptych window on this computer is online as {0}.")]
+    InUse(Name),
     /// Reading or writing it failed.
     #[error("The key file {path} cannot be used: {source}.")]
     File {
@@ -41,6 +44,7 @@ impl IdentityFileError {
     /// What to do about it, in a sentence.
     pub fn remedy(&self) -> String {
         match self {
+            Self::InUse(_) => "Use that window, or join under another name in this one.".to_owned(),
             Self::File { .. } => "Make the folder writable, or name another with --data-dir.".to_owned(),
             Self::Exposed(path) => {
                 format!(
@@ -67,6 +71,29 @@ pub fn identity_path(data_dir: &Path, name: &Name) -> PathBuf {
     data_dir.join("identities").join(file_name + ".pem")
 }
 
+/// Claims the key pair of `name` for this client until the result is dropped. Two clients with one key would each take the
+/// other's place on the server, without a word about why.
+pub(super) fn claim(data_dir: &Path, name: &Name) -> Result<File, IdentityFileError> {
+    let path = identity_path(data_dir, name).with_extension("in-use");
+    let failed = |source| IdentityFileError::File { path: path.clone(), source };
+    create_folders(data_dir, &path).map_err(failed)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(IdentityFileError::InUse(name.clone())),
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
+        // A file system without locks: then the server tells the two apart.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// Makes the folder of the key pairs, for its owner only.
+fn create_folders(data_dir: &Path, path: &Path) -> io::Result<()> {
+    let folder = path.parent().expect("identity_path names a file in a folder");
+    private_files::create_folder(data_dir)?;
+    private_files::create_folder(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
 /// Reads the key pair for `name`; `None` when there is none yet.
 pub fn load(data_dir: &Path, name: &Name) -> Result<Option<Identity>, IdentityFileError> {
     let path = identity_path(data_dir, name);
@@ -90,7 +117,8 @@ pub fn load_or_make(data_dir: &Path, name: &Name) -> Result<Identity, IdentityFi
     load_or_make_with(data_dir, name, || Identity::generate(Identity::DEFAULT_BITS))
 }
 
-fn load_or_make_with(
+/// The same with another way to make one.
+pub(super) fn load_or_make_with(
     data_dir: &Path,
     name: &Name,
     generate: impl FnOnce() -> Identity,
@@ -100,11 +128,8 @@ fn load_or_make_with(
     }
     let path = identity_path(data_dir, name);
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
+    create_folders(data_dir, &path).map_err(failed)?;
     let folder = path.parent().expect("identity_path names a file in a folder");
-    private_files::create_folder(data_dir).map_err(failed)?;
-    private_files::create_folder(folder).map_err(failed)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-
     let identity = generate();
     match store(&identity, folder, &path) {
         // Another client was faster, and its key may be in use by now.
@@ -159,6 +184,19 @@ mod tests {
         assert_eq!(kept.public_key(), test_keys::bob().public_key());
         assert_eq!(slow.unwrap().public_key(), kept.public_key());
         assert_eq!(fs::read_dir(dir.path().join("identities")).unwrap().count(), 1, "no unfinished file is left");
+    }
+
+    #[test]
+    fn a_key_is_claimed_by_one_client_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let claim_of = |text: &str| claim(dir.path(), &name(text));
+        let claimed = claim_of("ada").unwrap();
+        let refused = claim_of("ada").unwrap_err();
+        assert_eq!(refused.to_string(), "Another Triptych window on this computer is online as ada.");
+        assert!(!refused.remedy().is_empty());
+        claim_of("bob").expect("another name is another key");
+        drop(claimed);
+        claim_of("ada").expect("it is given back");
     }
 
     #[test]

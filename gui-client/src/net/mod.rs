@@ -13,6 +13,7 @@ mod frames;
 mod handshake;
 mod hex;
 pub mod identity;
+mod identity_transfer;
 mod key_inbox;
 mod keyring;
 mod known_servers;

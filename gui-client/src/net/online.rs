@@ -142,6 +142,7 @@ impl<'a> Connection<'a> {
             | NetCommand::ConnectTrusting { .. }
             | NetCommand::ForgetServer { .. }
             | NetCommand::Pin(_)
+            | NetCommand::Identity { .. }
             | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
                 let (dictionary, departures) = (self.follower.dictionary().clone(), self.follower.departures());

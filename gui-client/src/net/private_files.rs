@@ -32,6 +32,16 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Makes a file with this text and mode 0600. Fails with [`io::ErrorKind::AlreadyExists`] rather than replace one.
+pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;
+    unfinished.write_all(text.as_bytes())?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
 /// Makes sure that names which were given to files in `folder` are on the disk.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

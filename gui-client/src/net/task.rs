@@ -8,6 +8,7 @@
 //! ```
 
 use std::{
+    fs::File,
     io,
     path::Path,
     sync::{Arc, Mutex},
@@ -29,7 +30,7 @@ use super::{
     event_queue::EventSender,
     frames::{Incoming, ReadError, next_message},
     handshake::{self, Session, broken, unreachable},
-    identity,
+    identity, identity_transfer,
     keyring::{self, KeyOutput},
     known_servers::KnownServers,
     online::Connection,
@@ -72,6 +73,8 @@ enum Next {
 
 /// A successful attempt.
 struct Arrival {
+    /// No other client works with this key meanwhile.
+    claim: File,
     session: Session,
     pin_file: PinFile,
 }
@@ -134,7 +137,7 @@ impl Task {
         let settings = self.settings.clone();
         let address = target.address.clone();
         let mut attempt = std::pin::pin!(attempt(&settings, target, progress));
-        let Arrival { session, pin_file } = loop {
+        let Arrival { claim: _claim, session, pin_file } = loop {
             tokio::select! {
                 biased;
                 Some(step) = progress_receiver.recv() => self.tell(step).await,
@@ -246,6 +249,14 @@ impl Task {
                     self.tell(NetEvent::Offline(offline)).await;
                 }
             }
+            NetCommand::Identity { name, request } => {
+                let data_dir = self.settings.data_dir.clone();
+                // Stretching a passphrase takes up to seconds.
+                let done =
+                    tokio::task::spawn_blocking(move || identity_transfer::carry_out(&data_dir, &name, &request));
+                let outcome = done.await.expect("key files are handled without panics");
+                self.tell(NetEvent::IdentityDone(outcome)).await;
+            }
             NetCommand::Pin(change) => self.pin(change),
             _ => {}
         }
@@ -304,6 +315,7 @@ async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<
         suggestion: None,
     })?;
     close_data_folder(&settings.data_dir).await?;
+    let claim = claim_identity(&settings.data_dir, &name).await?;
     // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
@@ -336,7 +348,7 @@ async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<
     step(Progress::Joining);
     let numbers = OwnNumbers::open(&settings.data_dir, &name);
     let session = connection.join(&name, Arc::new(identity), numbers, &known_servers, pins).await?;
-    Ok(Arrival { session, pin_file })
+    Ok(Arrival { claim, session, pin_file })
 }
 
 /// Runs `work` on a thread that may wait for files and locks.
@@ -366,6 +378,11 @@ async fn close_data_folder(data_dir: &Path) -> Result<(), Offline> {
         what: format!("The data folder {} cannot be made private: {error}.", data_dir.display()),
         remedy: "Make it writable for you and no one else, or choose another folder with --data-dir.".to_owned(),
     })
+}
+
+async fn claim_identity(data_dir: &Path, name: &Name) -> Result<File, Offline> {
+    let (data_dir, name) = (data_dir.to_owned(), name.clone());
+    on_helper_thread(move || identity::claim(&data_dir, &name)).await
 }
 
 async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>, Offline> {

@@ -10,6 +10,8 @@ use common::{
 
 use crate::event::DraftId;
 
+use super::identity::IdentityAction;
+
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -59,6 +61,8 @@ pub enum Action {
     ForgetServer,
     /// The notice about the first visit has been read.
     EndFirstVisitNotice,
+    /// Something on the card for the key of the name in the form.
+    Identity(IdentityAction),
     /// Give up an attempt, or leave the server, and go back to the form.
     Leave,
     /// Open a conversation.

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod contacts;
 pub mod conversation;
 pub mod effect;
+pub mod identity;
 mod natural_order;
 pub mod people;
 pub mod player;
@@ -33,6 +34,7 @@ use self::{
     connection::{Connection, Phase},
     conversation::Conversations,
     effect::Effect,
+    identity::IdentityCard,
     people::People,
     player::PlayerState,
     sending::SendObstacle,
@@ -46,6 +48,8 @@ use self::{
 pub struct State {
     /// The connection and the form that starts it.
     pub connection: Connection,
+    /// The card for the key of the name in the form, while it is shown.
+    pub identity: Option<IdentityCard>,
     /// Who is online.
     pub people: People,
     /// Whether they have the keys with which they were met.
@@ -79,6 +83,7 @@ impl State {
     pub fn new(address: String, name: String, is_plaintext: bool) -> Self {
         Self {
             connection: Connection::new(address, name, is_plaintext),
+            identity: None,
             people: People::default(),
             trust: Trust::default(),
             conversations: Conversations::default(),
@@ -126,6 +131,7 @@ impl State {
                     self.connection.phase = Phase::Attempting(progress);
                 }
             }
+            NetEvent::IdentityDone(outcome) => self.identity_done(outcome),
             NetEvent::Reached(tls) => self.connection.tls = tls,
             NetEvent::Online(online) => return self.came_online(online, now),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
@@ -194,6 +200,7 @@ impl State {
                 self.connection.reset_attempts();
                 return self.connect();
             }
+            Action::Identity(action) => return self.handle_identity(action),
             Action::ConfirmCertificate(is_confirmed) => self.connection.confirm_certificate(is_confirmed),
             Action::TrustCertificate => {
                 return self.connection.trust_certificate().map(Effect::Net).into_iter().collect();
@@ -238,6 +245,7 @@ impl State {
     }
 
     fn connect(&mut self) -> Vec<Effect> {
+        self.identity = None;
         self.connection.begin_attempt();
         let (address, name) = (self.connection.address.trim().to_owned(), self.connection.name.trim().to_owned());
         vec![Effect::Net(NetCommand::Connect { address, name })]

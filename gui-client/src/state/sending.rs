@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use common::{
-    crypto::PublicKey,
-    limits::MAX_TEXT_BYTES,
-    name::Name,
-};
+use common::{crypto::PublicKey, limits::MAX_TEXT_BYTES, name::Name};
 
 use crate::event::{DraftId, NetCommand};
 

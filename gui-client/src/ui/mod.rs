@@ -59,9 +59,7 @@ pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
     if is_main_screen(state) {
         main_screen(ui, state, view, &mut output);
     } else {
-        egui::CentralPanel::default()
-            .frame(Frame::new())
-            .show(ui, |ui| connect::show(ui, &state.connection, &mut output.actions));
+        egui::CentralPanel::default().frame(Frame::new()).show(ui, |ui| connect::show(ui, state, &mut output.actions));
     }
     output
 }

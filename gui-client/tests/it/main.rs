@@ -21,6 +21,7 @@ mod state_player;
 mod state_trust;
 mod support;
 mod ui_certificate;
+mod ui_identity;
 mod ui_player;
 mod ui_trust;
 mod ui_views;

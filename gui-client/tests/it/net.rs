@@ -71,6 +71,28 @@ fn one_writes_one_reads_and_one_cannot() {
 }
 
 #[test]
+fn a_second_window_with_the_same_key_is_told_so_and_another_name_just_works() {
+    let host = Host::start(None, "127.0.0.1:0");
+    let first = Client::with(tempfile::tempdir().unwrap(), true);
+    let folder = first.data_dir.path().to_owned();
+    keep(&folder, "ada", &test_keys::ada());
+    keep(&folder, "bob", &test_keys::bob());
+    let second = Client::sharing(&folder);
+    first.connect(&host.address, "ada");
+    first.online();
+    second.connect(&host.address, "ada");
+    let Offline::Identity { what, remedy } = second.offline() else { panic!("it is not told") };
+    assert_eq!(what, "Another Triptych window on this computer is online as ada.");
+    assert!(remedy.contains("another name"), "{remedy}");
+    second.connect(&host.address, "bob");
+    second.online();
+    first.send(NetCommand::Disconnect);
+    assert_eq!(first.offline(), Offline::Left);
+    second.connect(&host.address, "ada");
+    assert_eq!(second.online().name.as_str(), "ada", "the key is free again");
+}
+
+#[test]
 fn leftovers_of_an_old_connection_are_not_events_of_the_new_one() {
     let host = Host::start(None, "127.0.0.1:0");
     let data_dir = tempfile::tempdir().unwrap();

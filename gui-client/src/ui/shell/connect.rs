@@ -5,11 +5,14 @@ use egui::{Align, Key, Layout, Margin, Response, RichText, Stroke, TextEdit, Ui,
 use crate::{
     event::{Progress, TlsFacts},
     state::{
+        State,
         action::Action,
         connection::{Connection, Phase},
+        identity::IdentityAction,
     },
 };
 
+use super::identity;
 use crate::ui::kit::{
     theme::{Theme, font_size, size, space},
     widgets,
@@ -23,7 +26,8 @@ const NOT_ENCRYPTED: &str =
     "The connection to the server will not be encrypted, because this client was started with --plaintext.";
 
 /// Draws the screen.
-pub(crate) fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let connection = &state.connection;
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.add_space(((ui.available_height() - 470.0) * 0.4).max(space::M));
@@ -45,14 +49,15 @@ pub(crate) fn show(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Actio
                     }
                     ui.add_space(space::M);
                 }
-                card(ui, connection, actions);
+                card(ui, state, actions);
             });
         });
         ui.add_space(space::M);
     });
 }
 
-fn card(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
+fn card(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let connection = &state.connection;
     let theme = Theme::of(ui);
     egui::Frame::new()
         .fill(theme.surface)
@@ -63,7 +68,10 @@ fn card(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
             ui.set_width(ui.available_width());
             match connection.phase {
                 Phase::Attempting(progress) => steps(ui, connection, progress, actions),
-                _ => form(ui, connection, actions),
+                _ => match &state.identity {
+                    Some(card) => identity::show(ui, card, connection.name.trim(), actions),
+                    None => form(ui, connection, actions),
+                },
             }
             if connection.is_plaintext {
                 ui.add_space(space::XS);
@@ -104,6 +112,12 @@ fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
         None => ("Your keys for this name are made the first time, and stay on this computer.".into(), theme.weak),
     };
     ui.label(RichText::new(text).color(color).size(font_size::SMALL));
+    if connection.form_hint().is_none() {
+        let link = ui.link(RichText::new("Export, import or renew the key of this name").size(font_size::SMALL));
+        if link.clicked() {
+            actions.push(Action::Identity(IdentityAction::Open));
+        }
+    }
 }
 
 fn field(

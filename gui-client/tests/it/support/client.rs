@@ -43,9 +43,19 @@ impl Client {
         Self::with_sink(data_dir, is_plaintext, Arc::new(NoPictures))
     }
 
+    /// A second client without TLS that works in the folder of another one.
+    pub fn sharing(folder: &Path) -> Self {
+        let settings = NetSettings { data_dir: folder.to_owned(), is_plaintext: true };
+        Self::start(settings, tempfile::tempdir().unwrap(), Arc::new(NoPictures))
+    }
+
     /// What streams bring goes to `sink`.
     pub fn with_sink(data_dir: TempDir, is_plaintext: bool, sink: Arc<dyn PictureSink>) -> Self {
         let settings = NetSettings { data_dir: data_dir.path().to_owned(), is_plaintext };
+        Self::start(settings, data_dir, sink)
+    }
+
+    fn start(settings: NetSettings, data_dir: TempDir, sink: Arc<dyn PictureSink>) -> Self {
         let wake = WakeSignal::default();
         let callback = wake.callback();
         let net = NetHandle::start(settings, sink, Arc::new(move |_| callback())).expect("threads can be started");

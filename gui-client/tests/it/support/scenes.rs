@@ -35,7 +35,8 @@ use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 #[path = "scenes_trust.rs"]
 mod trust;
 
-pub use trust::{certificate_change, key_changed, plaintext_form};
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use trust::{certificate_change, key_changed};
 
 /// Noon on a Thursday, by universal time.
 pub const NOON_MILLIS: u64 = 1_779_364_800_000;
@@ -52,6 +53,9 @@ pub const SCENES: &[&str] = &[
     "name-lost",
     "certificate",
     "certificate-later",
+    "identity",
+    "identity-failed",
+    "identity-renew",
     "key-changed",
     "key-changed-before",
     "key-changed-everyone",

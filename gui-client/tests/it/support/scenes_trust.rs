@@ -2,10 +2,11 @@
 
 use common::crypto::sha256;
 use triptych_client::{
-    event::{CertificateChange, NetEvent, Offline, Online},
+    event::{CertificateChange, IdentityFailure, NetEvent, Offline, Online},
     state::{
         State,
         action::{Action, Peer},
+        identity::{IdentityAction, IdentityTask},
     },
 };
 
@@ -31,7 +32,7 @@ pub fn certificate_change() -> CertificateChange {
 }
 
 /// As with `--plaintext`.
-pub fn plaintext_form() -> State {
+fn plaintext_form() -> State {
     State::new("127.0.0.1:7878".into(), "ada".into(), true)
 }
 
@@ -46,6 +47,24 @@ pub fn scene(which: &str) -> Option<State> {
         "certificate-later" => {
             state = talked();
             state.apply(NetEvent::Offline(Offline::CertificateChanged(certificate_change())), moment());
+        }
+        "identity" => {
+            state.handle(Action::Identity(IdentityAction::Open), moment());
+        }
+        "identity-failed" => {
+            state.handle(Action::Identity(IdentityAction::Open), moment());
+            state.handle(Action::Identity(IdentityAction::Choose(IdentityTask::Import)), moment());
+            state.handle(Action::Identity(IdentityAction::EditFile("/home/ada/ada-key.pem".into())), moment());
+            let failure = IdentityFailure {
+                what: "The passphrase is wrong, or the file is damaged.".into(),
+                remedy: "Type it again. Capitals and spaces count.".into(),
+            };
+            state.apply(NetEvent::IdentityDone(Err(failure)), moment());
+        }
+        "identity-renew" => {
+            state.handle(Action::Identity(IdentityAction::Open), moment());
+            state.handle(Action::Identity(IdentityAction::Choose(IdentityTask::Renew)), moment());
+            state.handle(Action::Identity(IdentityAction::Run), moment());
         }
         "key-changed" => {
             state = key_changed();
