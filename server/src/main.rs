@@ -3,7 +3,7 @@
 mod commands;
 
 use std::{
-    io::{IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -74,10 +74,10 @@ fn start_log(filter: &str) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter:?} is not a valid log filter; use a level such as info, or triptych_server=debug")
     })?;
-    let use_colors = std::io::stderr().is_terminal();
+    let use_colors = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_ansi(use_colors)
         .with_target(false)
         .init();
@@ -106,7 +106,10 @@ async fn serve(args: &Args) -> Result<()> {
         worker_program: Some(WorkerProgram::current().context("the system does not tell which program this is")?),
     };
     let server = Server::bind(&settings).await?;
-    announce(&server, &args.videos)?;
+    // The reader of the output may be gone, as in `triptych-server | head -1`; clients are served even so.
+    if let Err(error) = announce(&server, &args.videos) {
+        warn!("The addresses for clients cannot be printed: {error}.");
+    }
     server.report_sandbox_gap();
 
     let stop = CancellationToken::new();
@@ -125,7 +128,7 @@ async fn serve(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn announce(server: &Server, folder: &Path) -> Result<()> {
+fn announce(server: &Server, folder: &Path) -> io::Result<()> {
     let address = reachable_address(server.local_addr()?);
     let listing = server.library().listing();
     for file in &server.library().skipped_files() {
@@ -135,14 +138,14 @@ fn announce(server: &Server, folder: &Path) -> Result<()> {
         Some(hash) => format!("certificate {}", fingerprint::words(&hash)),
         None => "PLAINTEXT: anyone on the network can read the traffic".to_owned(),
     };
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
     if let Some(hash) = server.certificate_hash() {
         let digits = fingerprint::digits(&hash);
         writeln!(out, "Clients show the same seven words, or the digits {digits}, if they really reach this server.")?;
     }
     // A pipe is block-buffered: without this, a program that waits for the line would wait forever.
-    Ok(out.flush()?)
+    out.flush()
 }
 
 /// The address to enter in clients. For a server that listens on all interfaces, this is the address from which this

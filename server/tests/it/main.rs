@@ -4,6 +4,7 @@
 #![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
+mod console;
 mod controls;
 mod crash_in_a_crowd;
 mod descriptors;
