@@ -69,7 +69,7 @@ fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Ac
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(Vec2::splat(size::AVATAR), egui::Sense::hover());
             let (name, caption, key, is_online) = match state.selected {
-                Peer::Everyone => ("Everyone", "Encrypted separately for each person", None, true),
+                Peer::Everyone => ("Everyone", "Encrypted for the people online", None, true),
                 Peer::Person(key) => {
                     let is_online = state.people.online_key(&key).is_some();
                     let name = state.people.name_of(&key).map_or("?", |name| name.as_str());
