@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{
@@ -19,7 +19,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::support::{
     client::TestClient,
-    clips::{Clip, wait_until},
+    clips::{Clip, wait_until, wait_until_within},
     guard,
     server::{TestServer, faulty, worker_processes},
     watch::{Watched, watch_title},
@@ -211,13 +211,11 @@ async fn processes_that_are_killed_are_replaced_and_none_outlives_the_server() {
         let watched = watch_title(&mut ada, StreamId(stream), "Good", Quality::Triptych, library).await;
         assert_eq!((watched.pictures.len() as u64, watched.end), (FRAMES, EndReason::Finished));
     }
-    let begun = Instant::now();
     // Standard streams, the listener, this client, the runtime, the folder, and the sockets of two spares.
-    while program.descriptors() > 24 || program.workers().len() > 2 {
+    wait_until_within(IDLE_DEADLINE, "24 descriptors and two spares are left", || {
         guard::alive();
-        assert!(begun.elapsed() < IDLE_DEADLINE, "{} descriptors, {:?}", program.descriptors(), program.workers());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        program.descriptors() <= 24 && program.workers().len() <= 2
+    });
     assert!(program.workers().iter().all(|&(_, is_running)| is_running), "no zombies");
     let last = program.workers();
     kill(program.child.id());

@@ -249,7 +249,12 @@ pub fn turn_clockwise(path: &Path) {
 
 /// Waits until `is_true`, and fails after ten seconds.
 pub fn wait_until(what: &str, is_true: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    wait_until_within(Duration::from_secs(10), what, is_true);
+}
+
+/// The same with a time limit of one's own.
+pub fn wait_until_within(limit: Duration, what: &str, is_true: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !is_true() {
         assert!(Instant::now() < deadline, "{what}");
         // Leaves the other threads time to make progress.
