@@ -44,7 +44,7 @@ pub(crate) fn are_exhausted(error: &io::Error) -> bool {
 pub(crate) fn is_connection_waiting(listener: &impl AsFd) -> bool {
     let mut listeners = [PollFd::new(listener, PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // Whoever waits must not be forgotten because the system does not answer.
+    // If the system does not answer, a client that may be waiting comes first.
     poll(&mut listeners, Some(&at_once)) != Ok(0)
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{limits::MAX_TEXT_BYTES, name::Name};
 
-const NAME: &str = "Somebody";
+const NAME: &str = "Ada";
 
 fn text(text: &str) -> Letter {
     Letter { sent_unix_millis: 1_780_000_000_000, content: Content::Text(text.to_owned()) }

@@ -5,8 +5,8 @@
 //! sender key  a Megolm session: a ratchet, handed to each member in a letter, and an Ed25519 key that signs
 //! body        Megolm's message, of SHA-256(header) | time | text length | text | padding
 //! ```
-//! A message to everyone so has one size in a room of any size. Whoever was not handed the key cannot read; who was
-//! handed it later cannot read what was before, because the ratchet only turns forwards. `sender_key_store.rs` holds
+//! So a message to everyone has the same size in a room of any size. A member without the key cannot read it, and a member
+//! who received the key later cannot read earlier messages, because the ratchet only moves forwards. `sender_key_store.rs` holds
 //! the keys of the others.
 
 use std::{

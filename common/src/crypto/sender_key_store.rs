@@ -1,7 +1,7 @@
 //! The sender keys of others, as they handed them over, and the messages to everyone that they open.
 //!
-//! A key counts only as the key of the person whose letter brought it. So nobody can speak for another, or pass another's
-//! message on as their own. Old keys are wiped: a thief of the memory can read no more than what they are kept for.
+//! A key counts only as the key of the person whose letter brought it. So no member can speak for another, or pass another's
+//! message on as their own. Old keys are wiped, so that a copy of the memory opens only recent messages.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -64,8 +64,8 @@ impl SessionKey {
 
 /// The session keys of this client. Time is passed in; it must not run backwards.
 ///
-/// Whoever holds this must call [`Self::wipe_and_renew`] when [`Self::next_deadline`] is reached, and publish a record
-/// of the current key whenever it changes.
+/// The owner must call [`Self::wipe_and_renew`] when [`Self::next_deadline`] is reached, and publish a record of the
+/// current key whenever it changes.
 pub struct SessionKeys {
     current: SessionKey,
     made_at: Instant,

@@ -1,5 +1,5 @@
 //! Moving a key pair to another computer and back, and replacing it by a new one. A key that is replaced is set aside and
-//! never deleted: names belong to keys, and old messages to whoever has them.
+//! never deleted: a name belongs to its key, and only that key opens old letters.
 //!
 //! The functions here block, some for seconds; call them on a thread that may.
 
@@ -51,7 +51,7 @@ fn export(data_dir: &Path, name: &Name, file: &Path, passphrase: &Passphrase) ->
         remedy: "Choose another file, in a folder that you can write to.".to_owned(),
     })?;
     Ok(format!(
-        "The key of {name} is in {}. With the passphrase, whoever has the file is {name}: keep both safe.",
+        "The key of {name} is in {}. Anyone with the file and the passphrase can act as {name}: keep both safe.",
         file.display()
     ))
 }

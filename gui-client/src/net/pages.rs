@@ -18,8 +18,8 @@ pub(super) struct Listed {
 }
 
 impl Pages {
-    /// The dictionary of this revision, for which so many people were announced: at most
-    /// [`common::limits::MAX_PEOPLE`], which `validate` has checked. Memory is taken as they come.
+    /// An empty dictionary of this revision, which expects `people_count` people: at most [`common::limits::MAX_PEOPLE`],
+    /// which `validate` has checked. Memory is reserved page by page.
     pub(super) fn announced(revision: u64, people_count: u32) -> Self {
         Self { revision, missing: people_count as usize, people: Vec::new() }
     }

@@ -8,7 +8,7 @@ use crate::event::{IdentityFailure, IdentityRequest, NetCommand, Passphrase};
 
 use super::{State, effect::Effect};
 
-/// Fewest characters of a passphrase for export. Whoever finds the file can try as many as they like.
+/// Fewest characters of a passphrase for export. Anyone who finds the file can try any number of them.
 pub const MIN_PASSPHRASE_CHARS: usize = 10;
 
 /// What the card is about.

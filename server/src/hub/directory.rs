@@ -38,7 +38,7 @@ pub enum EnterError {
         /// A similar name that is free.
         suggestion: Option<Name>,
     },
-    /// The name, or one that looks like it, belongs to somebody who is away.
+    /// The name, or one that looks like it, belongs to a person who is away.
     NameOwned {
         /// The requested name.
         name: Name,
@@ -66,7 +66,7 @@ impl From<Person> for Entrant {
 }
 
 impl Directory {
-    /// A dictionary for so many people at most, and of no one yet.
+    /// An empty dictionary for at most `max_people` people.
     pub fn new(max_people: usize) -> Self {
         let (people, folds, keys) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { max_people, revision: 0, people, folds, keys }

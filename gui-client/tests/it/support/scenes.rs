@@ -155,7 +155,7 @@ pub fn online(people: Vec<Person>, library: Library) -> NetEvent {
     online_as(person("ada", ada()), people, library)
 }
 
-/// `me` comes online among these people; whoever forgot to list them is forgiven.
+/// `me` comes online among these people, and is added if they do not include it.
 pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEvent {
     if !people.contains(&me) {
         people.push(me.clone());
