@@ -15,6 +15,7 @@ mod library_live;
 mod login;
 mod names;
 mod processes;
+mod python_client;
 mod room;
 mod session;
 mod session_pipe;
