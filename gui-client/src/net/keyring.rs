@@ -223,7 +223,8 @@ impl Keyring {
     }
 
     /// Checks cheap things before expensive ones, in the order of docs/PROTOCOL.md: the sender is in the dictionary, the
-    /// sequence number is new, then the cryptography, if the sender has not caused too many failures lately.
+    /// sequence number is new, then the sender's session record and the cryptography, if the sender has not caused too many
+    /// failures lately.
     fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
         let Arrived { envelope, dictionary, is_handed } = arrived;
         let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::Rejected)?;
@@ -238,6 +239,11 @@ impl Keyring {
         }
         if !self.failures.may_try(&envelope.sender, now) {
             return Err(WireOutcome::TooManyFailures);
+        }
+        if !self.verified.is_named_by_owner(sender) {
+            // The server could list the key of one person under the name of another.
+            self.failures.note_failure(envelope.sender, now);
+            return Err(WireOutcome::Rejected);
         }
         let opened = match &envelope.addressed {
             Addressed::Everyone { sender_key } => {

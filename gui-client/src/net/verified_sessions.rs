@@ -1,6 +1,6 @@
 //! The session records of others whose signatures were verified. Nothing is sealed to a record that its owner did not sign for
 //! this server, nor to one that is older than a record of the same person that was used before: its private half may be known
-//! by then.
+//! by then. And nothing is shown of a person who has not signed their name: the server could list another one with their key.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,8 @@ const MAX_REMEMBERED: usize = 2 * MAX_PEOPLE;
 /// The newest record of each person that was verified.
 pub(super) struct VerifiedSessions {
     certificate_hash: [u8; 32],
-    newest: HashMap<KeyId, SessionRecord>,
+    /// With the name that each was verified for.
+    newest: HashMap<KeyId, (Name, SessionRecord)>,
 }
 
 /// Why nothing can be sealed to a person's session key, as a sentence for the window.
@@ -45,8 +46,10 @@ impl VerifiedSessions {
     pub(super) fn verified<'a>(&mut self, person: &'a Person) -> Result<&'a SessionRecord, Unusable> {
         let (key, record) = (person.public_key.id(), &person.session);
         match self.newest.get(&key) {
-            Some(newest) if newest == record => return Ok(record),
-            Some(newest) if !record.replaces(newest) => return Err(Unusable::Replaced(person.name.clone())),
+            Some((name, newest)) if newest == record && *name == person.name => return Ok(record),
+            Some((_, newest)) if newest != record && !record.replaces(newest) => {
+                return Err(Unusable::Replaced(person.name.clone()));
+            }
             _ => {}
         }
         if !record.verify(&person.public_key, &person.name, &self.certificate_hash) {
@@ -56,8 +59,19 @@ impl VerifiedSessions {
             // Only with thousands of people who came and went; the records of those who are here are verified again.
             self.newest.clear();
         }
-        self.newest.insert(key, record.clone());
+        self.newest.insert(key, (person.name.clone(), record.clone()));
         Ok(record)
+    }
+
+    /// Whether the owner of this person's key has signed that they go by this name on this server, in a record of any age.
+    pub(super) fn is_named_by_owner(&mut self, person: &Person) -> bool {
+        match self.verified(person) {
+            Ok(_) => true,
+            Err(Unusable::Unsigned(_)) => false,
+            Err(Unusable::Replaced(_)) => {
+                person.session.verify(&person.public_key, &person.name, &self.certificate_hash)
+            }
+        }
     }
 }
 
@@ -84,6 +98,11 @@ mod tests {
         }
         let name = old.name.clone();
         assert_eq!(verified.verified(&old), Err(Unusable::Replaced(name.clone())));
+        assert!(verified.is_named_by_owner(&old) && verified.is_named_by_owner(&new));
+        let renamed = |person: &Person| Person { name: Name::parse("mallory").unwrap(), ..person.clone() };
+        assert!(!verified.is_named_by_owner(&renamed(&old)) && !verified.is_named_by_owner(&renamed(&new)));
+        let unsigned = Unusable::Unsigned(Name::parse("mallory").unwrap());
+        assert_eq!(verified.verified(&renamed(&new)), Err(unsigned), "though it was verified for another name");
         for forged in [bob(&key, 3, elsewhere), bob(&test_keys::eve(), 3, here)] {
             assert!(verified.verified(&forged).is_err());
             assert_eq!(VerifiedSessions::new(here).verified(&forged), Err(Unusable::Unsigned(name.clone())));

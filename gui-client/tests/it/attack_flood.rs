@@ -11,6 +11,7 @@ use common::{
 use triptych_client::event::{NetEvent, PictureSink, WireOutcome};
 
 use crate::support::{
+    adversary::Adversary,
     client::{Client, keep},
     fake_server::{FakeServer, junk, letter},
     scenes::{person, stranger},
@@ -41,7 +42,7 @@ fn junk_for_one_person_delays_no_ping_no_join_no_picture_and_no_letter_of_others
     client.connect(&server.address(), "ada");
     let mut peer = server.accept();
     let [bob, eve] = [("bob", test_keys::bob()), ("eve", test_keys::eve())]
-        .map(|(name, identity)| person(name, identity.public_key().clone()));
+        .map(|(name, identity)| Adversary::new(name, identity).entry());
     peer.welcome(vec![bob, eve], Library::default());
     client.online();
 

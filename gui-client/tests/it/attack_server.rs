@@ -15,17 +15,18 @@ use common::{
 use triptych_client::event::{NetCommand, NetEvent, Offline};
 
 use crate::support::{
+    adversary::Adversary,
     client::Client,
     fake_server::{FakeServer, Peer, letter},
     scenes::{person, stranger, video},
 };
 
 fn bob() -> Person {
-    person("bob", test_keys::bob().public_key().clone())
+    Adversary::new("bob", test_keys::bob()).entry()
 }
 
 fn eve() -> Person {
-    person("eve", test_keys::eve().public_key().clone())
+    Adversary::new("eve", test_keys::eve()).entry()
 }
 
 /// Ada, about to be let in.

@@ -7,6 +7,7 @@
 
 mod attack_flood;
 mod attack_jpeg;
+mod attack_keys;
 mod attack_server;
 mod net;
 mod net_pins;

@@ -3,68 +3,21 @@
 
 use std::{fs, path::PathBuf};
 
-use common::{
-    crypto::{Identity, test_keys},
-    name::Name,
-};
+use common::{crypto::test_keys, name::Name};
 use triptych_client::{
     event::{NetCommand, NetEvent, Offline},
     pins::{PinChange, Standing},
-    state::{State, action::Action, effect::Effect, trust::Privacy},
+    state::{State, action::Action, trust::Privacy},
 };
 
 use crate::support::{
-    client::{Client, keep},
+    client::Client,
     host::Host,
-    scenes::moment,
+    person::{Person, sees},
 };
 
-/// A client with its state, which is told everything that happens.
-struct Person {
-    client: Client,
-    state: State,
-}
-
-impl Person {
-    fn plaintext(name: &str, identity: &Identity) -> Self {
-        let data_dir = tempfile::tempdir().unwrap();
-        keep(data_dir.path(), name, identity);
-        Self { client: Client::with(data_dir, true), state: State::new(String::new(), name.to_owned(), true) }
-    }
-
-    fn handle(&mut self, action: Action) {
-        let effects = self.state.handle(action, moment());
-        carry_out(&self.client, effects);
-    }
-
-    /// Connects, and waits until the state is as `is_there` says.
-    fn join(&mut self, address: &str, is_there: impl Fn(&State) -> bool) {
-        self.handle(Action::EditAddress(address.to_owned()));
-        self.handle(Action::Connect);
-        let mut effects = Vec::new();
-        self.client.wait_for("state", |event| {
-            effects.extend(self.state.apply(event.clone(), moment()));
-            is_there(&self.state).then_some(())
-        });
-        carry_out(&self.client, effects);
-    }
-
-    fn leave(&mut self) {
-        self.handle(Action::Leave);
-        self.client.offline();
-    }
-}
-
-fn carry_out(client: &Client, effects: Vec<Effect>) {
-    let commands = effects.into_iter().filter_map(|effect| match effect {
-        Effect::Net(command) => Some(command),
-        _ => None,
-    });
-    commands.for_each(|command| client.send(command));
-}
-
 fn sees_bob(state: &State) -> bool {
-    state.connection.is_online() && state.people.others().any(|(name, _)| name.as_str() == "bob")
+    sees(state, "bob")
 }
 
 fn pin_files(client: &Client) -> Vec<PathBuf> {

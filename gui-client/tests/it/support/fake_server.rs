@@ -8,7 +8,7 @@ use std::{
 use common::{
     codec::{decode_client, encode_server},
     crypto::{
-        Identity, PublicKey, SessionRecord,
+        Identity, KeyId, PublicKey, SessionRecord,
         letter::{self, Content, Letter},
     },
     limits::PROTOCOL_VERSION,
@@ -86,6 +86,12 @@ impl Peer {
         self.welcome_as(own.name.clone(), [vec![own], others].concat(), library);
     }
 
+    /// Lets the client in, among exactly these people, with an empty library, as revision 1.
+    pub fn welcome_with(&mut self, people: &[Person]) {
+        let own = self.own_entry();
+        self.welcome_as(own.name, people.to_vec(), Library::default());
+    }
+
     /// Lets the client in under a name, with exactly these people, as revision 1. The client may leave before the end of it.
     pub fn welcome_as(&mut self, name: Name, people: Vec<Person>, library: Library) {
         let people_count = u32::try_from(people.len()).unwrap();
@@ -136,10 +142,47 @@ impl Peer {
         }
     }
 
+    /// What the client says to all, up to and including the next `Say`: what it handed to whom on the way, and that.
+    pub fn next_said(&mut self) -> Said {
+        let mut handed = Vec::new();
+        loop {
+            match self.read() {
+                ClientMessage::Hand { to, envelope } => handed.push((to, envelope.0)),
+                ClientMessage::Say { envelope } => return Said { handed, envelope: envelope.0 },
+                ClientMessage::Pong { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Relays an envelope to this client.
+    pub fn relay(&mut self, envelope: &[u8]) {
+        self.send(&ServerMessage::Relayed { envelope: Blob(envelope.to_vec()) }).unwrap();
+    }
+
+    /// Hands an envelope to this client.
+    pub fn hand(&mut self, envelope: &[u8]) {
+        self.send(&ServerMessage::Handed { envelope: Blob(envelope.to_vec()) }).unwrap();
+    }
+
     /// Another handle of the same connection, for a thread that reads.
     pub fn reader(&self) -> Self {
         let (public_key, session) = (self.public_key.clone(), self.session.clone());
         Self { stream: self.stream.try_clone().unwrap(), name: self.name.clone(), public_key, session }
+    }
+}
+
+/// What a client says: letters that it has handed on, with the keys that they are for, and an envelope for all.
+pub struct Said {
+    pub handed: Vec<(KeyId, Vec<u8>)>,
+    pub envelope: Vec<u8>,
+}
+
+impl Said {
+    /// The letter that is handed to this person.
+    pub fn handed_to(&self, person: &Person) -> Option<&[u8]> {
+        let key = person.public_key.id();
+        self.handed.iter().find(|(to, _)| *to == key).map(|(_, envelope)| &**envelope)
     }
 }
 

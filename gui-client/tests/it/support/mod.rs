@@ -1,8 +1,10 @@
 //! What several tests share.
 
+pub mod adversary;
 pub mod client;
 pub mod fake_server;
 pub mod host;
+pub mod person;
 pub mod scenes;
 pub mod state;
 pub mod wake;

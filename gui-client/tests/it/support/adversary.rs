@@ -1,0 +1,76 @@
+//! The keys of someone who is not to be trusted, and what they open.
+
+use std::time::Instant;
+
+use common::{
+    crypto::{
+        Addressed, Envelope, Identity, KeyId, PublicKey, SessionKeys, SessionRecord,
+        letter::{self, Content, Letter},
+        sender_key_store::SenderKeyStore,
+    },
+    message::Person,
+    name::Name,
+};
+
+/// A key pair with session keys of its own, and the sender keys that it was handed.
+pub struct Adversary {
+    pub identity: Identity,
+    sessions: SessionKeys,
+    sender_keys: SenderKeyStore,
+    entry: Person,
+}
+
+/// What an envelope gives to those who try to open it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Got {
+    Nothing,
+    Text(String),
+    SenderKey(Vec<u8>),
+}
+
+impl Adversary {
+    /// Under this name, on servers without TLS.
+    pub fn new(name: &str, identity: Identity) -> Self {
+        let (name, sessions) = (Name::parse(name).unwrap(), SessionKeys::new(Instant::now()));
+        let session = SessionRecord::sign(sessions.current().public_key(), 1, &identity, &name, &[0; 32]);
+        let entry = Person { name, public_key: identity.public_key().clone(), session, since_unix_secs: 0 };
+        Self { identity, sessions, sender_keys: SenderKeyStore::default(), entry }
+    }
+
+    /// The entry of a dictionary that lists these keys.
+    pub fn entry(&self) -> Person {
+        self.entry.clone()
+    }
+
+    pub fn key(&self) -> KeyId {
+        self.entry.public_key.id()
+    }
+
+    /// Tries everything that these keys can do on an envelope that claims to be from `sender`.
+    pub fn open(&mut self, envelope: &[u8], sender: &PublicKey) -> Got {
+        let envelope = Envelope::parse(envelope.to_vec()).unwrap();
+        if let Addressed::Everyone { .. } = envelope.addressed {
+            let opened = self.sender_keys.open(&envelope, Instant::now());
+            return opened.map_or(Got::Nothing, |message| Got::Text(message.text));
+        }
+        match letter::open(&envelope, &self.identity, &self.sessions, sender).map(|letter| letter.content) {
+            Ok(Content::Text(text)) => Got::Text(text),
+            Ok(Content::SenderKey(key)) => {
+                self.sender_keys.accept(envelope.sender, &key, Instant::now()).unwrap();
+                Got::SenderKey(key.to_vec())
+            }
+            _ => Got::Nothing,
+        }
+    }
+
+    /// A letter to this person, in the name of this key.
+    pub fn letter(&self, to: &Person, sequence: u64, content: Content) -> Vec<u8> {
+        let letter = Letter { sent_unix_millis: 5, content };
+        letter::seal(&letter, sequence, &self.identity, &to.public_key, &to.session).unwrap().as_bytes().to_vec()
+    }
+
+    /// The same with a text.
+    pub fn text(&self, to: &Person, sequence: u64, text: &str) -> Vec<u8> {
+        self.letter(to, sequence, Content::Text(text.to_owned()))
+    }
+}
