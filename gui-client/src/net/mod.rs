@@ -28,6 +28,8 @@ mod pin_keeper;
 mod private_files;
 mod sequences;
 mod task;
+#[cfg(test)]
+mod test_online;
 mod verified_sessions;
 
 use std::{

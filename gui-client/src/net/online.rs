@@ -205,19 +205,10 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use common::{
-        crypto::test_keys,
-        media::{Library, PictureHead, SoundHead, Statistics},
-        message::Person,
-        name::Name,
-    };
+    use common::media::{PictureHead, SoundHead, Statistics};
 
     use super::*;
-    use crate::pins::Pins;
-    use crate::{
-        dictionary::Dictionary,
-        net::{event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender},
-    };
+    use crate::net::{event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender, test_online::ada_alone};
 
     struct NoPictures;
 
@@ -247,18 +238,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let _guard = tracing::subscriber::set_default(subscriber);
 
-        let (name, public_key) = (Name::parse("ada").unwrap(), test_keys::ada().public_key().clone());
-        let session = test_keys::unsigned_record(&name, &public_key, 1);
-        let ada = Person { name, public_key, session, since_unix_secs: 0 };
-        let online = Online {
-            name: ada.name.clone(),
-            public_key: ada.public_key.clone(),
-            people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
-            library: Library::default(),
-            tls: None,
-            is_first_visit: false,
-            pins: Pins::default(),
-        };
+        let online = ada_alone();
         let (events, _window) = event_queue(Arc::new(|_| {}));
         let ((keys, _jobs), (frames, _sealed, _queued, _failures)) = (inbox(), FrameSender::new());
         let mut connection = Connection::new("lab:7878", 1, &events, &NoPictures, Outgoing { keys, frames }, &online);

@@ -408,22 +408,18 @@ mod tests {
         codec::{decode_client, framing},
         crypto::test_keys,
         limits::MAX_SERVER_FRAME_BYTES,
-        media::{Library, PictureHead, SoundHead, StreamId},
-        message::{ClientMessage, Person},
+        media::{PictureHead, SoundHead, StreamId},
+        message::ClientMessage,
     };
     use tokio::io::{AsyncReadExt, DuplexStream};
     use tokio_util::codec::FramedRead;
 
     use super::*;
-    use crate::{
-        dictionary::Dictionary,
-        event::Online,
-        net::{
-            event_queue::{EventReceiver, event_queue},
-            frames::Stream,
-            own_session::OwnSession,
-        },
-        pins::Pins,
+    use crate::net::{
+        event_queue::{EventReceiver, event_queue},
+        frames::Stream,
+        own_session::OwnSession,
+        test_online::ada_alone,
     };
 
     struct NoPictures;
@@ -439,20 +435,10 @@ mod tests {
         let (near, far) = tokio::io::duplex(pipe_bytes);
         let stream: Box<dyn Stream> = Box::new(near);
         let (read_half, writer) = tokio::io::split(stream);
-        let (name, public_key) = (Name::parse("ada").unwrap(), test_keys::ada().public_key().clone());
-        let session = test_keys::unsigned_record(&name, &public_key, 1);
-        let ada = Person { name: name.clone(), public_key, session, since_unix_secs: 0 };
-        let numbers = OwnNumbers::open(Path::new("unused"), &name);
+        let online = ada_alone();
+        let numbers = OwnNumbers::open(Path::new("unused"), &online.name);
+        let name = online.name.clone();
         let own = OwnSession::begin(Arc::new(test_keys::ada()), name, [0; 32], numbers, Instant::now());
-        let online = Online {
-            name: ada.name.clone(),
-            public_key: ada.public_key.clone(),
-            people: Arc::new(Dictionary::new(&ada, 1, vec![ada.clone()]).unwrap()),
-            library: Library::default(),
-            tls: None,
-            is_first_visit: false,
-            pins: Pins::default(),
-        };
         (Session { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer, online, own }, far)
     }
 
