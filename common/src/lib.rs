@@ -12,6 +12,8 @@ pub mod media;
 pub mod message;
 pub mod name;
 pub mod splice;
+#[cfg(feature = "test-keys")]
+pub mod test_messages;
 pub mod validate;
 
 #[cfg(all(test, feature = "test-keys"))]

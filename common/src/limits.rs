@@ -12,8 +12,8 @@ pub const DEFAULT_PORT: u16 = 7878;
 /// The longest frame before `Welcome`, in either direction, without the length prefix.
 pub const MAX_GREETING_BYTES: usize = 4 * 1024;
 
-/// The longest frame from a client to the server after `Welcome`, without the length prefix. An envelope to
-/// [`MAX_RECIPIENTS`] people fits.
+/// The longest frame from a client to the server after `Welcome`, without the length prefix. The longest
+/// envelope takes about a twentieth of it.
 pub const MAX_CLIENT_FRAME_BYTES: usize = 256 * 1024;
 
 /// The longest frame from the server to a client from `Welcome` on, without the length prefix. A picture of
@@ -34,9 +34,6 @@ pub const MAX_PEOPLE: usize = 4_000;
 
 /// The largest number of people online at a server whose flags do not say otherwise.
 pub const DEFAULT_MAX_PEOPLE: usize = 2_000;
-
-/// The largest number of recipients of an envelope.
-pub const MAX_RECIPIENTS: usize = 256;
 
 /// The largest number of characters (Unicode scalar values after NFC) in a name.
 pub const MAX_NAME_CHARS: usize = 32;

@@ -1,31 +1,27 @@
-//! The layout of an envelope, as far as it is readable without a key: sender, recipients, and the encrypted body.
+//! The layout of an envelope, as far as it is readable without a key: sender, recipient, and the encrypted body.
 //!
 //! ```text
 //! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | what the suite adds
-//! suite 1  recipient count 2, per recipient: key id 32 | wrapped length 2 | wrapped secret
 //! suite 2  recipient 32 | session id 16 | wrapped length 2 | wrapped secret | encapsulation 1120
 //! suite 3  sender key id 32
 //! body     the rest: ciphertext and its tag; in suite 3, a message of Megolm
 //! ```
-//! Numbers are big endian, and lengths count bytes. `seal.rs` (suite 1), `letter.rs` (suite 2), and `sender_key.rs` with
-//! `sender_key_store.rs` (suite 3), behind the feature `e2e`, seal and open envelopes.
+//! Numbers are big endian, and lengths count bytes. `letter.rs` (suite 2), and `sender_key.rs` with `sender_key_store.rs`
+//! (suite 3), behind the feature `e2e`, seal and open envelopes. Suite 1 is that of protocols before version 4.
 
 use std::{fmt, ops::Range};
 
 use super::{KeyId, SessionId, reader::Reader};
-use crate::limits::{MAX_RECIPIENTS, MAX_TEXT_BYTES};
+use crate::limits::MAX_TEXT_BYTES;
 
 /// The only envelope version so far.
 pub(super) const VERSION: u8 = 1;
-/// RSAES-OAEP-SHA256, HKDF-SHA256, ChaCha20-Poly1305, RSASSA-PSS-SHA256; to several recipients.
-pub(super) const SUITE: u8 = 1;
 /// RSAES-OAEP-SHA256 and HPKE (X-Wing, HKDF-SHA256, ChaCha20-Poly1305), RSASSA-PSS-SHA256; to one recipient.
 pub(super) const LETTER_SUITE: u8 = 2;
 /// Megolm (SHA-256, AES-256-CBC, HMAC-SHA-256, Ed25519); to everyone who was handed the sender key.
 pub(super) const SENDER_KEY_SUITE: u8 = 3;
-/// The length of the authentication tag (RFC 8439 §2.5).
-pub(super) const TAG_BYTES: usize = 16;
-
+/// The shortest body: the authentication tag of a letter (RFC 8439 §2.5).
+const MIN_BODY_BYTES: usize = 16;
 /// The length of an X-Wing encapsulation: an ML-KEM-768 ciphertext and an X25519 public key.
 pub(super) const ENCAPSULATION_BYTES: usize = 1120;
 
@@ -54,7 +50,7 @@ impl fmt::Debug for SenderKeyId {
     }
 }
 
-/// The secret of an envelope, encrypted (*wrapped*) for one recipient.
+/// The secret of a letter, encrypted (*wrapped*) for its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
     /// The key that decrypts it.
@@ -66,8 +62,6 @@ pub struct Slot {
 /// What a suite adds to the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Addressed {
-    /// Suite 1: to the owners of RSA keys, all different.
-    Slots(Vec<Slot>),
     /// Suite 2: to the owner of an RSA key and of a session key.
     Letter {
         /// The RSA key, and the secret that only it decrypts.
@@ -106,12 +100,6 @@ pub enum EnvelopeError {
     /// This version and cipher suite are not supported.
     #[error("envelope version {0} with suite {1} is not supported")]
     Unknown(u8, u8),
-    /// This number of recipients is 0 or exceeds [`MAX_RECIPIENTS`].
-    #[error("the envelope has {0} recipients, not 1 to {MAX_RECIPIENTS}")]
-    BadRecipientCount(usize),
-    /// Two slots have the same recipient.
-    #[error("the envelope names a recipient twice")]
-    RepeatedRecipient,
     /// No RSA key of a permitted size gives a wrapped secret of this number of bytes.
     #[error("a wrapped secret has {0} bytes, not 256 to 512")]
     BadWrappedLength(usize),
@@ -120,25 +108,31 @@ pub enum EnvelopeError {
     LongBody(usize),
 }
 
+/// The envelope is not for this key, or is damaged, or is not from that sender. The cause is hidden on purpose, so that
+/// failures leave no decryption oracle.
+#[cfg(feature = "e2e")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this key does not open the envelope")]
+pub struct CannotOpen;
+
 impl Envelope {
     /// Parses and checks the layout of `bytes`.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let mut reader = Reader::new(&bytes);
         let [version, suite] = reader.array().ok_or(EnvelopeError::Short)?;
-        if version != VERSION || ![SUITE, LETTER_SUITE, SENDER_KEY_SUITE].contains(&suite) {
+        if version != VERSION || ![LETTER_SUITE, SENDER_KEY_SUITE].contains(&suite) {
             return Err(EnvelopeError::Unknown(version, suite));
         }
         let message_id = MessageId(reader.array().ok_or(EnvelopeError::Short)?);
         let sequence = u64::from_be_bytes(reader.array().ok_or(EnvelopeError::Short)?);
         let sender = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
         let addressed = match suite {
-            SUITE => read_slots(&mut reader)?,
             LETTER_SUITE => read_letter(&mut reader)?,
             _ => Addressed::Everyone { sender_key: SenderKeyId(reader.array().ok_or(EnvelopeError::Short)?) },
         };
         let header_bytes = reader.position();
         let body_bytes = reader.rest().len();
-        if body_bytes < TAG_BYTES {
+        if body_bytes < MIN_BODY_BYTES {
             return Err(EnvelopeError::Short);
         }
         if body_bytes > MAX_BODY_BYTES {
@@ -152,18 +146,17 @@ impl Envelope {
         &self.bytes
     }
 
-    /// The wrapped secrets, one for each recipient; none in suite 3.
-    pub fn slots(&self) -> &[Slot] {
+    /// The wrapped secret of a letter; none in suite 3.
+    pub fn slot(&self) -> Option<&Slot> {
         match &self.addressed {
-            Addressed::Slots(slots) => slots,
-            Addressed::Letter { slot, .. } => std::slice::from_ref(slot),
-            Addressed::Everyone { .. } => &[],
+            Addressed::Letter { slot, .. } => Some(slot),
+            Addressed::Everyone { .. } => None,
         }
     }
 
-    /// The RSA keys that can open the envelope; none in suite 3.
-    pub fn recipients(&self) -> impl Iterator<Item = KeyId> {
-        self.slots().iter().map(|slot| slot.recipient)
+    /// The RSA key that a letter is addressed to; none in suite 3.
+    pub fn recipient(&self) -> Option<KeyId> {
+        self.slot().map(|slot| slot.recipient)
     }
 
     /// The encrypted body, with its tag.
@@ -180,41 +173,17 @@ impl Envelope {
     pub(super) fn wrapped(&self, slot: &Slot) -> &[u8] {
         &self.bytes[slot.wrapped.clone()]
     }
-
-    /// Encodes a header; `slots` are pairs of recipient and wrapped secret.
-    #[cfg(feature = "e2e")]
-    pub(super) fn write_header(
-        message_id: MessageId,
-        sequence: u64,
-        sender: KeyId,
-        slots: &[(KeyId, Vec<u8>)],
-    ) -> Vec<u8> {
-        let short = |number: usize| u16::try_from(number).expect("checked by the caller").to_be_bytes();
-        let mut bytes = Vec::with_capacity(60 + slots.len() * (32 + 2 + 512));
-        bytes.extend_from_slice(&[VERSION, SUITE]);
-        bytes.extend_from_slice(&message_id.0);
-        bytes.extend_from_slice(&sequence.to_be_bytes());
-        bytes.extend_from_slice(&sender.0);
-        bytes.extend_from_slice(&short(slots.len()));
-        for (recipient, wrapped) in slots {
-            bytes.extend_from_slice(&recipient.0);
-            bytes.extend_from_slice(&short(wrapped.len()));
-            bytes.extend_from_slice(wrapped);
-        }
-        bytes
-    }
 }
 
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Envelope {:?} from {:?} to {} people, {} bytes",
-            self.message_id,
-            self.sender,
-            self.slots().len(),
-            self.bytes.len()
-        )
+        let Self { message_id, sender, bytes, .. } = self;
+        write!(f, "Envelope {message_id:?} from {sender:?} to ")?;
+        match self.recipient() {
+            Some(recipient) => write!(f, "{recipient:?}")?,
+            None => f.write_str("everyone")?,
+        }
+        write!(f, ", {} bytes", bytes.len())
     }
 }
 
@@ -225,24 +194,6 @@ fn read_wrapped(recipient: KeyId, reader: &mut Reader<'_>) -> Result<Slot, Envel
         return Err(EnvelopeError::BadWrappedLength(length));
     }
     Ok(Slot { recipient, wrapped: reader.skip(length).ok_or(EnvelopeError::Short)? })
-}
-
-fn read_slots(reader: &mut Reader<'_>) -> Result<Addressed, EnvelopeError> {
-    let recipient_count = reader.short().ok_or(EnvelopeError::Short)?;
-    if !(1..=MAX_RECIPIENTS).contains(&recipient_count) {
-        return Err(EnvelopeError::BadRecipientCount(recipient_count));
-    }
-    let mut slots = Vec::with_capacity(recipient_count);
-    for _ in 0..recipient_count {
-        let recipient = KeyId(reader.array().ok_or(EnvelopeError::Short)?);
-        slots.push(read_wrapped(recipient, reader)?);
-    }
-    let mut recipients: Vec<_> = slots.iter().map(|slot| slot.recipient).collect();
-    recipients.sort_unstable();
-    if recipients.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(EnvelopeError::RepeatedRecipient);
-    }
-    Ok(Addressed::Slots(slots))
 }
 
 fn read_letter(reader: &mut Reader<'_>) -> Result<Addressed, EnvelopeError> {

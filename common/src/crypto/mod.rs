@@ -1,5 +1,5 @@
-//! Keys, proofs and envelopes: RSA-OAEP, RSA-PSS, HKDF-SHA256 and ChaCha20-Poly1305, combined as specified in
-//! `docs/PROTOCOL.md`, sections 7 and 8.
+//! Keys, proofs and envelopes: RSA-OAEP, RSA-PSS, HPKE and Megolm, combined as specified in `docs/PROTOCOL.md`, sections 7
+//! and 8.
 //!
 //! Everything that needs a private key is behind the feature `e2e`, which only the client enables. The server can read
 //! the header of an envelope and verify a proof, but its binary contains no code that could decrypt a message.
@@ -24,10 +24,6 @@ mod letter_tests;
 #[cfg(all(test, feature = "test-keys"))]
 mod letter_vectors;
 #[cfg(feature = "e2e")]
-mod seal;
-#[cfg(all(test, feature = "test-keys"))]
-mod seal_tests;
-#[cfg(feature = "e2e")]
 pub mod sender_key;
 #[cfg(feature = "e2e")]
 pub mod sender_key_store;
@@ -43,9 +39,11 @@ pub use safety_number::safety_number;
 pub use session_record::{SESSION_PUBLIC_KEY_BYTES, SessionId, SessionRecord, SessionRecordError};
 
 #[cfg(feature = "e2e")]
+pub use envelope::CannotOpen;
+#[cfg(feature = "e2e")]
 pub use identity::{Identity, IdentityError};
 #[cfg(feature = "e2e")]
-pub use seal::{CannotOpen, Message, SealError, attempt, open, seal};
+pub use sender_key::Message;
 #[cfg(feature = "e2e")]
 pub use session_keys::{KEEP_AFTER_RENEWAL, RENEW_AFTER, SessionKey, SessionKeys};
 

@@ -19,7 +19,7 @@ use vodozemac::megolm::{GroupSession, SessionConfig};
 use zeroize::Zeroizing;
 
 use super::{
-    KeyId, Message, MessageId, SenderKeyId,
+    KeyId, MessageId, SenderKeyId,
     envelope::{Envelope, SENDER_KEY_SUITE, VERSION},
     letter::Content,
     reader::Reader,
@@ -39,6 +39,15 @@ pub(super) const HANDOVER_BYTES: usize = 229;
 const ID_AT: usize = 1 + 4 + 128;
 /// The plaintext is padded to a multiple of this, so that its length reveals little about the length of the text.
 const PADDING_BYTES: usize = 128;
+
+/// What is inside a message to everyone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
+    pub sent_unix_millis: u64,
+    /// The text, up to [`MAX_TEXT_BYTES`] of UTF-8.
+    pub text: String,
+}
 
 /// The text of a message is too long: its number of bytes exceeds [`MAX_TEXT_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -207,7 +207,7 @@ mod tests {
         let now = Instant::now();
         let (mut ada, mut bob) = pair(now);
         let envelope = say(&mut ada, "Hallo, 世界! 🦀");
-        assert_eq!(envelope.recipients().count(), 0);
+        assert_eq!(envelope.recipient(), None);
         assert_eq!((envelope.sender, envelope.sequence), (ADA, 7));
         assert!(bob.open(&envelope, now).is_ok_and(|opened| opened == message("Hallo, 世界! 🦀")));
         assert!(SenderKeyStore::default().open(&envelope, now).is_err(), "without any key");

@@ -200,7 +200,7 @@ impl Keyring {
         let me = self.own.identity().public_key().id();
         let is_for_me = match &envelope.addressed {
             Addressed::Everyone { .. } => true,
-            _ => envelope.recipients().any(|recipient| recipient == me),
+            Addressed::Letter { slot, .. } => slot.recipient == me,
         };
         let (said, outcome) = if is_for_me {
             self.open(arrived, now, unix_micros).unwrap_or_else(|outcome| (None, outcome))
@@ -259,8 +259,6 @@ impl Keyring {
                 letter::open(envelope, self.own.identity(), self.own.keys(), &sender.public_key)
                     .and_then(|letter| self.read(envelope.sender, letter, *is_handed, now))
             }
-            // Suite 1 protects nothing once its recipient's RSA key is stolen.
-            Addressed::Slots(_) => Err(CannotOpen),
         };
         let opened = opened.map_err(|CannotOpen| {
             self.failures.note_failure(envelope.sender, now);
@@ -319,7 +317,7 @@ pub(super) fn wire_entry(envelope: &Envelope, outcome: WireOutcome) -> WireEntry
     WireEntry {
         message_id: envelope.message_id,
         sender: envelope.sender,
-        recipients: envelope.recipients().collect(),
+        recipients: envelope.recipient().into_iter().collect(),
         envelope_bytes: envelope.as_bytes().len(),
         ciphertext_start: body[..body.len().min(SHOWN_CIPHERTEXT_BYTES)].to_vec(),
         outcome,

@@ -8,7 +8,7 @@ use std::{
 
 use common::{
     codec::decode_client,
-    crypto::{Identity, SessionRecord, seal, test_keys},
+    crypto::{Identity, SessionRecord, test_keys},
     message::Person,
     name::Name,
 };
@@ -255,14 +255,6 @@ fn nothing_is_sealed_to_a_session_key_that_its_owner_has_not_signed() {
 fn a_text_goes_to_all_and_a_letter_says_one_thing_to_one_person() {
     let (mut bob, people, now) = (Bench::new(test_keys::bob()), bob_and_ada(), Instant::now());
     assert_eq!(bob.take_in(&people, sealed(1, "psst"), true, now), (WireOutcome::Rejected, None), "handed secretly");
-    let several = Message { sent_unix_millis: 5, text: "as before".to_owned() };
-    let to_bob = [test_keys::bob().public_key().clone()];
-    let suite_1 = seal(&several, 2, &test_keys::ada(), &to_bob).unwrap();
-    assert_eq!(
-        bob.receive(&people, bytes(&suite_1), now),
-        (WireOutcome::Rejected, None),
-        "not protected by a session key"
-    );
     let no_key = Content::SenderKey(vec![1; 229].into());
     assert_eq!(bob.take_in(&people, letter_by(&test_keys::ada(), 3, no_key), true, now).0, WireOutcome::Rejected);
     assert_eq!(bob.receive(&people, sealed(4, "hello"), now), (OPENED, Some("hello".to_owned())));

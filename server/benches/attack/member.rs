@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 use common::{
     codec::{decode_server, encode_client, framing},
-    crypto::{Identity, JoinTranscript, KeyId, SESSION_PUBLIC_KEY_BYTES, SessionRecord},
+    crypto::{Identity, KeyId},
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
-    message::{Blob, ClientMessage, MAGIC, ServerMessage},
-    name::Name,
+    message::{ClientMessage, MAGIC, ServerMessage},
+    test_messages,
 };
 use futures_util::StreamExt;
 use tokio::{
@@ -58,25 +58,7 @@ pub fn hello() -> ClientMessage {
 
 /// `Join` with a proof for a server nonce, on a plaintext connection.
 pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> ClientMessage {
-    let public_key_der = identity.public_key().der();
-    let transcript = JoinTranscript {
-        channel_binding: [0; 32],
-        certificate_hash: [0; 32],
-        client_nonce: CLIENT_NONCE,
-        server_nonce,
-        name,
-        public_key_der,
-    };
-    let proof = Blob(identity.sign(&transcript.to_bytes()));
-    let session = session_record(name, identity);
-    ClientMessage::Join { name: name.to_owned(), public_key: Blob(public_key_der.to_vec()), proof, session }
-}
-
-/// A session record of a key that no one has, on a plaintext connection.
-fn session_record(name: &str, identity: &Identity) -> Blob {
-    let name = Name::parse(name).expect("every name here is one");
-    let record = SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], 1, identity, &name, &[0; 32]);
-    Blob(record.as_bytes().to_vec())
+    test_messages::join(name, identity, CLIENT_NONCE, server_nonce)
 }
 
 impl Member {

@@ -5,11 +5,11 @@ use std::{net::SocketAddr, ops::Range, time::Instant};
 use anyhow::{Context, Result, bail, ensure};
 use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
-    crypto::{Identity, JoinTranscript, SESSION_PUBLIC_KEY_BYTES, SessionRecord, test_keys},
+    crypto::{Identity, test_keys},
     limits::PROTOCOL_VERSION,
     media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo, WatchRequest},
-    message::{Blob, ClientMessage, MAGIC, ServerMessage},
-    name::Name,
+    message::{ClientMessage, MAGIC, ServerMessage},
+    test_messages,
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
@@ -79,19 +79,7 @@ impl Link {
         let Received::Message(ServerMessage::Challenge { nonce: server_nonce, .. }) = link.receive().await? else {
             bail!("the server sent no challenge");
         };
-        let public_key_der = keys.0.public_key().der();
-        let transcript = JoinTranscript {
-            channel_binding: [0; 32],
-            certificate_hash: [0; 32],
-            client_nonce,
-            server_nonce,
-            name,
-            public_key_der,
-        };
-        let proof = Blob(keys.0.sign(&transcript.to_bytes()));
-        let session = SessionRecord::sign(&[9; SESSION_PUBLIC_KEY_BYTES], 1, &keys.0, &Name::parse(name)?, &[0; 32]);
-        let (public_key, session) = (Blob(public_key_der.to_vec()), Blob(session.as_bytes().to_vec()));
-        link.send(&[ClientMessage::Join { name: name.to_owned(), public_key, proof, session }])?;
+        link.send(&[test_messages::join(name, &keys.0, client_nonce, server_nonce)])?;
         match link.receive().await? {
             Received::Message(ServerMessage::Welcome { library, mut people_count, .. }) => {
                 link.videos = library.videos;

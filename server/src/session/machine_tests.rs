@@ -1,15 +1,17 @@
 //! Tests of the session machine: every message in every state, and the checks behind each.
 
+use std::time::Instant;
+
 use common::{
     crypto::{
-        Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord,
-        letter::{self, Content, Letter},
-        seal, test_keys,
+        Envelope, Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, sender_key::Speaker,
+        test_keys,
     },
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
+    test_messages::letter,
 };
 
 use super::machine::{Action, ConnectionBinding, Machine};
@@ -61,23 +63,31 @@ fn valid_join(name: &str) -> ClientMessage {
 }
 
 fn say(sender: &Identity) -> ClientMessage {
-    ClientMessage::Say { envelope: said(sender) }
+    ClientMessage::Say { envelope: blob(&letter("hello", 1, sender, &test_keys::bob())) }
 }
 
-/// An envelope to Bob that is no letter.
-fn said(sender: &Identity) -> Blob {
+/// An envelope of suite 1, which had one wrapped secret for each recipient and none for a session key.
+fn of_protocol_3() -> ClientMessage {
+    let [ada, bob] = [test_keys::ada(), test_keys::bob()].map(|identity| identity.public_key().id().0);
+    let slot = [&[0, 1][..], &bob, &[1, 0], &[7; 256]].concat();
+    let envelope = [&[1, 1][..], &[3; 16], &[0; 8], &ada, &slot, &[7; 528]].concat();
+    ClientMessage::Say { envelope: Blob(envelope) }
+}
+
+/// A message to everyone.
+fn to_everyone(sender: &Identity) -> Blob {
+    let mut speaker = Speaker::default();
+    speaker.prepare(&[], Instant::now());
     let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
-    let envelope = seal(&message, 1, sender, &[test_keys::bob().public_key().clone()]).unwrap();
+    blob(&speaker.seal(&message, 1, sender.public_key().id()).unwrap())
+}
+
+fn blob(envelope: &Envelope) -> Blob {
     Blob(envelope.as_bytes().to_vec())
 }
 
 fn hand(sender: &Identity, recipient: &Identity, to: &Identity) -> ClientMessage {
-    let (name, keys) = (Name::parse("bob").unwrap(), test_keys::session_keys());
-    let public_key = keys.current().public_key();
-    let session = SessionRecord::sign(public_key, 1, recipient, &name, &BINDING.certificate_hash);
-    let letter = Letter { sent_unix_millis: 0, content: Content::Text("hello".to_owned()) };
-    let envelope = letter::seal(&letter, 1, sender, recipient.public_key(), &session).unwrap();
-    ClientMessage::Hand { to: to.public_key().id(), envelope: Blob(envelope.as_bytes().to_vec()) }
+    ClientMessage::Hand { to: to.public_key().id(), envelope: blob(&letter("hello", 1, sender, recipient)) }
 }
 
 fn watch(stream: StreamId) -> ClientMessage {
@@ -151,6 +161,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (hello(MAGIC, PROTOCOL_VERSION), ["Challenge", NO, NO]),
         (valid_join("ada"), [NO, "Verify", NO]),
         (say(&test_keys::ada()), [NO, NO, "Relay"]),
+        (ClientMessage::Say { envelope: to_everyone(&test_keys::ada()) }, [NO, NO, "Relay"]),
         (ClientMessage::AskDirectory, [NO, NO, "SendDirectory"]),
         (watch(StreamId(6)), [NO, NO, "Watch"]),
         (grant, [NO, NO, "Grant"]),
@@ -324,7 +335,7 @@ fn what_is_handed_on_is_for_that_client_alone_and_from_this_one() {
     for (what, message) in [
         ("for another", hand(&ada, &bob, &eve)),
         ("from another", hand(&eve, &bob, &bob)),
-        ("no letter", ClientMessage::Hand { to: bob.public_key().id(), envelope: said(&ada) }),
+        ("no letter", ClientMessage::Hand { to: bob.public_key().id(), envelope: to_everyone(&ada) }),
         ("no envelope", ClientMessage::Hand { to: bob.public_key().id(), envelope: Blob(vec![1; 900]) }),
     ] {
         assert_eq!(refusal(watching().on_message(message)).0, RefusalCode::Malformed, "{what}");
@@ -385,6 +396,7 @@ fn an_envelope_must_be_whole_and_the_client_its_sender() {
     for (envelope, fault) in [
         (say(&test_keys::eve()), "another client as its sender"),
         (ClientMessage::Say { envelope: Blob(vec![9; 100]) }, "is not supported"),
+        (of_protocol_3(), "version 1 with suite 1 is not supported"),
         (ClientMessage::Say { envelope: Blob::default() }, "truncated"),
     ] {
         let (code, message) = refusal(watching().on_message(envelope));

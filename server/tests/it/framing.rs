@@ -39,8 +39,7 @@ async fn client_in(sessions: &Sessions, state: State, identity: &Identity) -> (T
 /// One of each message in the state in which it is legal.
 fn messages() -> Vec<(State, ClientMessage)> {
     let eve = test_keys::eve();
-    let message = common::crypto::Message { sent_unix_millis: 0, text: "x".into() };
-    let envelope = common::crypto::seal(&message, 1, &eve, &[test_keys::ada().public_key().clone()]).unwrap();
+    let envelope = letter("x", 1, &eve, &test_keys::ada());
     let (stream, epoch, quality) = (StreamId(300), Epoch(300), Quality::Only(720));
     let video = VideoId(u64::MAX);
     let joined = [

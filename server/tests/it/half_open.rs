@@ -55,7 +55,7 @@ async fn ten_thousand_silent_connections_harm_nobody() {
     let (mut bob, _) = TestClient::join(server.address, "bob", &bob_key).await;
     for wave in 0..20 {
         let _crowd = silent_crowd(&server, 500).await;
-        ada.say("still here", wave + 1, &ada_key, &[&bob_key]).await;
+        ada.say("still here", wave + 1, &ada_key, &bob_key).await;
         relayed(&mut bob).await;
         relayed(&mut ada).await;
     }

@@ -1,16 +1,25 @@
 //! Joining, the dictionary, the broadcast and leaving, and how clients that break the protocol are refused.
 
+use std::time::Instant;
+
 use common::{
-    crypto::{CannotOpen, Envelope, attempt, open, test_keys},
+    crypto::{
+        CannotOpen, Envelope, Message,
+        letter::{Content, Letter, attempt, open},
+        sender_key::Speaker,
+        sender_key_store::SenderKeyStore,
+        test_keys,
+    },
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
     media::{Position, Quality, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
     name::Name,
+    test_messages::sealed,
 };
 use triptych_server::session::notices::{NO_SUCH_VIDEO, Refusal, SERVER_STOPPED};
 
 use crate::support::{
-    client::{TestClient, hello, join_message, session},
+    client::{TestClient, hello, join_message, letter, opened, session},
     server::TestServer,
 };
 
@@ -65,18 +74,50 @@ async fn every_client_gets_the_same_ciphertext_and_only_the_recipient_can_read_i
     let (mut eve, _) = TestClient::join(server.address, "eve", &eve_key).await;
 
     let text = "Příliš žluťoučký kůň\n很好 🦀 ".repeat(150);
-    let sent = ada.say(&text, 1, &ada_key, &[&bob_key]).await;
+    let sent = ada.say(&text, 1, &ada_key, &bob_key).await;
     let (at_ada, at_bob, at_eve) = (envelope(&mut ada).await, envelope(&mut bob).await, envelope(&mut eve).await);
     for received in [&at_ada, &at_bob, &at_eve] {
         assert_eq!(received.as_bytes(), sent);
     }
-    assert_eq!(open(&at_bob, &bob_key, ada_key.public_key()).unwrap().text, text);
+    assert_eq!(opened(&at_bob, &bob_key, &ada_key), Some(text));
+    assert_eq!(opened(&at_eve, &eve_key, &ada_key), None);
     assert_eq!(attempt(&at_eve, &eve_key), Err(CannotOpen));
     assert_eq!(attempt(&at_ada, &ada_key), Err(CannotOpen));
+}
 
-    bob.say("to all", 1, &bob_key, &[&ada_key, &eve_key]).await;
-    for (client, key) in [(&mut ada, &ada_key), (&mut eve, &eve_key)] {
-        assert_eq!(open(&envelope(client).await, key, bob_key.public_key()).unwrap().text, "to all");
+#[tokio::test]
+async fn a_message_to_everyone_reaches_all_and_opens_where_the_sender_key_was_handed() {
+    let server = TestServer::start().await;
+    let (ada_key, bob_key, eve_key) = (test_keys::ada(), test_keys::bob(), test_keys::eve());
+    let (mut ada, _) = TestClient::join(server.address, "ada", &ada_key).await;
+    let (mut bob, _) = TestClient::join(server.address, "bob", &bob_key).await;
+    let (mut eve, _) = TestClient::join(server.address, "eve", &eve_key).await;
+
+    let (mut speaker, now) = (Speaker::default(), Instant::now());
+    speaker.prepare(&[], now);
+    let content = speaker.hand_over(bob_key.public_key().id()).unwrap();
+    let handed = sealed(content, 1, &ada_key, &bob_key).as_bytes().to_vec();
+    let message = Message { sent_unix_millis: 0, text: "to all who have the key".to_owned() };
+    let said = speaker.seal(&message, 2, ada_key.public_key().id()).unwrap().as_bytes().to_vec();
+    ada.send(&ClientMessage::Hand { to: bob_key.public_key().id(), envelope: Blob(handed.clone()) }).await;
+    ada.send(&ClientMessage::Say { envelope: Blob(said.clone()) }).await;
+
+    let bobs = bob
+        .next_that(|message| match message {
+            ServerMessage::Handed { envelope } => Some(envelope.0),
+            _ => None,
+        })
+        .await;
+    assert_eq!(bobs, handed);
+    let sender_key =
+        open(&Envelope::parse(handed).unwrap(), &bob_key, &test_keys::session_keys(), ada_key.public_key());
+    let Ok(Letter { content: Content::SenderKey(sender_key), .. }) = sender_key else { panic!("no sender key") };
+    let mut held = SenderKeyStore::default();
+    held.accept(ada_key.public_key().id(), &sender_key, now).unwrap();
+    for (client, store, is_read) in [(&mut bob, &mut held, true), (&mut eve, &mut SenderKeyStore::default(), false)] {
+        let received = envelope(client).await;
+        assert_eq!(received.as_bytes(), said);
+        assert_eq!(store.open(&received, now).is_ok_and(|read| read == message), is_read);
     }
 }
 
@@ -118,7 +159,7 @@ async fn what_is_handed_on_reaches_that_client_alone() {
     let to_bob = ada.hand("for Bob", 1, &ada_key, &bob_key).await;
     // No one is online with this key, so nothing comes of it.
     ada.hand("for no one", 2, &ada_key, &test_keys::crowd()[0]).await;
-    let to_all = ada.say("for Bob too", 3, &ada_key, &[&bob_key]).await;
+    let to_all = ada.say("for Bob too", 3, &ada_key, &bob_key).await;
     let mut heard = Vec::new();
     while heard.len() < 2 {
         match bob.next().await {
@@ -272,8 +313,7 @@ async fn clients_that_break_the_protocol_are_refused_and_others_are_not_disturbe
     let eve_key = test_keys::eve();
     let oversize = u32::try_from(MAX_CLIENT_FRAME_BYTES + 1).unwrap().to_be_bytes().to_vec();
     let forged = {
-        let message = common::crypto::Message { sent_unix_millis: 0, text: "x".into() };
-        let envelope = common::crypto::seal(&message, 1, &ada_key, &[bob_key.public_key().clone()]).unwrap();
+        let envelope = letter("x", 1, &ada_key, &bob_key);
         common::codec::encode_client(&ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }).to_vec()
     };
     let garbled = common::codec::encode_client(&ClientMessage::Say { envelope: Blob(vec![9; 100]) }).to_vec();
@@ -284,8 +324,8 @@ async fn clients_that_break_the_protocol_are_refused_and_others_are_not_disturbe
         assert_eq!(leaving(&mut ada).await.1, LeaveReason::Expelled);
     }
 
-    ada.say("still here", 1, &ada_key, &[&bob_key]).await;
-    assert_eq!(open(&envelope(&mut bob).await, &bob_key, ada_key.public_key()).unwrap().text, "still here");
+    ada.say("still here", 1, &ada_key, &bob_key).await;
+    assert_eq!(opened(&envelope(&mut bob).await, &bob_key, &ada_key).as_deref(), Some("still here"));
 }
 
 #[tokio::test]

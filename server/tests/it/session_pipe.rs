@@ -13,8 +13,8 @@ use std::{
 
 use common::{
     codec::encode_client,
-    crypto::{Message, seal, test_keys},
-    limits::{MAX_CLIENT_FRAME_BYTES, MAX_RECIPIENTS, PING_INTERVAL, SILENCE_LIMIT},
+    crypto::test_keys,
+    limits::{MAX_CLIENT_FRAME_BYTES, PING_INTERVAL, SILENCE_LIMIT},
     media::{Library, SkippedFile},
     message::{Blob, ClientMessage, LeaveReason, RefusalCode, ServerMessage},
     name::Name,
@@ -31,7 +31,7 @@ use triptych_server::{
 };
 
 use crate::support::{
-    client::{TestClient, join_message},
+    client::{TestClient, join_message, letter},
     crowd::{person, public_key},
     pipe::{PIPE_BYTES, Sessions},
 };
@@ -260,25 +260,27 @@ async fn a_client_that_asks_too_much_waits_and_no_other_client_does() {
 async fn a_client_that_floods_with_envelopes_is_relayed_at_the_rate_of_messages_or_of_bytes() {
     const ENVELOPES: u32 = 100;
     let (ada_key, bob_key) = (test_keys::ada(), test_keys::bob());
-    for recipients in [1, MAX_RECIPIENTS] {
+    // The server does not look at the sequence, so one letter can be sent again and again.
+    let letter = letter(&"x".repeat(8192), 1, &ada_key, &bob_key).as_bytes().to_vec();
+    // 10 messages or 128 KiB per second, and 30 messages or 512 KiB at once. What is handed on counts by its bytes only.
+    let of_bytes = |bytes: usize| Duration::from_nanos(bytes as u64 * 1_000_000_000 / (128 * 1024));
+    let by_count = (Duration::from_millis(100), Duration::from_secs(3));
+    let by_bytes = (of_bytes(letter.len()), of_bytes(512 * 1024));
+    let (to, envelope) = (bob_key.public_key().id(), Blob(letter));
+    for (message, (cost, burst)) in [
+        (ClientMessage::Say { envelope: envelope.clone() }, by_count),
+        (ClientMessage::Hand { to, envelope }, by_bytes),
+    ] {
         let sessions = Sessions::start();
         let mut ada = sessions.join("ada", &ada_key).await;
         let mut bob = sessions.join("bob", &bob_key).await;
-        let keys: Vec<_> = (0..recipients).map(public_key).collect();
-        let message = Message { sent_unix_millis: 0, text: "x".repeat(8192) };
-        // The server does not look at the sequence, so one envelope can be sent again and again.
-        let envelope = seal(&message, 1, &ada_key, &keys).unwrap().as_bytes().to_vec();
-        // 10 messages or 128 KiB per second, and 30 messages or 512 KiB at once.
-        let of_bytes = |bytes: usize| Duration::from_nanos(bytes as u64 * 1_000_000_000 / (128 * 1024));
-        let by_count = (Duration::from_millis(100), Duration::from_secs(3));
-        let by_bytes = (of_bytes(envelope.len()), of_bytes(512 * 1024));
-        let (cost, burst) = if recipients == 1 { by_count } else { by_bytes };
-        let flood = encode_client(&ClientMessage::Say { envelope: Blob(envelope) });
+        let flood = encode_client(&message);
         let (begun, writer) = (Instant::now(), ada.writer.clone());
         let sending = tokio::spawn(async move { writer.write(&flood.repeat(ENVELOPES as usize)).await });
         let reading = tokio::spawn(async move { while ada.try_next().await.is_some() {} });
         for number in 1..=ENVELOPES {
-            bob.next_that(|message| matches!(message, ServerMessage::Relayed { .. }).then_some(())).await;
+            let is_envelope = |message| matches!(message, ServerMessage::Relayed { .. } | ServerMessage::Handed { .. });
+            bob.next_that(|message| is_envelope(message).then_some(())).await;
             assert_wait(begun.elapsed(), (cost * (number - 1)).saturating_sub(burst), number);
         }
         assert!(sending.await.unwrap());

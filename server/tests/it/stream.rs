@@ -164,7 +164,7 @@ async fn messages_pass_while_pictures_flow() {
     ada.send(&watch(1, video)).await;
     ada.send(&grant(1, FRAME_COUNT)).await;
     pictures(&mut ada, 5).await;
-    let sent = bob.say("now", 1, &bob_key, &[&ada_key]).await;
+    let sent = bob.say("now", 1, &bob_key, &ada_key).await;
     let (before, received) = pictures_until_message(&mut ada).await;
     let mut indices = [vec![4], before].concat();
     assert_eq!(received, sent);
@@ -208,7 +208,7 @@ async fn a_message_overtakes_queued_pictures() {
         } {}
     };
     timeout(DEADLINE, all_wait).await.expect("the picture lane fills");
-    let sent = bob.say("now", 1, &bob_key, &[&ada_key]).await;
+    let sent = bob.say("now", 1, &bob_key, &ada_key).await;
     bob.next_that(|message| matches!(message, ServerMessage::Relayed { .. }).then_some(())).await;
 
     let (indices, received) = pictures_until_message(&mut ada).await;

@@ -140,18 +140,18 @@ fn foreign_crates_are_found_however_they_are_named() {
 
 #[test]
 fn what_is_behind_a_feature_is_not_named_by_who_lacks_it() {
-    let crypto = "#[cfg(feature = \"e2e\")] mod seal; mod proof; #[cfg(feature = \"e2e\")] pub use seal::open; pub use proof::P;";
+    let crypto = "#[cfg(feature = \"e2e\")] mod letter; mod proof; #[cfg(feature = \"e2e\")] pub use letter::open; pub use proof::P;";
     let files = |server| {
         Modules::new([
             ("common/src/lib.rs", "pub mod crypto;"),
             ("common/src/crypto/mod.rs", crypto),
-            ("common/src/crypto/seal.rs", ""),
+            ("common/src/crypto/letter.rs", ""),
             ("common/src/crypto/proof.rs", ""),
             ("server/src/hub.rs", server),
         ])
     };
     let found = layers::gated_imports(&files("use common::crypto::{P, open};"), "server");
-    assert_eq!(Vec::from_iter(found), ["server/src/hub.rs names common::crypto::seal"]);
+    assert_eq!(Vec::from_iter(found), ["server/src/hub.rs names common::crypto::letter"]);
     assert!(
         layers::gated_imports(&files("use common::crypto::P; #[cfg(test)] use common::crypto::open;"), "server")
             .is_empty()

@@ -65,17 +65,17 @@ pub async fn chat(mut member: Member, stop: CancellationToken) -> Chat {
     chat
 }
 
-/// An envelope with a valid layout to one recipient, as small as one can be.
+/// A letter to itself with a valid layout and without any content, with the length that one with a short text has.
 pub fn envelope(key_id: KeyId, number: u64) -> Vec<u8> {
-    let mut bytes = vec![1, 1];
+    let mut bytes = vec![1, 2];
     bytes.extend_from_slice(&[0xa7; 8]);
     bytes.extend_from_slice(&number.to_be_bytes());
     bytes.extend_from_slice(&number.to_be_bytes());
     bytes.extend_from_slice(&key_id.0);
-    bytes.extend_from_slice(&1_u16.to_be_bytes());
     bytes.extend_from_slice(&key_id.0);
+    bytes.extend_from_slice(&[0; 16]);
     bytes.extend_from_slice(&256_u16.to_be_bytes());
-    bytes.resize(bytes.len() + 256 + 16, 0);
+    bytes.resize(bytes.len() + 256 + 1120 + 512 + 16, 0);
     bytes
 }
 

@@ -6,14 +6,15 @@ use bytes::BytesMut;
 use common::{
     codec::{decode_server, encode_client, framing},
     crypto::{
-        Envelope, Identity, JoinTranscript, Message, SessionRecord,
-        letter::{self, Content, Letter},
-        seal, test_keys,
+        Envelope, Identity,
+        letter::{Content, open},
+        test_keys,
     },
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     media::Library,
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
+    test_messages,
 };
 use futures_util::StreamExt;
 use tokio::{
@@ -25,6 +26,8 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::server::DEADLINE;
+
+pub use common::test_messages::{letter, session};
 
 /// A byte stream that a test client can use.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -148,11 +151,9 @@ impl TestClient {
         assert!(self.writer.write(bytes).await, "the server takes what is sent to it");
     }
 
-    /// Encrypts `text` for `recipients` and sends it.
-    pub async fn say(&mut self, text: &str, sequence: u64, sender: &Identity, recipients: &[&Identity]) -> Vec<u8> {
-        let keys: Vec<_> = recipients.iter().map(|recipient| recipient.public_key().clone()).collect();
-        let message = Message { sent_unix_millis: 0, text: text.to_owned() };
-        let envelope = seal(&message, sequence, sender, &keys).unwrap().as_bytes().to_vec();
+    /// Encrypts `text` for one recipient and sends it to all.
+    pub async fn say(&mut self, text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Vec<u8> {
+        let envelope = letter(text, sequence, sender, to).as_bytes().to_vec();
         self.send(&ClientMessage::Say { envelope: Blob(envelope.clone()) }).await;
         envelope
     }
@@ -224,32 +225,14 @@ pub fn hello(magic: [u8; 8], protocol_version: u16) -> ClientMessage {
 
 /// A `Join` with a valid proof for a plaintext connection.
 pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> ClientMessage {
-    let public_key_der = identity.public_key().der();
-    let transcript = JoinTranscript {
-        channel_binding: [0; 32],
-        certificate_hash: [0; 32],
-        client_nonce: CLIENT_NONCE,
-        server_nonce,
-        name,
-        public_key_der,
-    };
-    ClientMessage::Join {
-        name: name.to_owned(),
-        public_key: Blob(public_key_der.to_vec()),
-        proof: Blob(identity.sign(&transcript.to_bytes())),
-        session: Blob(session(name, identity, 1).as_bytes().to_vec()),
+    test_messages::join(name, identity, CLIENT_NONCE, server_nonce)
+}
+
+/// The text of a letter to someone who joined with [`join_message`]; `None` if this key does not open it.
+pub fn opened(letter: &Envelope, identity: &Identity, sender: &Identity) -> Option<String> {
+    let opened = open(letter, identity, &test_keys::session_keys(), sender.public_key()).ok()?;
+    match opened.content {
+        Content::Text(text) => Some(text),
+        _ => None,
     }
-}
-
-/// A letter to the one who has joined with [`join_message`].
-pub fn letter(text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Envelope {
-    let letter = Letter { sent_unix_millis: 0, content: Content::Text(text.to_owned()) };
-    letter::seal(&letter, sequence, sender, to.public_key(), &session("x", to, 1)).unwrap()
-}
-
-/// A session record for a plaintext connection. A name that is none stands for another: it is refused before.
-pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> SessionRecord {
-    let name = Name::parse(name).unwrap_or_else(|_| Name::parse("none").unwrap());
-    let keys = test_keys::session_keys();
-    SessionRecord::sign(keys.current().public_key(), created_unix_millis, identity, &name, &[0; 32])
 }

@@ -4,9 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use common::{
     codec::encode_client,
-    crypto::{Envelope, Identity, Message, PublicKey, seal, test_keys},
+    crypto::{Envelope, Identity, PublicKey, test_keys},
     message::{Blob, ClientMessage, Person},
     name::Name,
+    test_messages::letter,
 };
 
 /// Keys that were made, for the whole run of the tests.
@@ -23,10 +24,9 @@ pub fn identities(count: usize) -> Vec<Identity> {
     pems.iter().take(count).map(|pem| Identity::from_pem(pem).unwrap()).collect()
 }
 
-/// An envelope with a text of that many bytes, from the sender to itself.
+/// A letter with a text of that many bytes, from the sender to itself.
 pub fn envelope(sender: &Identity, text_bytes: usize) -> Envelope {
-    let message = Message { sent_unix_millis: 0, text: "x".repeat(text_bytes) };
-    seal(&message, 1, sender, &[sender.public_key().clone()]).unwrap()
+    letter(&"x".repeat(text_bytes), 1, sender, sender)
 }
 
 /// The frame of a `Say` with such an envelope.

@@ -1,0 +1,49 @@
+//! What a client sends over a connection without TLS, for tests and benchmarks.
+
+use crate::{
+    crypto::{
+        Envelope, Identity, JoinTranscript, SessionRecord,
+        letter::{self, Content, Letter},
+        test_keys,
+    },
+    message::{Blob, ClientMessage},
+    name::Name,
+};
+
+/// A `Join` with a valid proof for these nonces, and with the session key of [`test_keys::session_keys`].
+pub fn join(name: &str, identity: &Identity, client_nonce: [u8; 32], server_nonce: [u8; 32]) -> ClientMessage {
+    let public_key_der = identity.public_key().der();
+    let transcript = JoinTranscript {
+        channel_binding: [0; 32],
+        certificate_hash: [0; 32],
+        client_nonce,
+        server_nonce,
+        name,
+        public_key_der,
+    };
+    ClientMessage::Join {
+        name: name.to_owned(),
+        public_key: Blob(public_key_der.to_vec()),
+        proof: Blob(identity.sign(&transcript.to_bytes())),
+        session: Blob(session(name, identity, 1).as_bytes().to_vec()),
+    }
+}
+
+/// The record of the session key of [`test_keys::session_keys`]. In place of a text that is no name, which a server
+/// refuses before it looks at the record, it holds another name.
+pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> SessionRecord {
+    let name = Name::parse(name).unwrap_or_else(|_| Name::parse("none").expect("a name"));
+    let keys = test_keys::session_keys();
+    SessionRecord::sign(keys.current().public_key(), created_unix_millis, identity, &name, &[0; 32])
+}
+
+/// A letter to someone who joined with [`join`].
+pub fn letter(text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Envelope {
+    sealed(Content::Text(text.to_owned()), sequence, sender, to)
+}
+
+/// A letter with any content to someone who joined with [`join`].
+pub fn sealed(content: Content, sequence: u64, sender: &Identity, to: &Identity) -> Envelope {
+    let letter = Letter { sent_unix_millis: 0, content };
+    letter::seal(&letter, sequence, sender, to.public_key(), &session("none", to, 1)).expect("a short content")
+}
