@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{MutexGuard, PoisonError},
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -24,12 +24,14 @@ use common::{
     limits::MAX_TEXT_BYTES,
     message::{Blob, ClientMessage, Person},
 };
+use tokio::sync::oneshot;
 
 use super::{
     allowance::{Allowance, FailureBudget},
     key_inbox::{Arrived, KeyJob, KeySender, Seal, inbox},
+    memories::Memory,
     own_session::OwnSession,
-    sequences::Sequences,
+    received_file::ReceivedFile,
     verified_sessions::VerifiedSessions,
 };
 use crate::{
@@ -48,20 +50,24 @@ pub(super) enum KeyOutput {
     Frame(Bytes),
 }
 
-/// Starts the thread; it ends when the returned sender is dropped. `deliver` is called on it and may block.
+/// Starts the thread; it ends when the returned sender is dropped, and has written down what it has to when the returned
+/// channel is closed. `deliver` is called on it and may block.
 pub(super) fn start(
     own: OwnSession,
-    sequences: Arc<Mutex<Sequences>>,
+    memory: Memory,
     deliver: impl Fn(KeyOutput) + Send + 'static,
-) -> io::Result<KeySender> {
+) -> io::Result<(KeySender, oneshot::Receiver<()>)> {
     let (sender, jobs) = inbox();
-    let mut keyring = Keyring::new(own, sequences, Instant::now());
+    let (ends, ended) = oneshot::channel();
+    let mut keyring = Keyring::new(own, memory, Instant::now());
     thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
+        let _ends: oneshot::Sender<()> = ends;
         while let Some(job) = jobs.next(keyring.next_deadline()) {
             keyring.work(job, Instant::now(), unix_micros(), &deliver);
         }
+        keyring.memory().write();
     })?;
-    Ok(sender)
+    Ok((sender, ended))
 }
 
 struct Keyring {
@@ -74,7 +80,7 @@ struct Keyring {
     /// Those of whom there are sender keys, and the revision of the dictionary in which they all are.
     speakers: BTreeSet<KeyId>,
     revision: u64,
-    sequences: Arc<Mutex<Sequences>>,
+    memory: Memory,
     /// For trying the key on envelopes that are addressed to others.
     attempts: Allowance,
     /// For opening envelopes that are addressed to this client.
@@ -92,7 +98,7 @@ struct Said {
 }
 
 impl Keyring {
-    fn new(own: OwnSession, sequences: Arc<Mutex<Sequences>>, now: Instant) -> Self {
+    fn new(own: OwnSession, memory: Memory, now: Instant) -> Self {
         Self {
             verified: VerifiedSessions::new(own.certificate_hash()),
             own,
@@ -101,15 +107,15 @@ impl Keyring {
             sender_keys: SenderKeyStore::default(),
             speakers: BTreeSet::new(),
             revision: 0,
-            sequences,
+            memory,
             attempts: Allowance::new(now),
             failures: FailureBudget::default(),
         }
     }
 
     fn next_deadline(&self) -> Instant {
-        let own = self.own.next_deadline();
-        self.sender_keys.next_deadline().map_or(own, |other| other.min(own))
+        let others = [self.sender_keys.next_deadline(), self.memory().next_deadline()];
+        others.into_iter().flatten().fold(self.own.next_deadline(), Instant::min)
     }
 
     fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
@@ -119,6 +125,7 @@ impl Keyring {
             KeyJob::NoteDropped(count) => deliver(KeyOutput::Event(NetEvent::EnvelopesDropped(count))),
             KeyJob::Tick => {
                 self.sender_keys.wipe(now);
+                self.memory().write_if_due(now);
                 if let Some(session) = self.own.renewed(now, unix_micros) {
                     let session = Blob(session.as_bytes().to_vec());
                     deliver(KeyOutput::Frame(encode_client(&ClientMessage::Renew { session })));
@@ -228,7 +235,7 @@ impl Keyring {
     fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
         let Arrived { envelope, dictionary, is_handed } = arrived;
         let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::Rejected)?;
-        if self.sequences().is_replay(&envelope.sender, envelope.sequence) {
+        if self.memory().received.is_replay(&envelope.sender, envelope.sequence) {
             return Err(WireOutcome::Rejected);
         }
         if let Addressed::Everyone { sender_key } = envelope.addressed
@@ -265,7 +272,10 @@ impl Keyring {
             WireOutcome::Rejected
         })?;
         let is_online = |key: &KeyId| dictionary.person(key).is_some();
-        self.sequences().note_opened(envelope.sender, envelope.sequence, is_online);
+        let mut memory = self.memory();
+        memory.received.note_opened(envelope.sender, envelope.sequence, is_online);
+        memory.note_change(now);
+        drop(memory);
         Ok(opened)
     }
 
@@ -305,9 +315,9 @@ impl Keyring {
         });
     }
 
-    fn sequences(&self) -> MutexGuard<'_, Sequences> {
+    fn memory(&self) -> MutexGuard<'_, ReceivedFile> {
         // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
-        self.sequences.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

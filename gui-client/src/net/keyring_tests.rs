@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -55,6 +55,10 @@ struct Bench {
     folder: TempDir,
 }
 
+fn memory(folder: &TempDir) -> Memory {
+    Arc::new(Mutex::new(ReceivedFile::open(ReceivedFile::path_of(folder.path(), &name("ada")))))
+}
+
 /// What the server gets of a message: what it hands on, and what it relays.
 struct Sealed {
     handed: Vec<(KeyId, Envelope)>,
@@ -63,14 +67,20 @@ struct Sealed {
 
 impl Bench {
     fn new(owner: Identity) -> Self {
-        Self::with(owner, Arc::default(), tempfile::tempdir().unwrap())
+        Self::in_folder(owner, tempfile::tempdir().unwrap())
     }
 
-    fn with(owner: Identity, sequences: Arc<Mutex<Sequences>>, folder: TempDir) -> Self {
+    /// As after a start of the program.
+    fn in_folder(owner: Identity, folder: TempDir) -> Self {
+        let memory = memory(&folder);
+        Self::with(owner, memory, folder)
+    }
+
+    fn with(owner: Identity, memory: Memory, folder: TempDir) -> Self {
         std::fs::create_dir_all(folder.path().join("identities")).unwrap();
         let numbers = OwnNumbers::open(folder.path(), &name("ada"));
         let own = OwnSession::with_keys(Arc::new(owner), name("ada"), [0; 32], numbers, test_keys::session_keys());
-        Self { keyring: Keyring::new(own, sequences, Instant::now()), folder }
+        Self { keyring: Keyring::new(own, memory, Instant::now()), folder }
     }
 
     fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64) -> Vec<KeyOutput> {
@@ -267,18 +277,32 @@ fn the_recipient_reads_and_a_replay_is_rejected() {
     let opened = |text: &str| (WireOutcome::Opened, Some(text.to_owned()));
     assert_eq!(bob.receive(&people, envelope.clone(), now), opened("hello"));
     assert_eq!(bob.receive(&people, envelope, now), (WireOutcome::Rejected, None));
-    assert_eq!(bob.receive(&people, sealed(6, "older"), now), (WireOutcome::Rejected, None));
     assert_eq!(bob.receive(&people, sealed(8, "newer"), now), opened("newer"));
+    assert_eq!(bob.receive(&people, sealed(6, "late"), now), opened("late"));
+    assert_eq!(bob.receive(&people, sealed(6, "late"), now), (WireOutcome::Rejected, None));
 }
 
 #[test]
 fn a_replay_on_the_next_connection_is_rejected_too() {
-    let sequences = Arc::default();
+    let memory = memory(&tempfile::tempdir().unwrap());
     let receive = |sequence| {
-        let mut bob = Bench::with(test_keys::bob(), Arc::clone(&sequences), tempfile::tempdir().unwrap());
+        let mut bob = Bench::with(test_keys::bob(), Arc::clone(&memory), tempfile::tempdir().unwrap());
         bob.receive(&bob_and_ada(), sealed(sequence, "hello"), Instant::now()).0
     };
-    assert_eq!([7, 7, 8].map(receive), [WireOutcome::Opened, WireOutcome::Rejected, WireOutcome::Opened]);
+    assert_eq!([7, 7, 8, 6].map(receive), [OPENED, WireOutcome::Rejected, OPENED, OPENED]);
+}
+
+/// The test's session keys survive the restart, so that only the file can refuse.
+#[test]
+fn a_replay_after_a_restart_is_rejected_and_so_is_everything_before_it() {
+    let (mut bob, people, now) = (Bench::new(test_keys::bob()), bob_and_ada(), Instant::now());
+    assert_eq!(bob.receive(&people, sealed(7, "hello"), now).0, OPENED);
+    let deadline = bob.keyring.next_deadline();
+    assert!(deadline < bob.keyring.own.next_deadline(), "it is written soon");
+    bob.work(KeyJob::Tick, deadline, 0);
+    let mut bob = Bench::in_folder(test_keys::bob(), bob.folder);
+    let receive = |sequence| bob.receive(&people, sealed(sequence, "hello"), now).0;
+    assert_eq!([7, 6, 8].map(receive), [WireOutcome::Rejected, WireOutcome::Rejected, OPENED]);
 }
 
 #[test]
@@ -356,6 +380,6 @@ fn a_clock_that_is_set_back_costs_no_message() {
     assert_eq!(arrives(&ada.say_to_bob(NOON)), WireOutcome::Opened, "within one microsecond");
     assert_eq!(arrives(&ada.say_to_bob(NOON - 3_600_000_000)), WireOutcome::Opened, "an hour back");
     // The program is started anew, and the clock is set back further.
-    let mut ada = Bench::with(test_keys::ada(), Arc::default(), ada.folder);
+    let mut ada = Bench::in_folder(test_keys::ada(), ada.folder);
     assert_eq!(arrives(&ada.say_to_bob(NOON - 7_200_000_000)), WireOutcome::Opened);
 }

@@ -5,6 +5,7 @@
 //! are unread, and never for envelopes to be opened.
 
 mod allowance;
+mod attempt;
 mod cert_verifier;
 mod envelope_queue;
 mod event_queue;
@@ -18,6 +19,7 @@ mod key_inbox;
 mod keyring;
 mod known_servers;
 mod log_once;
+mod memories;
 mod online;
 mod outgoing;
 mod own_numbers;
@@ -26,6 +28,8 @@ mod pages;
 mod pin_file;
 mod pin_keeper;
 mod private_files;
+mod received;
+mod received_file;
 mod sequences;
 mod task;
 #[cfg(test)]

@@ -1,68 +1,82 @@
-//! The sequence numbers of envelopes that were opened, so that each is opened once.
+//! Which sequence numbers of one sender were opened, so that each envelope is opened once, in whatever order they arrive. Pure.
 
-use std::collections::HashMap;
+/// Numbers that are remembered of each sender. An envelope may be overtaken by this many later ones of its sender.
+pub(super) const WINDOW: usize = 64;
 
-use common::{crypto::KeyId, limits::MAX_PEOPLE};
-
-/// Senders whose last sequence number is remembered. All people online fit.
-const MAX_REMEMBERED_SENDERS: usize = 2 * MAX_PEOPLE;
-
-/// Sequence numbers of opened messages. They outlive a connection, so that an envelope that was opened once is not opened
-/// again on the next one.
-#[derive(Debug, Default)]
+/// The highest numbers that were opened. Numbers are times in microseconds and not consecutive, so they are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sequences {
-    opened: HashMap<KeyId, LastOpened>,
-    /// Messages opened in all.
-    opened_count: u64,
-}
-
-/// The message with the highest sequence number that a sender's key opened.
-#[derive(Debug)]
-struct LastOpened {
-    /// A message with this number or a lower one is a replay.
-    sequence: u64,
-    /// Its place among all messages opened.
-    opened_as: u64,
+    /// Everything up to this number is refused: it may have been opened by an earlier run of the program.
+    floor: Option<u64>,
+    /// In ascending order, above the floor, up to [`WINDOW`] of them. When there are as many, lower numbers are refused.
+    recent: Vec<u64>,
 }
 
 impl Sequences {
-    pub(super) fn is_replay(&self, sender: &KeyId, sequence: u64) -> bool {
-        self.opened.get(sender).is_some_and(|last| sequence <= last.sequence)
+    /// As an earlier run of the program left them: everything up to `highest` is refused.
+    pub(super) fn up_to(highest: u64) -> Self {
+        Self { floor: Some(highest), recent: Vec::new() }
     }
 
-    /// Remembers an opened message. Beyond [`MAX_REMEMBERED_SENDERS`], the sender whose last message is oldest is forgotten,
-    /// but none that is online: a server could otherwise fill the memory with keys, or replay a message of someone present.
-    pub(super) fn note_opened(&mut self, sender: KeyId, sequence: u64, is_online: impl Fn(&KeyId) -> bool) {
-        self.opened_count += 1;
-        self.opened.insert(sender, LastOpened { sequence, opened_as: self.opened_count });
-        if self.opened.len() > MAX_REMEMBERED_SENDERS {
-            let offline = self.opened.iter().filter(|(key, _)| !is_online(key));
-            let oldest = offline.min_by_key(|(_, last)| last.opened_as).map(|(key, _)| *key);
-            oldest.and_then(|key| self.opened.remove(&key));
+    /// Whether an envelope with this number was opened before, or is too old to be sure that it was not.
+    pub(super) fn is_replay(&self, number: u64) -> bool {
+        let is_below = self.floor.is_some_and(|floor| number <= floor);
+        let is_too_old = self.recent.len() == WINDOW && number < self.recent[0];
+        is_below || is_too_old || self.recent.binary_search(&number).is_ok()
+    }
+
+    /// Remembers the number of an envelope that was opened and is no replay.
+    pub(super) fn note_opened(&mut self, number: u64) {
+        if self.recent.len() == WINDOW {
+            self.recent.remove(0);
         }
+        let place = self.recent.partition_point(|recent| *recent < number);
+        self.recent.insert(place, number);
+    }
+
+    /// The highest number that was opened.
+    pub(super) fn highest(&self) -> Option<u64> {
+        self.recent.last().copied().or(self.floor)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn senders_are_forgotten_oldest_first_and_never_while_they_are_online() {
-        let key = |number: usize| {
-            let mut key = KeyId([0; 32]);
-            key.0[..8].copy_from_slice(&number.to_be_bytes());
-            key
-        };
-        let mut sequences = Sequences::default();
-        let is_online = |online: &KeyId| *online == key(0);
-        for number in 0..3 * MAX_REMEMBERED_SENDERS {
-            sequences.note_opened(key(number), 7, is_online);
+    fn what_an_earlier_run_left_is_refused_up_to_its_highest_number() {
+        let mut sequences = Sequences::up_to(7);
+        assert_eq!([0, 6, 7, 8].map(|number| sequences.is_replay(number)), [true, true, true, false]);
+        assert_eq!(sequences.highest(), Some(7));
+        sequences.note_opened(9);
+        assert_eq!([7, 8, 9].map(|number| sequences.is_replay(number)), [true, false, true]);
+        assert_eq!(sequences.highest(), Some(9));
+    }
+
+    proptest! {
+        /// Whatever the order: no number is opened twice, and one that is overtaken by fewer than [`WINDOW`] later ones is
+        /// opened.
+        #[test]
+        fn each_number_is_opened_once_and_late_ones_within_the_window_are(
+            numbers in prop::collection::vec(prop_oneof![0u64..300, any::<u64>()], 1..400),
+        ) {
+            let (mut sequences, mut opened) = (Sequences::default(), BTreeSet::new());
+            for number in numbers {
+                let later = opened.range(number..).count();
+                if sequences.is_replay(number) {
+                    prop_assert!(opened.contains(&number) || later >= WINDOW, "{number} was refused");
+                } else {
+                    prop_assert!(opened.insert(number), "{number} was opened twice");
+                    sequences.note_opened(number);
+                }
+                prop_assert!(sequences.recent.len() <= WINDOW);
+                prop_assert_eq!(sequences.highest(), opened.last().copied());
+            }
         }
-        assert_eq!(sequences.opened.len(), MAX_REMEMBERED_SENDERS);
-        assert!(sequences.is_replay(&key(0), 7), "online");
-        assert!(sequences.is_replay(&key(3 * MAX_REMEMBERED_SENDERS - 1), 7), "recent");
-        assert!(!sequences.is_replay(&key(1), 7), "left long ago");
-        assert!(!sequences.is_replay(&key(0), 8), "a later message");
     }
 }

@@ -7,19 +7,9 @@
 //!    └─────────────────────┴ unreachable ────┴ goodbye
 //! ```
 
-use std::{
-    fs::File,
-    io,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{io, sync::Arc, time::Instant};
 
-use common::{
-    crypto::Identity,
-    limits::{LOGIN_DEADLINE, SILENCE_LIMIT},
-    name::Name,
-};
+use common::limits::SILENCE_LIMIT;
 use tokio::{
     sync::mpsc,
     time::{error::Elapsed, timeout, timeout_at},
@@ -27,27 +17,23 @@ use tokio::{
 
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
+    attempt::{Arrival, MAX_STEPS, Target, attempt},
     event_queue::EventSender,
     frames::{Incoming, ReadError, next_message},
     handshake::{self, Session, broken, unreachable},
-    identity, identity_transfer,
+    identity_transfer,
     keyring::{self, KeyOutput},
     known_servers::KnownServers,
+    memories::Memories,
     online::Connection,
     outgoing::{FrameSender, Outgoing, write_frames},
-    own_numbers::OwnNumbers,
     pin_file::PinFile,
     pin_keeper::PinKeeper,
-    private_files,
-    sequences::Sequences,
 };
 use crate::{
-    event::{CertificateChange, NetCommand, NetEvent, Offline, PictureSink, Progress},
+    event::{NetCommand, NetEvent, Offline, PictureSink},
     pins::PinChange,
 };
-
-/// Events of one attempt that are told before it ends: at most five are.
-const MAX_STEPS: usize = 8;
 
 pub(super) struct Task {
     settings: NetSettings,
@@ -56,7 +42,8 @@ pub(super) struct Task {
     events: EventSender,
     /// Number of the visit that the last command belongs to; sent with every event.
     visit: u64,
-    sequences: Arc<Mutex<Sequences>>,
+    /// What was received under each name.
+    memories: Memories,
     /// Writes down whom this client meets; of the server that was visited last.
     keeper: Option<PinKeeper>,
 }
@@ -71,33 +58,6 @@ enum Next {
     Connect(Target),
 }
 
-/// A successful attempt.
-struct Arrival {
-    /// No other client works with this key meanwhile.
-    claim: File,
-    session: Session,
-    pin_file: PinFile,
-}
-
-/// Where to connect to, as the window said.
-struct Target {
-    address: String,
-    name: String,
-    /// A change of the server's certificate that the person has accepted.
-    trusted: Option<CertificateChange>,
-}
-
-impl Target {
-    /// The target of a command; any other command is given back.
-    fn of(command: NetCommand) -> Result<Self, NetCommand> {
-        match command {
-            NetCommand::Connect { address, name } => Ok(Self { address, name, trusted: None }),
-            NetCommand::ConnectTrusting { address, name, change } => Ok(Self { address, name, trusted: Some(*change) }),
-            other => Err(other),
-        }
-    }
-}
-
 impl Task {
     pub(super) fn new(
         settings: NetSettings,
@@ -105,7 +65,7 @@ impl Task {
         commands: mpsc::Receiver<Numbered<NetCommand>>,
         events: EventSender,
     ) -> Self {
-        Self { settings, sink, commands, events, visit: 0, sequences: Arc::default(), keeper: None }
+        Self { settings, sink, commands, events, visit: 0, memories: Memories::default(), keeper: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -177,9 +137,10 @@ impl Task {
     /// Serves an established session until something ends it.
     async fn stay(&mut self, session: Session, address: &str) -> Next {
         let Session { mut frames, writer, online, own } = session;
+        let memory = self.memories.of(&self.settings.data_dir, &online.name).await;
         let (frames_out, sealed_out, queued, mut failures) = FrameSender::new();
         let mut writer = tokio::spawn(write_frames(queued, writer));
-        let started = keyring::start(own, self.sequences.clone(), {
+        let started = keyring::start(own, memory, {
             let (events, visit) = (self.events.clone(), self.visit);
             // Straight to the window and the writer, so that the network task need not wait for this thread.
             move |output| match output {
@@ -187,8 +148,8 @@ impl Task {
                 KeyOutput::Frame(frame) => sealed_out.write_blocking(frame),
             }
         });
-        let keys = match started {
-            Ok(keys) => keys,
+        let (keys, keys_ended) = match started {
+            Ok(started) => started,
             Err(error) => {
                 let what = format!("The thread for the private key cannot be started ({error}).");
                 let remedy = "Close other programs and try again.".to_owned();
@@ -233,6 +194,9 @@ impl Task {
         if !writer.is_finished() && timeout(GOODBYE_TIME, &mut writer).await.is_err() {
             tracing::debug!("{address} did not take the goodbye in time");
             writer.abort();
+        }
+        if timeout(GOODBYE_TIME, keys_ended).await.is_err() {
+            tracing::debug!("what was received is still being written down");
         }
         next
     }
@@ -305,105 +269,10 @@ fn what_arrived(
     }
 }
 
-async fn attempt(settings: &NetSettings, target: Target, progress: mpsc::Sender<NetEvent>) -> Result<Arrival, Offline> {
-    let Target { address, name, trusted } = target;
-    let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
-    let step = |step| tell(NetEvent::Progress(step));
-    let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
-        code: common::message::RefusalCode::BadName,
-        message: error.to_string(),
-        suggestion: None,
-    })?;
-    close_data_folder(&settings.data_dir).await?;
-    let claim = claim_identity(&settings.data_dir, &name).await?;
-    // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
-    step(Progress::Connecting);
-    let known_servers = KnownServers::new(&settings.data_dir);
-    if let Some(change) = trusted {
-        // The people are the same as before: a server that has replaced its certificate may not bring other keys unseen.
-        let file = |hash: &[u8; 32]| PinFile::new(&settings.data_dir, Some(hash), &change.address);
-        let (old, new) = (file(&change.expected), file(&change.found));
-        with_pins(&new, move |new| new.inherit(&old)).await?;
-        handshake::trust(&known_servers, change).await?;
-    }
-    let connect = async || handshake::connect(&address, settings.is_plaintext, &known_servers).await?.greet().await;
-    let mut connection = connect().await?;
-    tell(NetEvent::Reached(connection.tls.clone()));
-    let identity = match load_identity(&settings.data_dir, &name).await? {
-        Some(identity) => identity,
-        None => {
-            step(Progress::MakingKeys);
-            let begun = Instant::now();
-            let made = make_identity(&settings.data_dir, &name).await?;
-            if begun.elapsed() > LOGIN_DEADLINE / 2 {
-                // By now the server has closed the connection, or is about to: it waits only so long after the challenge.
-                step(Progress::Connecting);
-                connection = connect().await?;
-            }
-            made
-        }
-    };
-    let pin_file = connection.pin_file(&settings.data_dir);
-    let pins = with_pins(&pin_file, PinFile::read).await?;
-    step(Progress::Joining);
-    let numbers = OwnNumbers::open(&settings.data_dir, &name);
-    let session = connection.join(&name, Arc::new(identity), numbers, &known_servers, pins).await?;
-    Ok(Arrival { claim, session, pin_file })
-}
-
-/// Runs `work` on a thread that may wait for files and locks.
-async fn with_pins<T: Send + 'static>(
-    file: &PinFile,
-    work: impl FnOnce(&PinFile) -> io::Result<T> + Send + 'static,
-) -> Result<T, Offline> {
-    let moved = file.clone();
-    let done = tokio::task::spawn_blocking(move || work(&moved)).await.expect("the file is handled without panics");
-    done.map_err(|error| Offline::Identity {
-        what: format!("The file of people whom you know, {}, cannot be used: {error}.", file.path().display()),
-        remedy: if error.kind() == io::ErrorKind::InvalidData {
-            "Restore it from a backup. Or delete it: then everyone on this server counts as new, so compare the safety \
-             numbers again."
-                .to_owned()
-        } else {
-            "Make it readable and writable for you, or choose another folder with --data-dir.".to_owned()
-        },
-    })
-}
-
-/// Makes the data folder, or makes sure that no one else can change it.
-async fn close_data_folder(data_dir: &Path) -> Result<(), Offline> {
-    let folder = data_dir.to_owned();
-    let done = tokio::task::spawn_blocking(move || private_files::create_folder(&folder)).await;
-    done.expect("the folder is made without panics").map_err(|error| Offline::Identity {
-        what: format!("The data folder {} cannot be made private: {error}.", data_dir.display()),
-        remedy: "Make it writable for you and no one else, or choose another folder with --data-dir.".to_owned(),
-    })
-}
-
-async fn claim_identity(data_dir: &Path, name: &Name) -> Result<File, Offline> {
-    let (data_dir, name) = (data_dir.to_owned(), name.clone());
-    on_helper_thread(move || identity::claim(&data_dir, &name)).await
-}
-
-async fn load_identity(data_dir: &Path, name: &Name) -> Result<Option<Identity>, Offline> {
-    let (data_dir, name) = (data_dir.to_owned(), name.clone());
-    on_helper_thread(move || identity::load(&data_dir, &name)).await
-}
-
-async fn make_identity(data_dir: &Path, name: &Name) -> Result<Identity, Offline> {
-    let (data_dir, name) = (data_dir.to_owned(), name.clone());
-    on_helper_thread(move || identity::load_or_make(&data_dir, &name)).await
-}
-
-async fn on_helper_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, identity::IdentityFileError> + Send + 'static,
-) -> Result<T, Offline> {
-    let done = tokio::task::spawn_blocking(work).await.expect("key files are handled without panics");
-    done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy() })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use common::{
         codec::{decode_client, framing},
         crypto::test_keys,
@@ -418,6 +287,7 @@ mod tests {
     use crate::net::{
         event_queue::{EventReceiver, event_queue},
         frames::Stream,
+        own_numbers::OwnNumbers,
         own_session::OwnSession,
         test_online::ada_alone,
     };

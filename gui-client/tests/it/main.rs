@@ -9,6 +9,7 @@ mod attack_flood;
 mod attack_jpeg;
 mod attack_keys;
 mod attack_server;
+mod delivery;
 mod net;
 mod net_pins;
 mod net_stream;
