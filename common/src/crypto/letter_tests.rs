@@ -245,18 +245,22 @@ fn no_changed_byte_of_the_header_goes_unnoticed() {
     let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
     let envelope = sealed(&text("short"), &ada, &bob);
     let header_bytes = envelope.header().len();
-    // Every byte up to the wrapped secret; of the long fields and the body, some.
-    let positions =
-        (0..108).chain((108..header_bytes).step_by(41)).chain((header_bytes..envelope.as_bytes().len()).step_by(7));
-    for position in positions {
+    // The secret as it was, for what does not change it: RSA takes milliseconds.
+    let psk = unwrap(&envelope, parts(&envelope).0, &bob.identity).unwrap();
+    for position in (0..header_bytes).chain((header_bytes..envelope.as_bytes().len()).step_by(7)) {
         let mut bytes = envelope.as_bytes().to_vec();
         bytes[position] ^= 1;
         let Ok(changed) = Envelope::parse(bytes) else { continue };
         // Even by a reader who does not look at the addresses in the header.
-        let psk = changed.slot().and_then(|slot| unwrap(&changed, slot, &bob.identity));
-        let inside = psk.and_then(|psk| decrypt(&changed, &psk, bob.sessions.current()));
+        let secret = match position {
+            108.. if !parts(&envelope).0.wrapped.contains(&position) => Some(psk.clone()),
+            _ => changed.slot().and_then(|slot| unwrap(&changed, slot, &bob.identity)),
+        };
+        let inside = secret.and_then(|psk| decrypt(&changed, &psk, bob.sessions.current()));
         assert!(inside.is_none(), "byte {position}");
-        assert_eq!(bob.open(&changed, &ada).err(), Some(CannotOpen), "byte {position}");
+        if position < 108 || position % 41 == 0 {
+            assert_eq!(bob.open(&changed, &ada).err(), Some(CannotOpen), "byte {position}");
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 mod attack_flood;
 mod attack_jpeg;
 mod attack_keys;
+mod attack_member;
+mod attack_relay;
 mod attack_server;
 mod delivery;
 mod net;

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use common::{
     crypto::{
-        Addressed, Envelope, Identity, KeyId, PublicKey, SessionKeys, SessionRecord,
+        Addressed, Envelope, Identity, KeyId, Message, PublicKey, SessionKeys, SessionRecord,
         letter::{self, Content, Letter},
+        sender_key::Speaker,
         sender_key_store::SenderKeyStore,
     },
     message::Person,
@@ -72,5 +73,15 @@ impl Adversary {
     /// The same with a text.
     pub fn text(&self, to: &Person, sequence: u64, text: &str) -> Vec<u8> {
         self.letter(to, sequence, Content::Text(text.to_owned()))
+    }
+
+    /// The first message to everyone under a new sender key: the letter that hands the key to this person, and the message.
+    pub fn line_to_everyone(&self, to: &Person, sequence: u64, text: &str) -> (Vec<u8>, Vec<u8>) {
+        let (mut speaker, me) = (Speaker::default(), self.key());
+        speaker.prepare(&[to.public_key.id()], Instant::now());
+        let key = speaker.hand_over(to.public_key.id()).expect("it was just prepared");
+        let message = Message { sent_unix_millis: 5, text: text.to_owned() };
+        let line = speaker.seal(&message, sequence + 1, me).unwrap();
+        (self.letter(to, sequence, key), line.as_bytes().to_vec())
     }
 }

@@ -4,6 +4,7 @@ pub mod adversary;
 pub mod client;
 pub mod fake_server;
 pub mod host;
+pub mod member;
 pub mod person;
 pub mod scenes;
 pub mod state;

@@ -10,6 +10,7 @@ use triptych_client::{
     state::{
         State,
         action::{Action, Peer},
+        conversation::Author,
         effect::Effect,
     },
 };
@@ -106,6 +107,16 @@ impl Person {
     pub fn texts(&self, peer: Peer) -> Vec<&str> {
         let conversation = self.state.conversations.get(peer);
         conversation.map_or_else(Vec::new, |found| found.messages.iter().map(|message| &*message.text).collect())
+    }
+
+    /// The authors of a conversation, in the order of the texts; oneself as `me`.
+    pub fn authors(&self, peer: Peer) -> Vec<String> {
+        let conversation = self.state.conversations.get(peer);
+        let name = |author: &Author| match author {
+            Author::Me => "me".to_owned(),
+            Author::Other { name, .. } => name.to_string(),
+        };
+        conversation.map_or_else(Vec::new, |found| found.messages.iter().map(|message| name(&message.author)).collect())
     }
 
     /// Whether someone else with this name is online.
