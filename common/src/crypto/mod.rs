@@ -31,6 +31,8 @@ pub mod sender_key_store;
 mod session_keys;
 #[cfg(feature = "test-keys")]
 pub mod test_keys;
+#[cfg(all(test, feature = "test-keys"))]
+mod thief_tests;
 
 pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, SenderKeyId, Slot};
 pub use proof::JoinTranscript;

@@ -149,6 +149,13 @@ impl SenderKeyStore {
         self.by_sender.values().flatten().map(|held| held.wipe_at).min()
     }
 
+    /// What a thief finds who reads the memory now.
+    #[cfg(test)]
+    pub(super) fn stolen(&self) -> Vec<InboundGroupSession> {
+        let held = self.by_sender.values().flatten();
+        held.map(|held| InboundGroupSession::from_pickle(held.session.pickle())).collect()
+    }
+
     fn drop_oldest(&mut self) {
         let newest = |held: &VecDeque<Held>| held.back().map(|key| key.accepted_at);
         let oldest = self.by_sender.iter().min_by_key(|(_, held)| newest(held)).map(|(sender, _)| *sender);

@@ -85,6 +85,13 @@ impl SessionKeys {
         Self { current: SessionKey::from_seed(seed), made_at: now, retired: VecDeque::new() }
     }
 
+    /// What a thief finds who reads the memory now.
+    #[cfg(test)]
+    pub(super) fn stolen(&self) -> Vec<SessionKey> {
+        let copy = |key: &SessionKey| SessionKey::from_seed(&key.private_key.to_bytes().into());
+        std::iter::once(&self.current).chain(self.retired.iter().map(|(key, _)| key)).map(copy).collect()
+    }
+
     /// The pair to publish. Its age counts from when it was made.
     pub fn current(&self) -> &SessionKey {
         &self.current
