@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    crypto::{KeyId, MessageId, PublicKey},
+    crypto::{Envelope, KeyId, MessageId, PublicKey},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
         WatchRequest,
@@ -312,24 +312,19 @@ pub struct ReceivedMessage {
     pub text: String,
 }
 
-/// An envelope as every client sees it, and the result of trying this client's key on it.
+/// An envelope as every client sees it, and the result of trying this client's keys on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireEntry {
-    /// Its id.
-    pub message_id: MessageId,
-    /// The key of the claimed sender; the signature inside proves it to the recipients only.
-    pub sender: KeyId,
-    /// The RSA keys that can open it; none when it is sealed under a sender key, for everyone.
-    pub recipients: Vec<KeyId>,
-    /// Size of the whole envelope.
-    pub envelope_bytes: usize,
-    /// The first bytes of the ciphertext.
-    pub ciphertext_start: Vec<u8>,
+    /// All of it, as it was on the wire.
+    pub envelope: Envelope,
+    /// Whether the server handed it to this client only, instead of relaying it to all.
+    pub is_handed: bool,
     /// What this client made of it.
     pub outcome: WireOutcome,
 }
 
-/// What a client made of an envelope.
+/// What a client made of an envelope. Reasons that are known before any decryption are told apart; whether RSA, HPKE, Megolm
+/// or the signature failed is not, because a difference could be of use to an attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireOutcome {
     /// Sent by this client and relayed: all clients online have received it.
@@ -343,11 +338,19 @@ pub enum WireOutcome {
     },
     /// A sender key for this client: it opens what its sender says to everyone from now on.
     SenderKey,
-    /// For everyone, under a sender key that this client does not have: it was said before this client came.
+    /// For everyone, under a sender key that this client does not have. No decryption was tried.
     NoSenderKey,
-    /// Addressed to this client but invalid: forged, replayed, damaged, or from a key that is not in the dictionary. Nothing
-    /// of it is shown.
+    /// Addressed to this client, but RSA, HPKE, Megolm, the signature or what was inside did not hold. Nothing of it is shown.
     Rejected,
+    /// For this client, with a sequence number that was opened before or is too old. No decryption was tried.
+    Replay,
+    /// For this client, from a key that is not in the dictionary. No decryption was tried.
+    UnknownSender,
+    /// For this client, from a key that the dictionary lists under a name that its owner has not signed. No decryption was
+    /// tried.
+    UnsignedName,
+    /// Addressed to a session key that this client does not have, or has wiped. No decryption was tried.
+    SessionKeyGone,
     /// Addressed to others: this client's key was tried and does not open it.
     Foreign,
     /// Addressed to others and not tried, because too many envelopes arrived at once.

@@ -5,6 +5,7 @@
 //! the header of an envelope and verify a proof, but its binary contains no code that could decrypt a message.
 
 mod envelope;
+mod envelope_fields;
 pub mod fingerprint;
 mod proof;
 mod public_key;
@@ -35,6 +36,7 @@ pub mod test_keys;
 mod thief_tests;
 
 pub use envelope::{Addressed, Envelope, EnvelopeError, MessageId, SenderKeyId, Slot};
+pub use envelope_fields::{Field, FieldName};
 pub use proof::JoinTranscript;
 pub use public_key::{KeyError, KeyId, PublicKey};
 pub use safety_number::safety_number;

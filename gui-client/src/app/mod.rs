@@ -177,7 +177,8 @@ impl eframe::App for App {
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
         self.state.set_focused(ui::window::has_focus(ctx));
-        self.wire_shown.set(self.state.side == SidePanel::Wire && self.state.connection.is_online());
+        let shows_wire = self.state.side == SidePanel::Wire && !self.state.wire.is_paused();
+        self.wire_shown.set(shows_wire && self.state.connection.is_online());
         self.apply_events(ctx);
         self.tick(ctx);
         for command in ui::window::news(ctx, &self.state) {

@@ -146,7 +146,7 @@ mod tests {
     use std::time::Duration;
 
     use common::{
-        crypto::{KeyId, MessageId},
+        crypto::{Envelope, MessageId},
         media::{VideoId, VideoInfo},
     };
 
@@ -158,16 +158,9 @@ mod tests {
     }
 
     fn envelope(number: u8) -> NetEvent {
-        let outcome = WireOutcome::Foreign;
-        let (message_id, sender) = (MessageId([number; 16]), KeyId([1; 32]));
-        NetEvent::Envelope(WireEntry {
-            message_id,
-            sender,
-            recipients: Vec::new(),
-            envelope_bytes: 1,
-            ciphertext_start: Vec::new(),
-            outcome,
-        })
+        // To everyone: version, suite, and the rest of the header with a body of 70 bytes.
+        let envelope = Envelope::parse([&[1, 3][..], &[number; 158]].concat()).unwrap();
+        NetEvent::Envelope(WireEntry { envelope, is_handed: false, outcome: WireOutcome::Foreign })
     }
 
     fn library(title: &str) -> NetEvent {

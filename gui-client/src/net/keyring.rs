@@ -39,9 +39,6 @@ use crate::{
     event::{NetEvent, ReceivedMessage, WireEntry, WireOutcome},
 };
 
-/// How much of a ciphertext is kept for the wire view.
-const SHOWN_CIPHERTEXT_BYTES: usize = 24;
-
 /// The result of a job.
 pub(super) enum KeyOutput {
     /// For the window.
@@ -202,7 +199,7 @@ impl Keyring {
     }
 
     fn receive(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
-        let Arrived { envelope, dictionary, .. } = arrived;
+        let Arrived { envelope, dictionary, is_handed } = arrived;
         self.forget_departed(dictionary);
         let me = self.own.identity().public_key().id();
         let is_for_me = match &envelope.addressed {
@@ -219,7 +216,8 @@ impl Keyring {
         } else {
             (None, WireOutcome::NotTried)
         };
-        deliver(KeyOutput::Event(NetEvent::Envelope(wire_entry(envelope, outcome))));
+        let entry = WireEntry { envelope: envelope.clone(), is_handed: *is_handed, outcome };
+        deliver(KeyOutput::Event(NetEvent::Envelope(entry)));
         let Some(Said { sent_unix_millis, text, is_to_everyone }) = said else { return };
         let from = dictionary.person(&envelope.sender).expect("who is not listed is not heard").name.clone();
         let (sender, message_id) = (envelope.sender, envelope.message_id);
@@ -234,9 +232,15 @@ impl Keyring {
     /// failures lately.
     fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
         let Arrived { envelope, dictionary, is_handed } = arrived;
-        let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::Rejected)?;
+        let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::UnknownSender)?;
         if self.memory().received.is_replay(&envelope.sender, envelope.sequence) {
-            return Err(WireOutcome::Rejected);
+            return Err(WireOutcome::Replay);
+        }
+        if let Addressed::Letter { session, .. } = envelope.addressed
+            && self.own.keys().get(session).is_none()
+        {
+            // The sender may have missed a renewal: no fault of its own, and nothing to decrypt with.
+            return Err(WireOutcome::SessionKeyGone);
         }
         if let Addressed::Everyone { sender_key } = envelope.addressed
             && self.sender_keys.accepted_at(envelope.sender, sender_key).is_none()
@@ -250,7 +254,7 @@ impl Keyring {
         if !self.verified.is_named_by_owner(sender) {
             // The server could list the key of one person under the name of another.
             self.failures.note_failure(envelope.sender, now);
-            return Err(WireOutcome::Rejected);
+            return Err(WireOutcome::UnsignedName);
         }
         let opened = match &envelope.addressed {
             Addressed::Everyone { sender_key } => {
@@ -318,19 +322,6 @@ impl Keyring {
     fn memory(&self) -> MutexGuard<'_, ReceivedFile> {
         // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What can be seen of an envelope without a key.
-pub(super) fn wire_entry(envelope: &Envelope, outcome: WireOutcome) -> WireEntry {
-    let body = envelope.body();
-    WireEntry {
-        message_id: envelope.message_id,
-        sender: envelope.sender,
-        recipients: envelope.recipient().into_iter().collect(),
-        envelope_bytes: envelope.as_bytes().len(),
-        ciphertext_start: body[..body.len().min(SHOWN_CIPHERTEXT_BYTES)].to_vec(),
-        outcome,
     }
 }
 

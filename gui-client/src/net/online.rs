@@ -16,11 +16,10 @@ use super::{
     follower::{Followed, Follower},
     frames::Incoming,
     key_inbox::{Arrived, Seal},
-    keyring::wire_entry,
     log_once::LogOnce,
     outgoing::Outgoing,
 };
-use crate::event::{NetCommand, NetEvent, Offline, Online, PictureSink, WireOutcome};
+use crate::event::{NetCommand, NetEvent, Offline, Online, PictureSink, WireEntry, WireOutcome};
 
 /// One connection, from `Welcome` to its end.
 pub(super) struct Connection<'a> {
@@ -86,7 +85,8 @@ impl<'a> Connection<'a> {
                 let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;
                 if envelope.sender == self.own_key {
                     // Needs no key. The event follows `Sent` in one queue.
-                    self.tell(NetEvent::Envelope(wire_entry(&envelope, WireOutcome::Own))).await;
+                    let (is_handed, outcome) = (false, WireOutcome::Own);
+                    self.tell(NetEvent::Envelope(WireEntry { envelope, is_handed, outcome })).await;
                 } else {
                     let dictionary = self.follower.dictionary().clone();
                     self.outgoing.open(Arrived { envelope, dictionary, is_handed: false });

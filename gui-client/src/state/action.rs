@@ -10,7 +10,7 @@ use common::{
 
 use crate::event::DraftId;
 
-use super::identity::IdentityAction;
+use super::{identity::IdentityAction, wire::WireAction};
 
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct Moment {
 /// The other side of a conversation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
-    /// Everyone who is online; each message is encrypted for each of them.
+    /// Everyone who is online; a message is encrypted once, under a key that each of them was handed.
     #[default]
     Everyone,
     /// The person with this key.
@@ -38,6 +38,8 @@ pub enum SidePanel {
     Conversation,
     /// Every envelope that the server relayed.
     Wire,
+    /// The dictionary: everyone online, with their keys.
+    Keys,
 }
 
 /// One thing that the person did.
@@ -83,6 +85,12 @@ pub enum Action {
     Retry(DraftId),
     /// Switch the right column.
     ShowSide(SidePanel),
+    /// Give the right column most of the window (`true`), or its usual width.
+    WidenSide(bool),
+    /// Something on the wire.
+    Wire(WireAction),
+    /// List only the keys of people whose names hold this text.
+    EditKeysFilter(String),
     /// Play a video from its start. If it is playing already, nothing happens; if it is paused, it continues.
     Watch(VideoId),
     /// End the video that plays.

@@ -68,6 +68,10 @@ pub struct State {
     pub wire: Wire,
     /// What the right column shows.
     pub side: SidePanel,
+    /// Whether the right column has most of the window.
+    pub is_side_wide: bool,
+    /// Only keys of people whose names hold this text are listed.
+    pub keys_filter: String,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
     /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
@@ -93,6 +97,8 @@ impl State {
             thumbnails: Thumbnails::default(),
             wire: Wire::default(),
             side: SidePanel::Conversation,
+            is_side_wide: false,
+            keys_filter: String::new(),
             is_focused: true,
             raised: None,
             refused_by: None,
@@ -147,15 +153,18 @@ impl State {
             NetEvent::Received(message) => {
                 // An author is shown under the name that the window lists, and one that it has never listed is not shown.
                 if let Some(from) = self.people.name_of(&message.sender).cloned() {
+                    self.wire.note_received(&message);
                     let is_read = self.is_being_read(Conversations::peer_of(&message));
                     self.conversations.receive(ReceivedMessage { from, ..message }, is_read);
                 }
             }
             NetEvent::Envelope(entry) => {
+                let mut said = None;
                 if entry.outcome == WireOutcome::Own {
-                    self.conversations.relayed(entry.message_id);
+                    said = self.own_text(&entry.envelope);
+                    self.conversations.relayed(entry.envelope.message_id);
                 }
-                self.wire.push(entry, now.unix_millis);
+                self.wire.push(entry, now.unix_millis, said);
             }
             NetEvent::EnvelopesDropped(count) => self.wire.note_dropped(count),
             NetEvent::StreamStarted(start) => self.player.started(start),
@@ -224,6 +233,9 @@ impl State {
                 self.side = side;
                 self.select(self.selected);
             }
+            Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
+            Action::Wire(action) => self.wire.handle(action),
+            Action::EditKeysFilter(text) => self.keys_filter = text,
             Action::Watch(id) => {
                 let video = self.library.videos.iter().find(|video| video.id == id).cloned();
                 if let Some(video) = video.filter(|_| self.connection.is_online()) {

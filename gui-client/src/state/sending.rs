@@ -2,14 +2,20 @@
 
 use std::fmt;
 
-use common::{crypto::PublicKey, limits::MAX_TEXT_BYTES, name::Name};
+use common::{
+    crypto::{Envelope, PublicKey},
+    limits::MAX_TEXT_BYTES,
+    name::Name,
+};
 
 use crate::event::{DraftId, NetCommand};
 
 use super::{
     State,
     action::{Moment, Peer},
+    conversation::Delivery,
     effect::Effect,
+    wire::Said,
 };
 
 /// Why the draft of the open conversation cannot be sent now. It is derived from the state whenever it is shown, so that
@@ -137,6 +143,15 @@ impl State {
         let recipients = self.recipients(peer);
         let draft = self.conversations.rewrite(draft).expect("the failed message was found above");
         vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
+    }
+
+    /// What this client said in a message of its own that the server has just relayed.
+    pub(super) fn own_text(&self, envelope: &Envelope) -> Option<Said> {
+        let peer = envelope.recipient().map_or(Peer::Everyone, Peer::Person);
+        let messages = &self.conversations.get(peer)?.messages;
+        let is_it = |delivery: &Delivery| matches!(delivery, Delivery::Sent(_, id) if *id == envelope.message_id);
+        let message = messages.iter().rev().find(|message| is_it(&message.delivery))?;
+        Some(Said { sent_unix_millis: message.unix_millis, text: message.text.clone() })
     }
 
     /// The keys for which a message to `peer` is sealed; for everyone, those of all people online, the sender included.

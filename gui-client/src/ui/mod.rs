@@ -7,7 +7,7 @@ mod video;
 pub mod window;
 
 use common::media::VideoId;
-use egui::{Frame, Margin, Panel, Ui};
+use egui::{Align, Frame, Layout, Margin, Panel, RichText, Ui};
 
 use crate::state::{
     State,
@@ -16,9 +16,9 @@ use crate::state::{
 };
 
 use self::{
-    chat::{conversation, people, trust, wire},
+    chat::{conversation, keys, people, trust, wire},
     kit::{
-        theme::{size, space},
+        theme::{font_size, size, space},
         widgets,
     },
     shell::{connect, status},
@@ -90,17 +90,23 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
         .size_range(least..=most)
         .frame(Frame::new().inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
         .show(ui, |ui| left(ui, state, view, actions, &mut output.visible_videos));
-    let [least, first, most] = size::RIGHT;
-    // In a narrow window the picture keeps the larger part.
-    let first = first.min(ui.available_width() * 0.42).max(least);
-    Panel::right("right")
-        .default_size(first)
-        .size_range(least..=most.min((ui.available_width() - 200.0).max(least)))
-        .frame(Frame::new())
-        .show(ui, |ui| right(ui, state, view, actions));
+    right_column(ui, state).frame(Frame::new()).show(ui, |ui| right(ui, state, view, actions));
     egui::CentralPanel::default()
         .frame(Frame::new().inner_margin(Margin::same(12)))
         .show(ui, |ui| output.picture_size = player::show(ui, state, view.picture, actions));
+}
+
+/// The right column: as wide as the person has made it, or, for the wire and the keys, most of the window.
+fn right_column(ui: &Ui, state: &State) -> Panel {
+    let [least, first, most] = size::RIGHT;
+    let room = ui.available_width();
+    if state.is_side_wide && state.side != SidePanel::Conversation {
+        // An id of its own, so that the other width is kept.
+        return Panel::right("wide right").exact_size((room - size::NARROW_PLAYER).max(least)).resizable(false);
+    }
+    // In a narrow window the picture keeps the larger part.
+    let first = first.min(room * 0.42).max(least);
+    Panel::right("right").default_size(first).size_range(least..=most.min((room - 200.0).max(least)))
 }
 
 fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible_videos: &mut Vec<VideoId>) {
@@ -116,15 +122,27 @@ fn right(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) 
     let tabs = Frame::new().inner_margin(Margin::symmetric(8, 6));
     Panel::top("tabs").frame(tabs).show(ui, |ui| {
         ui.horizontal(|ui| {
-            for (side, label) in [(SidePanel::Conversation, "Conversation"), (SidePanel::Wire, "Wire")] {
+            for (side, label) in
+                [(SidePanel::Conversation, "Conversation"), (SidePanel::Wire, "Wire"), (SidePanel::Keys, "Keys")]
+            {
                 if widgets::tab(ui, label, state.side == side).clicked() {
                     actions.push(Action::ShowSide(side));
                 }
+            }
+            if state.side != SidePanel::Conversation {
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let label = if state.is_side_wide { "Narrow" } else { "Wide" };
+                    let button = ui.button(RichText::new(label).size(font_size::SMALL));
+                    if button.on_hover_text("Give this column more or less of the window").clicked() {
+                        actions.push(Action::WidenSide(!state.is_side_wide));
+                    }
+                });
             }
         });
     });
     match state.side {
         SidePanel::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
-        SidePanel::Wire => wire::show(ui, state),
+        SidePanel::Wire => wire::show(ui, state, actions),
+        SidePanel::Keys => keys::show(ui, state, view.now, actions),
     }
 }

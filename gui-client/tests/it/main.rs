@@ -30,3 +30,4 @@ mod ui_player;
 mod ui_trust;
 mod ui_views;
 mod ui_warnings;
+mod ui_wire;

@@ -16,7 +16,7 @@ use crate::support::{
 fn the_wire_says_what_was_dropped_and_what_is_not_tried_any_more() {
     let harness = show("flood");
     harness.get_by_label("1204 more were dropped unopened, because too many arrived at once.");
-    let text = "eve to you: Not tried: too many of this sender were damaged";
+    let text = "eve to you: Not tried: too many were damaged";
     assert_eq!(harness.get_all_by_label(text).count(), 2);
 }
 

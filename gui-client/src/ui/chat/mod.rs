@@ -2,6 +2,8 @@
 
 mod composer;
 pub(super) mod conversation;
+pub(super) mod keys;
+mod names;
 pub(super) mod people;
 mod reading_place;
 pub(super) mod trust;

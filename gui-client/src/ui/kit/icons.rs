@@ -15,6 +15,20 @@ pub(crate) enum Icon {
     Speaker,
     /// A loudspeaker with a cross.
     Muted,
+    /// A padlock whose shackle is open.
+    Opened,
+    /// A closed padlock.
+    Locked,
+    /// A key.
+    Key,
+    /// An arrow that points up.
+    Sent,
+    /// A cross.
+    Refused,
+    /// A circle with a bar: not tried.
+    Skipped,
+    /// Two sheets, one over the other.
+    Copy,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -48,6 +62,43 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
                     painter.add(Shape::line(arc.collect(), stroke));
                 }
             }
+        }
+        Icon::Opened | Icon::Locked => {
+            painter.rect_filled(Rect::from_min_max(at(-0.34, -0.04), at(0.34, 0.46)), side * 0.08, color);
+            // The shackle; when it is open, it has left the body at the right.
+            let (drop, end) = if icon == Icon::Opened { (-0.06, -0.2) } else { (0.0, 0.0) };
+            let arc = (0..=8).map(|step| {
+                let angle = std::f32::consts::PI * step as f32 / 8.0;
+                at(-0.2 * angle.cos(), -0.2 - 0.22 * angle.sin() + drop)
+            });
+            let shackle = [at(-0.2, 0.0)].into_iter().chain(arc).chain([at(0.2, end)]);
+            painter.add(Shape::line(shackle.collect(), stroke));
+        }
+        Icon::Key => {
+            painter.circle_stroke(at(-0.22, 0.0), side * 0.2, stroke);
+            painter.line_segment([at(-0.02, 0.0), at(0.46, 0.0)], stroke);
+            for x in [0.26, 0.42] {
+                painter.line_segment([at(x, 0.0), at(x, 0.2)], stroke);
+            }
+        }
+        Icon::Sent => {
+            painter.line_segment([at(0.0, 0.42), at(0.0, -0.4)], stroke);
+            painter.line_segment([at(-0.28, -0.12), at(0.0, -0.4)], stroke);
+            painter.line_segment([at(0.28, -0.12), at(0.0, -0.4)], stroke);
+        }
+        Icon::Refused => {
+            painter.line_segment([at(-0.32, -0.32), at(0.32, 0.32)], stroke);
+            painter.line_segment([at(-0.32, 0.32), at(0.32, -0.32)], stroke);
+        }
+        Icon::Skipped => {
+            painter.circle_stroke(center, side * 0.38, stroke);
+            painter.line_segment([at(-0.2, 0.0), at(0.2, 0.0)], stroke);
+        }
+        Icon::Copy => {
+            let thin = Stroke::new(side * 0.08, color);
+            let sheet = |left: f32, top: f32| Rect::from_min_max(at(left, top), at(left + 0.56, top + 0.66));
+            painter.line(vec![at(-0.42, 0.22), at(-0.42, -0.44), at(0.12, -0.44)], thin);
+            painter.rect_stroke(sheet(-0.2, -0.22), side * 0.06, thin, egui::StrokeKind::Middle);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What all views are built from: colours and sizes, small widgets, icons, and the format of numbers and times.
 
 pub(super) mod format;
+pub(super) mod hex_view;
 pub(super) mod icons;
 pub mod theme;
 pub(super) mod widgets;

@@ -28,7 +28,13 @@ pub mod size {
     /// Height of a row in the list of videos.
     pub const VIDEO_ROW: f32 = 52.0;
     /// Height of a row on the wire.
-    pub const WIRE_ROW: f32 = 66.0;
+    pub const WIRE_ROW: f32 = 62.0;
+    /// Height of a row in the list of keys.
+    pub const KEY_ROW: f32 = 64.0;
+    /// Most height of bytes in hexadecimal before they scroll.
+    pub const HEX: f32 = 124.0;
+    /// Width from which the wire shows the list and one envelope side by side, and the width of the list then.
+    pub const WIRE_SPLIT: [f32; 2] = [560.0, 250.0];
     /// Corner radius of cards and buttons.
     pub const RADIUS: u8 = 8;
     /// Corner radius of message bubbles.
@@ -43,6 +49,8 @@ pub mod size {
     pub const LEFT: [f32; 3] = [190.0, 240.0, 360.0];
     /// Widths of the right column: minimum, initial, maximum.
     pub const RIGHT: [f32; 3] = [260.0, 340.0, 620.0];
+    /// What a wide right column leaves to the player.
+    pub const NARROW_PLAYER: f32 = 170.0;
 }
 
 /// Font sizes, in points.

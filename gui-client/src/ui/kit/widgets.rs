@@ -299,6 +299,19 @@ pub(crate) fn key_text(key: &KeyId) -> String {
     short_fingerprint(&key.0)
 }
 
+/// A field that narrows a list down by name. Returns the text if it has changed. `name` is what a screen reader says.
+pub(crate) fn filter_field(ui: &mut Ui, text: &str, hint: &'static str, name: &str) -> Option<String> {
+    let mut text = text.to_owned();
+    let field = egui::TextEdit::singleline(&mut text)
+        .id_salt(name)
+        .hint_text(hint)
+        .char_limit(64)
+        .desired_width(ui.available_width())
+        .margin(Margin::symmetric(8, 4));
+    let response = ui.add(field).accessible_name(name);
+    response.changed().then_some(text)
+}
+
 /// A header and a text in the middle of an otherwise empty area.
 pub(crate) fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     let theme = Theme::of(ui);

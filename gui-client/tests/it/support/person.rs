@@ -89,7 +89,7 @@ impl Person {
             let event = self.client.wait_for(what, |event| Some(event.clone()));
             self.client.passed.borrow_mut().push(event.clone());
             match &event {
-                NetEvent::Envelope(entry) => self.outcomes.push((entry.message_id, entry.outcome)),
+                NetEvent::Envelope(entry) => self.outcomes.push((entry.envelope.message_id, entry.outcome)),
                 NetEvent::SendFailed { reason, .. } => self.failures.push(reason.clone()),
                 _ => {}
             }

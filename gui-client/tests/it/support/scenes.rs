@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{
-    crypto::{KeyId, MessageId, PublicKey, sha256, test_keys},
+    crypto::{MessageId, PublicKey, sha256, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
@@ -19,13 +19,11 @@ use common::{
 };
 use triptych_client::{
     dictionary::Dictionary,
-    event::{
-        Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireEntry, WireOutcome,
-    },
+    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireOutcome},
     pins::{PinChange, Pins},
     state::{
         State,
-        action::{Action, Moment, Peer, SidePanel},
+        action::{Action, Moment, Peer},
         effect::Effect,
     },
 };
@@ -35,8 +33,14 @@ use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 #[path = "scenes_trust.rs"]
 mod trust;
 
+/// Those about envelopes and the dictionary.
+#[path = "scenes_wire.rs"]
+mod wire;
+
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use wire::{entry, envelope, handed};
 
 /// Noon on a Thursday, by universal time.
 pub const NOON_MILLIS: u64 = 1_779_364_800_000;
@@ -71,7 +75,13 @@ pub const SCENES: &[&str] = &[
     "long",
     "languages",
     "wire",
+    "wire-letter",
+    "wire-foreign",
+    "wire-everyone",
+    "wire-paused",
     "flood",
+    "dictionary",
+    "dictionary-crowd",
     "plaintext-form",
     "plaintext",
     "broken-protocol",
@@ -120,8 +130,8 @@ pub fn stranger(number: u8) -> PublicKey {
 
 pub fn person(text: &str, public_key: PublicKey) -> Person {
     let name = name(text);
-    let session = test_keys::unsigned_record(&name, &public_key, 1);
-    Person { name, public_key, session, since_unix_secs: 0 }
+    let session = test_keys::unsigned_record(&name, &public_key, NOON_MILLIS - 4 * 60_000);
+    Person { name, public_key, session, since_unix_secs: NOON_MILLIS / 1000 - 27 * 60 }
 }
 
 pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {
@@ -235,17 +245,6 @@ pub fn id(number: u8) -> MessageId {
     MessageId([number; 16])
 }
 
-pub fn envelope(number: u8, sender: KeyId, recipients: Vec<KeyId>, outcome: WireOutcome) -> NetEvent {
-    NetEvent::Envelope(WireEntry {
-        message_id: id(number),
-        sender,
-        recipients,
-        envelope_bytes: 812 + usize::from(number) * 37,
-        ciphertext_start: (0..16u8).map(|i| i.wrapping_mul(number.wrapping_add(29)).wrapping_add(71)).collect(),
-        outcome,
-    })
-}
-
 /// Says `text` to `peer` as ada, and has it relayed.
 pub fn say(state: &mut State, peer: Peer, text: &str, number: u8, minute: u64) {
     let now = Moment { unix_millis: NOON_MILLIS + minute * 60_000, ..moment() };
@@ -274,7 +273,8 @@ fn talked() -> State {
     state.apply(envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
     state.apply(envelope(4, eve().id(), vec![bob().id()], WireOutcome::Foreign), moment());
     state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
-    state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], WireOutcome::Opened), moment());
+    let with_key = WireOutcome::OpenedWithSenderKey { handed_unix_millis: NOON_MILLIS };
+    state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], with_key), moment());
     state
 }
 
@@ -402,22 +402,6 @@ pub fn scene(which: &str) -> State {
                 state.apply(message("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
             }
         }
-        "wire" => {
-            state = talked();
-            state.apply(envelope(6, eve().id(), vec![bob().id()], WireOutcome::NotTried), moment());
-            state.apply(envelope(7, KeyId([9; 32]), vec![ada().id()], WireOutcome::Rejected), moment());
-            state.handle(Action::ShowSide(SidePanel::Wire), moment());
-        }
-        "flood" => {
-            state = talked();
-            for number in 8..12 {
-                state.apply(envelope(number, eve().id(), vec![ada().id()], WireOutcome::Rejected), moment());
-            }
-            state.apply(NetEvent::EnvelopesDropped(1_204), moment());
-            state.apply(envelope(12, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
-            state.apply(envelope(13, eve().id(), vec![ada().id()], WireOutcome::TooManyFailures), moment());
-            state.handle(Action::ShowSide(SidePanel::Wire), moment());
-        }
         "opening" => {
             state = talked();
             watch(&mut state, 1);
@@ -480,7 +464,10 @@ pub fn scene(which: &str) -> State {
                 (0..40).map(|n| person(&format!("guest-{n}"), stranger(n))).chain([person("ada", ada())]).collect();
             state = joined_with(many, library());
         }
-        other => return trust::scene(other).unwrap_or_else(|| panic!("no scene is called {other}")),
+        other => {
+            let scene = trust::scene(other).or_else(|| wire::scene(other));
+            return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
+        }
     }
     state
 }
