@@ -1,5 +1,8 @@
 //! Sender keys and messages to everyone, from a member: what is no sender key is refused, and a changed message is
 //! never opened.
+//!
+//! Under `cfg(fuzzing)`, which `cargo fuzz` sets, vodozemac verifies neither signatures nor MACs, so that the code behind
+//! them is reached. What is refused is checked only with `cargo fuzz run --no-cfg-fuzzing`.
 #![no_main]
 
 use std::{cell::RefCell, time::Instant};
@@ -10,6 +13,8 @@ use common::crypto::{
 use libfuzzer_sys::fuzz_target;
 
 const ADA: KeyId = KeyId([1; 32]);
+/// Whether signatures and MACs are verified.
+const VERIFIES: bool = !cfg!(fuzzing);
 
 /// A reader who has Ada's key, the key, and a message that was not opened.
 struct Scene {
@@ -51,7 +56,8 @@ fuzz_target!(|input: &[u8]| {
             0 => {
                 let bytes = changed(&scene.handover, rest);
                 let taken = SenderKeyStore::default().accept(ADA, &bytes, now);
-                assert_eq!(taken.is_ok(), bytes == scene.handover, "a changed sender key was taken");
+                let is_sound = taken.is_ok() == (bytes == scene.handover);
+                assert!(is_sound || !VERIFIES, "a changed sender key was taken");
             }
             1 => assert!(SenderKeyStore::default().accept(ADA, rest, now).is_err() || rest.len() == 229),
             2 => {
@@ -59,13 +65,15 @@ fuzz_target!(|input: &[u8]| {
                 if bytes != scene.message
                     && let Ok(envelope) = Envelope::parse(bytes)
                 {
-                    assert!(scene.store.open(&envelope, now).is_err(), "a changed message was opened");
+                    let is_refused = scene.store.open(&envelope, now).is_err();
+                    assert!(is_refused || !VERIFIES, "a changed message was opened");
                 }
             }
             _ => {
                 let body = scene.message.get(..90).unwrap_or_default();
                 if let Ok(envelope) = Envelope::parse([body, rest].concat()) {
-                    assert!(scene.store.open(&envelope, now).is_err() || *scene.message == *envelope.as_bytes());
+                    let is_refused = scene.store.open(&envelope, now).is_err();
+                    assert!(is_refused || *scene.message == *envelope.as_bytes() || !VERIFIES);
                 }
             }
         }
