@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod attack_flood;
+mod attack_join;
 mod attack_jpeg;
 mod attack_keys;
 mod attack_member;

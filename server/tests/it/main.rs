@@ -13,6 +13,7 @@ mod half_open;
 mod import;
 mod library_live;
 mod login;
+mod members;
 mod names;
 mod processes;
 mod python_client;
