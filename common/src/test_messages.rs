@@ -2,7 +2,7 @@
 
 use crate::{
     crypto::{
-        Envelope, Identity, JoinTranscript, SessionRecord,
+        Envelope, Identity, JoinTranscript, SessionRecord, TextNumber,
         letter::{self, Content, Letter},
         test_keys,
     },
@@ -39,7 +39,7 @@ pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> Ses
 
 /// A letter to someone who joined with [`join`].
 pub fn letter(text: &str, sequence: u64, sender: &Identity, to: &Identity) -> Envelope {
-    sealed(Content::Text(text.to_owned()), sequence, sender, to)
+    sealed(Content::Text(TextNumber { count: sequence, number: 1 }, text.to_owned()), sequence, sender, to)
 }
 
 /// A letter with any content to someone who joined with [`join`].

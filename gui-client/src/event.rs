@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    crypto::{Envelope, KeyId, MessageId, PublicKey},
+    crypto::{Envelope, KeyId, MessageId, PublicKey, TextNumber},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
         WatchRequest,
@@ -308,6 +308,10 @@ pub struct ReceivedMessage {
     pub message_id: MessageId,
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
+    /// Its number among those of its sender to this client, or to everyone.
+    pub number: TextNumber,
+    /// Texts of its sender that are missing right before it, as far as this client knew when it arrived.
+    pub missing_count: u32,
     /// The text of the message.
     pub text: String,
 }
@@ -338,6 +342,8 @@ pub enum WireOutcome {
     },
     /// A sender key for this client: it opens what its sender says to everyone from now on.
     SenderKey,
+    /// A message to this client, or to everyone, that was shown before: its sender has sent it again.
+    ShownBefore,
     /// For everyone, under a sender key that this client does not have. No decryption was tried.
     NoSenderKey,
     /// Addressed to this client, but RSA, HPKE, Megolm, the signature or what was inside did not hold. Nothing of it is shown.

@@ -188,17 +188,19 @@ mod tests {
 
     use super::*;
     use crate::crypto::{
-        KeyId, Message, SessionRecord,
+        KeyId, Message, SessionRecord, TextNumber,
         letter::{Content, Letter, seal},
         sender_key::Speaker,
         test_keys,
     };
 
+    const NUMBER: TextNumber = TextNumber { count: 1, number: 1 };
+
     fn letter() -> Envelope {
         let (ada, bob) = (test_keys::ada(), test_keys::bob());
         let name = crate::name::Name::parse("bob").expect("it is a name");
         let session = SessionRecord::sign(test_keys::session_keys().current().public_key(), 1, &bob, &name, &[0; 32]);
-        let letter = Letter { sent_unix_millis: 5, content: Content::Text("hello".into()) };
+        let letter = Letter { sent_unix_millis: 5, content: Content::Text(NUMBER, "hello".into()) };
         seal(&letter, 0x0102_0304, &ada, bob.public_key(), &session).expect("the session key is sound")
     }
 
@@ -206,7 +208,7 @@ mod tests {
     fn to_everyone() -> Envelope {
         let mut speaker = Speaker::default();
         speaker.prepare(&[], Instant::now());
-        let message = Message { sent_unix_millis: 5, text: "hello".into() };
+        let message = Message { sent_unix_millis: 5, number: NUMBER, text: "hello".into() };
         let mut say = || speaker.seal(&message, 7, KeyId([1; 32])).expect("the text is short");
         (say(), say(), say()).2
     }

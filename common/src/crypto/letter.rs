@@ -24,7 +24,9 @@ use super::{
     CannotOpen, Identity, KeyId, MessageId, PublicKey, SessionId, SessionKey, SessionKeys, SessionRecord,
     envelope::{Addressed, ENCAPSULATION_BYTES, Envelope, LETTER_SUITE, Slot, VERSION},
     reader::Reader,
+    sender_key::HANDOVER_BYTES,
     sha256,
+    text_number::TextNumber,
     transcript::Transcript,
 };
 use crate::limits::MAX_TEXT_BYTES;
@@ -46,37 +48,57 @@ pub struct Letter {
 /// What a letter says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A message of up to [`MAX_TEXT_BYTES`] of UTF-8.
-    Text(String),
-    /// The key that the sender's next messages to Everyone can be read with, as `sender_key.rs` writes it.
-    SenderKey(Zeroizing<Vec<u8>>),
-    /// The recipient of this message has opened it.
-    Receipt(MessageId),
+    /// A message of up to [`MAX_TEXT_BYTES`] of UTF-8, and its number among those of the sender to the recipient.
+    Text(TextNumber, String),
+    /// The key that the sender's next messages to Everyone can be read with, as `sender_key.rs` writes it, and the number that
+    /// the next of them has among all that the sender has said to Everyone.
+    SenderKey(TextNumber, Zeroizing<Vec<u8>>),
+    /// The recipient of these messages has opened them; 1 to [`MAX_RECEIPT_IDS`].
+    Receipt(Vec<MessageId>),
 }
+
+/// A receipt names at most this many messages.
+pub const MAX_RECEIPT_IDS: usize = 64;
+
+/// A message id in a receipt.
+const ID_BYTES: usize = 16;
 
 impl Content {
     fn kind(&self) -> u8 {
         match self {
-            Self::Text(_) => 0,
-            Self::SenderKey(_) => 1,
+            Self::Text(..) => 0,
+            Self::SenderKey(..) => 1,
             Self::Receipt(_) => 2,
         }
     }
 
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::SenderKey(key) => key,
-            Self::Receipt(id) => &id.0,
-        }
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
+            Self::Text(number, text) => [&number.to_bytes(), text.as_bytes()].concat(),
+            Self::SenderKey(next, key) => [&next.to_bytes(), key.as_slice()].concat(),
+            Self::Receipt(ids) => ids.iter().flat_map(|id| id.0).collect(),
+        })
     }
 
     fn read(kind: u8, bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
         match kind {
-            _ if bytes.len() > MAX_TEXT_BYTES => None,
-            0 => String::from_utf8(bytes.to_vec()).ok().map(Self::Text),
-            1 => Some(Self::SenderKey(Zeroizing::new(bytes.to_vec()))),
-            2 => bytes.try_into().ok().map(|id| Self::Receipt(MessageId(id))),
+            0 => {
+                let number = TextNumber::read(&mut reader)?;
+                let text = reader.rest();
+                let text = (text.len() <= MAX_TEXT_BYTES).then(|| String::from_utf8(text.to_vec()).ok())??;
+                Some(Self::Text(number, text))
+            }
+            1 => {
+                let next = TextNumber::read(&mut reader)?;
+                let key = reader.rest();
+                (key.len() == HANDOVER_BYTES).then(|| Self::SenderKey(next, Zeroizing::new(key.to_vec())))
+            }
+            2 => {
+                let (ids, rest) = bytes.as_chunks::<ID_BYTES>();
+                let is_sound = rest.is_empty() && (1..=MAX_RECEIPT_IDS).contains(&ids.len());
+                is_sound.then(|| Self::Receipt(ids.iter().map(|id| MessageId(*id)).collect()))
+            }
             _ => None,
         }
     }
@@ -91,6 +113,9 @@ pub enum SealError {
     /// The session record belongs to another RSA key than the recipient's.
     #[error("The recipient's session key belongs to another person, so nothing was sent. Connect again.")]
     ForeignSession,
+    /// A receipt names this number of messages: none, or more than [`MAX_RECEIPT_IDS`].
+    #[error("A receipt names 1 to {MAX_RECEIPT_IDS} messages, not {0}.")]
+    BadReceipt(usize),
     /// The recipient published a session key that X-Wing cannot use.
     #[error("The recipient's program sent a key that cannot be used, so nothing was sent. They can connect again.")]
     BadSessionKey,
@@ -108,9 +133,28 @@ pub fn seal(
     recipient: &PublicKey,
     session: &SessionRecord,
 ) -> Result<Envelope, SealError> {
-    let content_bytes = letter.content.as_bytes().len();
-    if content_bytes > MAX_TEXT_BYTES {
-        return Err(SealError::LongText(content_bytes));
+    seal_as(letter, MessageId(rng().random()), sequence, sender, recipient, session)
+}
+
+/// The same with this message id: of a letter that is sent again, and is the same message for its recipient. Everything else
+/// is fresh.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_as(
+    letter: &Letter,
+    message_id: MessageId,
+    sequence: u64,
+    sender: &Identity,
+    recipient: &PublicKey,
+    session: &SessionRecord,
+) -> Result<Envelope, SealError> {
+    match &letter.content {
+        Content::Text(_, text) if text.len() > MAX_TEXT_BYTES => return Err(SealError::LongText(text.len())),
+        Content::Receipt(ids) if !(1..=MAX_RECEIPT_IDS).contains(&ids.len()) => {
+            return Err(SealError::BadReceipt(ids.len()));
+        }
+        _ => {}
     }
     if session.owner() != recipient.id() {
         return Err(SealError::ForeignSession);
@@ -119,7 +163,6 @@ pub fn seal(
         <XWing as Kem>::PublicKey::from_bytes(session.session_public_key()).map_err(|_| SealError::BadSessionKey)?;
     let psk = Zeroizing::new(rng().random::<[u8; 32]>());
     let wrapped = recipient.wrap(PURPOSE.as_bytes(), psk.as_slice());
-    let message_id = MessageId(rng().random());
     let sender_id = sender.public_key().id();
     let header = write_header(message_id, sequence, sender_id, recipient.id(), session.id(), &wrapped);
     seal_under(header, &psk, &session_key, |header| write_inside(letter, &sender.sign(&to_be_signed(header, letter))))
@@ -240,19 +283,19 @@ pub(super) fn to_be_signed(header: &[u8], letter: &Letter) -> Vec<u8> {
         .with(&sha256(header))
         .with(&[letter.content.kind()])
         .with(&letter.sent_unix_millis.to_be_bytes())
-        .with(letter.content.as_bytes())
+        .with(&letter.content.to_bytes())
         .into_bytes()
 }
 
 /// `kind 1 | time 8 | content length 4 | content | signature length 2 | signature | zeros`
 pub(super) fn write_inside(letter: &Letter, signature: &[u8]) -> Zeroizing<Vec<u8>> {
-    let content = letter.content.as_bytes();
+    let content = letter.content.to_bytes();
     // Reserved in full: a buffer that grows would leave copies of the text behind.
     let mut inside = Zeroizing::new(Vec::with_capacity(content.len() + signature.len() + 15 + PADDING_BYTES));
     inside.push(letter.content.kind());
     inside.extend_from_slice(&letter.sent_unix_millis.to_be_bytes());
     inside.extend_from_slice(&u32::try_from(content.len()).expect("checked by seal").to_be_bytes());
-    inside.extend_from_slice(content);
+    inside.extend_from_slice(&content);
     inside.extend_from_slice(&u16::try_from(signature.len()).expect("at most 512 bytes").to_be_bytes());
     inside.extend_from_slice(signature);
     let padded_bytes = inside.len().next_multiple_of(PADDING_BYTES);

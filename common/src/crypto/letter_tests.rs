@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Addressed, CannotOpen, Envelope, EnvelopeError, Identity, MessageId, PublicKey, RENEW_AFTER, SessionKey,
-    SessionKeys, SessionRecord,
+    SessionKeys, SessionRecord, TextNumber,
     letter::{
-        Content, Letter, SealError, attempt, decrypt, open, open_with, seal, seal_under, to_be_signed, unwrap,
+        Content, Letter, SealError, attempt, decrypt, open, open_with, seal, seal_as, seal_under, to_be_signed, unwrap,
         write_header, write_inside,
     },
     test_keys,
@@ -20,9 +20,10 @@ use super::{
 use crate::{limits::MAX_TEXT_BYTES, name::Name};
 
 const NAME: &str = "Ada";
+const NUMBER: TextNumber = TextNumber { count: 1_779_364_800_000_000, number: 1 };
 
 fn text(text: &str) -> Letter {
-    Letter { sent_unix_millis: 1_780_000_000_000, content: Content::Text(text.to_owned()) }
+    Letter { sent_unix_millis: 1_780_000_000_000, content: Content::Text(NUMBER, text.to_owned()) }
 }
 
 /// One who can be written to: an RSA key, and session keys.
@@ -72,10 +73,11 @@ fn session_public_key(session: &SessionKey) -> <XWing as Kem>::PublicKey {
 fn the_recipient_and_nobody_else_opens_a_letter() {
     let (ada, bob, eve) = (test_keys::ada(), Reader::new(test_keys::bob()), Reader::new(test_keys::eve()));
     for content in [
-        Content::Text("Hallo, 世界! 🦀\nzweite Zeile".to_owned()),
-        Content::Text(String::new()),
-        Content::SenderKey(Zeroizing::new(vec![5; 229])),
-        Content::Receipt(MessageId([3; 16])),
+        Content::Text(NUMBER, "Hallo, 世界! 🦀\nzweite Zeile".to_owned()),
+        Content::Text(TextNumber { count: u64::MAX, number: u32::MAX }, String::new()),
+        Content::SenderKey(NUMBER, Zeroizing::new(vec![5; 229])),
+        Content::Receipt(vec![MessageId([3; 16])]),
+        Content::Receipt((0..64).map(|number| MessageId([number; 16])).collect()),
     ] {
         let letter = Letter { sent_unix_millis: 5, content };
         let envelope = Envelope::parse(sealed(&letter, &ada, &bob).as_bytes().to_vec()).unwrap();
@@ -145,6 +147,18 @@ fn every_letter_has_a_secret_of_its_own() {
 }
 
 #[test]
+fn a_letter_that_is_sent_again_keeps_its_id_and_shares_nothing_else() {
+    let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
+    let first = sealed(&text("same"), &ada, &bob);
+    let again = seal_as(&text("same"), first.message_id, 8, &ada, bob.key(), &bob.record()).unwrap();
+    assert_eq!(again.message_id, first.message_id);
+    let psk = |envelope: &Envelope| unwrap(envelope, parts(envelope).0, &bob.identity).unwrap();
+    assert_ne!(psk(&first), psk(&again));
+    assert_ne!(first.body(), again.body());
+    assert!([&first, &again].iter().all(|letter| bob.open(letter, &ada).is_ok_and(|opened| opened == text("same"))));
+}
+
+#[test]
 fn the_sender_must_be_who_the_header_says() {
     let (ada, bob, eve) = (test_keys::ada(), Reader::new(test_keys::bob()), test_keys::eve());
     let envelope = sealed(&text("x"), &ada, &bob);
@@ -197,16 +211,18 @@ fn an_inside_that_lies_is_refused() {
     let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
     assert!(bob.open(&with_inside(&bob, |_| {}), &ada).is_ok(), "unchanged, it opens");
     type Change = fn(&mut Vec<u8>);
-    let changes: [(&str, Change); 12] = [
+    let changes: [(&str, Change); 14] = [
         ("another kind", |inside| inside[0] = 1),
         ("an unknown kind", |inside| inside[0] = 3),
         ("another time", |inside| inside[8] ^= 1),
-        ("another text", |inside| inside[13] ^= 1),
-        ("no UTF-8", |inside| inside[13] = 0xff),
+        ("another count", |inside| inside[13] ^= 1),
+        ("the number 0", |inside| inside[24] = 0),
+        ("another text", |inside| inside[25] ^= 1),
+        ("no UTF-8", |inside| inside[25] = 0xff),
         ("a longer content", |inside| inside[12] += 1),
         ("a content beyond the end", |inside| inside[9] = 0xff),
-        ("another signature", |inside| inside[25] ^= 1),
-        ("a signature of another length", |inside| inside[20] ^= 1),
+        ("another signature", |inside| inside[37] ^= 1),
+        ("a signature of another length", |inside| inside[32] ^= 1),
         ("padding that says something", |inside| *inside.last_mut().unwrap() = 1),
         ("padding of another length", |inside| inside.push(0)),
         ("a block of padding too much", |inside| inside.extend([0; 256])),
@@ -218,10 +234,11 @@ fn an_inside_that_lies_is_refused() {
 }
 
 #[test]
-fn a_receipt_names_exactly_one_message() {
+fn a_receipt_names_1_to_64_messages() {
     let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
-    // A text of 16 bytes and one of 15, signed as receipts.
-    for (content, is_receipt) in [("0123456789abcdef", true), ("0123456789abcde", false)] {
+    // Texts, which have a number of 12 bytes before them, signed as receipts.
+    for (bytes, is_receipt) in [(16, true), (15, false), (17, false), (64 * 16, true), (65 * 16, false)] {
+        let content = &*"x".repeat(bytes - 12);
         let (psk, session) = ([9; 32], bob.sessions.current());
         let wrapped = bob.key().wrap(b"triptych letter v2", &psk);
         let id = ada.public_key().id();
@@ -236,7 +253,7 @@ fn a_receipt_names_exactly_one_message() {
             inside
         })
         .unwrap();
-        assert_eq!(bob.open(&envelope, &ada).is_ok(), is_receipt, "{content}");
+        assert_eq!(bob.open(&envelope, &ada).is_ok(), is_receipt, "{bytes} bytes");
     }
 }
 
@@ -297,6 +314,10 @@ fn what_cannot_be_sealed_is_refused_with_the_reason() {
     assert!(bob.open(&sealed(&text(&longest), &ada, &bob), &ada).is_ok_and(|opened| opened == text(&longest)));
     let refused = seal(&text(&(longest + "x")), 1, &ada, bob.key(), &bob.record()).err();
     assert_eq!(refused, Some(SealError::LongText(MAX_TEXT_BYTES + 1)));
+    for count in [0, 65] {
+        let letter = Letter { sent_unix_millis: 1, content: Content::Receipt(vec![MessageId([0; 16]); count]) };
+        assert_eq!(seal(&letter, 1, &ada, bob.key(), &bob.record()).err(), Some(SealError::BadReceipt(count)));
+    }
     // A server that lists Eve's record for Bob would have Eve's session key open the letter.
     assert_eq!(seal(&text("x"), 1, &ada, bob.key(), &eve.record()).err(), Some(SealError::ForeignSession));
     // Coefficients of ML-KEM's public key must be below 3329 (FIPS 203 §7.2).
@@ -309,9 +330,9 @@ fn what_cannot_be_sealed_is_refused_with_the_reason() {
 fn texts_of_similar_length_and_other_contents_look_alike() {
     let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
     let bytes = |content| sealed(&Letter { sent_unix_millis: 1, content }, &ada, &bob).as_bytes().len();
-    let short = bytes(Content::Text("yes".into()));
-    assert_eq!(short, bytes(Content::Text("no, never".into())));
-    assert_eq!(short, bytes(Content::Receipt(MessageId([0; 16]))));
+    let short = bytes(Content::Text(NUMBER, "yes".into()));
+    assert_eq!(short, bytes(Content::Text(NUMBER, "no, never".into())));
+    assert_eq!(short, bytes(Content::Receipt(vec![MessageId([0; 16])])));
 }
 
 #[test]
@@ -335,7 +356,7 @@ proptest! {
     #[test]
     fn any_text_comes_out_as_it_went_in(said in ".{0,400}", sequence: u64, sent_unix_millis: u64) {
         let (ada, bob) = (test_keys::ada(), Reader::new(test_keys::bob()));
-        let letter = Letter { sent_unix_millis, content: Content::Text(said) };
+        let letter = Letter { sent_unix_millis, content: Content::Text(NUMBER, said) };
         let sealed = seal(&letter, sequence, &ada, bob.key(), &bob.record()).unwrap();
         let travelled = Envelope::parse(sealed.as_bytes().to_vec()).unwrap();
         prop_assert_eq!(travelled.sequence, sequence);

@@ -11,7 +11,7 @@ use hpke::{
 use rand::rng;
 
 use super::{
-    CannotOpen, Envelope, Identity, SessionId, SessionKey,
+    CannotOpen, Envelope, Identity, SessionId, SessionKey, TextNumber,
     letter::{Content, Letter, open},
     sha256, test_keys,
     transcript::Transcript,
@@ -19,9 +19,15 @@ use super::{
 
 const TEXT: &str = "Hello, Bob! Grüße, 你好";
 const TIME: u64 = 1_780_000_000_000;
+const NUMBER: TextNumber = TextNumber { count: 1_779_999_000_000_000, number: 7 };
 
 fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/vectors/letters.txt")
+}
+
+/// The content of a letter with this text.
+fn content(text: &[u8]) -> Vec<u8> {
+    [&NUMBER.count.to_be_bytes()[..], &NUMBER.number.to_be_bytes(), text].concat()
 }
 
 /// What a sender does; the default is what the protocol says.
@@ -50,7 +56,7 @@ impl Default for Sender {
             session: session_key().id(),
             is_encapsulation_signed: true,
             kind: 0,
-            content: TEXT.as_bytes().to_vec(),
+            content: content(TEXT.as_bytes()),
             padding: |inside| inside.resize(inside.len().next_multiple_of(256), 0),
             has_header_as_associated_data: true,
         }
@@ -120,9 +126,14 @@ fn letters() -> Vec<(&'static str, Vec<u8>)> {
         ("another session id", Sender { session: SessionId([0; 16]), ..Sender::default() }.seal()),
         ("no associated data", Sender { has_header_as_associated_data: false, ..Sender::default() }.seal()),
         ("an unknown kind", Sender { kind: 3, ..Sender::default() }.seal()),
-        ("a receipt for no message", Sender { kind: 2, content: vec![1; 15], ..Sender::default() }.seal()),
-        ("a text that is not UTF-8", Sender { content: vec![0xc3, 0x28], ..Sender::default() }.seal()),
-        ("a text that is too long", Sender { content: vec![b'x'; 8193], ..Sender::default() }.seal()),
+        ("a receipt for half a message", Sender { kind: 2, content: vec![1; 24], ..Sender::default() }.seal()),
+        ("a receipt for no message", Sender { kind: 2, content: vec![], ..Sender::default() }.seal()),
+        ("a receipt for too many messages", Sender { kind: 2, content: vec![1; 65 * 16], ..Sender::default() }.seal()),
+        ("a sender key that is too short", Sender { kind: 1, content: vec![1; 12 + 228], ..Sender::default() }.seal()),
+        ("a text with the number 0", Sender { content: vec![0; 12], ..Sender::default() }.seal()),
+        ("a text without a number", Sender { content: vec![1; 11], ..Sender::default() }.seal()),
+        ("a text that is not UTF-8", Sender { content: content(&[0xc3, 0x28]), ..Sender::default() }.seal()),
+        ("a text that is too long", Sender { content: content(&[b'x'; 8193]), ..Sender::default() }.seal()),
         ("no padding", Sender { padding: |_| (), ..Sender::default() }.seal()),
         ("padding that is not zero", Sender { padding: |inside| inside.resize(512, 1), ..Sender::default() }.seal()),
         ("too much padding", Sender { padding: |inside| inside.resize(768, 0), ..Sender::default() }.seal()),
@@ -163,7 +174,7 @@ fn only_the_first_committed_letter_opens() {
         let opened = Envelope::parse(bytes).map(|envelope| open(&envelope, &bob, &sessions, ada.public_key()));
         match name.as_str() {
             "opens" => {
-                let letter = Letter { sent_unix_millis: TIME, content: Content::Text(TEXT.to_owned()) };
+                let letter = Letter { sent_unix_millis: TIME, content: Content::Text(NUMBER, TEXT.to_owned()) };
                 assert!(opened.unwrap().is_ok_and(|opened| opened == letter));
             }
             name if name.starts_with("not a letter") => assert!(opened.is_err(), "{name}"),

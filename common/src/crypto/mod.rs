@@ -32,6 +32,8 @@ pub mod sender_key_store;
 mod session_keys;
 #[cfg(feature = "test-keys")]
 pub mod test_keys;
+#[cfg(feature = "e2e")]
+mod text_number;
 #[cfg(all(test, feature = "test-keys"))]
 mod thief_tests;
 
@@ -47,9 +49,13 @@ pub use envelope::CannotOpen;
 #[cfg(feature = "e2e")]
 pub use identity::{Identity, IdentityError};
 #[cfg(feature = "e2e")]
+pub use letter::MAX_RECEIPT_IDS;
+#[cfg(feature = "e2e")]
 pub use sender_key::Message;
 #[cfg(feature = "e2e")]
 pub use session_keys::{KEEP_AFTER_RENEWAL, RENEW_AFTER, SessionKey, SessionKeys};
+#[cfg(feature = "e2e")]
+pub use text_number::TextNumber;
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

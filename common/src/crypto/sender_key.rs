@@ -21,9 +21,9 @@ use zeroize::Zeroizing;
 use super::{
     KeyId, MessageId, SenderKeyId,
     envelope::{Envelope, SENDER_KEY_SUITE, VERSION},
-    letter::Content,
     reader::Reader,
     sha256,
+    text_number::TextNumber,
 };
 use crate::limits::MAX_TEXT_BYTES;
 
@@ -45,6 +45,8 @@ const PADDING_BYTES: usize = 128;
 pub struct Message {
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
+    /// Its number among all that the sender has said to everyone.
+    pub number: TextNumber,
     /// The text, up to [`MAX_TEXT_BYTES`] of UTF-8.
     pub text: String,
 }
@@ -98,10 +100,10 @@ impl Speaker {
 
     /// The key as it is now, to be sealed in a letter for `member`, who can then read what is sealed from now on.
     /// `None` before [`Self::prepare`].
-    pub fn hand_over(&mut self, member: KeyId) -> Option<Content> {
+    pub fn hand_over(&mut self, member: KeyId) -> Option<Zeroizing<Vec<u8>>> {
         let key = self.current.as_mut()?;
         key.holders.insert(member);
-        Some(Content::SenderKey(Zeroizing::new(key.session.session_key().to_bytes())))
+        Some(Zeroizing::new(key.session.session_key().to_bytes()))
     }
 
     /// Drops the key if `member` has it, so that it cannot read what is said after it left. It may be back under the
@@ -124,12 +126,29 @@ impl Speaker {
     /// # Panics
     /// Before [`Self::prepare`], or when [`Self::member_left`] came in between.
     pub fn seal(&mut self, message: &Message, sequence: u64, sender: KeyId) -> Result<Envelope, LongText> {
+        self.seal_as(message, MessageId(rng().random()), sequence, sender)
+    }
+
+    /// The same with this message id: of a message that is sent again, and is the same one for its readers.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    ///
+    /// # Panics
+    /// As [`Self::seal`].
+    pub fn seal_as(
+        &mut self,
+        message: &Message,
+        message_id: MessageId,
+        sequence: u64,
+        sender: KeyId,
+    ) -> Result<Envelope, LongText> {
         if message.text.len() > MAX_TEXT_BYTES {
             return Err(LongText(message.text.len()));
         }
         let key = self.current.as_mut().expect("prepare was called");
         let id = sender_key_id(&key.session);
-        let header = write_header(MessageId(rng().random()), sequence, sender, id);
+        let header = write_header(message_id, sequence, sender, id);
         let body = key.session.encrypt(write_inside(&header, message)).to_bytes();
         Ok(Envelope::parse([header, body].concat()).expect("an envelope just written has a valid layout"))
     }
@@ -155,12 +174,13 @@ pub(super) fn write_header(message_id: MessageId, sequence: u64, sender: KeyId, 
     header
 }
 
-/// `SHA-256(header) 32 | time 8 | text length 4 | text | zeros`
+/// `SHA-256(header) 32 | time 8 | count 8 | number 4 | text length 4 | text | zeros`
 pub(super) fn write_inside(header: &[u8], message: &Message) -> Zeroizing<Vec<u8>> {
     // Reserved in full: a buffer that grows would leave copies of the text behind.
-    let mut inside = Zeroizing::new(Vec::with_capacity(message.text.len() + 44 + PADDING_BYTES));
+    let mut inside = Zeroizing::new(Vec::with_capacity(message.text.len() + 56 + PADDING_BYTES));
     inside.extend_from_slice(&sha256(header));
     inside.extend_from_slice(&message.sent_unix_millis.to_be_bytes());
+    inside.extend_from_slice(&message.number.to_bytes());
     inside.extend_from_slice(&u32::try_from(message.text.len()).expect("checked by seal").to_be_bytes());
     inside.extend_from_slice(message.text.as_bytes());
     let padded_bytes = inside.len().next_multiple_of(PADDING_BYTES);
@@ -174,6 +194,7 @@ pub(super) fn read_inside(header: &[u8], inside: &[u8]) -> Option<Message> {
         return None;
     }
     let sent_unix_millis = u64::from_be_bytes(reader.array()?);
+    let number = TextNumber::read(&mut reader)?;
     let length = usize::try_from(u32::from_be_bytes(reader.array()?)).ok()?;
     let text = String::from_utf8(reader.take(length)?.to_vec()).ok()?;
     let padding = reader.rest();
@@ -181,7 +202,7 @@ pub(super) fn read_inside(header: &[u8], inside: &[u8]) -> Option<Message> {
     if text.len() > MAX_TEXT_BYTES || !is_padded || padding.iter().any(|&byte| byte != 0) {
         return None;
     }
-    Some(Message { sent_unix_millis, text })
+    Some(Message { sent_unix_millis, number, text })
 }
 
 #[cfg(test)]
@@ -191,6 +212,7 @@ mod tests {
     const ADA: KeyId = KeyId([1; 32]);
     const BOB: KeyId = KeyId([2; 32]);
     const EVE: KeyId = KeyId([3; 32]);
+    const NUMBER: TextNumber = TextNumber { count: 1, number: 1 };
 
     fn prepared(speaker: &mut Speaker, members: &[KeyId], now: Instant) -> Option<SenderKeyId> {
         for member in speaker.prepare(members, now) {
@@ -233,7 +255,7 @@ mod tests {
         assert_eq!(prepared(&mut speaker, &[BOB], just_before), first);
         let second = prepared(&mut speaker, &[BOB], now + MAX_AGE);
         assert_ne!(second, first);
-        let message = Message { sent_unix_millis: 1, text: "x".into() };
+        let message = Message { sent_unix_millis: 1, number: NUMBER, text: "x".into() };
         for sequence in 0..u64::from(MAX_MESSAGES) {
             assert_eq!(prepared(&mut speaker, &[BOB], now + MAX_AGE), second);
             speaker.seal(&message, sequence, ADA).unwrap();
@@ -246,7 +268,7 @@ mod tests {
         let (mut speaker, now) = (Speaker::default(), Instant::now());
         prepared(&mut speaker, &[BOB], now);
         let text = "x".repeat(MAX_TEXT_BYTES + 1);
-        let refused = speaker.seal(&Message { sent_unix_millis: 1, text }, 1, ADA).err();
+        let refused = speaker.seal(&Message { sent_unix_millis: 1, number: NUMBER, text }, 1, ADA).err();
         assert_eq!(refused, Some(LongText(MAX_TEXT_BYTES + 1)));
         assert_eq!(speaker.current.unwrap().session.message_index(), 0);
     }

@@ -173,8 +173,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::{
-        MessageId,
-        letter::Content,
+        MessageId, TextNumber,
         sender_key::{MAX_MESSAGES, Speaker, write_header, write_inside},
     };
 
@@ -183,17 +182,14 @@ mod tests {
     const EVE: KeyId = KeyId([3; 32]);
 
     fn message(text: &str) -> Message {
-        Message { sent_unix_millis: 5, text: text.to_owned() }
+        Message { sent_unix_millis: 5, number: TextNumber { count: 1, number: 1 }, text: text.to_owned() }
     }
 
     fn handover(speaker: &mut Speaker, member: KeyId, now: Instant) -> Zeroizing<Vec<u8>> {
         if speaker.sender_key().is_none() {
             speaker.prepare(&[], now);
         }
-        match speaker.hand_over(member) {
-            Some(Content::SenderKey(bytes)) => bytes,
-            _ => panic!("a key was prepared"),
-        }
+        speaker.hand_over(member).unwrap()
     }
 
     /// Ada, who speaks, and a reader who was handed her key.
@@ -305,11 +301,12 @@ mod tests {
         use vodozemac::megolm::GroupSession;
         let now = Instant::now();
         type Change = fn(&mut Vec<u8>);
-        let changes: [(&str, bool, Change); 8] = [
+        let changes: [(&str, bool, Change); 9] = [
             ("unchanged", true, |_| {}),
             ("another header", false, |inside| inside[0] ^= 1),
-            ("no UTF-8", false, |inside| inside[44] = 0xff),
-            ("a text beyond the end", false, |inside| inside[40] = 1),
+            ("no UTF-8", false, |inside| inside[56] = 0xff),
+            ("the number 0", false, |inside| inside[51] = 0),
+            ("a text beyond the end", false, |inside| inside[52] = 1),
             ("padding that says something", false, |inside| *inside.last_mut().unwrap() = 1),
             ("padding of another length", false, |inside| inside.push(0)),
             ("a block of padding too much", false, |inside| inside.extend([0; 128])),

@@ -12,7 +12,7 @@ use vodozemac::megolm::{InboundGroupSession, MegolmMessage, SessionConfig, Sessi
 
 use super::{
     Addressed, Envelope, Identity, JoinTranscript, KEEP_AFTER_RENEWAL, Message, RENEW_AFTER, SessionKey, SessionKeys,
-    SessionRecord,
+    SessionRecord, TextNumber,
     letter::{Content, Letter, decrypt, open_with, seal, unwrap},
     sender_key::{MAX_MESSAGES, Speaker},
     sender_key_store::SenderKeyStore,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::name::Name;
 
+const NUMBER: TextNumber = TextNumber { count: 1, number: 1 };
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn name(text: &str) -> Name {
@@ -31,7 +32,7 @@ fn record(owner: &Identity, session: &SessionKey, created: u64) -> SessionRecord
 }
 
 fn text(text: &str) -> Letter {
-    Letter { sent_unix_millis: 5, content: Content::Text(text.to_owned()) }
+    Letter { sent_unix_millis: 5, content: Content::Text(NUMBER, text.to_owned()) }
 }
 
 /// A letter from Ada to Bob, whose present session key this is.
@@ -41,7 +42,7 @@ fn to_bob(letter: &Letter, session: &SessionKey) -> Envelope {
 }
 
 fn line(speaker: &mut Speaker, text: &str) -> Envelope {
-    let message = Message { sent_unix_millis: 5, text: text.to_owned() };
+    let message = Message { sent_unix_millis: 5, number: NUMBER, text: text.to_owned() };
     speaker.seal(&message, 7, test_keys::ada().public_key().id()).unwrap()
 }
 
@@ -49,7 +50,7 @@ fn line(speaker: &mut Speaker, text: &str) -> Envelope {
 fn hand_over(speaker: &mut Speaker, now: Instant) -> Option<Letter> {
     let bob = test_keys::bob().public_key().id();
     let is_due = speaker.prepare(&[bob], now).contains(&bob);
-    is_due.then(|| Letter { sent_unix_millis: 5, content: speaker.hand_over(bob).unwrap() })
+    is_due.then(|| Letter { sent_unix_millis: 5, content: Content::SenderKey(NUMBER, speaker.hand_over(bob).unwrap()) })
 }
 
 /// What a thief can do with a sender key, without the limits that an honest reader keeps.
@@ -156,7 +157,7 @@ fn a_thief_of_a_listeners_memory_reads_few_earlier_messages_to_everyone_and_late
     let (mut speaker, mut bob) = (Speaker::default(), SenderKeyStore::default());
     let (mut lines, mut thief) = (Vec::new(), Vec::new());
     for number in 0..150 {
-        if let Some(Letter { content: Content::SenderKey(key), .. }) = hand_over(&mut speaker, now) {
+        if let Some(Letter { content: Content::SenderKey(_, key), .. }) = hand_over(&mut speaker, now) {
             bob.accept(ada, &key, now).unwrap();
         }
         lines.push(line(&mut speaker, "secret"));
@@ -177,7 +178,7 @@ fn a_thief_of_a_speakers_memory_reads_nothing_earlier_and_later_messages_until_t
     for number in 0..90 {
         speaker.prepare(&[bob], start + MINUTE * number);
         if number == 30
-            && let Some(Content::SenderKey(key)) = speaker.hand_over(bob)
+            && let Some(key) = speaker.hand_over(bob)
         {
             // The ratchet in the memory is the one that is handed over.
             let key = MegolmKey::from_bytes(&key).unwrap();

@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     crypto::{
-        Message, MessageId, SessionRecord,
+        Message, MessageId, SessionRecord, TextNumber,
         letter::{Content, Letter, seal},
         sender_key::Speaker,
         test_keys,
@@ -19,6 +19,8 @@ use common::{
 };
 
 use crate::vectors::{document, hex};
+
+const NUMBER: TextNumber = TextNumber { count: 9, number: 3 };
 
 /// Reads lines `name hex` and prints `name verdict` for each.
 const DRIVER: &str = r#"
@@ -35,14 +37,18 @@ for line in sys.stdin:
             key = verify_session_record(data, bob.public_key(), "Bob", bytes([7]) * 32)
             verdict = str(key == xwing_public_key(session))
         elif name == "sender key":
-            sender_key = open_letter(data, bob, session, ada)[2]
-            verdict = str(len(sender_key))
+            number, sender_key = open_letter(data, bob, session, ada)[2]
+            verdict = f"{number[0]}.{number[1]} {len(sender_key)}"
         elif name == "line":
-            index, time, text = open_line(data, sender_key, key_id(ada))
-            verdict = f"{index} {time} {text}"
+            index, time, number, text = open_line(data, sender_key, key_id(ada))
+            verdict = f"{index} {time} {number[0]}.{number[1]} {text}"
         else:
             kind, time, content = open_letter(data, bob, session, ada)
-            verdict = f"{kind} {time} {content if kind == 0 else content.hex()}"
+            if kind == 0:
+                (count, number), text = content
+                verdict = f"{kind} {time} {count}.{number} {text}"
+            else:
+                verdict = f"{kind} {time} {' '.join(id.hex() for id in content)}"
     except Exception as error:
         verdict = "refused"
     print(f"{name}: {verdict}")
@@ -73,7 +79,8 @@ fn the_python_of_the_protocol_page_opens_the_committed_letters_alike() {
     for block in text.split("\n\n").filter(|block| !block.starts_with('#')) {
         let (name, digits) = block.split_once('\n').unwrap();
         writeln!(lines, "{name} {}", digits.replace('\n', "")).unwrap();
-        let verdict = if name == "opens" { "0 1780000000000 Hello, Bob! Grüße, 你好" } else { "refused" };
+        let verdict =
+            if name == "opens" { "0 1780000000000 1779999000000000.7 Hello, Bob! Grüße, 你好" } else { "refused" };
         writeln!(expected, "{name}: {verdict}").unwrap();
     }
     assert_eq!(run_python(&lines), expected);
@@ -88,9 +95,13 @@ fn the_python_of_the_protocol_page_reads_what_the_client_makes() {
     let other_server = SessionRecord::sign(session, 1_780_000_000_000, &bob, &name, &[8; 32]);
     let mut lines = format!("record {}\nrecord {}\n", hex(record.as_bytes()), hex(other_server.as_bytes()));
     let contents = [
-        (Content::Text("Ça marche 🦀".to_owned()), "0 5 Ça marche 🦀"),
-        (Content::Text("x".repeat(300)), &*format!("0 5 {}", "x".repeat(300))),
-        (Content::Receipt(MessageId([0xab; 16])), "2 5 abababababababababababababababab"),
+        (Content::Text(NUMBER, "Ça marche 🦀".to_owned()), "0 5 9.3 Ça marche 🦀"),
+        (Content::Text(NUMBER, "x".repeat(300)), &*format!("0 5 9.3 {}", "x".repeat(300))),
+        (Content::Receipt(vec![MessageId([0xab; 16])]), "2 5 abababababababababababababababab"),
+        (
+            Content::Receipt(vec![MessageId([0xcd; 16]), MessageId([0xef; 16])]),
+            "2 5 cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd efefefefefefefefefefefefefefefef",
+        ),
     ];
     let mut expected = "record: True\nrecord: refused\n".to_owned();
     for (content, verdict) in contents {
@@ -109,12 +120,13 @@ fn the_python_of_the_protocol_page_reads_what_is_said_to_everyone() {
     let record = SessionRecord::sign(sessions.current().public_key(), 1, &bob, &name, &[7; 32]);
     let (mut speaker, me) = (Speaker::default(), ada.public_key().id());
     let say = |speaker: &mut Speaker, text: &str| {
-        let line = Message { sent_unix_millis: 5, text: text.to_owned() };
+        let line = Message { sent_unix_millis: 5, number: NUMBER, text: text.to_owned() };
         speaker.seal(&line, 1, me).unwrap().as_bytes().to_vec()
     };
     speaker.prepare(&[], Instant::now());
     let before = say(&mut speaker, "before Bob came");
-    let handover = Letter { sent_unix_millis: 5, content: speaker.hand_over(bob.public_key().id()).unwrap() };
+    let sender_key = Content::SenderKey(NUMBER, speaker.hand_over(bob.public_key().id()).unwrap());
+    let handover = Letter { sent_unix_millis: 5, content: sender_key };
     let letter = seal(&handover, 9, &ada, bob.public_key(), &record).unwrap();
     let first = say(&mut speaker, "Ça marche 🦀");
     for _ in 0..300 {
@@ -128,7 +140,7 @@ fn the_python_of_the_protocol_page_reads_what_is_said_to_everyone() {
         writeln!(lines, "line {}", hex(&line)).unwrap();
     }
     let expected = format!(
-        "sender key: 229\nline: refused\nline: 1 5 Ça marche 🦀\nline: 302 5 {}\nline: refused\n",
+        "sender key: 9.3 229\nline: refused\nline: 1 5 9.3 Ça marche 🦀\nline: 302 5 9.3 {}\nline: refused\n",
         "x".repeat(200)
     );
     assert_eq!(run_python(&lines), expected);

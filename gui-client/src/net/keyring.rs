@@ -16,7 +16,7 @@ use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::{
-        Addressed, CannotOpen, Envelope, KeyId, Message, MessageId, PublicKey,
+        Addressed, CannotOpen, Envelope, KeyId, Message, PublicKey, TextNumber,
         letter::{self, Content, Letter},
         sender_key::Speaker,
         sender_key_store::SenderKeyStore,
@@ -29,9 +29,9 @@ use tokio::sync::oneshot;
 use super::{
     allowance::{Allowance, FailureBudget},
     key_inbox::{Arrived, KeyJob, KeySender, Seal, inbox},
-    memories::Memory,
+    memories::{Memory, MessageMemory},
     own_session::OwnSession,
-    received_file::ReceivedFile,
+    text_count::Place,
     verified_sessions::VerifiedSessions,
 };
 use crate::{
@@ -62,7 +62,7 @@ pub(super) fn start(
         while let Some(job) = jobs.next(keyring.next_deadline()) {
             keyring.work(job, Instant::now(), unix_micros(), &deliver);
         }
-        keyring.memory().write();
+        keyring.memory().file.write();
     })?;
     Ok((sender, ended))
 }
@@ -90,12 +90,16 @@ type Inside = (Option<Said>, WireOutcome);
 /// A text, and to whom it was said.
 struct Said {
     sent_unix_millis: u64,
+    number: TextNumber,
+    /// Texts that are missing right before it.
+    missing_count: u32,
     text: String,
     is_to_everyone: bool,
 }
 
 impl Keyring {
     fn new(own: OwnSession, memory: Memory, now: Instant) -> Self {
+        lock(&memory).file.received.begin_connection();
         Self {
             verified: VerifiedSessions::new(own.certificate_hash()),
             own,
@@ -111,7 +115,7 @@ impl Keyring {
     }
 
     fn next_deadline(&self) -> Instant {
-        let others = [self.sender_keys.next_deadline(), self.memory().next_deadline()];
+        let others = [self.sender_keys.next_deadline(), self.memory().file.next_deadline()];
         others.into_iter().flatten().fold(self.own.next_deadline(), Instant::min)
     }
 
@@ -122,7 +126,7 @@ impl Keyring {
             KeyJob::NoteDropped(count) => deliver(KeyOutput::Event(NetEvent::EnvelopesDropped(count))),
             KeyJob::Tick => {
                 self.sender_keys.wipe(now);
-                self.memory().write_if_due(now);
+                self.memory().file.write_if_due(now);
                 if let Some(session) = self.own.renewed(now, unix_micros) {
                     let session = Blob(session.as_bytes().to_vec());
                     deliver(KeyOutput::Frame(encode_client(&ClientMessage::Renew { session })));
@@ -149,7 +153,11 @@ impl Keyring {
 
     fn seal_to_one(&mut self, to: &PublicKey, message: &Seal, unix_micros: u64) -> Result<Envelope, String> {
         let person = message.dictionary.person(&to.id()).ok_or("Not sent: this person has just left.")?;
-        self.letter(person, Content::Text(message.text.clone()), unix_micros)
+        let (recipient, begin) = (Some(to.id()), self.own.next_number(unix_micros));
+        let number = self.memory().sent.next(recipient, begin);
+        let sealed = self.letter(person, Content::Text(number, message.text.clone()), unix_micros)?;
+        self.memory().sent.note_sealed(recipient, number);
+        Ok(sealed)
     }
 
     /// Hands the sender key to those who lack it, then seals under it.
@@ -170,22 +178,34 @@ impl Keyring {
         }
         let me = self.own.identity().public_key().id();
         let members: Vec<KeyId> = everyone.iter().map(PublicKey::id).filter(|key| *key != me).collect();
+        let begin = self.own.next_number(unix_micros);
+        let number = self.memory().sent.next(None, begin);
         for key in self.speaker.prepare(&members, now) {
             let Some(person) = dictionary.person(&key) else { continue };
             // To whom no letter can be sealed now, the key is handed before the next message.
-            if let Err(reason) = self.hand_over(person, unix_micros, deliver) {
+            if let Err(reason) = self.hand_over(person, number, unix_micros, deliver) {
                 tracing::warn!("{} cannot read what this client says to everyone. {reason}", person.name);
             }
         }
-        let said = Message { sent_unix_millis: unix_micros / 1000, text: text.clone() };
-        self.speaker.seal(&said, self.own.next_number(unix_micros), me).map_err(|error| error.to_string())
+        let said = Message { sent_unix_millis: unix_micros / 1000, number, text: text.clone() };
+        let sequence = self.own.next_number(unix_micros);
+        let sealed = self.speaker.seal(&said, sequence, me).map_err(|error| error.to_string())?;
+        self.memory().sent.note_sealed(None, number);
+        Ok(sealed)
     }
 
-    fn hand_over(&mut self, to: &Person, unix_micros: u64, deliver: &impl Fn(KeyOutput)) -> Result<(), String> {
+    /// Hands the sender key to one member; `next` is the number of the text that is said next.
+    fn hand_over(
+        &mut self,
+        to: &Person,
+        next: TextNumber,
+        unix_micros: u64,
+        deliver: &impl Fn(KeyOutput),
+    ) -> Result<(), String> {
         self.verified.verified(to).map_err(|error| error.to_string())?;
         let to_key = to.public_key.id();
-        let content = self.speaker.hand_over(to_key).expect("there is a key for the message that is being sealed");
-        let envelope = self.letter(to, content, unix_micros)?;
+        let key = self.speaker.hand_over(to_key).expect("there is a key for the message that is being sealed");
+        let envelope = self.letter(to, Content::SenderKey(next, key), unix_micros)?;
         let envelope = Blob(envelope.as_bytes().to_vec());
         deliver(KeyOutput::Frame(encode_client(&ClientMessage::Hand { to: to_key, envelope })));
         Ok(())
@@ -218,12 +238,13 @@ impl Keyring {
         };
         let entry = WireEntry { envelope: envelope.clone(), is_handed: *is_handed, outcome };
         deliver(KeyOutput::Event(NetEvent::Envelope(entry)));
-        let Some(Said { sent_unix_millis, text, is_to_everyone }) = said else { return };
+        let Some(Said { sent_unix_millis, number, missing_count, text, is_to_everyone }) = said else { return };
         let from = dictionary.person(&envelope.sender).expect("who is not listed is not heard").name.clone();
         let (sender, message_id) = (envelope.sender, envelope.message_id);
         let recipients =
             if is_to_everyone { dictionary.people().map(|person| person.public_key.id()).collect() } else { vec![me] };
-        let message = ReceivedMessage { from, sender, recipients, message_id, sent_unix_millis, text };
+        let message =
+            ReceivedMessage { from, sender, recipients, message_id, sent_unix_millis, number, missing_count, text };
         deliver(KeyOutput::Event(NetEvent::Received(message)));
     }
 
@@ -233,7 +254,7 @@ impl Keyring {
     fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
         let Arrived { envelope, dictionary, is_handed } = arrived;
         let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::UnknownSender)?;
-        if self.memory().received.is_replay(&envelope.sender, envelope.sequence) {
+        if self.memory().file.received.is_replay(&envelope.sender, envelope.sequence) {
             return Err(WireOutcome::Replay);
         }
         if let Addressed::Letter { session, .. } = envelope.addressed
@@ -261,8 +282,8 @@ impl Keyring {
                 let accepted_at = self.sender_keys.accepted_at(envelope.sender, *sender_key);
                 let age = now.saturating_duration_since(accepted_at.unwrap_or(now));
                 let handed_unix_millis = (unix_micros / 1000).saturating_sub(age.as_millis() as u64);
-                self.sender_keys.open(envelope, now).map(|Message { sent_unix_millis, text }| {
-                    let said = Said { sent_unix_millis, text, is_to_everyone: true };
+                self.sender_keys.open(envelope, now).map(|Message { sent_unix_millis, number, text }| {
+                    let said = Said { sent_unix_millis, number, missing_count: 0, text, is_to_everyone: true };
                     (Some(said), WireOutcome::OpenedWithSenderKey { handed_unix_millis })
                 })
             }
@@ -277,30 +298,38 @@ impl Keyring {
         })?;
         let is_online = |key: &KeyId| dictionary.person(key).is_some();
         let mut memory = self.memory();
-        memory.received.note_opened(envelope.sender, envelope.sequence, is_online);
-        memory.note_change(now);
-        drop(memory);
-        Ok(opened)
+        memory.file.note_change(now);
+        let received = &mut memory.file.received;
+        received.note_opened(envelope.sender, envelope.sequence, is_online);
+        let (Some(said), outcome) = opened else { return Ok(opened) };
+        let place = received.note_text(envelope.sender, said.is_to_everyone, said.number, envelope.message_id);
+        Ok(match place {
+            Place::Again => (None, WireOutcome::ShownBefore),
+            Place::Next { missing_count } => (Some(Said { missing_count, ..said }), outcome),
+            Place::Late | Place::Before => (Some(said), outcome),
+        })
     }
 
     /// Takes in what a letter says. A text that was handed over is refused: texts go to all, so that all see that they cannot
     /// read them.
     fn read(&mut self, sender: KeyId, letter: Letter, is_handed: bool, now: Instant) -> Result<Inside, CannotOpen> {
         match letter.content {
-            Content::Text(text) if !is_handed => {
-                let said = Said { sent_unix_millis: letter.sent_unix_millis, text, is_to_everyone: false };
+            Content::Text(number, text) if !is_handed => {
+                let sent_unix_millis = letter.sent_unix_millis;
+                let said = Said { sent_unix_millis, number, missing_count: 0, text, is_to_everyone: false };
                 Ok((Some(said), WireOutcome::Opened))
             }
-            Content::SenderKey(key) => match self.sender_keys.accept(sender, &key, now) {
+            Content::SenderKey(next, key) => match self.sender_keys.accept(sender, &key, now) {
                 Ok(_) => {
                     self.speakers.insert(sender);
+                    self.memory().file.received.note_sender_key(sender, next);
                     Ok((None, WireOutcome::SenderKey))
                 }
                 Err(_) => Err(CannotOpen),
             },
-            Content::Text(_) => Err(CannotOpen),
+            Content::Text(..) => Err(CannotOpen),
             // No window sends these yet.
-            Content::Receipt(MessageId(_)) => Ok((None, WireOutcome::Opened)),
+            Content::Receipt(_) => Ok((None, WireOutcome::Opened)),
         }
     }
 
@@ -319,10 +348,14 @@ impl Keyring {
         });
     }
 
-    fn memory(&self) -> MutexGuard<'_, ReceivedFile> {
-        // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, MessageMemory> {
+        lock(&self.memory)
     }
+}
+
+fn lock(memory: &Memory) -> MutexGuard<'_, MessageMemory> {
+    // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn unix_micros() -> u64 {

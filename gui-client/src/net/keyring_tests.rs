@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -15,7 +15,10 @@ use common::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::{event::DraftId, net::own_numbers::OwnNumbers};
+use crate::{
+    event::DraftId,
+    net::{memories, own_numbers::OwnNumbers, received_file::ReceivedFile},
+};
 
 const OPENED: WireOutcome = WireOutcome::Opened;
 
@@ -56,7 +59,7 @@ struct Bench {
 }
 
 fn memory(folder: &TempDir) -> Memory {
-    Arc::new(Mutex::new(ReceivedFile::open(ReceivedFile::path_of(folder.path(), &name("ada")))))
+    memories::read(ReceivedFile::path_of(folder.path(), &name("ada")))
 }
 
 /// What the server gets of a message: what it hands on, and what it relays.
@@ -153,7 +156,7 @@ fn letter_by(sender: &Identity, sequence: u64, content: Content) -> Vec<u8> {
 }
 
 fn sealed_by(sender: &Identity, sequence: u64, text: &str) -> Vec<u8> {
-    letter_by(sender, sequence, Content::Text(text.to_owned()))
+    letter_by(sender, sequence, Content::Text(TextNumber { count: sequence, number: 1 }, text.to_owned()))
 }
 
 fn sealed(sequence: u64, text: &str) -> Vec<u8> {
@@ -265,7 +268,7 @@ fn nothing_is_sealed_to_a_session_key_that_its_owner_has_not_signed() {
 fn a_text_goes_to_all_and_a_letter_says_one_thing_to_one_person() {
     let (mut bob, people, now) = (Bench::new(test_keys::bob()), bob_and_ada(), Instant::now());
     assert_eq!(bob.take_in(&people, sealed(1, "psst"), true, now), (WireOutcome::Rejected, None), "handed secretly");
-    let no_key = Content::SenderKey(vec![1; 229].into());
+    let no_key = Content::SenderKey(TextNumber { count: 3, number: 1 }, vec![1; 229].into());
     assert_eq!(bob.take_in(&people, letter_by(&test_keys::ada(), 3, no_key), true, now).0, WireOutcome::Rejected);
     assert_eq!(bob.receive(&people, sealed(4, "hello"), now), (OPENED, Some("hello".to_owned())));
 }

@@ -9,10 +9,19 @@ use std::{
 
 use common::name::Name;
 
-use super::received_file::ReceivedFile;
+use super::{received_file::ReceivedFile, sent_counts::SentCounts};
 
 /// What is remembered under one name.
-pub(super) type Memory = Arc<Mutex<ReceivedFile>>;
+#[derive(Debug)]
+pub(super) struct MessageMemory {
+    /// Of the messages of others; on the disk, too.
+    pub(super) file: ReceivedFile,
+    /// Of own messages.
+    pub(super) sent: SentCounts,
+}
+
+/// Shared by the threads of two connections at most.
+pub(super) type Memory = Arc<Mutex<MessageMemory>>;
 
 /// The memories of the names that this program has used.
 #[derive(Default)]
@@ -29,10 +38,15 @@ impl Memories {
         }
         let reading = tokio::task::spawn_blocking({
             let path = path.clone();
-            move || ReceivedFile::open(path)
+            move || read(path)
         });
-        let memory = Memory::new(Mutex::new(reading.await.expect("the file is read without panics")));
+        let memory = reading.await.expect("the file is read without panics");
         self.0.insert(path, Arc::clone(&memory));
         memory
     }
+}
+
+/// What an earlier run of the program left in this file.
+pub(super) fn read(path: PathBuf) -> Memory {
+    Arc::new(Mutex::new(MessageMemory { file: ReceivedFile::open(path), sent: SentCounts::default() }))
 }

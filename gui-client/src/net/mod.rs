@@ -30,10 +30,12 @@ mod pin_keeper;
 mod private_files;
 mod received;
 mod received_file;
+mod sent_counts;
 mod sequences;
 mod task;
 #[cfg(test)]
 mod test_online;
+mod text_count;
 mod verified_sessions;
 
 use std::{

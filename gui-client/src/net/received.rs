@@ -1,14 +1,23 @@
 //! What this client remembers of the envelopes that it opened, for each sender, so that none is opened again: not on the next
 //! connection, and not by the next run of the program. Pure; [`super::received_file`] keeps it on the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use common::{crypto::KeyId, limits::MAX_PEOPLE};
+use common::{
+    crypto::{KeyId, MessageId, TextNumber},
+    limits::MAX_PEOPLE,
+};
 
-use super::sequences::Sequences;
+use super::{
+    sequences::Sequences,
+    text_count::{Place, TextCount},
+};
 
 /// Senders that are remembered. All people online fit.
 const MAX_SENDERS: usize = 2 * MAX_PEOPLE;
+
+/// Of each sender, texts from before what is known of their numbers that are remembered by their ids.
+const MAX_EARLIER: usize = 32;
 
 /// What was opened of all senders.
 #[derive(Debug, Default)]
@@ -21,6 +30,12 @@ pub(super) struct Received {
 #[derive(Debug, Default)]
 struct Sender {
     sequences: Sequences,
+    /// Of the texts to this client.
+    letters: Option<TextCount>,
+    /// Of the texts to everyone, since this client came online.
+    to_everyone: Option<TextCount>,
+    /// The last texts from before what the counts know.
+    earlier: VecDeque<MessageId>,
     /// The place of the last envelope among all that were opened.
     opened_as: u64,
 }
@@ -32,18 +47,64 @@ pub(super) struct Remembered {
     pub(super) sender: KeyId,
     /// The highest sequence number that was opened; the next run refuses everything up to it.
     pub(super) highest: u64,
+    /// Which texts to this client have arrived.
+    pub(super) letters: Option<TextCount>,
 }
 
 impl Received {
     /// As an earlier run left it, the sender whose last envelope is oldest first.
     pub(super) fn of_an_earlier_run(remembered: impl IntoIterator<Item = Remembered>) -> Self {
         let mut received = Self::default();
-        for Remembered { sender, highest } in remembered {
+        for Remembered { sender, highest, letters } in remembered {
             received.opened_count += 1;
-            let opened_as = received.opened_count;
-            received.senders.insert(sender, Sender { sequences: Sequences::up_to(highest), opened_as });
+            let (sequences, opened_as) = (Sequences::up_to(highest), received.opened_count);
+            received.senders.insert(sender, Sender { sequences, letters, opened_as, ..Sender::default() });
         }
         received
+    }
+
+    /// This client comes online: what is said to everyone before it is handed a sender key is not for it.
+    pub(super) fn begin_connection(&mut self) {
+        self.senders.values_mut().for_each(|sender| sender.to_everyone = None);
+    }
+
+    /// Takes in a sender key, with the number of the next text to everyone. Of those before it, this client misses none that it
+    /// knew nothing of.
+    pub(super) fn note_sender_key(&mut self, sender: KeyId, next: TextNumber) {
+        let to_everyone = &mut self.senders.entry(sender).or_default().to_everyone;
+        if to_everyone.as_ref().is_none_or(|known| known.count < next.count) {
+            *to_everyone = Some(TextCount::beginning_with(next.count, next.number));
+        }
+    }
+
+    /// Takes in a text, and says what it is among those of its sender to this client, or to everyone.
+    pub(super) fn note_text(
+        &mut self,
+        sender: KeyId,
+        is_to_everyone: bool,
+        number: TextNumber,
+        id: MessageId,
+    ) -> Place {
+        let sender = self.senders.entry(sender).or_default();
+        let (known, first) = match is_to_everyone {
+            true => (&mut sender.to_everyone, number.number),
+            false => (&mut sender.letters, 1),
+        };
+        if known.as_ref().is_none_or(|known| known.count < number.count) {
+            *known = Some(TextCount::beginning_with(number.count, first));
+        }
+        let known = known.as_mut().filter(|known| known.count == number.count);
+        match known.map_or(Place::Before, |known| known.note(number.number)) {
+            Place::Before if sender.earlier.contains(&id) => Place::Again,
+            Place::Before => {
+                if sender.earlier.len() >= MAX_EARLIER {
+                    sender.earlier.pop_front();
+                }
+                sender.earlier.push_back(id);
+                Place::Before
+            }
+            place => place,
+        }
     }
 
     /// Whether an envelope of `sender` with this number was opened before, or is too old to be sure that it was not.
@@ -69,8 +130,10 @@ impl Received {
     pub(super) fn remembered(&self) -> Vec<Remembered> {
         let mut senders: Vec<_> = self.senders.iter().collect();
         senders.sort_unstable_by_key(|(_, sender)| sender.opened_as);
-        let remembered =
-            |(key, sender): (&KeyId, &Sender)| Some(Remembered { sender: *key, highest: sender.sequences.highest()? });
+        let remembered = |(key, sender): (&KeyId, &Sender)| {
+            let (highest, letters) = (sender.sequences.highest()?, sender.letters.clone());
+            Some(Remembered { sender: *key, highest, letters })
+        };
         senders.into_iter().filter_map(remembered).collect()
     }
 }
@@ -100,15 +163,50 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_counted_for_this_client_and_for_everyone_and_a_later_count_replaces_the_one_before() {
+        let (mut received, next) = (Received::default(), |missing_count| Place::Next { missing_count });
+        let mut note = |is_to_everyone, count, number, id: u8| {
+            received.note_text(key(1), is_to_everyone, TextNumber { count, number }, MessageId([id; 16]))
+        };
+        assert_eq!(note(false, 10, 3, 1), next(2), "the first two letters are missing");
+        assert_eq!(note(true, 10, 3, 2), next(0), "and nothing that was said to everyone before");
+        assert_eq!(note(false, 10, 3, 1), Place::Again);
+        assert_eq!(note(false, 10, 1, 3), Place::Late);
+        assert_eq!(note(false, 11, 1, 4), next(0), "the sender was restarted");
+        assert_eq!([5, 5, 6].map(|id| note(false, 10, 2, id)), [Place::Before, Place::Again, Place::Before]);
+        assert_eq!(note(true, 10, 5, 7), next(1));
+    }
+
+    #[test]
+    fn of_what_is_said_to_everyone_a_newcomer_misses_what_comes_after_its_first_sender_key() {
+        let mut received = Received::default();
+        let number = |number| TextNumber { count: 10, number };
+        let note = |received: &mut Received, n| received.note_text(key(1), true, number(n), MessageId([0; 16]));
+        received.note_sender_key(key(1), number(8));
+        assert_eq!(note(&mut received, 9), Place::Next { missing_count: 1 });
+        // The next sender key comes when 10 has been said.
+        received.note_sender_key(key(1), number(11));
+        assert_eq!(note(&mut received, 11), Place::Next { missing_count: 1 });
+        received.begin_connection();
+        received.note_sender_key(key(1), number(20));
+        assert_eq!(note(&mut received, 20), Place::Next { missing_count: 0 }, "it was away");
+    }
+
+    #[test]
     fn the_next_run_refuses_everything_up_to_the_highest_number_of_each_sender() {
         let mut received = Received::default();
         for (sender, sequence) in [(1, 10), (2, 70), (1, 30), (1, 20)] {
             received.note_opened(key(sender), sequence, |_| true);
         }
+        for number in 1..=3 {
+            received.note_text(key(1), false, TextNumber { count: 10, number }, MessageId([0; 16]));
+        }
         let remembered = received.remembered();
         let order: Vec<_> = remembered.iter().map(|one| (one.sender, one.highest)).collect();
         assert_eq!(order, [(key(2), 70), (key(1), 30)], "the latest sender last");
-        let next = Received::of_an_earlier_run(remembered);
+        let mut next = Received::of_an_earlier_run(remembered);
+        let number = TextNumber { count: 10, number: 4 };
+        assert_eq!(next.note_text(key(1), false, number, MessageId([1; 16])), Place::Next { missing_count: 0 });
         let refused = |sender: usize, sequence: u64| next.is_replay(&key(sender), sequence);
         assert!(refused(1, 30) && refused(1, 25) && refused(2, 70) && !refused(1, 31) && !refused(3, 1));
     }

@@ -18,6 +18,7 @@ use super::{
     identity::identity_path,
     private_files,
     received::{Received, Remembered},
+    text_count::TextCount,
 };
 
 /// How long changes are collected before they are written, so that a conversation does not wait for the disk.
@@ -117,21 +118,30 @@ impl ReceivedFile {
     }
 }
 
-/// `sender highest`
-fn line(Remembered { sender, highest }: &Remembered) -> String {
-    format!("{} {highest}\n", to_hex(&sender.0))
+/// `sender highest`, and what is known of the numbers of its letters.
+fn line(Remembered { sender, highest, letters }: &Remembered) -> String {
+    let letters = letters.as_ref().map(|letters| format!(" {}", letters.to_word())).unwrap_or_default();
+    format!("{} {highest}{letters}\n", to_hex(&sender.0))
 }
 
 fn parse(line: &str) -> Option<Remembered> {
-    let (sender, highest) = line.split_once(' ')?;
-    Some(Remembered { sender: KeyId(from_hex(sender)?), highest: highest.parse().ok()? })
+    let mut words = line.split(' ');
+    let (sender, highest) = (KeyId(from_hex(words.next()?)?), words.next()?.parse().ok()?);
+    let letters = match words.next() {
+        Some(word) => Some(TextCount::from_word(word)?),
+        None => None,
+    };
+    words.next().is_none().then_some(Remembered { sender, highest, letters })
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use common::crypto::{MessageId, TextNumber};
+
     use super::*;
+    use crate::net::text_count::Place;
 
     const ADA: KeyId = KeyId([1; 32]);
 
@@ -145,6 +155,7 @@ mod tests {
     fn opened(path: &Path, sequence: u64, now: Instant) -> ReceivedFile {
         let mut file = ReceivedFile::open(path.to_owned());
         file.received.note_opened(ADA, sequence, |_| true);
+        file.received.note_text(ADA, false, TextNumber { count: 5, number: 3 }, MessageId([0; 16]));
         file.note_change(now);
         file
     }
@@ -165,7 +176,10 @@ mod tests {
         assert!(!path.exists(), "nothing has changed");
         file.note_change(now);
         file.write();
-        let next = ReceivedFile::open(path);
+        let mut next = ReceivedFile::open(path);
+        let mut note =
+            |number| next.received.note_text(ADA, false, TextNumber { count: 5, number }, MessageId([0; 16]));
+        assert_eq!([3, 1].map(&mut note), [Place::Again, Place::Late]);
         assert!(next.received.is_replay(&ADA, u64::MAX - 1) && !next.received.is_replay(&ADA, u64::MAX));
     }
 
@@ -178,7 +192,15 @@ mod tests {
         };
         let other_version = whole.replace("received 1", "received 2");
         let half: String = whole.chars().take(whole.len() / 2).collect();
-        for text in ["", "\n", &half, &other_version, &whole.replace(" 7", " seven"), &whole.replace("0101", "xy")] {
+        for text in [
+            "",
+            "\n",
+            &half,
+            &other_version,
+            &whole.replace(" 7", " seven"),
+            &whole.replace("0101", "xy"),
+            &whole.replace("1-2", "2-1"),
+        ] {
             fs::write(&path, text).unwrap();
             let mut file = opened(&path, 9, now);
             assert!(!file.received.is_replay(&ADA, 7), "{text:?}");

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use common::{
-    crypto::{KeyId, MessageId},
+    crypto::{KeyId, MessageId, TextNumber},
     limits::MAX_TEXT_BYTES,
     name::Name,
 };
@@ -32,6 +32,15 @@ pub enum Author {
     },
 }
 
+impl Author {
+    fn key(&self) -> Option<KeyId> {
+        match self {
+            Self::Me => None,
+            Self::Other { key, .. } => Some(*key),
+        }
+    }
+}
+
 /// The delivery state of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -58,12 +67,24 @@ pub struct Message {
     pub text: String,
     /// Whether it has arrived.
     pub delivery: Delivery,
+    /// Of a received message: its number among those of its author in this conversation.
+    pub number: Option<TextNumber>,
+    /// Messages of its author that are missing right before this one.
+    pub missing_count: u32,
+}
+
+impl Message {
+    /// The number of this message, if it comes after the one with this author and number, in the same count.
+    fn number_after(&self, author: &Author, before: TextNumber) -> Option<u32> {
+        let number = self.number.filter(|number| number.count == before.count && number.number > before.number)?;
+        (self.author.key() == author.key()).then_some(number.number)
+    }
 }
 
 /// The messages exchanged with one peer, and the draft of the next.
 #[derive(Debug, Clone, Default)]
 pub struct Conversation {
-    /// In order of arrival.
+    /// In order of arrival, except that a message that was missing takes its place.
     pub messages: VecDeque<Message>,
     /// Messages from others that have not been read.
     pub unread_count: u32,
@@ -84,10 +105,32 @@ impl Conversation {
     }
 
     fn push(&mut self, message: Message) {
-        if self.messages.len() == MAX_MESSAGES {
+        self.insert(self.messages.len(), message);
+    }
+
+    fn insert(&mut self, place: usize, message: Message) {
+        self.messages.insert(place, message);
+        if self.messages.len() > MAX_MESSAGES {
             self.messages.pop_front();
         }
-        self.messages.push_back(message);
+    }
+
+    /// Adds a received message: in the gap where it is missing, or at the end.
+    fn receive(&mut self, number: TextNumber, mut message: Message) {
+        let after = self.messages.iter().enumerate();
+        let after = after.filter_map(|(place, other)| Some((other.number_after(&message.author, number)?, place)));
+        // The gap that it may be in is before the next message of its author.
+        let Some((next_number, place)) = after.min() else { return self.push(message) };
+        let between_count = next_number - number.number - 1;
+        let next = &mut self.messages[place];
+        match next.missing_count.checked_sub(between_count + 1) {
+            None => self.push(message),
+            Some(before_count) => {
+                message.missing_count = before_count;
+                next.missing_count = between_count;
+                self.insert(place, message);
+            }
+        }
     }
 }
 
@@ -126,12 +169,17 @@ impl Conversations {
     pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) {
         let conversation = self.entry(Self::peer_of(&message));
         conversation.unread_count += u32::from(!is_read);
-        conversation.push(Message {
-            author: Author::Other { name: message.from, key: message.sender },
-            unix_millis: message.sent_unix_millis,
-            text: message.text,
-            delivery: Delivery::Received,
-        });
+        conversation.receive(
+            message.number,
+            Message {
+                author: Author::Other { name: message.from, key: message.sender },
+                unix_millis: message.sent_unix_millis,
+                text: message.text,
+                delivery: Delivery::Received,
+                number: Some(message.number),
+                missing_count: message.missing_count,
+            },
+        );
     }
 
     /// Moves what was said with the owner of one key to the conversation with another key of theirs.
@@ -159,7 +207,14 @@ impl Conversations {
     pub(super) fn write(&mut self, peer: Peer, text: String, unix_millis: u64) -> DraftId {
         self.last_draft += 1;
         let draft = DraftId(self.last_draft);
-        self.entry(peer).push(Message { author: Author::Me, unix_millis, text, delivery: Delivery::Pending(draft) });
+        self.entry(peer).push(Message {
+            author: Author::Me,
+            unix_millis,
+            text,
+            delivery: Delivery::Pending(draft),
+            number: None,
+            missing_count: 0,
+        });
         draft
     }
 
@@ -227,5 +282,69 @@ impl Conversations {
             .values_mut()
             .flat_map(|conversation| conversation.messages.iter_mut().rev())
             .find(|message| is_it(&message.delivery))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(number: u32) -> ReceivedMessage {
+        let (sender, me) = (KeyId([1; 32]), KeyId([2; 32]));
+        ReceivedMessage {
+            from: Name::parse("ada").unwrap(),
+            sender,
+            recipients: vec![me],
+            message_id: MessageId([0; 16]),
+            sent_unix_millis: 0,
+            number: TextNumber { count: 7, number },
+            missing_count: 0,
+            text: number.to_string(),
+        }
+    }
+
+    proptest! {
+        /// In whatever order messages arrive, and whatever is said in between: those of one author are shown in their order, each
+        /// once, and what is missing between them is what has not arrived.
+        #[test]
+        fn late_messages_take_their_places_and_what_is_missing_is_said(
+            numbers in prop::collection::hash_set(1u32..40, 0..30).prop_map(Vec::from_iter).prop_shuffle(),
+            answers in prop::collection::vec(prop::bool::ANY, 30),
+        ) {
+            let mut conversations = Conversations::default();
+            let peer = Peer::Person(KeyId([1; 32]));
+            let mut highest = 0;
+            for (number, is_answered) in numbers.iter().copied().zip(answers) {
+                // As the keyring says, which knows what has arrived.
+                let missing_count = u32::saturating_sub(number, highest + 1);
+                highest = highest.max(number);
+                conversations.receive(ReceivedMessage { missing_count, ..message(number) }, true);
+                if is_answered {
+                    conversations.write(peer, "an answer".into(), 0);
+                }
+                let shown = conversations.get(peer).unwrap();
+                let mut expected = 0;
+                for message in shown.messages.iter().filter(|message| message.author != Author::Me) {
+                    expected += message.missing_count + 1;
+                    prop_assert_eq!(message.number.map(|number| number.number), Some(expected));
+                }
+                prop_assert_eq!(expected, highest);
+            }
+            let shown = conversations.get(peer).map_or(0, |shown| shown.messages.iter().filter(|m| m.author != Author::Me).count());
+            prop_assert_eq!(shown, numbers.len());
+        }
+    }
+
+    #[test]
+    fn what_no_gap_is_known_for_comes_at_the_end() {
+        let mut conversations = Conversations::default();
+        for (number, missing_count) in [(5, 0), (2, 0), (9, 2), (6, 0), (8, 0)] {
+            conversations.receive(ReceivedMessage { missing_count, ..message(number) }, true);
+        }
+        let shown = &conversations.get(Peer::Person(KeyId([1; 32]))).unwrap().messages;
+        let shown: Vec<_> = shown.iter().map(|message| (&*message.text, message.missing_count)).collect();
+        assert_eq!(shown, [("5", 0), ("2", 0), ("8", 1), ("9", 0), ("6", 0)]);
     }
 }

@@ -297,6 +297,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use common::crypto::TextNumber;
     use proptest::prelude::*;
 
     use super::*;
@@ -314,6 +315,8 @@ mod tests {
             recipients: Vec::new(),
             message_id: MessageId([7; 16]),
             sent_unix_millis: 5,
+            number: TextNumber { count: 1, number: 1 },
+            missing_count: 0,
             text: "x".repeat(bytes),
         }
     }

@@ -3,7 +3,7 @@
 
 use common::{
     crypto::{
-        Envelope,
+        Envelope, TextNumber,
         letter::{Content, attempt},
         test_keys,
     },
@@ -85,7 +85,8 @@ fn a_member_who_hands_over_a_sender_key_for_another_speaks_for_no_one() {
     bob.wait_until("the message", |bob| bob.texts(Peer::Everyone) == ["Hello"]);
 
     // Ada's genuine sender key as Eve's own, and then Ada's message as Eve's.
-    let stolen = eve.adversary.letter(&bob_entry, 1, Content::SenderKey(of_ada.into()));
+    let stolen =
+        eve.adversary.letter(&bob_entry, 1, Content::SenderKey(TextNumber { count: 1, number: 1 }, of_ada.into()));
     eve.hand(&bob_entry, &stolen);
     let mut as_her_own = line.clone();
     as_her_own[26..58].copy_from_slice(&eve.adversary.key().0);

@@ -1,13 +1,21 @@
-//! A server that reorders, repeats and withholds letters, over a real socket: each is shown once, and none again after a
-//! restart of the client.
+//! A server that reorders, repeats and withholds messages, over real sockets: each is shown once, what is missing is said, and
+//! nothing is shown again after a restart of the client.
 
-use common::{crypto::test_keys, media::Library, message::ServerMessage};
-use triptych_client::event::{NetEvent, WireOutcome};
+use common::{
+    crypto::test_keys,
+    media::Library,
+    message::{LeaveReason, ServerMessage},
+};
+use triptych_client::{
+    event::{NetEvent, WireOutcome},
+    state::action::Peer as ChatPeer,
+};
 
 use crate::support::{
     adversary::Adversary,
     client::{Client, keep},
     fake_server::{FakeServer, Peer, letter},
+    person::{Person, gather},
 };
 
 /// Bob, online with Ada, with his files in this folder.
@@ -58,4 +66,94 @@ fn letters_out_of_order_are_shown_once_and_none_again_after_a_restart() {
     let next = letter(&test_keys::ada(), 5, &to_bob, "and on");
     assert_eq!(outcome(&client, &mut peer, &next), (WireOutcome::Opened, Some("and on".to_owned())));
     assert!(!client.passed.borrow().iter().any(|event| matches!(event, NetEvent::Offline(_))));
+}
+
+/// What Bob reads: each text, after the number of messages that are missing before it.
+fn read(bob: &Person, peer: ChatPeer) -> Vec<(u32, &str)> {
+    let conversation = bob.state.conversations.get(peer);
+    let messages = conversation.into_iter().flat_map(|conversation| &conversation.messages);
+    messages.map(|message| (message.missing_count, &*message.text)).collect()
+}
+
+#[test]
+fn what_the_server_withholds_is_missed_until_it_comes_and_the_next_run_claims_nothing_else() {
+    let (server, folder) = (FakeServer::new(), tempfile::tempdir().unwrap());
+    keep(folder.path(), "bob", &test_keys::bob());
+    let mut ada = Person::plaintext("ada", &test_keys::ada());
+    let mut bob = Person::at(Client::sharing(folder.path()), "bob");
+    let (mut to_ada, mut to_bob) = (ada.meet(&server), bob.meet(&server));
+    let entries = [to_ada.own_entry(), to_bob.own_entry()];
+    let [with_ada, with_bob] = entries.each_ref().map(|entry| ChatPeer::Person(entry.public_key.id()));
+    for (person, peer) in [(&mut ada, &mut to_ada), (&mut bob, &mut to_bob)] {
+        peer.welcome_with(&entries);
+        person.wait_until("welcome", |person| person.state.connection.is_online());
+    }
+    let mut next_letter = |ada: &mut Person, text: &str| {
+        ada.write(with_bob, text);
+        to_ada.next_said().envelope
+    };
+    let letters: Vec<_> = (1..=6).map(|number| next_letter(&mut ada, &number.to_string())).collect();
+    for (number, shown) in [
+        (1, &[(0, "1")][..]),
+        (5, &[(0, "1"), (3, "5")]),
+        (3, &[(0, "1"), (1, "3"), (1, "5")]),
+        (2, &[(0, "1"), (0, "2"), (0, "3"), (1, "5")]),
+    ] {
+        to_bob.relay(&letters[number - 1]);
+        bob.wait_until("the text", |bob| bob.texts(with_ada).len() == shown.len());
+        assert_eq!(read(&bob, with_ada), shown);
+    }
+    drop((bob, to_bob));
+
+    let mut bob = Person::at(Client::sharing(folder.path()), "bob");
+    let mut to_bob = bob.meet(&server);
+    let back = to_bob.own_entry();
+    to_bob.welcome_with(&[entries[0].clone(), back.clone()]);
+    bob.wait_until("welcome", |bob| bob.sees("ada"));
+    let left = ServerMessage::Left { revision: 2, name: back.name.clone(), reason: LeaveReason::Quit };
+    to_ada.send(&left).unwrap();
+    to_ada.send(&ServerMessage::Joined { revision: 3, person: back.clone() }).unwrap();
+    let session = |ada: &Person| {
+        let listed = ada.state.people.dictionary()?.person(&back.public_key.id())?;
+        Some(listed.session.id())
+    };
+    ada.wait_until("Bob", |ada| session(ada) == Some(back.session.id()));
+    ada.write(with_bob, "7");
+    to_bob.relay(&to_ada.next_said().envelope);
+    bob.wait_until("the text", |bob| bob.texts(with_ada).len() == 1);
+    assert_eq!(read(&bob, with_ada), [(1, "7")], "only 6, which is after all that the run before has seen");
+}
+
+#[test]
+fn what_the_server_withholds_of_what_is_said_to_everyone_is_missed_too_but_not_what_was_said_before() {
+    let server = FakeServer::new();
+    let ([mut ada, mut bob], [mut to_ada, mut to_bob], [_, bob_entry]) =
+        gather(&server, [("ada", test_keys::ada()), ("bob", test_keys::bob())]);
+    let said: Vec<_> = (1..=4)
+        .map(|number| {
+            ada.write(ChatPeer::Everyone, &number.to_string());
+            to_ada.next_said()
+        })
+        .collect();
+    to_bob.hand(said[0].handed_to(&bob_entry).expect("Bob is handed the key"));
+    for number in [2, 4, 3] {
+        to_bob.relay(&said[number - 1].envelope);
+    }
+    bob.wait_until("the texts", |bob| bob.texts(ChatPeer::Everyone).len() == 3);
+    assert_eq!(read(&bob, ChatPeer::Everyone), [(1, "2"), (0, "3"), (0, "4")]);
+
+    // Eve comes, and is handed the key as it is then.
+    let mut eve = Person::plaintext("eve", &test_keys::eve());
+    let mut to_eve = eve.meet(&server);
+    let eve_entry = to_eve.own_entry();
+    to_ada.send(&ServerMessage::Joined { revision: 2, person: eve_entry.clone() }).unwrap();
+    ada.wait_until("Eve", |ada| ada.sees("eve"));
+    to_eve.welcome_with(&[to_ada.own_entry(), bob_entry, eve_entry.clone()]);
+    eve.wait_until("welcome", |eve| eve.sees("ada"));
+    ada.write(ChatPeer::Everyone, "5");
+    let said = to_ada.next_said();
+    to_eve.hand(said.handed_to(&eve_entry).expect("Eve is handed the key"));
+    to_eve.relay(&said.envelope);
+    eve.wait_until("the text", |eve| !eve.texts(ChatPeer::Everyone).is_empty());
+    assert_eq!(read(&eve, ChatPeer::Everyone), [(0, "5")]);
 }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use common::{
     crypto::{
-        Envelope, Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, sender_key::Speaker,
-        test_keys,
+        Envelope, Identity, JoinTranscript, Message, SESSION_PUBLIC_KEY_BYTES, SessionRecord, TextNumber,
+        sender_key::Speaker, test_keys,
     },
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
     media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
@@ -78,7 +78,7 @@ fn of_protocol_3() -> ClientMessage {
 fn to_everyone(sender: &Identity) -> Blob {
     let mut speaker = Speaker::default();
     speaker.prepare(&[], Instant::now());
-    let message = Message { sent_unix_millis: 0, text: "hello".to_owned() };
+    let message = Message { sent_unix_millis: 0, number: TextNumber { count: 1, number: 1 }, text: "hello".to_owned() };
     blob(&speaker.seal(&message, 1, sender.public_key().id()).unwrap())
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use common::{
     crypto::{
-        Envelope, Identity,
+        Envelope, Identity, TextNumber,
         letter::{self, Content, Letter},
         test_keys,
     },
@@ -34,10 +34,13 @@ while True:
         if envelope[26:58] == key_id(ada.public_key()):
             continue
         try:
-            sender, _, _, text = client.open(envelope)
+            sender, kind, _, content = client.open(envelope)
         except ValueError:
             print("not opened", flush=True)
             continue
+        require(kind == 0)
+        text = content[1]
+        client.confirm(sender, envelope)
         print(f"{sender}: {text}", flush=True)
         if text == "bye":
             client.send(8)
@@ -80,7 +83,10 @@ impl Drop for Ada {
 }
 
 async fn say(from: &mut TestClient, key: &Identity, to: &Person, sequence: u64, text: &str) {
-    let letter = Letter { sent_unix_millis: 1, content: Content::Text(text.to_owned()) };
+    let letter = Letter {
+        sent_unix_millis: 1,
+        content: Content::Text(TextNumber { count: sequence, number: 1 }, text.to_owned()),
+    };
     let envelope = letter::seal(&letter, sequence, key, &to.public_key, &to.session).unwrap();
     from.send(&ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) }).await;
 }
@@ -95,7 +101,7 @@ async fn heard(by: &mut TestClient, ada: &Person) -> String {
     };
     let envelope = by.next_that(from_ada).await;
     let opened = letter::open(&envelope, &test_keys::bob(), &test_keys::session_keys(), &ada.public_key).unwrap();
-    let Content::Text(text) = opened.content else { panic!("a letter that is no text") };
+    let Content::Text(_, text) = opened.content else { panic!("a letter that is no text") };
     text
 }
 

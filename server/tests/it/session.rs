@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use common::{
     crypto::{
-        CannotOpen, Envelope, Message,
+        CannotOpen, Envelope, Message, TextNumber,
         letter::{Content, Letter, attempt, open},
         sender_key::Speaker,
         sender_key_store::SenderKeyStore,
@@ -95,9 +95,10 @@ async fn a_message_to_everyone_reaches_all_and_opens_where_the_sender_key_was_ha
 
     let (mut speaker, now) = (Speaker::default(), Instant::now());
     speaker.prepare(&[], now);
-    let content = speaker.hand_over(bob_key.public_key().id()).unwrap();
+    let number = TextNumber { count: 1, number: 1 };
+    let content = Content::SenderKey(number, speaker.hand_over(bob_key.public_key().id()).unwrap());
     let handed = sealed(content, 1, &ada_key, &bob_key).as_bytes().to_vec();
-    let message = Message { sent_unix_millis: 0, text: "to all who have the key".to_owned() };
+    let message = Message { sent_unix_millis: 0, number, text: "to all who have the key".to_owned() };
     let said = speaker.seal(&message, 2, ada_key.public_key().id()).unwrap().as_bytes().to_vec();
     ada.send(&ClientMessage::Hand { to: bob_key.public_key().id(), envelope: Blob(handed.clone()) }).await;
     ada.send(&ClientMessage::Say { envelope: Blob(said.clone()) }).await;
@@ -111,7 +112,7 @@ async fn a_message_to_everyone_reaches_all_and_opens_where_the_sender_key_was_ha
     assert_eq!(bobs, handed);
     let sender_key =
         open(&Envelope::parse(handed).unwrap(), &bob_key, &test_keys::session_keys(), ada_key.public_key());
-    let Ok(Letter { content: Content::SenderKey(sender_key), .. }) = sender_key else { panic!("no sender key") };
+    let Ok(Letter { content: Content::SenderKey(_, sender_key), .. }) = sender_key else { panic!("no sender key") };
     let mut held = SenderKeyStore::default();
     held.accept(ada_key.public_key().id(), &sender_key, now).unwrap();
     for (client, store, is_read) in [(&mut bob, &mut held, true), (&mut eve, &mut SenderKeyStore::default(), false)] {

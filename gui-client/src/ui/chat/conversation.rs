@@ -120,6 +120,12 @@ fn messages(
             last_author = None;
         }
         last_day = day.or(last_day);
+        if message.missing_count > 0
+            && let Author::Other { name, .. } = &message.author
+        {
+            gap(ui, theme, name.as_str(), message.missing_count);
+            last_author = None;
+        }
         ui.add_space(if last_author == Some(&message.author) { 1.0 } else { space::S });
         let is_doubtful = matches!(&message.author, Author::Other { key, .. } if state.trust.is_doubtful(key));
         bubble(ui, theme, message, last_author != Some(&message.author), is_doubtful, actions);
@@ -138,6 +144,22 @@ fn day_line(ui: &mut Ui, theme: &Theme, day: Option<NaiveDate>, today: NaiveDate
     ui.add_space(space::S);
     ui.vertical_centered(|ui| {
         ui.label(RichText::new(format::day_name(day, today)).size(font_size::SMALL).color(theme.weak));
+    });
+}
+
+/// Says that messages are missing here.
+fn gap(ui: &mut Ui, theme: &Theme, name: &str, count: u32) {
+    let text = match count {
+        1 => format!("1 message from {name} is missing"),
+        _ => format!("{count} messages from {name} are missing"),
+    };
+    let meaning = format!(
+        "{name} numbers the messages, inside the encryption. What is missing here may come later. It may also have been lost or \
+         held back by the server, or it could not be opened, or you read it on another computer with your key."
+    );
+    ui.add_space(space::S);
+    ui.vertical_centered(|ui| {
+        ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak)).on_hover_text(meaning);
     });
 }
 

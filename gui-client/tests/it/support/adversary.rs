@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use common::{
     crypto::{
-        Addressed, Envelope, Identity, KeyId, Message, PublicKey, SessionKeys, SessionRecord,
+        Addressed, Envelope, Identity, KeyId, Message, PublicKey, SessionKeys, SessionRecord, TextNumber,
         letter::{self, Content, Letter},
         sender_key::Speaker,
         sender_key_store::SenderKeyStore,
@@ -55,8 +55,8 @@ impl Adversary {
             return opened.map_or(Got::Nothing, |message| Got::Text(message.text));
         }
         match letter::open(&envelope, &self.identity, &self.sessions, sender).map(|letter| letter.content) {
-            Ok(Content::Text(text)) => Got::Text(text),
-            Ok(Content::SenderKey(key)) => {
+            Ok(Content::Text(_, text)) => Got::Text(text),
+            Ok(Content::SenderKey(_, key)) => {
                 self.sender_keys.accept(envelope.sender, &key, Instant::now()).unwrap();
                 Got::SenderKey(key.to_vec())
             }
@@ -72,7 +72,7 @@ impl Adversary {
 
     /// The same with a text.
     pub fn text(&self, to: &Person, sequence: u64, text: &str) -> Vec<u8> {
-        self.letter(to, sequence, Content::Text(text.to_owned()))
+        self.letter(to, sequence, Content::Text(TextNumber { count: sequence, number: 1 }, text.to_owned()))
     }
 
     /// The first message to everyone under a new sender key: the letter that hands the key to this person, and the message.
@@ -80,8 +80,9 @@ impl Adversary {
         let (mut speaker, me) = (Speaker::default(), self.key());
         speaker.prepare(&[to.public_key.id()], Instant::now());
         let key = speaker.hand_over(to.public_key.id()).expect("it was just prepared");
-        let message = Message { sent_unix_millis: 5, text: text.to_owned() };
+        let number = TextNumber { count: sequence, number: 1 };
+        let message = Message { sent_unix_millis: 5, number, text: text.to_owned() };
         let line = speaker.seal(&message, sequence + 1, me).unwrap();
-        (self.letter(to, sequence, key), line.as_bytes().to_vec())
+        (self.letter(to, sequence, Content::SenderKey(number, key)), line.as_bytes().to_vec())
     }
 }

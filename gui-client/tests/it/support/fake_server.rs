@@ -8,7 +8,7 @@ use std::{
 use common::{
     codec::{decode_client, encode_server},
     crypto::{
-        Identity, KeyId, PublicKey, SessionRecord,
+        Identity, KeyId, PublicKey, SessionRecord, TextNumber,
         letter::{self, Content, Letter},
     },
     limits::PROTOCOL_VERSION,
@@ -188,7 +188,10 @@ impl Said {
 
 /// A letter from `sender` to this person, as the server relays it.
 pub fn letter(sender: &Identity, sequence: u64, to: &Person, text: &str) -> ServerMessage {
-    let letter = Letter { sent_unix_millis: 5, content: Content::Text(text.to_owned()) };
+    let letter = Letter {
+        sent_unix_millis: 5,
+        content: Content::Text(TextNumber { count: sequence, number: 1 }, text.to_owned()),
+    };
     let envelope = letter::seal(&letter, sequence, sender, &to.public_key, &to.session).unwrap();
     ServerMessage::Relayed { envelope: Blob(envelope.as_bytes().to_vec()) }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{
-    crypto::{MessageId, PublicKey, sha256, test_keys},
+    crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
         Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
@@ -29,6 +29,9 @@ use triptych_client::{
 };
 use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 
+/// Those about what became of messages.
+#[path = "scenes_delivery.rs"]
+mod delivery;
 /// Those about keys, certificates and servers that are not to be trusted.
 #[path = "scenes_trust.rs"]
 mod trust;
@@ -96,6 +99,7 @@ pub const SCENES: &[&str] = &[
     "empty-library",
     "crowd",
     "unread",
+    "missing",
 ];
 
 pub fn moment() -> Moment {
@@ -237,6 +241,8 @@ pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: 
         recipients: recipients.iter().map(|key| key.id()).collect(),
         message_id: id(minute as u8),
         sent_unix_millis: NOON_MILLIS + minute * 60_000,
+        number: TextNumber { count: minute, number: 1 },
+        missing_count: 0,
         text: text.into(),
     })
 }
@@ -386,22 +392,6 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::EditDraft("words and more words, ".repeat(380)), moment());
             state.handle(Action::Send, moment());
         }
-        "languages" => {
-            state = talked();
-            for (minute, text) in [
-                "Příliš žluťoučký kůň úpěl ďábelské ódy",
-                "Ελληνικά, русский, türkçe, Tiếng Việt",
-                "日本語のテキスト、中文文本, 한국어 텍스트",
-                "مرحبا بالعالم, שלום עולם",
-                "हिन्दी में लिखा हुआ, ภาษาไทย",
-                "😀 🎬 ✅ ❤ → ∑ ½ ♪",
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                state.apply(message("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
-            }
-        }
         "opening" => {
             state = talked();
             watch(&mut state, 1);
@@ -465,7 +455,7 @@ pub fn scene(which: &str) -> State {
             state = joined_with(many, library());
         }
         other => {
-            let scene = trust::scene(other).or_else(|| wire::scene(other));
+            let scene = trust::scene(other).or_else(|| wire::scene(other)).or_else(|| delivery::scene(other));
             return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
         }
     }

@@ -232,7 +232,7 @@ pub fn join_message(name: &str, identity: &Identity, server_nonce: [u8; 32]) -> 
 pub fn opened(letter: &Envelope, identity: &Identity, sender: &Identity) -> Option<String> {
     let opened = open(letter, identity, &test_keys::session_keys(), sender.public_key()).ok()?;
     match opened.content {
-        Content::Text(text) => Some(text),
+        Content::Text(_, text) => Some(text),
         _ => None,
     }
 }

@@ -59,6 +59,12 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
             );
             (Icon::Key, theme.good, format!("{} sender key, sealed for you at {time}", possessive(&sender)), reason)
         }
+        WireOutcome::ShownBefore => (
+            Icon::Opened,
+            theme.good,
+            "Opened, and shown before".into(),
+            format!("{sender} has sent this message once more. You see it once."),
+        ),
         WireOutcome::NoSenderKey => (
             Icon::Locked,
             theme.weak,
