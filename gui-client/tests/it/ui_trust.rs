@@ -57,7 +57,8 @@ fn the_safety_number_is_compared_and_the_key_accepted_and_verified_in_one_step()
 #[test]
 fn a_mark_can_be_taken_back() {
     let mut harness = show("verified");
-    harness.get_by_label("Verify").click();
+    assert!(harness.query_by_label("Verify").is_none(), "it is verified already");
+    harness.get_by_label("Verified").click();
     harness.run();
     harness.get_by_label("You have verified the key of bob.");
     harness.get_by_label("Take the mark back").click();
@@ -66,6 +67,24 @@ fn a_mark_can_be_taken_back() {
     harness.get_by_label("Close").click();
     harness.run();
     harness.get_by_label("bob, online");
+}
+
+#[test]
+fn two_people_of_one_name_are_told_apart_in_the_list() {
+    let harness = show("key-changed");
+    harness.get_by_label("bob, online, another key than before");
+    harness.get_by_label("bob, the key before");
+}
+
+#[test]
+fn the_notice_of_a_first_visit_takes_little_room_and_goes() {
+    let mut harness = window(scene("first-visit"), [1000.0, 640.0]);
+    let tabs = harness.get_by_label("Conversation").rect().top();
+    harness.get_by_label("lahup-dibul-norim-tisal-gavof-vujit-zitin");
+    harness.get_by_label("They are the same").click();
+    harness.run();
+    let height = tabs - harness.get_by_label("Conversation").rect().top();
+    assert!((40.0..90.0).contains(&height), "{height}");
 }
 
 #[test]

@@ -104,7 +104,10 @@ impl<'a> Composer<'a> {
                     .max_height(self.field_size.y)
                     .min_scrolled_height(0.0)
                     .auto_shrink(false);
-                let response = scroll.show(ui, |ui| ui.add(field)).inner.accessible_name(format!("Message to {name}"));
+                let response = scroll
+                    .show(ui, |ui| widgets::edged(ui, |ui| ui.add(field)))
+                    .inner
+                    .accessible_name(format!("Message to {name}"));
                 if ui.add_enabled_ui(can_send, |ui| widgets::primary_button(ui, "Send")).inner.clicked() {
                     actions.push(Action::Send);
                     response.request_focus();

@@ -41,7 +41,8 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, a
             let (header, text) = match state.selected {
                 Peer::Everyone => (
                     "Message everyone online",
-                    "Each person gets a copy that is encrypted with their own key. People who join later cannot read it."
+                    "It is encrypted once, under a key that each person online is handed in a letter of their own. People who join \
+                     later cannot read it."
                         .to_owned(),
                 ),
                 Peer::Person(key) => {
@@ -81,8 +82,8 @@ fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Ac
             widgets::avatar(ui, rect.center(), rect.width(), name, key.as_ref(), is_online);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if let Some(key) = key.filter(|_| is_online) {
-                    let button = ui.button(RichText::new("Verify").size(font_size::SMALL));
-                    if button.on_hover_text("Compare a number with this person to be sure whose key it is").clicked() {
+                    let (label, tip) = trust::button(state.trust.is_verified(&key));
+                    if ui.button(RichText::new(label).size(font_size::SMALL)).on_hover_text(tip).clicked() {
                         actions.push(Action::OpenSafetyNumber(key));
                     }
                 }

@@ -58,7 +58,9 @@ fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Actio
     let theme = Theme::of(ui);
     let peer = Peer::Person(contact.key);
     let (is_changed, is_verified) = (state.trust.is_changed(&contact.key), state.trust.is_verified(&contact.key));
+    let is_earlier = !contact.is_online && state.present_key(&contact.key).is_some();
     let (presence, spoken_presence) = match (contact.is_online, is_changed, is_verified) {
+        _ if is_earlier => ("The key before", "the key before"),
         (true, true, _) => ("Online with another key", "online, another key than before"),
         (true, _, true) => ("Online · verified", "online, verified"),
         (true, _, _) => ("Online", "online"),

@@ -37,6 +37,15 @@ pub(super) fn explanation(name: &str, privacy: Privacy) -> String {
     }
 }
 
+/// Label and explanation of the button that shows the safety number.
+pub(super) fn button(is_verified: bool) -> (&'static str, &'static str) {
+    if is_verified {
+        ("Verified", "You have compared the safety number. See it again, or take the mark back")
+    } else {
+        ("Verify", "Compare a number with this person to be sure whose key it is")
+    }
+}
+
 /// Draws the notice about a key that has changed, above the messages; nothing if there is none to tell.
 pub(super) fn notice(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let Peer::Person(key) = state.selected else { return };
@@ -45,9 +54,9 @@ pub(super) fn notice(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let verified = if was_verified { ", and you had verified the one before" } else { "" };
         let what = format!("{name} has another key than before{verified}.");
         let meaning = format!(
-            "Perhaps {name} has installed Triptych anew, or uses another computer. Perhaps someone else goes by this name. \
-             Nothing is sent to this key, and what it writes is marked. Talk to {name} by another way, compare the safety number, \
-             and accept the key if it is the same."
+            "{name} may have installed Triptych anew or changed computers, or someone else may be using this name. Until you \
+             accept the key, nothing is sent to it and its messages are marked. Ask {name} in person or by telephone, and \
+             compare the safety number."
         );
         card(ui, &what, &meaning, |ui| {
             if widgets::primary_button(ui, "Compare the safety number").clicked() {

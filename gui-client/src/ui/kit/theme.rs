@@ -78,6 +78,8 @@ pub struct Theme {
     pub hover: Color32,
     /// Lines, and the empty part of sliders.
     pub border: Color32,
+    /// The edges of fields and check boxes, by which they are recognised.
+    pub edge: Color32,
     /// Text.
     pub text: Color32,
     /// Secondary text.
@@ -124,6 +126,7 @@ pub const LIGHT: Theme = Theme {
     surface: rgb(0xffffff),
     hover: rgb(0xe1e3ec),
     border: rgb(0xd7d9e2),
+    edge: rgb(0x7f859a),
     text: rgb(0x1c1f2a),
     weak: rgb(0x5a6072),
     accent: rgb(0x4a4fd0),
@@ -158,6 +161,7 @@ pub const DARK: Theme = Theme {
     surface: rgb(0x232732),
     hover: rgb(0x2b303d),
     border: rgb(0x313644),
+    edge: rgb(0x727b91),
     text: rgb(0xe9ebf2),
     weak: rgb(0xa0a7b8),
     accent: rgb(0x9aa0ff),
@@ -301,6 +305,16 @@ mod tests {
             for (name, color, background) in pairs.into_iter().chain(circles) {
                 let contrast = contrast(color, background);
                 assert!(contrast >= 4.5, "{mode}: {name} has {contrast:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_and_check_boxes_have_edges_of_at_least_three() {
+        for (mode, theme) in [("light", LIGHT), ("dark", DARK)] {
+            for background in [theme.background, theme.surface, theme.warn_soft, theme.bad_soft] {
+                let contrast = contrast(theme.edge, background);
+                assert!(contrast >= 3.0, "{mode}: {contrast:.2} on {background:?}");
             }
         }
     }

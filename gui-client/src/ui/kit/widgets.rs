@@ -22,6 +22,13 @@ use super::theme::{Theme, font_size, size, space};
 pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
     let theme = Theme::of(ui);
     ui.scope(|ui| {
+        if !ui.is_enabled() {
+            // Grey instead of faded: a label that fades together with its fill cannot be read.
+            ui.set_opacity(1.0);
+            let plain = &mut ui.visuals_mut().widgets.inactive;
+            (plain.weak_bg_fill, plain.bg_stroke, plain.fg_stroke.color) = (theme.border, Stroke::NONE, theme.weak);
+            return ui.add(egui::Button::new(text));
+        }
         let widgets = &mut ui.visuals_mut().widgets;
         for (state, fill) in [
             (&mut widgets.inactive, theme.accent),
@@ -34,6 +41,16 @@ pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
             state.fg_stroke.color = theme.on_accent;
         }
         ui.add(egui::Button::new(text))
+    })
+    .inner
+}
+
+/// Draws a field or a check box, with an edge by which it is recognised; a button is recognised by its label.
+pub(crate) fn edged<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let edge = Theme::of(ui).edge;
+    ui.scope(|ui| {
+        ui.visuals_mut().widgets.inactive.bg_stroke.color = edge;
+        add(ui)
     })
     .inner
 }
@@ -119,6 +136,7 @@ pub(crate) fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
         visuals.selection.bg_fill = theme.accent_soft;
         visuals.selection.stroke.color = theme.text;
         visuals.widgets.inactive.fg_stroke.color = theme.weak;
+        visuals.widgets.inactive.bg_stroke = Stroke::NONE;
         visuals.widgets.hovered.bg_stroke = Stroke::NONE;
         ui.add(egui::Button::selectable(is_chosen, text))
     })
@@ -182,6 +200,9 @@ pub(crate) fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option
     ui.add_space(2.0);
 }
 
+/// Width from which a card has two parts side by side.
+pub(crate) const WIDE_CARD: f32 = 640.0;
+
 /// A card that says what went wrong, what it means and what to do, with a button. If there is room, the button is beside
 /// the text. `countdown` is the time until the next automatic attempt.
 pub(crate) fn problem_card(
@@ -198,7 +219,7 @@ pub(crate) fn problem_card(
         .corner_radius(size::RADIUS)
         .inner_margin(Margin::symmetric(14, 10))
         .show(ui, |ui| {
-            let is_wide = ui.available_width() > 640.0;
+            let is_wide = ui.available_width() > WIDE_CARD;
             let text = |ui: &mut Ui| {
                 ui.label(RichText::new(&problem.what).color(ink).strong());
                 ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL + 0.5));
@@ -232,14 +253,22 @@ pub(crate) fn problem_card(
 /// were compared.
 fn certificate_choice(ui: &mut Ui, choice: &CertificateChoice, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
-    for (header, hash) in [("Now", &choice.change.found), ("Before", &choice.change.expected)] {
-        ui.add_space(space::XS);
-        certificate_lines(ui, header, hash);
+    ui.add_space(space::XS);
+    let both = |ui: &mut Ui| {
+        for (header, hash) in [("Now", &choice.change.found), ("Before", &choice.change.expected)] {
+            ui.vertical(|ui| certificate_lines(ui, header, hash));
+            ui.add_space(space::S);
+        }
+    };
+    if ui.available_width() > WIDE_CARD {
+        ui.horizontal_top(both).inner
+    } else {
+        both(ui)
     }
     ui.add_space(space::XS);
     let mut is_confirmed = choice.is_confirmed;
     let text = RichText::new("I have compared: the console shows the words under “Now”.").color(theme.text);
-    if ui.checkbox(&mut is_confirmed, text).changed() {
+    if edged(ui, |ui| ui.checkbox(&mut is_confirmed, text)).changed() {
         actions.push(Action::ConfirmCertificate(is_confirmed));
     }
     ui.horizontal_wrapped(|ui| {
@@ -264,7 +293,19 @@ fn certificate_choice(ui: &mut Ui, choice: &CertificateChoice, actions: &mut Vec
     });
 }
 
-/// A certificate as the server's console shows it: in words, and in digits.
+/// A certificate as the server's console shows it: in words, and in digits. In one line where there is room.
+pub(crate) fn certificate_line(ui: &mut Ui, certificate_hash: &[u8; 32]) {
+    let theme = Theme::of(ui);
+    let room = ui.available_width();
+    ui.horizontal_wrapped(|ui| {
+        ui.set_max_width(room);
+        ui.spacing_mut().item_spacing = Vec2::new(space::M, 2.0);
+        ui.label(RichText::new(fingerprint::words(certificate_hash)).monospace().color(theme.text));
+        ui.label(RichText::new(fingerprint::digits(certificate_hash)).monospace().color(theme.weak));
+    });
+}
+
+/// The same under a header, in two lines.
 pub(crate) fn certificate_lines(ui: &mut Ui, header: &str, certificate_hash: &[u8; 32]) {
     let theme = Theme::of(ui);
     ui.label(RichText::new(header).size(font_size::SMALL).color(theme.weak));
@@ -308,7 +349,7 @@ pub(crate) fn filter_field(ui: &mut Ui, text: &str, hint: &'static str, name: &s
         .char_limit(64)
         .desired_width(ui.available_width())
         .margin(Margin::symmetric(8, 4));
-    let response = ui.add(field).accessible_name(name);
+    let response = edged(ui, |ui| ui.add(field)).accessible_name(name);
     response.changed().then_some(text)
 }
 

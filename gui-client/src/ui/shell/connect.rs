@@ -130,13 +130,12 @@ fn field(
 ) -> Response {
     let header = ui.label(RichText::new(label).color(Theme::of(ui).weak).size(font_size::SMALL));
     let mut text = value.to_owned();
-    let response = ui.add(
-        TextEdit::singleline(&mut text)
-            .id_salt(label)
-            .hint_text(hint)
-            .desired_width(f32::INFINITY)
-            .margin(Margin::symmetric(10, 8)),
-    );
+    let field = TextEdit::singleline(&mut text)
+        .id_salt(label)
+        .hint_text(hint)
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(10, 8));
+    let response = widgets::edged(ui, |ui| ui.add(field));
     if response.changed() {
         actions.push(edit(text));
     }

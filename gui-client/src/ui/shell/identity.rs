@@ -34,15 +34,15 @@ pub(super) fn show(ui: &mut Ui, card: &IdentityCard, name: &str, actions: &mut V
     ui.label(RichText::new(explanation(card.task, name)).color(theme.weak));
     ui.add_space(space::S);
     if card.task != IdentityTask::Renew {
-        if let Some(file) = field(ui, "File", &card.file, false) {
+        if let Some(file) = field(ui, "File", &card.file, "Its path, for example on a USB stick", false) {
             act(IdentityAction::EditFile(file));
         }
-        if let Some(text) = field(ui, "Passphrase", card.passphrase.text(), true) {
+        if let Some(text) = field(ui, "Passphrase", card.passphrase.text(), "", true) {
             act(IdentityAction::EditPassphrase(Passphrase::new(text)));
         }
     }
     if card.task == IdentityTask::Export
-        && let Some(text) = field(ui, "Passphrase again", card.repeated.text(), true)
+        && let Some(text) = field(ui, "Passphrase again", card.repeated.text(), "", true)
     {
         act(IdentityAction::EditRepeated(Passphrase::new(text)));
     }
@@ -111,14 +111,15 @@ fn explanation(task: IdentityTask, name: &str) -> String {
 }
 
 /// A field with its label; what it holds now if that has changed.
-fn field(ui: &mut Ui, label: &str, value: &str, is_secret: bool) -> Option<String> {
+fn field(ui: &mut Ui, label: &str, value: &str, hint: &'static str, is_secret: bool) -> Option<String> {
     let header = ui.label(RichText::new(label).color(Theme::of(ui).weak).size(font_size::SMALL));
     let mut text = value.to_owned();
     let field = TextEdit::singleline(&mut text)
         .id_salt(label)
         .password(is_secret)
+        .hint_text(hint)
         .desired_width(f32::INFINITY)
         .margin(Margin::symmetric(10, 8));
-    let response = ui.add(field).labelled_by(header.id);
+    let response = widgets::edged(ui, |ui| ui.add(field)).labelled_by(header.id);
     response.changed().then_some(text)
 }

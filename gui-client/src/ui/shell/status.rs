@@ -16,6 +16,9 @@ use crate::ui::kit::{
     widgets,
 };
 
+/// Width from which the notice of a first visit has its buttons beside the words.
+const WIDE_NOTICE: f32 = 860.0;
+
 /// Shown all the time while the connection to the server is not encrypted.
 const NOT_ENCRYPTED: &str = "Not encrypted";
 const NOT_ENCRYPTED_MEANING: &str = "The connection to the server is not encrypted: anyone on the network can see who writes to whom, watch the videos \
@@ -97,23 +100,35 @@ pub(crate) fn first_visit(ui: &mut Ui, state: &State, actions: &mut Vec<Action>)
         .fill(theme.surface)
         .stroke(egui::Stroke::new(1.0, theme.border))
         .corner_radius(size::RADIUS)
-        .inner_margin(egui::Margin::symmetric(14, 10))
+        .inner_margin(egui::Margin::symmetric(14, 6))
         .show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.label(RichText::new("This is your first visit to this server.").strong());
-            let text =
-                "Its console shows these words. If it shows others, someone is between you and the server: leave.";
-            widgets::certificate_lines(ui, text, certificate_hash);
-            ui.add_space(space::XS);
-            ui.horizontal_wrapped(|ui| {
-                if ui.button("They are the same").clicked() {
-                    actions.push(Action::EndFirstVisitNotice);
-                }
-                if ui.button("Not now").on_hover_text("Hover the address above to see the words again").clicked() {
-                    actions.push(Action::EndFirstVisitNotice);
-                }
-            });
+            let what = "This is your first visit to this server. Its console shows these words. If it shows others, someone is \
+                        between you and the server: leave.";
+            ui.label(RichText::new(what).strong());
+            let is_wide = ui.available_width() > WIDE_NOTICE;
+            if is_wide {
+                ui.horizontal(|ui| {
+                    widgets::certificate_line(ui, certificate_hash);
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| first_visit_buttons(ui, actions));
+                });
+            } else {
+                ui.set_width(ui.available_width());
+                widgets::certificate_line(ui, certificate_hash);
+                ui.add_space(space::XS);
+                ui.horizontal_wrapped(|ui| first_visit_buttons(ui, actions));
+            }
         });
+}
+
+fn first_visit_buttons(ui: &mut Ui, actions: &mut Vec<Action>) {
+    for (label, tip) in [
+        ("They are the same", "You have compared, so this really is the server"),
+        ("Not now", "Point at the address above to see the words again"),
+    ] {
+        if ui.button(label).on_hover_text(tip).clicked() {
+            actions.push(Action::EndFirstVisitNotice);
+        }
+    }
 }
 
 /// Draws the problem with the connection, if there is one.

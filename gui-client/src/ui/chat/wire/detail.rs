@@ -107,9 +107,14 @@ fn show_layer(ui: &mut Ui, layer: &Layer, envelope: &Envelope) {
         ui.label(RichText::new(result).size(font_size::SMALL + 0.5).color(theme.accent));
     }
     ui.add_space(space::XS);
-    for line in &layer.lines {
-        show_line(ui, line, &envelope.as_bytes()[line.range.clone()]);
-    }
+    ui.scope(|ui| {
+        // Lines as low as their text: a row is otherwise as high as a button.
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().item_spacing.y = 1.0;
+        for line in &layer.lines {
+            show_line(ui, line, &envelope.as_bytes()[line.range.clone()]);
+        }
+    });
     ui.add_space(space::XS);
     let bytes = &envelope.as_bytes()[layer.range.clone()];
     let (_, title) = layer.title.split_once(". ").unwrap_or(("", &layer.title));
@@ -127,7 +132,6 @@ fn show_line(ui: &mut Ui, line: &Line, bytes: &[u8]) {
     };
     let groups: Vec<String> = bytes.chunks(4).map(|group| format::hex(group).replace(' ', "")).collect();
     let hex = RichText::new(groups.join(" ")).font(FontId::monospace(font_size::MONO - 0.5)).color(theme.weak);
-    ui.spacing_mut().item_spacing.y = 1.0;
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(label).size(font_size::SMALL).color(theme.text));
         if bytes.len() <= MAX_INLINE_BYTES {

@@ -90,8 +90,8 @@ pub(super) fn layers(state: &State, passed: &Passed, envelope: &Envelope) -> Vec
     layers.into_iter().flatten().collect()
 }
 
-const HEADER: &str = "Everyone on the way reads this: who writes to whom, and when. The signature inside covers it, so nothing here \
-                      can be changed without the letter becoming invalid.";
+const HEADER: &str = "Everyone on the way reads this: who writes to whom, and when. What is encrypted below is bound to it, so that \
+                      no byte of it can be changed unnoticed.";
 
 const HEADER_FIELDS: [FieldName; 7] = [
     FieldName::Version,

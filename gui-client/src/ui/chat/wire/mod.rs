@@ -74,14 +74,17 @@ fn filters(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
                 act(WireAction::Show(scope));
             }
         }
+    });
+    ui.horizontal(|ui| {
+        ui.style_mut().spacing.button_padding = egui::vec2(7.0, 3.0);
         let is_paused = state.wire.is_paused();
         if ui.button(if is_paused { "Go on" } else { "Pause" }).clicked() {
             act(WireAction::Pause(!is_paused));
         }
+        if let Some(names) = widgets::filter_field(ui, &state.wire.names, "From or to…", "Only from or to") {
+            act(WireAction::EditNames(names));
+        }
     });
-    if let Some(names) = widgets::filter_field(ui, &state.wire.names, "From or to…", "Only from or to") {
-        act(WireAction::EditNames(names));
-    }
 }
 
 /// That the list is held, and how much has come since.
