@@ -115,7 +115,9 @@ impl SenderKeyStore {
         let held = held.iter_mut().find(|held| held.id == sender_key && now < held.wipe_at).ok_or(CannotOpen)?;
         let body = MegolmMessage::from_bytes(envelope.body()).map_err(|_| CannotOpen)?;
         let index = body.message_index();
-        if index == u32::MAX || !held.seen.is_new(index) {
+        // The signature is verified over the message as it is written anew, so another encoding of the same would pass.
+        let is_as_written = body.to_bytes() == envelope.body();
+        if !is_as_written || index == u32::MAX || !held.seen.is_new(index) {
             return Err(CannotOpen);
         }
         let inside = Zeroizing::new(held.session.decrypt(&body).map_err(|_| CannotOpen)?.plaintext);
@@ -294,6 +296,21 @@ mod tests {
             assert!(cut.is_err() || cut.is_ok_and(|cut| bob.open(&cut, now).is_err()), "{length} bytes");
         }
         assert!(bob.open(&envelope, now).is_ok(), "none of this used the message up");
+    }
+
+    #[test]
+    fn another_encoding_of_the_same_message_is_refused() {
+        let now = Instant::now();
+        let (mut ada, mut bob) = pair(now);
+        let envelope = say(&mut ada, "short");
+        let (header, body) = envelope.as_bytes().split_at(envelope.as_bytes().len() - envelope.body().len());
+        assert_eq!(body[..3], [3, 8, 0], "version, tag of the index, index");
+        let (without_index, with_unknown_field) = ([3].as_slice(), [3, 8, 0, 0x18, 7].as_slice());
+        for start in [without_index, with_unknown_field, &[3, 0x12, 0], &[3, 8, 0x80, 0]] {
+            let bytes = [header, start, &body[3..]].concat();
+            assert!(bob.open(&Envelope::parse(bytes).unwrap(), now).is_err(), "{start:?}");
+        }
+        assert!(bob.open(&envelope, now).is_ok());
     }
 
     #[test]
