@@ -123,6 +123,17 @@ pub enum NetEvent {
         /// Its id on the wire.
         message_id: MessageId,
     },
+    /// A message to everyone waits until each member has this client's sender key.
+    HandingOver {
+        /// From [`NetCommand::Send`].
+        draft: DraftId,
+        /// The members who have it.
+        handed: usize,
+        /// The members to whom the message goes.
+        members: usize,
+    },
+    /// The people who cannot read messages to everyone for now, because no letter can be sealed to their session keys.
+    LeftOut(Vec<KeyId>),
     /// A message was not sent.
     SendFailed {
         /// From [`NetCommand::Send`].

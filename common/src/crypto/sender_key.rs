@@ -106,6 +106,13 @@ impl Speaker {
         Some(Zeroizing::new(key.session.session_key().to_bytes()))
     }
 
+    /// Notes that `member` did not get the key after all: the letter with it could not be sealed.
+    pub fn take_back(&mut self, member: KeyId) {
+        if let Some(key) = &mut self.current {
+            key.holders.remove(&member);
+        }
+    }
+
     /// Drops the key if `member` has it, so that it cannot read what is said after it left. It may be back under the
     /// same RSA key by the time of the next message, without the sender key and perhaps on another computer.
     pub fn member_left(&mut self, member: KeyId) {
@@ -230,6 +237,9 @@ mod tests {
         assert_eq!(speaker.prepare(&[BOB, EVE], now), []);
         assert_eq!(speaker.prepare(&[ADA, BOB, EVE], now), [ADA]);
         assert_eq!(prepared(&mut speaker, &[ADA, BOB, EVE], now), first, "a newcomer needs no new key");
+        speaker.take_back(EVE);
+        assert_eq!(speaker.prepare(&[ADA, BOB, EVE], now), [EVE]);
+        assert_eq!(speaker.sender_key(), first);
     }
 
     #[test]

@@ -84,14 +84,15 @@ impl EventSender {
     pub(super) fn tell_blocking(&self, visit: u64, event: NetEvent) {
         let urgency = match &event {
             NetEvent::Envelope(entry) if entry.outcome != WireOutcome::Own => Urgency::Soon,
-            NetEvent::EnvelopesDropped(_) => Urgency::Soon,
+            NetEvent::EnvelopesDropped(_) | NetEvent::HandingOver { .. } => Urgency::Soon,
             _ => Urgency::Now,
         };
         let is_sent = match event {
             // In one queue with the envelope as it comes back, so that the window learns its id before.
-            NetEvent::Sent { .. } | NetEvent::SendFailed { .. } => {
-                self.connection.blocking_send((visit, Queued::Event(event))).is_ok()
-            }
+            NetEvent::HandingOver { .. }
+            | NetEvent::LeftOut(_)
+            | NetEvent::Sent { .. }
+            | NetEvent::SendFailed { .. } => self.connection.blocking_send((visit, Queued::Event(event))).is_ok(),
             other => self.envelopes.blocking_send((visit, other)).is_ok(),
         };
         if is_sent {

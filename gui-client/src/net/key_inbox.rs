@@ -23,6 +23,10 @@ pub(super) enum KeyJob {
     Open(Arrived),
     /// This number of envelopes was dropped because too many were waiting.
     NoteDropped(u64),
+    /// Who is online now.
+    People(People),
+    /// The last slice of letters was written: it is time for the next one.
+    SliceWritten,
     /// The time that was waited for has come.
     Tick,
 }
@@ -32,7 +36,13 @@ pub(super) struct Seal {
     pub(super) draft: DraftId,
     pub(super) recipients: Vec<PublicKey>,
     pub(super) text: String,
-    /// Who is online, with which session keys.
+    pub(super) people: People,
+}
+
+/// Who is online.
+#[derive(Clone)]
+pub(super) struct People {
+    /// With which session keys.
     pub(super) dictionary: Arc<Dictionary>,
     /// How often someone may have left so far.
     pub(super) departures: u64,
@@ -63,11 +73,40 @@ struct Inbox {
 
 #[derive(Default)]
 struct Waiting {
+    people: Option<People>,
     seals: VecDeque<Seal>,
+    is_slice_written: bool,
+    /// Whether the last job was a slice, so that another job comes before the next one.
+    was_slice: bool,
     envelopes: EnvelopeQueue<Arrived>,
     dropped: u64,
     has_sender: bool,
     has_receiver: bool,
+}
+
+impl Waiting {
+    /// Slices of letters take turns with other jobs, so that neither waits for the other for long.
+    fn next(&mut self) -> Option<KeyJob> {
+        let was_slice = std::mem::take(&mut self.was_slice);
+        if !was_slice && let Some(slice) = self.slice() {
+            return Some(slice);
+        }
+        if let Some(people) = self.people.take() {
+            return Some(KeyJob::People(people));
+        }
+        if let Some(seal) = self.seals.pop_front() {
+            return Some(KeyJob::Seal(seal));
+        }
+        if self.dropped > 0 {
+            return Some(KeyJob::NoteDropped(std::mem::take(&mut self.dropped)));
+        }
+        self.envelopes.pop().map(KeyJob::Open).or_else(|| self.slice())
+    }
+
+    fn slice(&mut self) -> Option<KeyJob> {
+        self.was_slice = std::mem::take(&mut self.is_slice_written);
+        self.was_slice.then_some(KeyJob::SliceWritten)
+    }
 }
 
 impl Inbox {
@@ -93,7 +132,23 @@ pub(super) fn inbox() -> (KeySender, KeyReceiver) {
     (KeySender(Arc::clone(&inbox)), KeyReceiver(inbox))
 }
 
+/// Tells the thread, when it is dropped, that a slice of letters was written, or never will be.
+pub(super) struct Written(Arc<Inbox>);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.0.lock().is_slice_written = true;
+        self.0.changed.notify_one();
+    }
+}
+
 impl KeySender {
+    /// Tells the thread who is online now. What it was told before and has not looked at is forgotten.
+    pub(super) fn note_people(&self, people: People) {
+        self.0.lock().people = Some(people);
+        self.0.changed.notify_one();
+    }
+
     /// Asks for a message to be sealed.
     pub(super) fn seal(&self, seal: Seal) -> Result<(), Refused> {
         let mut waiting = self.0.lock();
@@ -142,22 +197,69 @@ impl KeyReceiver {
             if left.is_zero() {
                 return Some(KeyJob::Tick);
             }
-            if let Some(seal) = waiting.seals.pop_front() {
-                return Some(KeyJob::Seal(seal));
-            }
-            if waiting.dropped > 0 {
-                return Some(KeyJob::NoteDropped(std::mem::take(&mut waiting.dropped)));
-            }
-            if let Some(arrived) = waiting.envelopes.pop() {
-                return Some(KeyJob::Open(arrived));
+            if let Some(job) = waiting.next() {
+                return Some(job);
             }
             waiting = self.0.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
+impl KeyReceiver {
+    /// To be dropped when a slice of letters was written.
+    pub(super) fn written(&self) -> Written {
+        Written(Arc::clone(&self.0))
+    }
+}
+
 impl Drop for KeyReceiver {
     fn drop(&mut self) {
         self.0.lock().has_receiver = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{crypto::test_keys, test_messages::letter};
+
+    use super::*;
+    use crate::net::test_online::ada_alone;
+
+    #[test]
+    fn slices_and_other_jobs_take_turns() {
+        let (sender, jobs) = inbox();
+        let far = Instant::now() + std::time::Duration::from_secs(3600);
+        let dictionary = ada_alone().people;
+        for number in 0..3 {
+            let envelope = letter("x", number, &test_keys::ada(), &test_keys::bob());
+            sender.open(Arrived { envelope, dictionary: Arc::clone(&dictionary), is_handed: false }).unwrap();
+        }
+        let mut order = String::new();
+        for _ in 0..6 {
+            // The writer is so fast that the last slice is always written.
+            drop(jobs.written());
+            order.push(match jobs.next(far) {
+                Some(KeyJob::SliceWritten) => 's',
+                Some(KeyJob::Open(_)) => 'e',
+                _ => '?',
+            });
+        }
+        assert_eq!(order, "sesese", "neither waits for the other for long");
+        drop(jobs.written());
+        assert!(matches!(jobs.next(far), Some(KeyJob::SliceWritten)), "alone, slices follow each other");
+    }
+
+    #[test]
+    fn the_thread_hears_who_is_online_now_before_anything_else() {
+        let (sender, jobs) = inbox();
+        let dictionary = ada_alone().people;
+        for departures in 0..3 {
+            sender.note_people(People { dictionary: Arc::clone(&dictionary), departures });
+        }
+        let envelope = letter("x", 1, &test_keys::ada(), &test_keys::bob());
+        sender.open(Arrived { envelope, dictionary, is_handed: false }).unwrap();
+        let far = Instant::now() + std::time::Duration::from_secs(3600);
+        assert!(matches!(jobs.next(far), Some(KeyJob::People(People { departures: 2, .. }))), "the latest only");
+        assert!(matches!(jobs.next(far), Some(KeyJob::Open(_))));
     }
 }

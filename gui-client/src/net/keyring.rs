@@ -16,9 +16,8 @@ use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::{
-        Addressed, CannotOpen, Envelope, KeyId, Message, PublicKey, TextNumber,
+        Addressed, CannotOpen, Envelope, KeyId, Message, TextNumber,
         letter::{self, Content, Letter},
-        sender_key::Speaker,
         sender_key_store::SenderKeyStore,
     },
     limits::MAX_TEXT_BYTES,
@@ -28,15 +27,18 @@ use tokio::sync::oneshot;
 
 use super::{
     allowance::{Allowance, FailureBudget},
-    key_inbox::{Arrived, KeyJob, KeySender, Seal, inbox},
+    everyone::{Done, Everyone, Sealer},
+    hand_over::Progress,
+    key_inbox::{Arrived, KeyJob, KeySender, Seal, Written, inbox},
     memories::{Memory, MessageMemory},
     own_session::OwnSession,
+    sent_counts::Recipient,
     text_count::Place,
     verified_sessions::VerifiedSessions,
 };
 use crate::{
     dictionary::Dictionary,
-    event::{NetEvent, ReceivedMessage, WireEntry, WireOutcome},
+    event::{DraftId, NetEvent, ReceivedMessage, WireEntry, WireOutcome},
 };
 
 /// The result of a job.
@@ -45,20 +47,26 @@ pub(super) enum KeyOutput {
     Event(NetEvent),
     /// For the server.
     Frame(Bytes),
+    /// For the server: letters that hand this client's sender key over. The next ones come when these are written.
+    Slice(Bytes),
 }
 
 /// Starts the thread; it ends when the returned sender is dropped, and has written down what it has to when the returned
-/// channel is closed. `deliver` is called on it and may block.
+/// channel is closed. `deliver` is called on it and may block; what comes with a slice is dropped when it was written.
 pub(super) fn start(
     own: OwnSession,
     memory: Memory,
-    deliver: impl Fn(KeyOutput) + Send + 'static,
+    deliver: impl Fn(KeyOutput, Option<Written>) + Send + 'static,
 ) -> io::Result<(KeySender, oneshot::Receiver<()>)> {
     let (sender, jobs) = inbox();
     let (ends, ended) = oneshot::channel();
     let mut keyring = Keyring::new(own, memory, Instant::now());
     thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
         let _ends: oneshot::Sender<()> = ends;
+        let deliver = |output| {
+            let written = matches!(output, KeyOutput::Slice(_)).then(|| jobs.written());
+            deliver(output, written);
+        };
         while let Some(job) = jobs.next(keyring.next_deadline()) {
             keyring.work(job, Instant::now(), unix_micros(), &deliver);
         }
@@ -70,9 +78,9 @@ pub(super) fn start(
 struct Keyring {
     own: OwnSession,
     verified: VerifiedSessions,
-    /// This client's sender key, and how many departures there had been when it was last used.
-    speaker: Speaker,
-    departures: u64,
+    everyone: Everyone,
+    /// Those who could not read the last message to everyone.
+    left_out: Vec<KeyId>,
     sender_keys: SenderKeyStore,
     /// Those of whom there are sender keys, and the revision of the dictionary in which they all are.
     speakers: BTreeSet<KeyId>,
@@ -102,9 +110,9 @@ impl Keyring {
         lock(&memory).file.received.begin_connection();
         Self {
             verified: VerifiedSessions::new(own.certificate_hash()),
+            everyone: Everyone::new(own.identity().public_key().id(), now),
+            left_out: Vec::new(),
             own,
-            speaker: Speaker::default(),
-            departures: 0,
             sender_keys: SenderKeyStore::default(),
             speakers: BTreeSet::new(),
             revision: 0,
@@ -115,13 +123,16 @@ impl Keyring {
     }
 
     fn next_deadline(&self) -> Instant {
-        let others = [self.sender_keys.next_deadline(), self.memory().file.next_deadline()];
+        let memory = self.memory().file.next_deadline();
+        let others = [self.sender_keys.next_deadline(), memory, self.everyone.next_deadline()];
         others.into_iter().flatten().fold(self.own.next_deadline(), Instant::min)
     }
 
     fn work(&mut self, job: KeyJob, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
         match job {
-            KeyJob::Seal(message) => self.seal(&message, now, unix_micros, deliver),
+            KeyJob::Seal(message) => self.seal(message, unix_micros, deliver),
+            KeyJob::People(people) => self.everyone.note_people(&people),
+            KeyJob::SliceWritten => self.everyone.slice_written(),
             KeyJob::Open(arrived) => self.receive(&arrived, now, unix_micros, deliver),
             KeyJob::NoteDropped(count) => deliver(KeyOutput::Event(NetEvent::EnvelopesDropped(count))),
             KeyJob::Tick => {
@@ -133,89 +144,61 @@ impl Keyring {
                 }
             }
         }
+        self.say_to_everyone(now, unix_micros, deliver);
     }
 
-    fn seal(&mut self, message: &Seal, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
-        let sealed = match &message.recipients[..] {
-            [one] => self.seal_to_one(one, message, unix_micros),
-            everyone => self.seal_to_everyone(everyone, message, now, unix_micros, deliver),
-        };
+    fn seal(&mut self, message: Seal, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
         let draft = message.draft;
-        match sealed {
-            Ok(envelope) => {
-                deliver(KeyOutput::Event(NetEvent::Sent { draft, message_id: envelope.message_id }));
-                let envelope = Blob(envelope.as_bytes().to_vec());
-                deliver(KeyOutput::Frame(encode_client(&ClientMessage::Say { envelope })));
-            }
-            Err(reason) => deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason })),
+        if message.text.len() > MAX_TEXT_BYTES {
+            let reason = letter::SealError::LongText(message.text.len()).to_string();
+            deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason }));
+        } else if let [one] = &message.recipients[..] {
+            let sealed = match message.people.dictionary.person(&one.id()) {
+                Some(person) => self.seal_to_one(person, message.text, unix_micros),
+                None => Err("Not sent: this person has just left.".to_owned()),
+            };
+            say(draft, sealed, deliver);
+        } else if self.everyone.push(message).is_err() {
+            let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
+            deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason }));
         }
     }
 
-    fn seal_to_one(&mut self, to: &PublicKey, message: &Seal, unix_micros: u64) -> Result<Envelope, String> {
-        let person = message.dictionary.person(&to.id()).ok_or("Not sent: this person has just left.")?;
-        let (recipient, begin) = (Some(to.id()), self.own.next_number(unix_micros));
-        let number = self.memory().sent.next(recipient, begin);
-        let sealed = self.letter(person, Content::Text(number, message.text.clone()), unix_micros)?;
-        self.memory().sent.note_sealed(recipient, number);
+    fn seal_to_one(&mut self, person: &Person, text: String, unix_micros: u64) -> Result<Envelope, String> {
+        let recipient = Some(person.public_key.id());
+        let mut sealer = self.sealer(unix_micros);
+        let number = sealer.text_number(recipient);
+        let sealed = sealer.letter(person, Content::Text(number, text))?;
+        sealer.note_said(recipient, number);
         Ok(sealed)
     }
 
-    /// Hands the sender key to those who lack it, then seals under it.
-    fn seal_to_everyone(
-        &mut self,
-        everyone: &[PublicKey],
-        Seal { text, dictionary, departures, .. }: &Seal,
-        now: Instant,
-        unix_micros: u64,
-        deliver: &impl Fn(KeyOutput),
-    ) -> Result<Envelope, String> {
-        if text.len() > MAX_TEXT_BYTES {
-            return Err(letter::SealError::LongText(text.len()).to_string());
-        }
-        if *departures != self.departures {
-            // Also one who came back at once may be at another computer by now.
-            (self.speaker, self.departures) = (Speaker::default(), *departures);
-        }
-        let me = self.own.identity().public_key().id();
-        let members: Vec<KeyId> = everyone.iter().map(PublicKey::id).filter(|key| *key != me).collect();
-        let begin = self.own.next_number(unix_micros);
-        let number = self.memory().sent.next(None, begin);
-        for key in self.speaker.prepare(&members, now) {
-            let Some(person) = dictionary.person(&key) else { continue };
-            // To whom no letter can be sealed now, the key is handed before the next message.
-            if let Err(reason) = self.hand_over(person, number, unix_micros, deliver) {
-                tracing::warn!("{} cannot read what this client says to everyone. {reason}", person.name);
+    /// Goes on with the messages to everyone: at most one slice of letters, and each message whose turn it is.
+    fn say_to_everyone(&mut self, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
+        let Self { own, verified, memory, .. } = self;
+        let mut sealer = LetterSealer { own, verified, memory, unix_micros };
+        while let Some(done) = self.everyone.step(now, &mut sealer) {
+            match done {
+                Done::Slice(frames) => {
+                    deliver(KeyOutput::Slice(frames));
+                    if let Some((draft, Progress { handed, members })) = self.everyone.progress() {
+                        deliver(KeyOutput::Event(NetEvent::HandingOver { draft, handed, members }));
+                    }
+                }
+                Done::Sealed(draft, sealed, left_out) => {
+                    say(draft, sealed, deliver);
+                    if left_out != self.left_out {
+                        self.left_out.clone_from(&left_out);
+                        deliver(KeyOutput::Event(NetEvent::LeftOut(left_out)));
+                    }
+                }
             }
         }
-        let said = Message { sent_unix_millis: unix_micros / 1000, number, text: text.clone() };
-        let sequence = self.own.next_number(unix_micros);
-        let sealed = self.speaker.seal(&said, sequence, me).map_err(|error| error.to_string())?;
-        self.memory().sent.note_sealed(None, number);
-        Ok(sealed)
     }
 
-    /// Hands the sender key to one member; `next` is the number of the text that is said next.
-    fn hand_over(
-        &mut self,
-        to: &Person,
-        next: TextNumber,
-        unix_micros: u64,
-        deliver: &impl Fn(KeyOutput),
-    ) -> Result<(), String> {
-        self.verified.verified(to).map_err(|error| error.to_string())?;
-        let to_key = to.public_key.id();
-        let key = self.speaker.hand_over(to_key).expect("there is a key for the message that is being sealed");
-        let envelope = self.letter(to, Content::SenderKey(next, key), unix_micros)?;
-        let envelope = Blob(envelope.as_bytes().to_vec());
-        deliver(KeyOutput::Frame(encode_client(&ClientMessage::Hand { to: to_key, envelope })));
-        Ok(())
-    }
-
-    fn letter(&mut self, to: &Person, content: Content, unix_micros: u64) -> Result<Envelope, String> {
-        let session = self.verified.verified(to).map_err(|error| error.to_string())?;
-        let letter = Letter { sent_unix_millis: unix_micros / 1000, content };
-        let number = self.own.next_number(unix_micros);
-        letter::seal(&letter, number, self.own.identity(), &to.public_key, session).map_err(|error| error.to_string())
+    fn sealer(&mut self, unix_micros: u64) -> LetterSealer<'_> {
+        let Self { own, verified, memory, .. } = self;
+        LetterSealer { own, verified, memory, unix_micros }
     }
 
     fn receive(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
@@ -356,6 +339,52 @@ impl Keyring {
 fn lock(memory: &Memory) -> MutexGuard<'_, MessageMemory> {
     // Poisoning is ignored: each change is a single step, so a panic leaves nothing half done.
     memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Seals letters with this client's key, to session records that were verified.
+struct LetterSealer<'a> {
+    own: &'a mut OwnSession,
+    verified: &'a mut VerifiedSessions,
+    memory: &'a Memory,
+    unix_micros: u64,
+}
+
+impl Sealer for LetterSealer<'_> {
+    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
+        let session = self.verified.verified(to).map_err(|error| error.to_string())?;
+        let letter = Letter { sent_unix_millis: self.unix_millis(), content };
+        let number = self.own.next_number(self.unix_micros);
+        letter::seal(&letter, number, self.own.identity(), &to.public_key, session).map_err(|error| error.to_string())
+    }
+
+    fn unix_millis(&self) -> u64 {
+        self.unix_micros / 1000
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.own.next_number(self.unix_micros)
+    }
+
+    fn text_number(&mut self, to: Recipient) -> TextNumber {
+        let begin = self.next_number();
+        lock(self.memory).sent.next(to, begin)
+    }
+
+    fn note_said(&mut self, to: Recipient, number: TextNumber) {
+        lock(self.memory).sent.note_sealed(to, number);
+    }
+}
+
+/// Sends a message that was sealed, or tells the window why there is none.
+fn say(draft: DraftId, sealed: Result<Envelope, String>, deliver: &impl Fn(KeyOutput)) {
+    match sealed {
+        Ok(envelope) => {
+            deliver(KeyOutput::Event(NetEvent::Sent { draft, message_id: envelope.message_id }));
+            let envelope = Blob(envelope.as_bytes().to_vec());
+            deliver(KeyOutput::Frame(encode_client(&ClientMessage::Say { envelope })));
+        }
+        Err(reason) => deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason })),
+    }
 }
 
 pub(super) fn unix_micros() -> u64 {

@@ -15,9 +15,8 @@ use common::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    event::DraftId,
-    net::{memories, own_numbers::OwnNumbers, received_file::ReceivedFile},
+use crate::net::{
+    key_inbox::People, memories, own_numbers::OwnNumbers, received_file::ReceivedFile, test_online::ada_among,
 };
 
 const OPENED: WireOutcome = WireOutcome::Opened;
@@ -123,22 +122,30 @@ impl Bench {
         unix_micros: u64,
     ) -> Result<Sealed, String> {
         let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
-        let (draft, text, dictionary) = (DraftId(1), "x".to_owned(), Arc::clone(dictionary));
-        let message = Seal { draft, recipients, text, dictionary, departures };
-        let mut handed = Vec::new();
-        for output in self.work(KeyJob::Seal(message), Instant::now(), unix_micros) {
-            let frame = match output {
-                KeyOutput::Frame(frame) => frame,
-                KeyOutput::Event(NetEvent::SendFailed { reason, .. }) => return Err(reason),
-                KeyOutput::Event(_) => continue,
-            };
-            match decode_client(&frame[4..]).unwrap() {
-                ClientMessage::Hand { to, envelope } => handed.push((to, Envelope::parse(envelope.0).unwrap())),
-                ClientMessage::Say { envelope } => {
-                    return Ok(Sealed { handed, said: Envelope::parse(envelope.0).unwrap() });
+        let people = People { dictionary: Arc::clone(dictionary), departures };
+        let message = Seal { draft: DraftId(1), recipients, text: "x".to_owned(), people };
+        let (now, mut handed) = (Instant::now(), Vec::new());
+        // What was said before is written.
+        self.work(KeyJob::SliceWritten, now, unix_micros);
+        let mut outputs = self.work(KeyJob::Seal(message), now, unix_micros);
+        while !outputs.is_empty() {
+            for output in outputs {
+                let frames = match output {
+                    KeyOutput::Frame(frames) | KeyOutput::Slice(frames) => frames,
+                    KeyOutput::Event(NetEvent::SendFailed { reason, .. }) => return Err(reason),
+                    KeyOutput::Event(_) => continue,
+                };
+                for message in messages(&frames) {
+                    match message {
+                        ClientMessage::Hand { to, envelope } => handed.push((to, Envelope::parse(envelope.0).unwrap())),
+                        ClientMessage::Say { envelope } => {
+                            return Ok(Sealed { handed, said: Envelope::parse(envelope.0).unwrap() });
+                        }
+                        other => panic!("{other:?}"),
+                    }
                 }
-                other => panic!("{other:?}"),
             }
+            outputs = self.work(KeyJob::SliceWritten, now, unix_micros);
         }
         panic!("nothing was said")
     }
@@ -147,6 +154,17 @@ impl Bench {
     fn say_to_bob(&mut self, unix_micros: u64) -> Envelope {
         self.say(&all_three(), &[test_keys::bob()], 0, unix_micros).unwrap().said
     }
+}
+
+/// The messages in some frames.
+fn messages(mut frames: &[u8]) -> Vec<ClientMessage> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = frames.split_first_chunk::<4>() {
+        let (frame, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        messages.push(decode_client(frame).unwrap());
+        frames = rest;
+    }
+    messages
 }
 
 fn letter_by(sender: &Identity, sequence: u64, content: Content) -> Vec<u8> {
@@ -262,6 +280,26 @@ fn nothing_is_sealed_to_a_session_key_that_its_owner_has_not_signed() {
     let said = ada.say(&people, &everyone, 0, 2).unwrap();
     let to: Vec<_> = said.handed.iter().map(|(to, _)| *to).collect();
     assert_eq!(to, [test_keys::eve().public_key().id()], "the others read it all the same");
+}
+
+#[test]
+fn a_letter_to_one_person_does_not_wait_for_the_messages_to_everyone() {
+    let others = test_keys::crowd();
+    let online = ada_among(&others);
+    let (mut ada, now) = (Bench::new(test_keys::ada()), Instant::now());
+    let people = People { dictionary: Arc::clone(&online.people), departures: 0 };
+    let recipients: Vec<_> = people.dictionary.people().map(|person| person.public_key.clone()).collect();
+    let seal = |recipients, text: &str| {
+        KeyJob::Seal(Seal { draft: DraftId(1), recipients, text: text.to_owned(), people: people.clone() })
+    };
+    let is_said = |outputs: &[KeyOutput]| outputs.iter().any(|output| matches!(output, KeyOutput::Frame(_)));
+    assert!(!is_said(&ada.work(seal(recipients.clone(), "to all"), now, 1)), "only a slice is handed over");
+    assert!(is_said(&ada.work(seal(vec![recipients[1].clone()], "to one"), now, 2)));
+    let mut slices = 1;
+    while !is_said(&ada.work(KeyJob::SliceWritten, now, 3)) {
+        slices += 1;
+        assert!(slices < others.len(), "it ends");
+    }
 }
 
 #[test]

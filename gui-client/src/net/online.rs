@@ -15,7 +15,7 @@ use super::{
     event_queue::EventSender,
     follower::{Followed, Follower},
     frames::Incoming,
-    key_inbox::{Arrived, Seal},
+    key_inbox::{Arrived, People, Seal},
     log_once::LogOnce,
     outgoing::Outgoing,
 };
@@ -145,8 +145,7 @@ impl<'a> Connection<'a> {
             | NetCommand::Identity { .. }
             | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
-                let (dictionary, departures) = (self.follower.dictionary().clone(), self.follower.departures());
-                if !self.outgoing.seal(Seal { draft, recipients, text, dictionary, departures }) {
+                if !self.outgoing.seal(Seal { draft, recipients, text, people: self.people() }) {
                     let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
                     self.tell(NetEvent::SendFailed { draft, reason }).await;
                 }
@@ -176,10 +175,17 @@ impl<'a> Connection<'a> {
         }
     }
 
+    fn people(&self) -> People {
+        People { dictionary: self.follower.dictionary().clone(), departures: self.follower.departures() }
+    }
+
     async fn after_change(&self, followed: Result<Followed, Breach>) -> Result<(), Offline> {
         match followed {
             Ok(Followed::Unchanged) => {}
-            Ok(Followed::Changed) => self.tell(NetEvent::Dictionary(self.follower.dictionary().clone())).await,
+            Ok(Followed::Changed) => {
+                self.outgoing.note_people(self.people());
+                self.tell(NetEvent::Dictionary(self.follower.dictionary().clone())).await;
+            }
             Ok(Followed::Gap) => self.outgoing.write(encode_client(&ClientMessage::AskDirectory)),
             Err(breach) => return Err(self.broken_by(&breach)),
         }

@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     frames::Stream,
     handshake::unreachable,
-    key_inbox::{Arrived, KeySender, Refused, Seal},
+    key_inbox::{Arrived, KeySender, People, Refused, Seal, Written},
 };
 use crate::event::Offline;
 
@@ -21,8 +21,8 @@ use crate::event::Offline;
 /// ends, because dropping a frame would stall a stream (a lost `Grant`) or leave a message unsent (a lost `Say`).
 const WRITE_QUEUE_LENGTH: usize = 256;
 
-/// Sealed envelopes that may wait to be written; the thread with the private key waits when there are more. A sender key for
-/// a large room is many of them.
+/// Sealed envelopes that may wait to be written; the thread with the private key waits when there are more. Of letters that
+/// hand a sender key over, one slice is among them at most.
 const SEALED_QUEUE_LENGTH: usize = 64;
 
 /// Why a session cannot go on, as noticed by one of its senders.
@@ -52,17 +52,17 @@ impl Failure {
 /// The frames that wait for the writer.
 pub(super) struct Queued {
     frames: mpsc::Receiver<Bytes>,
-    sealed: mpsc::Receiver<Bytes>,
+    sealed: mpsc::Receiver<(Bytes, Option<Written>)>,
 }
 
 /// Queues sealed envelopes for the writer, from a thread that may wait.
 #[derive(Clone)]
-pub(super) struct SealedSender(mpsc::Sender<Bytes>);
+pub(super) struct SealedSender(mpsc::Sender<(Bytes, Option<Written>)>);
 
 impl SealedSender {
-    /// Waits for room. What comes after the end of the session is dropped.
-    pub(super) fn write_blocking(&self, frame: Bytes) {
-        if self.0.blocking_send(frame).is_err() {
+    /// Waits for room. What comes after the end of the session is dropped. `written` is dropped when all is written.
+    pub(super) fn write_blocking(&self, frames: Bytes, written: Option<Written>) {
+        if self.0.blocking_send((frames, written)).is_err() {
             tracing::debug!("a sealed envelope came after the end of the session");
         }
     }
@@ -122,6 +122,11 @@ impl Outgoing {
         taken.is_ok()
     }
 
+    /// Tells the thread with the private key who is online now.
+    pub(super) fn note_people(&self, people: People) {
+        self.keys.note_people(people);
+    }
+
     pub(super) fn write(&self, frame: Bytes) {
         self.frames.write(frame);
     }
@@ -135,10 +140,10 @@ pub(super) async fn write_frames(
     const WRITE_DEADLINE: Duration = Duration::from_secs(10);
     loop {
         // Sealed messages first, so that one that was sent before this client leaves still goes out.
-        let frame = tokio::select! {
+        let (frame, _written) = tokio::select! {
             biased;
-            Some(frame) = sealed.recv() => frame,
-            Some(frame) = frames.recv() => frame,
+            Some(sealed) = sealed.recv() => sealed,
+            Some(frame) = frames.recv() => (frame, None),
             else => break,
         };
         let written = async {

@@ -143,9 +143,9 @@ impl Task {
         let started = keyring::start(own, memory, {
             let (events, visit) = (self.events.clone(), self.visit);
             // Straight to the window and the writer, so that the network task need not wait for this thread.
-            move |output| match output {
+            move |output, written| match output {
                 KeyOutput::Event(event) => events.tell_blocking(visit, event),
-                KeyOutput::Frame(frame) => sealed_out.write_blocking(frame),
+                KeyOutput::Frame(frames) | KeyOutput::Slice(frames) => sealed_out.write_blocking(frames, written),
             }
         });
         let (keys, keys_ended) = match started {
@@ -271,25 +271,30 @@ fn what_arrived(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{path::Path, time::Duration};
 
     use common::{
         codec::{decode_client, framing},
         crypto::test_keys,
         limits::MAX_SERVER_FRAME_BYTES,
-        media::{PictureHead, SoundHead, StreamId},
+        media::{Epoch, PictureHead, SoundHead, StreamId},
         message::ClientMessage,
     };
-    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio::{
+        io::{AsyncReadExt, DuplexStream},
+        sync::Notify,
+    };
     use tokio_util::codec::FramedRead;
 
     use super::*;
+    use crate::event::{DraftId, Online};
     use crate::net::{
         event_queue::{EventReceiver, event_queue},
         frames::Stream,
+        hand_over::SLICE_LETTERS,
         own_numbers::OwnNumbers,
         own_session::OwnSession,
-        test_online::ada_alone,
+        test_online::{ada_alone, ada_among},
     };
 
     struct NoPictures;
@@ -302,10 +307,13 @@ mod tests {
 
     /// A session with a server that holds the other end of the pipe, through which `pipe_bytes` fit unread.
     fn session(pipe_bytes: usize) -> (Session, DuplexStream) {
+        session_of(ada_alone(), pipe_bytes)
+    }
+
+    fn session_of(online: Online, pipe_bytes: usize) -> (Session, DuplexStream) {
         let (near, far) = tokio::io::duplex(pipe_bytes);
         let stream: Box<dyn Stream> = Box::new(near);
         let (read_half, writer) = tokio::io::split(stream);
-        let online = ada_alone();
         let numbers = OwnNumbers::open(Path::new("unused"), &online.name);
         let name = online.name.clone();
         let own = OwnSession::begin(Arc::new(test_keys::ada()), name, [0; 32], numbers, Instant::now());
@@ -313,8 +321,13 @@ mod tests {
     }
 
     fn task() -> (Task, mpsc::Sender<Numbered<NetCommand>>, EventReceiver) {
+        task_with(Arc::default())
+    }
+
+    /// `event` is notified of events.
+    fn task_with(event: Arc<Notify>) -> (Task, mpsc::Sender<Numbered<NetCommand>>, EventReceiver) {
         let (commands, command_receiver) = mpsc::channel(1024);
-        let (event_sender, events) = event_queue(Arc::new(|_| {}));
+        let (event_sender, events) = event_queue(Arc::new(move |_| event.notify_one()));
         let settings = NetSettings { data_dir: "unused".into(), is_plaintext: true };
         (Task::new(settings, Arc::new(NoPictures), command_receiver, event_sender), commands, events)
     }
@@ -346,5 +359,66 @@ mod tests {
         }
         commands.send((1, NetCommand::Disconnect)).await.expect("the session goes on");
         assert!(matches!(stay.await.unwrap(), Next::Rest(Offline::Left)));
+    }
+
+    /// How long the tests wait for what must come.
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// The next frame that the client writes.
+    async fn next_written(far: &mut DuplexStream) -> ClientMessage {
+        let length = far.read_u32().await.unwrap();
+        let mut frame = vec![0; length as usize];
+        far.read_exact(&mut frame).await.unwrap();
+        decode_client(&frame).unwrap()
+    }
+
+    #[tokio::test]
+    async fn credit_waits_behind_few_of_the_letters_that_hand_a_sender_key_over() {
+        let event = Arc::new(Notify::new());
+        let (mut task, commands, mut events) = task_with(Arc::clone(&event));
+        let others = test_keys::crowd();
+        let online = ada_among(&others);
+        let recipients: Vec<_> = online.people.people().map(|person| person.public_key.clone()).collect();
+        let (session, mut far) = session_of(online, 64);
+        let stay = tokio::spawn(async move { task.stay(session, "lab:7878").await });
+        let send = |number, recipients| NetCommand::Send { draft: DraftId(number), recipients, text: "x".to_owned() };
+        commands.send((0, send(0, recipients.clone()))).await.unwrap();
+        // The server reads nothing for as long as it takes to seal some letters, so a second slice has time to begin.
+        let mut slices = 0;
+        for number in 0..=8 {
+            if number > 0 {
+                commands.send((0, send(number, vec![recipients[1].clone()]))).await.unwrap();
+            }
+            loop {
+                match events.next(0) {
+                    Some(NetEvent::HandingOver { .. }) if number == 0 => {
+                        slices += 1;
+                        break;
+                    }
+                    Some(NetEvent::HandingOver { .. }) => slices += 1,
+                    Some(NetEvent::Sent { draft, .. }) if draft.0 == number => break,
+                    Some(NetEvent::SendFailed { reason, .. }) => panic!("{reason}"),
+                    Some(_) => {}
+                    None => timeout(DEADLINE, event.notified()).await.expect("it goes on"),
+                }
+            }
+        }
+        assert_eq!(slices, 1, "the next slice waits until the first is written");
+        let grant = NetCommand::Grant { stream: StreamId(1), epoch: Epoch(0), items: 24 };
+        commands.send((0, grant)).await.unwrap();
+        let (mut letters, mut texts) = (0, 0);
+        let mut letters_before_credit = None;
+        while texts < 9 {
+            match next_written(&mut far).await {
+                ClientMessage::Hand { .. } => letters += 1,
+                ClientMessage::Say { .. } => texts += 1,
+                ClientMessage::Grant { .. } => letters_before_credit = Some(letters),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(letters, others.len());
+        assert!(letters_before_credit.is_some_and(|count| count <= 2 * SLICE_LETTERS), "{letters_before_credit:?}");
+        drop(commands);
+        stay.await.unwrap();
     }
 }

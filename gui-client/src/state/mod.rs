@@ -24,9 +24,14 @@ pub mod wire;
 
 use std::time::Instant;
 
-use common::media::{Library, VideoId};
+use common::{
+    crypto::KeyId,
+    media::{Library, VideoId},
+};
 
-use crate::event::{NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome};
+use crate::event::{
+    DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome,
+};
 
 use self::{
     account::{Account, Accounts},
@@ -77,6 +82,10 @@ pub struct State {
     /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
     /// is opened.
     raised: Option<Peer>,
+    /// The message to everyone that waits until each member has the sender key, and how many of how many have it.
+    handing_over: Option<(DraftId, usize, usize)>,
+    /// Those who could not be handed the sender key for the last message to everyone.
+    unreachable: Vec<KeyId>,
     /// Why the last attempt to send the draft of the open conversation was refused.
     refused_by: Option<SendObstacle>,
     accounts: Accounts,
@@ -101,6 +110,8 @@ impl State {
             keys_filter: String::new(),
             is_focused: true,
             raised: None,
+            handing_over: None,
+            unreachable: Vec::new(),
             refused_by: None,
             accounts: Accounts::default(),
         }
@@ -148,7 +159,12 @@ impl State {
             }
             NetEvent::PinsFailed(trouble) => self.trust.trouble = Some(trouble),
             NetEvent::LibraryChanged(library) => return self.change_library(library),
-            NetEvent::Sent { draft, message_id } => self.conversations.sent(draft, message_id),
+            NetEvent::HandingOver { draft, handed, members } => self.handing_over = Some((draft, handed, members)),
+            NetEvent::LeftOut(people) => self.unreachable = people,
+            NetEvent::Sent { draft, message_id } => {
+                self.handing_over.take_if(|(waiting, ..)| *waiting == draft);
+                self.conversations.sent(draft, message_id);
+            }
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Received(message) => {
                 // An author is shown under the name that the window lists, and one that it has never listed is not shown.
@@ -266,6 +282,7 @@ impl State {
     fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
         self.connection.came_online(online.tls, online.is_first_visit);
+        (self.handing_over, self.unreachable) = (None, Vec::new());
         // Everyone is met anew: the file may have changed since, and belong to another server.
         let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));
         let me = online.public_key.id();

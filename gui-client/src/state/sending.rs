@@ -103,6 +103,20 @@ impl State {
         self.people.others().filter(|(_, key)| self.trust.is_changed(&key.id())).map(|(name, _)| name)
     }
 
+    /// The people online who could not read the last message to everyone, because no letter can be sealed to their session
+    /// keys.
+    pub fn unreachable(&self) -> impl Iterator<Item = &Name> {
+        self.unreachable
+            .iter()
+            .filter(|key| self.people.online_key(key).is_some())
+            .filter_map(|key| self.people.name_of(key))
+    }
+
+    /// How many members of how many have been handed the sender key for this message to everyone, while it waits for that.
+    pub fn handing_over(&self, draft: DraftId) -> Option<(usize, usize)> {
+        self.handing_over.filter(|(waiting, ..)| *waiting == draft).map(|(_, handed, members)| (handed, members))
+    }
+
     /// Forgets a refusal whose cause has gone, so that the same cause, when it comes again, is not shown as an error
     /// before the person has tried again.
     pub(super) fn forget_overcome_refusal(&mut self) {

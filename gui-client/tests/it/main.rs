@@ -13,6 +13,7 @@ mod attack_member;
 mod attack_relay;
 mod attack_server;
 mod delivery;
+mod hand_over;
 mod net;
 mod net_pins;
 mod net_stream;

@@ -1,10 +1,14 @@
 //! What the window says about keys that are new, changed and verified.
 
+use common::crypto::MessageId;
 use egui_kittest::kittest::Queryable;
 use triptych_client::{
-    event::NetCommand,
+    event::{NetCommand, NetEvent},
     pins::PinChange,
-    state::action::{Action, Peer},
+    state::{
+        action::{Action, Peer},
+        conversation::Delivery,
+    },
 };
 
 use crate::support::{
@@ -107,10 +111,25 @@ fn in_everyone_the_lines_of_another_key_are_marked_and_it_is_said_who_is_left_ou
 }
 
 #[test]
+fn a_message_says_how_many_have_the_key_for_it_and_the_composer_who_cannot_read_it() {
+    let mut harness = show("handing-over");
+    harness.get_by_label("Sending: your key was handed to 1240 of 1999 people");
+    harness.get_by_label("bob cannot read what you write here: the server lists no usable session key of bob.");
+    let everyone = harness.state().state.conversations.get(Peer::Everyone).unwrap();
+    let Delivery::Pending(draft) = everyone.messages.back().unwrap().delivery else { panic!("it waits") };
+    let message_id = MessageId([1; 16]);
+    harness.state_mut().state.apply(NetEvent::Sent { draft, message_id }, moment());
+    harness.state_mut().state.apply(NetEvent::LeftOut(vec![]), moment());
+    harness.run();
+    harness.get_by_label("Sending…");
+    assert!(harness.query_by_label_contains("cannot read what you write").is_none());
+}
+
+#[test]
 fn a_key_that_cannot_be_remembered_is_said() {
     let mut harness = show("chat");
     let trouble = "The keys of people cannot be remembered in /data/pins: no space left on the disk.";
-    harness.state_mut().state.apply(triptych_client::event::NetEvent::PinsFailed(trouble.into()), moment());
+    harness.state_mut().state.apply(NetEvent::PinsFailed(trouble.into()), moment());
     harness.run();
     harness.get_by_label(trouble);
 }

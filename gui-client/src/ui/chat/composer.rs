@@ -25,6 +25,9 @@ const MAX_ROWS: f32 = 8.0;
 /// More than a message can hold, so that a long text can be pasted and shortened, and less than takes long to lay out.
 const MAX_DRAFT_CHARS: usize = 8 * MAX_TEXT_BYTES;
 
+/// People whom a caption names one by one.
+const MAX_NAMED: usize = 3;
+
 /// Space between the edge of the field and its text.
 const FIELD_MARGIN: Vec2 = Vec2::new(10.0, 7.0);
 
@@ -181,7 +184,24 @@ fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(S
         [name] => Some(format!("{name} does not get this: accept the new key of {name} first.")),
         names => Some(format!("{} people do not get this: accept their new keys first.", names.len())),
     };
-    let left_out = left_out.map(|text| (text, theme.warn));
+    let unreachable: Vec<_> = match state.selected {
+        Peer::Everyone if obstacle.is_none() => state.unreachable().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let unreachable = match &unreachable[..] {
+        [] => None,
+        [name] => {
+            Some(format!("{name} cannot read what you write here: the server lists no usable session key of {name}."))
+        }
+        names => {
+            let (count, named) = (names.len(), names[..names.len().min(MAX_NAMED)].join(", "));
+            let further = if count > MAX_NAMED { " and others" } else { "" };
+            Some(format!(
+                "{count} people cannot read what you write here: the server lists no usable session key of {named}{further}."
+            ))
+        }
+    };
+    let left_out = left_out.into_iter().chain(unreachable).map(|text| (text, theme.warn));
     let color = if is_too_long || state.was_send_refused() { theme.bad } else { theme.weak };
     counter.into_iter().chain(left_out).chain(obstacle.map(|obstacle| (obstacle.to_string(), color))).collect()
 }

@@ -129,7 +129,11 @@ fn messages(
         }
         ui.add_space(if last_author == Some(&message.author) { 1.0 } else { space::S });
         let is_doubtful = matches!(&message.author, Author::Other { key, .. } if state.trust.is_doubtful(key));
-        bubble(ui, theme, message, last_author != Some(&message.author), is_doubtful, actions);
+        let handing_over = match message.delivery {
+            Delivery::Pending(draft) => state.handing_over(draft),
+            _ => None,
+        };
+        bubble(ui, theme, message, last_author != Some(&message.author), is_doubtful, handing_over, actions);
         last_author = Some(&message.author);
     }
     ui.add_space(space::S);
@@ -170,6 +174,7 @@ fn bubble(
     message: &Message,
     is_first_of_author: bool,
     is_doubtful: bool,
+    handing_over: Option<(usize, usize)>,
     actions: &mut Vec<Action>,
 ) {
     let is_mine = message.author == Author::Me;
@@ -234,14 +239,22 @@ fn bubble(
         }
     });
     if is_mine {
-        delivery(ui, theme, &message.delivery, actions);
+        delivery(ui, theme, &message.delivery, handing_over, actions);
     }
 }
 
 /// Draws the delivery state of an own message, unless it has arrived.
-fn delivery(ui: &mut Ui, theme: &Theme, delivery: &Delivery, actions: &mut Vec<Action>) {
+fn delivery(
+    ui: &mut Ui,
+    theme: &Theme,
+    delivery: &Delivery,
+    handing_over: Option<(usize, usize)>,
+    actions: &mut Vec<Action>,
+) {
+    let waiting =
+        handing_over.map(|(handed, members)| format!("Sending: your key was handed to {handed} of {members} people"));
     let (text, color) = match delivery {
-        Delivery::Pending(_) | Delivery::Sent(..) => ("Sending…", theme.weak),
+        Delivery::Pending(_) | Delivery::Sent(..) => (waiting.as_deref().unwrap_or("Sending…"), theme.weak),
         Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
         Delivery::Relayed | Delivery::Received => return,
     };

@@ -66,6 +66,7 @@ pub const SCENES: &[&str] = &[
     "key-changed",
     "key-changed-before",
     "key-changed-everyone",
+    "handing-over",
     "key-new",
     "safety-number",
     "verified",

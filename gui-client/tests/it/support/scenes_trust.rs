@@ -2,10 +2,11 @@
 
 use common::crypto::sha256;
 use triptych_client::{
-    event::{CertificateChange, IdentityFailure, NetEvent, Offline, Online},
+    event::{CertificateChange, IdentityFailure, NetCommand, NetEvent, Offline, Online},
     state::{
         State,
         action::{Action, Peer},
+        effect::Effect,
         identity::{IdentityAction, IdentityTask},
     },
 };
@@ -74,6 +75,15 @@ pub fn scene(which: &str) -> Option<State> {
         "key-changed-everyone" => {
             state = key_changed();
             state.handle(Action::Select(Peer::Everyone), moment());
+        }
+        "handing-over" => {
+            state = talked();
+            state.handle(Action::Select(Peer::Everyone), moment());
+            state.apply(NetEvent::LeftOut(vec![bob().id()]), moment());
+            state.handle(Action::EditDraft("Shall we begin?".into()), moment());
+            let sent = state.handle(Action::Send, moment());
+            let [Effect::Net(NetCommand::Send { draft, .. })] = &sent[..] else { unreachable!("it is sent") };
+            state.apply(NetEvent::HandingOver { draft: *draft, handed: 1240, members: 1999 }, moment());
         }
         "key-new" => {
             state = joined();
