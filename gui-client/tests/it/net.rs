@@ -41,12 +41,18 @@ fn one_writes_one_reads_and_one_cannot() {
     });
     let message = bob.message();
     assert_eq!((message.text, message.from.as_str(), message.message_id), (text, "ada", message_id));
-    assert_eq!(ada.envelope(), WireOutcome::Own);
-    assert_eq!(eve.envelope(), WireOutcome::Foreign);
+    let (own, foreign) = (ada.entry(), eve.entry());
+    assert_eq!((own.outcome, foreign.outcome), (WireOutcome::Own, WireOutcome::Foreign));
+    assert_eq!((own.envelope, own.is_handed), (foreign.envelope, foreign.is_handed), "all see the same bytes");
 
     let everyone = vec![test_keys::ada().public_key().clone(), test_keys::bob().public_key().clone()];
     eve.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
     for reader in [ada, bob] {
+        let is_handed = reader.wait_for("sender key", |event| match event {
+            NetEvent::Envelope(entry) => (entry.outcome == WireOutcome::SenderKey).then_some(entry.is_handed),
+            _ => None,
+        });
+        assert!(is_handed, "to this client alone, and before the message");
         let message = reader.message();
         assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 3));
     }

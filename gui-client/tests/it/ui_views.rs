@@ -351,6 +351,24 @@ fn only_the_visible_rows_of_a_long_library_are_laid_out() {
     assert!((5..=30).contains(&rows(&harness)), "{} rows", rows(&harness));
 }
 
+#[test]
+fn only_the_visible_people_of_a_large_room_are_laid_out() {
+    let mut state = scene("dictionary-crowd");
+    state.handle(Action::Select(Peer::Everyone), moment());
+    let mut harness = window(state, [1200.0, 760.0]);
+    let rows = |harness: &Harness<'static, _>| harness.query_all_by_label_contains("guest-").count();
+    assert!((5..=20).contains(&rows(&harness)), "{} rows", rows(&harness));
+    // The Tab key goes on beyond the last visible row, and the list follows.
+    harness.get_by_label("guest-0, online").focus();
+    harness.run();
+    for _ in 0..40 {
+        press(&mut harness, Modifiers::NONE, Key::Tab);
+    }
+    let focused = harness.get_by_label("guest-40, online");
+    assert!(focused.is_focused());
+    assert!(focused.rect().bottom() < 760.0, "it is on the screen");
+}
+
 /// A conversation with Bob of this many messages, scrolled up by `points` from its end.
 fn scrolled_up(count: u64, points: f32) -> Harness<'static, Window> {
     let mut state = scenes::joined();

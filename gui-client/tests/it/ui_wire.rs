@@ -113,6 +113,8 @@ fn a_letter_is_taken_apart_with_the_keyboard_and_each_layer_is_copied() {
     }
     harness.get_by_label("Your RSA key opened it.");
     harness.get_by_label_contains("your present session key");
+    harness.get_by_label("Your session key opened it.");
+    harness.get_by_label("Your keys opened it. Inside are 25 bytes of text, shown above.");
     let copies = [
         ("Header, in the clear", 0..106),
         ("RSA-OAEP: a wrapped secret", 106..492),

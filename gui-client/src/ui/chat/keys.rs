@@ -12,6 +12,7 @@ use crate::state::{
 use crate::ui::kit::{
     format, icons,
     icons::Icon,
+    rows::Rows,
     theme::{Theme, font_size, size, space},
     widgets,
 };
@@ -53,12 +54,9 @@ pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Ac
         widgets::caption(ui, "No one online has such a name.");
         return;
     }
-    ui.spacing_mut().item_spacing.y = 2.0;
-    let list = egui::ScrollArea::vertical().id_salt("keys").auto_shrink(false);
-    list.show_rows(ui, size::KEY_ROW, people.len(), |ui, range| {
-        for person in &people[range] {
-            row(ui, state, person, now, actions);
-        }
+    egui::ScrollArea::vertical().id_salt("keys").auto_shrink(false).show_viewport(ui, |ui, viewport| {
+        let rows = Rows { height: size::KEY_ROW, gap: 2.0, count: people.len() };
+        rows.show(ui, viewport, |ui, index| row(ui, state, people[index], now, actions));
     });
 }
 

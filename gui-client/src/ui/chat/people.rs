@@ -9,6 +9,7 @@ use crate::state::{
 };
 
 use crate::ui::kit::{
+    rows::Rows,
     theme::{Theme, font_size, size, space},
     widgets,
 };
@@ -19,12 +20,14 @@ pub(crate) fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height:
     let unread_count = state.unread_count();
     let unread = (unread_count > 0).then(|| format!("{unread_count} unread"));
     widgets::section_header(ui, "People", online_count, unread.as_deref());
-    egui::ScrollArea::vertical().id_salt("people").max_height(max_height).auto_shrink([false, true]).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        everyone(ui, state, online_count, actions);
-        for contact in contacts {
-            person(ui, state, contact, actions);
-        }
+    let list = egui::ScrollArea::vertical().id_salt("people").max_height(max_height).auto_shrink([false, true]);
+    list.show_viewport(ui, |ui, viewport| {
+        // Everyone is the first row.
+        let rows = Rows { height: size::CONTACT_ROW, gap: 2.0, count: contacts.len() + 1 };
+        rows.show(ui, viewport, |ui, index| match index.checked_sub(1) {
+            None => everyone(ui, state, online_count, actions),
+            Some(index) => person(ui, state, &contacts[index], actions),
+        });
         if let Some(trouble) = &state.trust.trouble {
             ui.label(egui::RichText::new(trouble).size(font_size::SMALL).color(Theme::of(ui).warn));
         }

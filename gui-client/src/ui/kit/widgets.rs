@@ -171,6 +171,10 @@ pub(crate) fn row(
         }
         paint(ui, rect);
     }
+    if response.gained_focus() && !response.is_pointer_button_down_on() {
+        // The Tab key may have reached a row beyond the visible ones.
+        response.scroll_to_me(None);
+    }
     response.on_hover_cursor(egui::CursorIcon::PointingHand)
 }
 

@@ -1,7 +1,5 @@
 //! The list of videos, and of files that cannot be played.
 
-use std::ops::Range;
-
 use common::media::{VideoId, VideoInfo};
 use egui::{Align2, Pos2, Rect, RichText, Ui, Vec2};
 
@@ -13,6 +11,7 @@ use crate::{
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
+    rows::Rows,
     theme::{Theme, font_size, size, space},
     widgets,
 };
@@ -22,9 +21,6 @@ pub(crate) type ThumbnailLookup<'a> = &'a dyn Fn(ThumbnailKey) -> Option<(egui::
 
 /// Size of the thumbnail beside a title.
 const THUMBNAIL: Vec2 = Vec2::new(68.0, 39.0);
-
-/// Rows that are laid out beyond the visible ones on each side, so that the Tab key reaches the next one.
-const SPARE_ROWS: usize = 2;
 
 /// Gap between rows.
 const ROW_GAP: f32 = 2.0;
@@ -43,16 +39,13 @@ pub(crate) fn show(
     egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show_viewport(ui, |ui, viewport| {
         ui.spacing_mut().item_spacing.y = ROW_GAP;
         ui.add_enabled_ui(state.connection.is_online(), |ui| {
-            // A library can have 2 000 videos, and laying out a row costs time in every frame of the one that plays.
-            let rows = rows_in(viewport, library.videos.len());
-            let row_height = size::VIDEO_ROW + ROW_GAP;
-            blank_rows(ui, rows.start as f32 * row_height);
-            for video in &library.videos[rows.clone()] {
+            let rows = Rows { height: size::VIDEO_ROW, gap: ROW_GAP, count: library.videos.len() };
+            rows.show(ui, viewport, |ui, index| {
+                let video = &library.videos[index];
                 if entry(ui, state, lookup, video, actions) {
                     visible.push(video.id);
                 }
-            }
-            blank_rows(ui, (library.videos.len() - rows.end) as f32 * row_height);
+            });
         });
         if library.videos.is_empty() {
             let text = if state.connection.is_online() {
@@ -64,21 +57,6 @@ pub(crate) fn show(
         }
         skipped(ui, state, theme);
     });
-}
-
-/// The rows to lay out for this part of the list.
-fn rows_in(viewport: Rect, count: usize) -> Range<usize> {
-    let row_height = size::VIDEO_ROW + ROW_GAP;
-    let first = (viewport.min.y / row_height).floor().max(0.0) as usize;
-    let end = (viewport.max.y / row_height).ceil().max(0.0) as usize;
-    first.saturating_sub(SPARE_ROWS).min(count)..(end + SPARE_ROWS).min(count)
-}
-
-/// The space of rows that are not laid out. `height` includes the gap of each row.
-fn blank_rows(ui: &mut Ui, height: f32) {
-    if height > 0.0 {
-        ui.allocate_space(Vec2::new(ui.available_width(), height - ROW_GAP));
-    }
 }
 
 /// Draws a row. Returns whether it is on the screen.
@@ -115,9 +93,6 @@ fn entry(
         widgets::line(ui, lower, describe_shortly(video), font_size::SMALL - 0.5, theme.weak);
     });
     let response = response.on_hover_text(format!("{}\n{caption}{sound}", video.title));
-    if response.gained_focus() && !response.is_pointer_button_down_on() {
-        response.scroll_to_me(None);
-    }
     if response.clicked() {
         actions.push(Action::Watch(video.id));
     }

@@ -9,7 +9,7 @@ use common::{
 };
 use tempfile::TempDir;
 use triptych_client::{
-    event::{NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedMessage, WireOutcome},
+    event::{NetCommand, NetEvent, Offline, Online, PictureSink, ReceivedMessage, WireEntry, WireOutcome},
     net::{NetHandle, NetSettings, identity::identity_path},
 };
 
@@ -105,11 +105,15 @@ impl Client {
         })
     }
 
-    pub fn envelope(&self) -> WireOutcome {
+    pub fn entry(&self) -> WireEntry {
         self.wait_for("envelope", |event| match event {
-            NetEvent::Envelope(entry) => Some(entry.outcome),
+            NetEvent::Envelope(entry) => Some(entry.clone()),
             _ => None,
         })
+    }
+
+    pub fn envelope(&self) -> WireOutcome {
+        self.entry().outcome
     }
 }
 

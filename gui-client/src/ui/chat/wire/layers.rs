@@ -66,7 +66,7 @@ pub(super) fn layers(state: &State, passed: &Passed, envelope: &Envelope) -> Vec
             FieldName::MegolmSignature,
             FieldName::Malformed,
         ];
-        layer(title, body_explanation(state, passed, envelope), None, &names)
+        layer(title, body_explanation(state, passed, envelope), body_result(passed), &names)
     };
     let header = layer("1. Header, in the clear", HEADER.to_owned(), None, &HEADER_FIELDS);
     let sender_key = [FieldName::SenderKey];
@@ -82,7 +82,7 @@ pub(super) fn layers(state: &State, passed: &Passed, envelope: &Envelope) -> Vec
             vec![
                 header,
                 layer("2. RSA-OAEP: a wrapped secret", rsa, wrapped_result(state, passed), &wrapped),
-                layer("3. HPKE: a second secret", hpke, None, &[FieldName::Encapsulation]),
+                layer("3. HPKE: a second secret", hpke, hpke_result(passed), &[FieldName::Encapsulation]),
                 body("4. Body: the ciphertext"),
             ]
         }
@@ -134,6 +134,16 @@ fn hpke_text(state: &State, recipient: KeyId, session: SessionId) -> String {
     )
 }
 
+fn hpke_result(passed: &Passed) -> Option<String> {
+    let text = match passed.outcome {
+        WireOutcome::Opened | WireOutcome::SenderKey => "Your session key opened it.",
+        WireOutcome::Foreign => "You do not have this session key, and nothing was left to try.",
+        WireOutcome::SessionKeyGone => "You do not have this session key, or do not have it any more.",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
 fn sender_key_text(state: &State, passed: &Passed) -> String {
     let whose = possessive(&name(state, &passed.sender));
     format!(
@@ -150,6 +160,20 @@ fn sender_key_result(state: &State, passed: &Passed) -> String {
         }
         WireOutcome::NoSenderKey => format!("{} has not handed it to you.", name(state, &passed.sender)),
         _ => "Whether you have it was not looked up.".to_owned(),
+    }
+}
+
+/// What is inside, if this client knows.
+fn body_result(passed: &Passed) -> Option<String> {
+    let text_bytes = passed.said.as_ref().map(|said| said.text.len());
+    match (passed.outcome, text_bytes) {
+        (WireOutcome::Own, Some(bytes)) => Some(format!("Inside is what you wrote: {bytes} bytes of text.")),
+        (_, Some(bytes)) => Some(format!("Your keys opened it. Inside are {bytes} bytes of text, shown above.")),
+        (WireOutcome::SenderKey, None) => {
+            Some("Your keys opened it. Inside is the sender key, which is not shown.".into())
+        }
+        (WireOutcome::Foreign, None) => Some("Closed: without the first secret there is no key for it.".into()),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::ui::{
     chat::names::name,
     kit::{
         format, icons,
+        rows::Rows,
         theme::{Theme, font_size, size, space},
         widgets,
     },
@@ -29,12 +30,9 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let shown = format!("{} of {} shown", rows.len(), state.wire.newest_first().len());
         widgets::caption(ui, &shown);
     }
-    ui.spacing_mut().item_spacing.y = 4.0;
-    let list = egui::ScrollArea::vertical().id_salt("wire").auto_shrink(false);
-    list.show_rows(ui, size::WIRE_ROW, rows.len(), |ui, range| {
-        for passed in &rows[range] {
-            row(ui, state, passed, actions);
-        }
+    egui::ScrollArea::vertical().id_salt("wire").auto_shrink(false).show_viewport(ui, |ui, viewport| {
+        let measures = Rows { height: size::WIRE_ROW, gap: 4.0, count: rows.len() };
+        measures.show(ui, viewport, |ui, index| row(ui, state, rows[index], actions));
     });
 }
 
