@@ -192,5 +192,10 @@ fn a_server_cannot_show_what_one_person_writes_under_the_name_of_another() {
             assert_eq!(bob.texts(conversation), Vec::<&str>::new(), "Mallory has said nothing");
         }
         assert_eq!(at_bob.sync(1), [], "and the server does not learn what came of it");
+        // Nor does a letter for Mallory go to Ada.
+        bob.write(to(&ada_entry), "The password is rosebud");
+        bob.wait_until("the reason", |bob| bob.failures.len() == 1);
+        assert!(bob.failures[0].contains("that mallory has not signed"), "{:?}", bob.failures);
+        assert_eq!(at_bob.sync(2), []);
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    time::Instant,
 };
 
 use common::{
@@ -70,7 +71,9 @@ impl Member {
 
     /// The next message that is not a ping; pings are answered.
     pub fn next(&mut self) -> ServerMessage {
+        let deadline = Instant::now() + DEADLINE;
         loop {
+            assert!(Instant::now() < deadline, "nothing but pings comes");
             let mut length = [0; 4];
             self.stream.read_exact(&mut length).unwrap();
             let mut frame = vec![0; u32::from_be_bytes(length) as usize];
