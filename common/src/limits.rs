@@ -12,9 +12,9 @@ pub const DEFAULT_PORT: u16 = 7878;
 /// The longest frame before `Welcome`, in either direction, without the length prefix.
 pub const MAX_GREETING_BYTES: usize = 4 * 1024;
 
-/// The longest frame from a client to the server after `Welcome`, without the length prefix. The longest
-/// envelope takes about a twentieth of it.
-pub const MAX_CLIENT_FRAME_BYTES: usize = 256 * 1024;
+/// The longest frame from a client to the server after `Welcome`, without the length prefix. The longest envelope, a letter of
+/// 12 KB, fits.
+pub const MAX_CLIENT_FRAME_BYTES: usize = 16 * 1024;
 
 /// The longest frame from the server to a client from `Welcome` on, without the length prefix. A picture of
 /// [`MAX_PICTURE_BYTES`] or a full library fits.

@@ -17,7 +17,12 @@ use super::{
     },
     test_keys,
 };
-use crate::{limits::MAX_TEXT_BYTES, name::Name};
+use crate::{
+    codec::{PREFIX_BYTES, encode_client},
+    limits::{MAX_CLIENT_FRAME_BYTES, MAX_TEXT_BYTES},
+    message::{Blob, ClientMessage},
+    name::Name,
+};
 
 const NAME: &str = "Ada";
 const NUMBER: TextNumber = TextNumber { count: 1_779_364_800_000_000, number: 1 };
@@ -305,6 +310,17 @@ fn layouts_that_lie_are_refused_with_the_reason() {
     assert_eq!(changed(106, &[2, 1]), Some(EnvelopeError::BadWrappedLength(513)));
     let long = Envelope::parse([&bytes[..], &[0; 20_000]].concat()).err();
     assert!(matches!(long, Some(EnvelopeError::LongBody(_))), "{long:?}");
+}
+
+#[test]
+fn the_longest_envelope_fits_the_longest_frame_of_a_client() {
+    let key = test_keys::ada().public_key().id();
+    let header = write_header(MessageId([1; 16]), u64::MAX, key, key, super::SessionId([2; 16]), &[3; 512]);
+    let with_body = |bytes: usize| Envelope::parse([&header[..], &[4; 1120], &vec![5; bytes]].concat());
+    let longest = with_body(10_240).unwrap().as_bytes().to_vec();
+    assert!(with_body(10_241).is_err());
+    let frame = encode_client(&ClientMessage::Hand { to: key, envelope: Blob(longest) });
+    assert!(frame.len() - PREFIX_BYTES <= MAX_CLIENT_FRAME_BYTES, "{} bytes", frame.len());
 }
 
 #[test]
