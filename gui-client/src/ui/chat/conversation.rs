@@ -252,7 +252,7 @@ fn delivery(
     actions: &mut Vec<Action>,
 ) {
     let waiting =
-        handing_over.map(|(handed, members)| format!("Sending: your key was handed to {handed} of {members} people"));
+        handing_over.map(|(handed, members)| format!("Sending: {handed} of {members} people have the key to read it"));
     let (text, color) = match delivery {
         Delivery::Pending(_) | Delivery::Sent(..) => (waiting.as_deref().unwrap_or("Sending…"), theme.weak),
         Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
