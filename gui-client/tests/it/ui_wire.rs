@@ -131,6 +131,16 @@ fn a_letter_is_taken_apart_with_the_keyboard_and_each_layer_is_copied() {
 }
 
 #[test]
+fn what_this_client_wrote_is_shown_with_its_envelope() {
+    let mut harness = show("chat");
+    click(&mut harness, "Wire");
+    harness.get_all_by_label("you to bob: Sent by you").next().unwrap().click();
+    harness.run();
+    harness.get_by_label("Me too.\nThree, two, one …");
+    harness.get_by_label_contains("only bob can open it. Your own keys cannot");
+}
+
+#[test]
 fn a_message_to_everyone_is_taken_apart_into_the_fields_of_megolm() {
     let mut harness = window(scene("wire-everyone"), [1200.0, 1600.0]);
     harness.get_by_label("Lunch at one?");

@@ -352,7 +352,7 @@ pub(crate) fn filter_field(ui: &mut Ui, text: &str, hint: &'static str, name: &s
         .hint_text(hint)
         .char_limit(64)
         .desired_width(ui.available_width())
-        .margin(Margin::symmetric(8, 4));
+        .margin(Margin::symmetric(8, 6));
     let response = edged(ui, |ui| ui.add(field)).accessible_name(name);
     response.changed().then_some(text)
 }

@@ -137,7 +137,7 @@ fn hpke_text(state: &State, recipient: KeyId, session: SessionId) -> String {
 fn hpke_result(passed: &Passed) -> Option<String> {
     let text = match passed.outcome {
         WireOutcome::Opened | WireOutcome::SenderKey => "Your session key opened it.",
-        WireOutcome::Foreign => "You do not have this session key, and nothing was left to try.",
+        WireOutcome::Foreign => "Not tried: without the first secret it is of no use.",
         WireOutcome::SessionKeyGone => "You do not have this session key, or do not have it any more.",
         _ => return None,
     };
