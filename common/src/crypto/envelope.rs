@@ -1,9 +1,9 @@
 //! The layout of an envelope, as far as it is readable without a key: sender, recipient, and the encrypted body.
 //!
 //! ```text
-//! header   version 1 | suite 1 | message id 16 | sequence 8 | sender 32 | what the suite adds
-//! suite 2  recipient 32 | session id 16 | wrapped length 2 | wrapped secret | encapsulation 1120
-//! suite 3  sender key id 32
+//! header   version (1 byte) | suite (1) | message id (16) | sequence (8) | sender (32) | what the suite adds
+//! suite 2  recipient (32) | session id (16) | length (2) | wrapped secret | encapsulation (1120)
+//! suite 3  sender key id (32)
 //! body     the rest: ciphertext and its tag; in suite 3, a message of Megolm
 //! ```
 //! Numbers are big endian, and lengths count bytes. `letter.rs` (suite 2), and `sender_key.rs` with `sender_key_store.rs`

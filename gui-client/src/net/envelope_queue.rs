@@ -8,7 +8,7 @@ use common::crypto::KeyId;
 
 /// Envelopes that may wait.
 pub(super) const MAX_ENVELOPES: usize = 256;
-/// Size of all envelopes that may wait. One to 256 people has about 120 KiB.
+/// Size of all envelopes that may wait. The longest has about 12 KiB.
 pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A bounded queue of envelopes, or of what stands for them.

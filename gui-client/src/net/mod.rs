@@ -71,8 +71,8 @@ pub struct NetSettings {
 /// visit, and events of an earlier one are dropped: they would be mistaken for news of the new connection.
 type Numbered<T> = (u64, T);
 
-/// The window's handle of the network thread. Dropping it tells the server that this client leaves, and waits for that up to
-/// half a second.
+/// The window's handle of the network thread. Dropping it tells the server that this client leaves, has written down what was
+/// received, and waits up to a second for both.
 pub struct NetHandle {
     commands: Option<mpsc::Sender<Numbered<NetCommand>>>,
     events: EventReceiver,
@@ -116,7 +116,7 @@ impl NetHandle {
 
 impl Drop for NetHandle {
     fn drop(&mut self) {
-        // The closed channel is the signal to leave. It takes GOODBYE_TIME at most.
+        // The closed channel is the signal to leave. It takes GOODBYE_TIME at most, twice.
         self.commands = None;
         self.events.close();
         if let Some(thread) = self.thread.take()

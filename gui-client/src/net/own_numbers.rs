@@ -1,5 +1,5 @@
-//! The sequence numbers of this client's own envelopes. Recipients drop an envelope whose number is not higher than every
-//! one before, so the numbers must grow even when the clock is set back between two runs of the program.
+//! The sequence numbers of this client's own envelopes. Recipients refuse an envelope whose number is among those that they
+//! opened, or below them, so the numbers must grow even when the clock is set back between two runs of the program.
 //!
 //! A number is the time in microseconds, or one more than the last. The data folder keeps a number above all that were
 //! used, reserved in blocks, so that the disk is written to every few seconds of talking and not with every message.

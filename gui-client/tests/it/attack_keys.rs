@@ -18,7 +18,7 @@ use crate::support::{
     scenes::name,
 };
 
-/// The key of whoever controls the server.
+/// A person with a key of the server's own.
 fn server_under(name: &str) -> Adversary {
     Adversary::new(name, test_keys::eve())
 }

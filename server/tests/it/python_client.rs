@@ -20,7 +20,8 @@ use crate::support::{client::TestClient, server::TestServer};
 
 /// Joins as Ada, prints what it gets, and answers each letter, until one says "bye".
 const DRIVER: &str = r#"
-import socket, sys
+import signal, socket, sys
+signal.alarm(20)
 path, port = sys.argv[1:]
 ada = serialization.load_pem_private_key(open(path, "rb").read(), None)
 client = Client(socket.create_connection(("127.0.0.1", int(port)), 20), "Ada", ada)
@@ -69,7 +70,7 @@ impl Ada {
         Self { process, lines }
     }
 
-    /// The next line that it prints. It gives up when nothing comes for 20 s.
+    /// The next line that it prints. It ends itself 20 s after its start.
     fn line(&mut self) -> String {
         tokio::task::block_in_place(|| self.lines.next()).expect("Python goes on; its error is above").unwrap()
     }
