@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    crypto::{Envelope, KeyId, MessageId, PublicKey, TextNumber},
+    crypto::{Envelope, KeyId, MessageId, PublicKey, SessionId, TextNumber},
     media::{
         Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
         WatchRequest,
@@ -70,6 +70,24 @@ pub enum NetCommand {
         /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,
     },
+    /// Seals a message anew that was sealed before, and sends it as the same message: who has it shows it once.
+    SendAgain {
+        /// Returned in [`NetEvent::Sent`] or [`NetEvent::SendFailed`].
+        draft: DraftId,
+        /// As in [`NetCommand::Send`].
+        recipients: Vec<PublicKey>,
+        /// The text, as before.
+        text: String,
+        /// How it was sealed before.
+        sealed: Box<SealedAs>,
+    },
+    /// Tells the sender of a letter that it was opened and is shown.
+    Confirm {
+        /// The key that signed it.
+        to: KeyId,
+        /// Its id on the wire.
+        message_id: MessageId,
+    },
     /// Starts a stream; any other one ends.
     Watch(WatchRequest),
     /// Grants credit for more pictures and sound.
@@ -120,8 +138,8 @@ pub enum NetEvent {
     Sent {
         /// From [`NetCommand::Send`].
         draft: DraftId,
-        /// Its id on the wire.
-        message_id: MessageId,
+        /// What it needs to be sent again.
+        sealed: SealedAs,
     },
     /// A message to everyone waits until each member has this client's sender key.
     HandingOver {
@@ -143,6 +161,20 @@ pub enum NetEvent {
     },
     /// A message to this client was opened, and its signature is the sender's.
     Received(ReceivedMessage),
+    /// A letter to this client was opened that was shown before. Its sender has not learnt that.
+    ReceivedAgain {
+        /// The key that signed it.
+        sender: KeyId,
+        /// Its id on the wire.
+        message_id: MessageId,
+    },
+    /// The owner of this key says that its client has opened these letters.
+    Confirmed {
+        /// The key that signed the receipt.
+        by: KeyId,
+        /// Ids of letters, perhaps of none that was sent to this key.
+        ids: Vec<MessageId>,
+    },
     /// The server relayed an envelope. Every client receives every envelope, including its own.
     Envelope(WireEntry),
     /// This number of envelopes was dropped unopened, because too many were waiting.
@@ -327,6 +359,17 @@ pub struct ReceivedMessage {
     pub text: String,
 }
 
+/// How a message was sealed: as much as it takes to seal it anew as the same message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAs {
+    /// Its id on the wire.
+    pub message_id: MessageId,
+    /// Its number among those to its recipient, or to everyone.
+    pub number: TextNumber,
+    /// The session key of its recipient; `None` for a message to everyone.
+    pub session: Option<SessionId>,
+}
+
 /// An envelope as every client sees it, and the result of trying this client's keys on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireEntry {
@@ -353,6 +396,8 @@ pub enum WireOutcome {
     },
     /// A sender key for this client: it opens what its sender says to everyone from now on.
     SenderKey,
+    /// A receipt for this client: its sender has opened messages of this client.
+    Receipt,
     /// A message to this client, or to everyone, that was shown before: its sender has sent it again.
     ShownBefore,
     /// For everyone, under a sender key that this client does not have. No decryption was tried.

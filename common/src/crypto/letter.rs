@@ -121,6 +121,13 @@ pub enum SealError {
     BadSessionKey,
 }
 
+impl MessageId {
+    /// The id of a new message.
+    pub fn random() -> Self {
+        Self(rng().random())
+    }
+}
+
 /// Seals `letter` for the owner of `recipient` and of the session key in `session`, a record that was verified.
 /// `sequence` must be larger than in the sender's last envelope. The envelope's `message_id` is fresh and random.
 ///
@@ -133,7 +140,7 @@ pub fn seal(
     recipient: &PublicKey,
     session: &SessionRecord,
 ) -> Result<Envelope, SealError> {
-    seal_as(letter, MessageId(rng().random()), sequence, sender, recipient, session)
+    seal_as(letter, MessageId::random(), sequence, sender, recipient, session)
 }
 
 /// The same with this message id: of a letter that is sent again, and is the same message for its recipient. Everything else

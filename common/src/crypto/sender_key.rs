@@ -14,7 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{RngExt, rng};
 use vodozemac::megolm::{GroupSession, SessionConfig};
 use zeroize::Zeroizing;
 
@@ -133,7 +132,7 @@ impl Speaker {
     /// # Panics
     /// Before [`Self::prepare`], or when [`Self::member_left`] came in between.
     pub fn seal(&mut self, message: &Message, sequence: u64, sender: KeyId) -> Result<Envelope, LongText> {
-        self.seal_as(message, MessageId(rng().random()), sequence, sender)
+        self.seal_as(message, MessageId::random(), sequence, sender)
     }
 
     /// The same with this message id: of a message that is sent again, and is the same one for its readers.

@@ -147,7 +147,7 @@ mod tests {
     use std::time::Duration;
 
     use common::{
-        crypto::{Envelope, MessageId},
+        crypto::Envelope,
         media::{VideoId, VideoInfo},
     };
 
@@ -238,7 +238,7 @@ mod tests {
             Arc::new(move |urgency| calls.lock().unwrap().push(urgency))
         };
         let (sender, _receiver) = event_queue(wake);
-        sender.tell_blocking(1, NetEvent::Sent { draft: DraftId(1), message_id: MessageId([1; 16]) });
+        sender.tell_blocking(1, NetEvent::SendFailed { draft: DraftId(1), reason: String::new() });
         sender.tell_blocking(1, envelope(1));
         sender.tell_blocking(1, NetEvent::EnvelopesDropped(3));
         assert_eq!(*calls.lock().unwrap(), [Urgency::Now, Urgency::Soon, Urgency::Soon]);

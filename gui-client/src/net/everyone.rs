@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use common::{
     codec::encode_client,
-    crypto::{Envelope, KeyId, Message, PublicKey, TextNumber, letter::Content, sender_key::Speaker},
+    crypto::{Envelope, KeyId, Message, MessageId, PublicKey, TextNumber, letter::Content, sender_key::Speaker},
     message::{Blob, ClientMessage, Person},
 };
 
@@ -19,11 +19,19 @@ use crate::event::DraftId;
 
 /// What can be sealed for one person, and the numbers of envelopes.
 pub(super) trait Sealer {
-    /// Seals a letter to a person.
+    /// Seals a letter to a person, under this id.
     ///
     /// # Errors
     /// Why that is not possible, as a sentence for the window.
-    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String>;
+    fn letter_as(&mut self, message_id: MessageId, to: &Person, content: Content) -> Result<Envelope, String>;
+
+    /// The same under a new id.
+    ///
+    /// # Errors
+    /// As [`Self::letter_as`].
+    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
+        self.letter_as(MessageId::random(), to, content)
+    }
 
     /// The time of a message that is sealed now, in milliseconds since 1970-01-01 UTC.
     fn unix_millis(&self) -> u64;
@@ -38,12 +46,15 @@ pub(super) trait Sealer {
     fn note_said(&mut self, to: Recipient, number: TextNumber);
 }
 
+/// A sealed message, and its number.
+pub(super) type Sealed = (Envelope, TextNumber);
+
 /// What came of a step.
 pub(super) enum Done {
     /// A slice of letters, to be written before the next one. Empty when those that it was for have left.
     Slice(Bytes),
     /// The message was sealed, or the reason why not. These members cannot read it.
-    Sealed(DraftId, Result<Envelope, String>, Vec<KeyId>),
+    Sealed(DraftId, Result<Sealed, String>, Vec<KeyId>),
 }
 
 /// This client's sender key, and the messages that wait until everyone has it.
@@ -111,10 +122,14 @@ impl Everyone {
                     }
                 }
                 Step::Say(message) => {
-                    let number = self.number.take().unwrap_or_else(|| sealer.text_number(None));
+                    let next = self.number.take();
+                    let (message_id, number) = match message.again {
+                        Some(before) => (before.message_id, before.number),
+                        None => (MessageId::random(), next.unwrap_or_else(|| sealer.text_number(None))),
+                    };
                     let said = Message { sent_unix_millis: sealer.unix_millis(), number, text: message.text };
-                    let sealed = self.speaker.seal(&said, sealer.next_number(), self.me);
-                    let sealed = sealed.map_err(|error| error.to_string());
+                    let sealed = self.speaker.seal_as(&said, message_id, sealer.next_number(), self.me);
+                    let sealed = sealed.map(|envelope| (envelope, number)).map_err(|error| error.to_string());
                     if sealed.is_ok() {
                         sealer.note_said(None, number);
                     }

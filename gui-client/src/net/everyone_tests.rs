@@ -26,7 +26,7 @@ struct Stub {
 }
 
 impl Sealer for Stub {
-    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
+    fn letter_as(&mut self, _: MessageId, to: &Person, content: Content) -> Result<Envelope, String> {
         let Content::SenderKey(next, _) = content else { panic!("no sender key") };
         assert_eq!(next, self.text_number(None));
         if self.refused.contains(&to.public_key.id()) {
@@ -77,7 +77,7 @@ fn people(numbers: &[u16], revision: u64, departures: u64) -> People {
 
 fn message(draft: u64, people: &People) -> Seal {
     let recipients = people.dictionary.people().map(|person| person.public_key.clone()).collect();
-    Seal { draft: DraftId(draft), recipients, text: format!("text {draft}"), people: people.clone() }
+    Seal { draft: DraftId(draft), recipients, text: format!("text {draft}"), people: people.clone(), again: None }
 }
 
 /// Ada's messages, and what came of them so far.

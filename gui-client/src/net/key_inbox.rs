@@ -7,10 +7,16 @@ use std::{
     time::Instant,
 };
 
-use common::crypto::{Envelope, PublicKey};
+use common::crypto::{Envelope, KeyId, MessageId, PublicKey};
 
-use super::envelope_queue::EnvelopeQueue;
-use crate::{dictionary::Dictionary, event::DraftId};
+use super::{
+    envelope_queue::EnvelopeQueue,
+    receipt_queue::{Receipt, ReceiptQueue},
+};
+use crate::{
+    dictionary::Dictionary,
+    event::{DraftId, SealedAs},
+};
 
 /// Messages of the person at this client that may wait to be sealed. Each takes milliseconds.
 const MAX_SEALS: usize = 256;
@@ -21,6 +27,8 @@ pub(super) enum KeyJob {
     Seal(Seal),
     /// Open an envelope that the server relayed, or try to.
     Open(Arrived),
+    /// Seal a receipt and output the frame to be sent.
+    Confirm(Receipt, Arc<Dictionary>),
     /// This number of envelopes was dropped because too many were waiting.
     NoteDropped(u64),
     /// Who is online now.
@@ -37,6 +45,8 @@ pub(super) struct Seal {
     pub(super) recipients: Vec<PublicKey>,
     pub(super) text: String,
     pub(super) people: People,
+    /// How the message was sealed before, if it is sent again.
+    pub(super) again: Option<Box<SealedAs>>,
 }
 
 /// Who is online.
@@ -79,6 +89,9 @@ struct Waiting {
     /// Whether the last job was a slice, so that another job comes before the next one.
     was_slice: bool,
     envelopes: EnvelopeQueue<Arrived>,
+    receipts: ReceiptQueue,
+    /// Who was online when the last receipt was asked for.
+    dictionary: Option<Arc<Dictionary>>,
     dropped: u64,
     has_sender: bool,
     has_receiver: bool,
@@ -86,7 +99,7 @@ struct Waiting {
 
 impl Waiting {
     /// Slices of letters take turns with other jobs, so that neither waits for the other for long.
-    fn next(&mut self) -> Option<KeyJob> {
+    fn next(&mut self, now: Instant) -> Option<KeyJob> {
         let was_slice = std::mem::take(&mut self.was_slice);
         if !was_slice && let Some(slice) = self.slice() {
             return Some(slice);
@@ -97,15 +110,23 @@ impl Waiting {
         if let Some(seal) = self.seals.pop_front() {
             return Some(KeyJob::Seal(seal));
         }
+        if let Some(receipt) = self.receipt(false, now) {
+            return Some(receipt);
+        }
         if self.dropped > 0 {
             return Some(KeyJob::NoteDropped(std::mem::take(&mut self.dropped)));
         }
-        self.envelopes.pop().map(KeyJob::Open).or_else(|| self.slice())
+        self.envelopes.pop().map(KeyJob::Open).or_else(|| self.slice()).or_else(|| self.receipt(true, now))
     }
 
     fn slice(&mut self) -> Option<KeyJob> {
         self.was_slice = std::mem::take(&mut self.is_slice_written);
         self.was_slice.then_some(KeyJob::SliceWritten)
+    }
+
+    fn receipt(&mut self, is_idle: bool, now: Instant) -> Option<KeyJob> {
+        let dictionary = self.dictionary.as_ref()?;
+        self.receipts.take(is_idle, now).map(|receipt| KeyJob::Confirm(receipt, Arc::clone(dictionary)))
     }
 }
 
@@ -177,6 +198,20 @@ impl KeySender {
     }
 }
 
+impl KeySender {
+    /// Asks for a receipt. When too many wait, it is not sent.
+    pub(super) fn confirm(&self, to: KeyId, message_id: MessageId, dictionary: Arc<Dictionary>) -> Result<(), Refused> {
+        let mut waiting = self.0.lock();
+        if !waiting.has_receiver {
+            return Err(Refused::Ended);
+        }
+        waiting.receipts.push(to, message_id, Instant::now());
+        waiting.dictionary = Some(dictionary);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+}
+
 impl Drop for KeySender {
     fn drop(&mut self) {
         self.0.lock().has_sender = false;
@@ -193,13 +228,15 @@ impl KeyReceiver {
             if !waiting.has_sender {
                 return None;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let now = Instant::now();
+            if deadline <= now {
                 return Some(KeyJob::Tick);
             }
-            if let Some(job) = waiting.next() {
+            if let Some(job) = waiting.next(now) {
                 return Some(job);
             }
+            let until = waiting.receipts.next_deadline(now).map_or(deadline, |receipt| receipt.min(deadline));
+            let left = until.saturating_duration_since(now);
             waiting = self.0.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

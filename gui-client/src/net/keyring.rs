@@ -16,7 +16,7 @@ use bytes::Bytes;
 use common::{
     codec::encode_client,
     crypto::{
-        Addressed, CannotOpen, Envelope, KeyId, Message, TextNumber,
+        Addressed, CannotOpen, Envelope, KeyId, Message, MessageId, TextNumber,
         letter::{self, Content, Letter},
         sender_key_store::SenderKeyStore,
     },
@@ -27,18 +27,19 @@ use tokio::sync::oneshot;
 
 use super::{
     allowance::{Allowance, FailureBudget},
-    everyone::{Done, Everyone, Sealer},
+    everyone::{Done, Everyone, Sealed, Sealer},
     hand_over::Progress,
     key_inbox::{Arrived, KeyJob, KeySender, Seal, Written, inbox},
     memories::{Memory, MessageMemory},
     own_session::OwnSession,
+    receipt_queue::Receipt,
     sent_counts::Recipient,
     text_count::Place,
     verified_sessions::VerifiedSessions,
 };
 use crate::{
     dictionary::Dictionary,
-    event::{DraftId, NetEvent, ReceivedMessage, WireEntry, WireOutcome},
+    event::{DraftId, NetEvent, ReceivedMessage, SealedAs, WireEntry, WireOutcome},
 };
 
 /// The result of a job.
@@ -92,8 +93,19 @@ struct Keyring {
     failures: FailureBudget,
 }
 
-/// What was inside an envelope for this client, and what the wire view says about it.
-type Inside = (Option<Said>, WireOutcome);
+/// What was inside an envelope, and what the wire view says about it.
+type Opened = (Inside, WireOutcome);
+
+/// What was inside an envelope, for the window.
+enum Inside {
+    /// Nothing that concerns it, or nothing that could be opened.
+    Nothing,
+    Text(Said),
+    /// A letter that was shown before.
+    ShownBefore,
+    /// These letters have been opened.
+    Receipt(Vec<MessageId>),
+}
 
 /// A text, and to whom it was said.
 struct Said {
@@ -134,6 +146,7 @@ impl Keyring {
             KeyJob::People(people) => self.everyone.note_people(&people),
             KeyJob::SliceWritten => self.everyone.slice_written(),
             KeyJob::Open(arrived) => self.receive(&arrived, now, unix_micros, deliver),
+            KeyJob::Confirm(receipt, dictionary) => self.confirm(receipt, &dictionary, unix_micros, deliver),
             KeyJob::NoteDropped(count) => deliver(KeyOutput::Event(NetEvent::EnvelopesDropped(count))),
             KeyJob::Tick => {
                 self.sender_keys.wipe(now);
@@ -154,7 +167,7 @@ impl Keyring {
             deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason }));
         } else if let [one] = &message.recipients[..] {
             let sealed = match message.people.dictionary.person(&one.id()) {
-                Some(person) => self.seal_to_one(person, message.text, unix_micros),
+                Some(person) => self.seal_to_one(person, message.text, message.again, unix_micros),
                 None => Err("Not sent: this person has just left.".to_owned()),
             };
             say(draft, sealed, deliver);
@@ -164,13 +177,35 @@ impl Keyring {
         }
     }
 
-    fn seal_to_one(&mut self, person: &Person, text: String, unix_micros: u64) -> Result<Envelope, String> {
+    fn seal_to_one(
+        &mut self,
+        person: &Person,
+        text: String,
+        again: Option<Box<SealedAs>>,
+        unix_micros: u64,
+    ) -> Result<Sealed, String> {
         let recipient = Some(person.public_key.id());
         let mut sealer = self.sealer(unix_micros);
-        let number = sealer.text_number(recipient);
-        let sealed = sealer.letter(person, Content::Text(number, text))?;
+        let (message_id, number) = match again {
+            Some(before) => (before.message_id, before.number),
+            None => (MessageId::random(), sealer.text_number(recipient)),
+        };
+        let sealed = sealer.letter_as(message_id, person, Content::Text(number, text))?;
         sealer.note_said(recipient, number);
-        Ok(sealed)
+        Ok((sealed, number))
+    }
+
+    /// Tells a person that messages of theirs were opened and are shown. When that cannot be done, they may send them again.
+    fn confirm(&mut self, receipt: Receipt, people: &Dictionary, unix_micros: u64, deliver: &impl Fn(KeyOutput)) {
+        let Receipt { to, ids } = receipt;
+        let Some(person) = people.person(&to) else { return };
+        match self.sealer(unix_micros).letter(person, Content::Receipt(ids)) {
+            Ok(envelope) => {
+                let envelope = Blob(envelope.as_bytes().to_vec());
+                deliver(KeyOutput::Frame(encode_client(&ClientMessage::Hand { to, envelope })));
+            }
+            Err(reason) => tracing::warn!("{} is not told what has arrived. {reason}", person.name),
+        }
     }
 
     /// Goes on with the messages to everyone: at most one slice of letters, and each message whose turn it is.
@@ -209,21 +244,28 @@ impl Keyring {
             Addressed::Everyone { .. } => true,
             Addressed::Letter { slot, .. } => slot.recipient == me,
         };
-        let (said, outcome) = if is_for_me {
-            self.open(arrived, now, unix_micros).unwrap_or_else(|outcome| (None, outcome))
+        let (inside, outcome) = if is_for_me {
+            self.open(arrived, now, unix_micros).unwrap_or_else(|outcome| (Inside::Nothing, outcome))
         } else if self.attempts.take(now) {
             match letter::attempt(envelope, self.own.identity()) {
-                Ok(()) => (None, WireOutcome::Rejected),
-                Err(CannotOpen) => (None, WireOutcome::Foreign),
+                Ok(()) => (Inside::Nothing, WireOutcome::Rejected),
+                Err(CannotOpen) => (Inside::Nothing, WireOutcome::Foreign),
             }
         } else {
-            (None, WireOutcome::NotTried)
+            (Inside::Nothing, WireOutcome::NotTried)
         };
         let entry = WireEntry { envelope: envelope.clone(), is_handed: *is_handed, outcome };
         deliver(KeyOutput::Event(NetEvent::Envelope(entry)));
-        let Some(Said { sent_unix_millis, number, missing_count, text, is_to_everyone }) = said else { return };
-        let from = dictionary.person(&envelope.sender).expect("who is not listed is not heard").name.clone();
         let (sender, message_id) = (envelope.sender, envelope.message_id);
+        let Said { sent_unix_millis, number, missing_count, text, is_to_everyone } = match inside {
+            Inside::Nothing => return,
+            Inside::ShownBefore => {
+                return deliver(KeyOutput::Event(NetEvent::ReceivedAgain { sender, message_id }));
+            }
+            Inside::Receipt(ids) => return deliver(KeyOutput::Event(NetEvent::Confirmed { by: sender, ids })),
+            Inside::Text(said) => said,
+        };
+        let from = dictionary.person(&sender).expect("who is not listed is not heard").name.clone();
         let recipients =
             if is_to_everyone { dictionary.people().map(|person| person.public_key.id()).collect() } else { vec![me] };
         let message =
@@ -234,7 +276,7 @@ impl Keyring {
     /// Checks cheap things before expensive ones, in the order of docs/PROTOCOL.md: the sender is in the dictionary, the
     /// sequence number is new, then the sender's session record and the cryptography, if the sender has not caused too many
     /// failures lately.
-    fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Inside, WireOutcome> {
+    fn open(&mut self, arrived: &Arrived, now: Instant, unix_micros: u64) -> Result<Opened, WireOutcome> {
         let Arrived { envelope, dictionary, is_handed } = arrived;
         let sender = dictionary.person(&envelope.sender).ok_or(WireOutcome::UnknownSender)?;
         if self.memory().file.received.is_replay(&envelope.sender, envelope.sequence) {
@@ -267,7 +309,7 @@ impl Keyring {
                 let handed_unix_millis = (unix_micros / 1000).saturating_sub(age.as_millis() as u64);
                 self.sender_keys.open(envelope, now).map(|Message { sent_unix_millis, number, text }| {
                     let said = Said { sent_unix_millis, number, missing_count: 0, text, is_to_everyone: true };
-                    (Some(said), WireOutcome::OpenedWithSenderKey { handed_unix_millis })
+                    (Inside::Text(said), WireOutcome::OpenedWithSenderKey { handed_unix_millis })
                 })
             }
             Addressed::Letter { .. } => {
@@ -284,35 +326,35 @@ impl Keyring {
         memory.file.note_change(now);
         let received = &mut memory.file.received;
         received.note_opened(envelope.sender, envelope.sequence, is_online);
-        let (Some(said), outcome) = opened else { return Ok(opened) };
+        let (Inside::Text(said), outcome) = opened else { return Ok(opened) };
         let place = received.note_text(envelope.sender, said.is_to_everyone, said.number, envelope.message_id);
         Ok(match place {
-            Place::Again => (None, WireOutcome::ShownBefore),
-            Place::Next { missing_count } => (Some(Said { missing_count, ..said }), outcome),
-            Place::Late | Place::Before => (Some(said), outcome),
+            Place::Again if said.is_to_everyone => (Inside::Nothing, WireOutcome::ShownBefore),
+            Place::Again => (Inside::ShownBefore, WireOutcome::ShownBefore),
+            Place::Next { missing_count } => (Inside::Text(Said { missing_count, ..said }), outcome),
+            Place::Late | Place::Before => (Inside::Text(said), outcome),
         })
     }
 
     /// Takes in what a letter says. A text that was handed over is refused: texts go to all, so that all see that they cannot
     /// read them.
-    fn read(&mut self, sender: KeyId, letter: Letter, is_handed: bool, now: Instant) -> Result<Inside, CannotOpen> {
+    fn read(&mut self, sender: KeyId, letter: Letter, is_handed: bool, now: Instant) -> Result<Opened, CannotOpen> {
         match letter.content {
             Content::Text(number, text) if !is_handed => {
                 let sent_unix_millis = letter.sent_unix_millis;
                 let said = Said { sent_unix_millis, number, missing_count: 0, text, is_to_everyone: false };
-                Ok((Some(said), WireOutcome::Opened))
+                Ok((Inside::Text(said), WireOutcome::Opened))
             }
             Content::SenderKey(next, key) => match self.sender_keys.accept(sender, &key, now) {
                 Ok(_) => {
                     self.speakers.insert(sender);
                     self.memory().file.received.note_sender_key(sender, next);
-                    Ok((None, WireOutcome::SenderKey))
+                    Ok((Inside::Nothing, WireOutcome::SenderKey))
                 }
                 Err(_) => Err(CannotOpen),
             },
             Content::Text(..) => Err(CannotOpen),
-            // No window sends these yet.
-            Content::Receipt(_) => Ok((None, WireOutcome::Opened)),
+            Content::Receipt(ids) => Ok((Inside::Receipt(ids), WireOutcome::Receipt)),
         }
     }
 
@@ -350,11 +392,12 @@ struct LetterSealer<'a> {
 }
 
 impl Sealer for LetterSealer<'_> {
-    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
+    fn letter_as(&mut self, message_id: MessageId, to: &Person, content: Content) -> Result<Envelope, String> {
         let session = self.verified.verified(to).map_err(|error| error.to_string())?;
         let letter = Letter { sent_unix_millis: self.unix_millis(), content };
         let number = self.own.next_number(self.unix_micros);
-        letter::seal(&letter, number, self.own.identity(), &to.public_key, session).map_err(|error| error.to_string())
+        letter::seal_as(&letter, message_id, number, self.own.identity(), &to.public_key, session)
+            .map_err(|error| error.to_string())
     }
 
     fn unix_millis(&self) -> u64 {
@@ -376,10 +419,15 @@ impl Sealer for LetterSealer<'_> {
 }
 
 /// Sends a message that was sealed, or tells the window why there is none.
-fn say(draft: DraftId, sealed: Result<Envelope, String>, deliver: &impl Fn(KeyOutput)) {
+fn say(draft: DraftId, sealed: Result<Sealed, String>, deliver: &impl Fn(KeyOutput)) {
     match sealed {
-        Ok(envelope) => {
-            deliver(KeyOutput::Event(NetEvent::Sent { draft, message_id: envelope.message_id }));
+        Ok((envelope, number)) => {
+            let session = match envelope.addressed {
+                Addressed::Letter { session, .. } => Some(session),
+                Addressed::Everyone { .. } => None,
+            };
+            let sealed = SealedAs { message_id: envelope.message_id, number, session };
+            deliver(KeyOutput::Event(NetEvent::Sent { draft, sealed }));
             let envelope = Blob(envelope.as_bytes().to_vec());
             deliver(KeyOutput::Frame(encode_client(&ClientMessage::Say { envelope })));
         }

@@ -123,7 +123,7 @@ impl Bench {
     ) -> Result<Sealed, String> {
         let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
         let people = People { dictionary: Arc::clone(dictionary), departures };
-        let message = Seal { draft: DraftId(1), recipients, text: "x".to_owned(), people };
+        let message = Seal { draft: DraftId(1), recipients, text: "x".to_owned(), people, again: None };
         let (now, mut handed) = (Instant::now(), Vec::new());
         // What was said before is written.
         self.work(KeyJob::SliceWritten, now, unix_micros);
@@ -148,6 +148,23 @@ impl Bench {
             outputs = self.work(KeyJob::SliceWritten, now, unix_micros);
         }
         panic!("nothing was said")
+    }
+
+    /// Seals a message that was sealed before.
+    fn say_again(&mut self, people: &Arc<Dictionary>, to: &[Identity], before: &SealedAs) -> Envelope {
+        let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
+        let people = People { dictionary: Arc::clone(people), departures: 0 };
+        let again = Some(Box::new(before.clone()));
+        let message = Seal { draft: DraftId(2), recipients, text: "x".to_owned(), people, again };
+        let outputs = self.work(KeyJob::Seal(message), Instant::now(), 50_000_000);
+        let said = outputs.iter().find_map(|output| match output {
+            KeyOutput::Frame(frame) => messages(frame).into_iter().find_map(|message| match message {
+                ClientMessage::Say { envelope } => Some(Envelope::parse(envelope.0).unwrap()),
+                _ => None,
+            }),
+            _ => None,
+        });
+        said.expect("it is said")
     }
 
     /// Seals a message to Bob.
@@ -229,6 +246,28 @@ fn everyone_who_was_handed_the_sender_key_reads_and_it_is_handed_once() {
 }
 
 #[test]
+fn what_is_said_to_everyone_again_is_shown_once_and_uses_no_number_up() {
+    let (people, now) = (all_three(), Instant::now());
+    let everyone = || [test_keys::ada(), test_keys::bob()];
+    let (mut ada, mut bob) = (Bench::new(test_keys::ada()), Bench::new(test_keys::bob()));
+    let first = ada.say(&people, &everyone(), 0, 10_000_000).unwrap();
+    let second = ada.say(&people, &everyone(), 0, 20_000_000).unwrap();
+    bob.take_in(&people, bytes(&first.handed[0].1), true, now);
+    assert!(bob.receive(&people, bytes(&second.said), now).1.is_some(), "and the first one is missing");
+    let number = ada.keyring.memory().sent.next(None, 0);
+    let before = SealedAs {
+        message_id: first.said.message_id,
+        number: TextNumber { number: number.number - 2, ..number },
+        session: None,
+    };
+    let again = ada.say_again(&people, &everyone(), &before);
+    assert_eq!(again.message_id, first.said.message_id);
+    assert!(bob.receive(&people, bytes(&again), now).1.is_some(), "late");
+    assert_eq!(bob.receive(&people, bytes(&first.said), now), (WireOutcome::ShownBefore, None));
+    assert_eq!(ada.keyring.memory().sent.next(None, 0), number);
+}
+
+#[test]
 fn who_has_left_cannot_read_on_and_who_comes_cannot_read_back() {
     let (people, now) = (all_three(), Instant::now());
     let [ada_key, bob_key, eve_key] = [test_keys::ada(), test_keys::bob(), test_keys::eve()];
@@ -290,7 +329,7 @@ fn a_letter_to_one_person_does_not_wait_for_the_messages_to_everyone() {
     let people = People { dictionary: Arc::clone(&online.people), departures: 0 };
     let recipients: Vec<_> = people.dictionary.people().map(|person| person.public_key.clone()).collect();
     let seal = |recipients, text: &str| {
-        KeyJob::Seal(Seal { draft: DraftId(1), recipients, text: text.to_owned(), people: people.clone() })
+        KeyJob::Seal(Seal { draft: DraftId(1), recipients, text: text.to_owned(), people: people.clone(), again: None })
     };
     let is_said = |outputs: &[KeyOutput]| outputs.iter().any(|output| matches!(output, KeyOutput::Frame(_)));
     assert!(!is_said(&ada.work(seal(recipients.clone(), "to all"), now, 1)), "only a slice is handed over");

@@ -30,6 +30,7 @@ mod pages;
 mod pin_file;
 mod pin_keeper;
 mod private_files;
+mod receipt_queue;
 mod received;
 mod received_file;
 mod sent_counts;

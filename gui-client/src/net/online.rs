@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use common::{
     codec::encode_client,
-    crypto::{Envelope, KeyId},
+    crypto::{Envelope, KeyId, PublicKey},
     media::VideoId,
     message::{ClientMessage, ServerMessage},
     validate::Breach,
@@ -19,7 +19,7 @@ use super::{
     log_once::LogOnce,
     outgoing::Outgoing,
 };
-use crate::event::{NetCommand, NetEvent, Offline, Online, PictureSink, WireEntry, WireOutcome};
+use crate::event::{DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, SealedAs, WireEntry, WireOutcome};
 
 /// One connection, from `Welcome` to its end.
 pub(super) struct Connection<'a> {
@@ -145,11 +145,13 @@ impl<'a> Connection<'a> {
             | NetCommand::Identity { .. }
             | NetCommand::Disconnect => return,
             NetCommand::Send { draft, recipients, text } => {
-                if !self.outgoing.seal(Seal { draft, recipients, text, people: self.people() }) {
-                    let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
-                    self.tell(NetEvent::SendFailed { draft, reason }).await;
-                }
-                return;
+                return self.seal(draft, recipients, text, None).await;
+            }
+            NetCommand::SendAgain { draft, recipients, text, sealed } => {
+                return self.seal(draft, recipients, text, Some(sealed)).await;
+            }
+            NetCommand::Confirm { to, message_id } => {
+                return self.outgoing.confirm(to, message_id, self.follower.dictionary().clone());
             }
             NetCommand::Watch(request) => ClientMessage::Watch(request),
             NetCommand::Grant { stream, epoch, items } => ClientMessage::Grant { stream, epoch, items },
@@ -162,6 +164,13 @@ impl<'a> Connection<'a> {
             NetCommand::Stop { stream } => ClientMessage::Stop { stream },
         };
         self.outgoing.write(encode_client(&message));
+    }
+
+    async fn seal(&self, draft: DraftId, recipients: Vec<PublicKey>, text: String, again: Option<Box<SealedAs>>) {
+        if !self.outgoing.seal(Seal { draft, recipients, text, people: self.people(), again }) {
+            let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
+            self.tell(NetEvent::SendFailed { draft, reason }).await;
+        }
     }
 
     /// The end of the connection with a server that does not keep to the protocol.

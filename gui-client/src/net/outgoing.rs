@@ -1,9 +1,10 @@
 //! The way out of a session: frames to the writer of the socket, jobs to the thread with the private key. Nothing is lost
 //! silently on it; what the network task finds no room for ends the session, and the other thread waits for room.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use common::crypto::{KeyId, MessageId};
 use tokio::{
     io::{AsyncWriteExt, WriteHalf},
     sync::mpsc::{self, error::TrySendError},
@@ -15,7 +16,7 @@ use super::{
     handshake::unreachable,
     key_inbox::{Arrived, KeySender, People, Refused, Seal, Written},
 };
-use crate::event::Offline;
+use crate::{dictionary::Dictionary, event::Offline};
 
 /// Frames that may wait to be written. A server that reads keeps this queue almost empty; when it is full, the connection
 /// ends, because dropping a frame would stall a stream (a lost `Grant`) or leave a message unsent (a lost `Say`).
@@ -125,6 +126,13 @@ impl Outgoing {
     /// Tells the thread with the private key who is online now.
     pub(super) fn note_people(&self, people: People) {
         self.keys.note_people(people);
+    }
+
+    /// Has a receipt sealed and sent.
+    pub(super) fn confirm(&self, to: KeyId, message_id: MessageId, dictionary: Arc<Dictionary>) {
+        if self.keys.confirm(to, message_id, dictionary) == Err(Refused::Ended) {
+            self.frames.fail(Failure::KeyThreadEnded);
+        }
     }
 
     pub(super) fn write(&self, frame: Bytes) {

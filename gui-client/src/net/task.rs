@@ -204,7 +204,7 @@ impl Task {
     /// Carries out a command while there is no connection, or answers one that needs a connection.
     async fn refuse(&self, command: NetCommand) {
         match command {
-            NetCommand::Send { draft, .. } => {
+            NetCommand::Send { draft, .. } | NetCommand::SendAgain { draft, .. } => {
                 self.tell(NetEvent::SendFailed { draft, reason: "Not sent: there is no connection.".to_owned() }).await;
             }
             NetCommand::ForgetServer { address } => {

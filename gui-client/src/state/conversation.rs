@@ -1,6 +1,9 @@
 //! Conversations: messages with their delivery state, and the draft that is being written.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
 
 use common::{
     crypto::{KeyId, MessageId, TextNumber},
@@ -8,9 +11,14 @@ use common::{
     name::Name,
 };
 
-use crate::event::{DraftId, ReceivedMessage};
+use crate::event::{DraftId, ReceivedMessage, SealedAs};
 
-use super::action::Peer;
+use super::{
+    action::Peer,
+    delivery::{Awaited, Dispatch, Step},
+};
+
+pub use super::delivery::Delivery;
 
 /// Messages kept in one conversation; beyond that the oldest is dropped.
 const MAX_MESSAGES: usize = 2_000;
@@ -41,21 +49,6 @@ impl Author {
     }
 }
 
-/// The delivery state of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    /// It came from someone else.
-    Received,
-    /// It is being encrypted.
-    Pending(DraftId),
-    /// It is on its way to the server.
-    Sent(DraftId, MessageId),
-    /// The server has relayed it: it came back to this client, and everyone online gets it.
-    Relayed,
-    /// It was not sent, or may not have arrived; the reason is a sentence.
-    Failed(DraftId, String),
-}
-
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -67,6 +60,8 @@ pub struct Message {
     pub text: String,
     /// Whether it has arrived.
     pub delivery: Delivery,
+    /// Of an own message: how it was sent.
+    pub dispatch: Option<Dispatch>,
     /// Of a received message: its number among those of its author in this conversation.
     pub number: Option<TextNumber>,
     /// Messages of its author that are missing right before this one.
@@ -139,6 +134,9 @@ impl Conversation {
 pub struct Conversations {
     by_peer: HashMap<Peer, Conversation>,
     last_draft: u64,
+    awaited: Awaited,
+    /// The letters that were sealed and are not confirmed, with their recipients.
+    unconfirmed: HashMap<MessageId, (KeyId, DraftId)>,
 }
 
 impl Conversations {
@@ -176,6 +174,7 @@ impl Conversations {
                 unix_millis: message.sent_unix_millis,
                 text: message.text,
                 delivery: Delivery::Received,
+                dispatch: None,
                 number: Some(message.number),
                 missing_count: message.missing_count,
             },
@@ -212,19 +211,27 @@ impl Conversations {
             unix_millis,
             text,
             delivery: Delivery::Pending(draft),
+            dispatch: Some(Dispatch { draft, to: peer, sealed: None }),
             number: None,
             missing_count: 0,
         });
         draft
     }
 
-    /// Marks a failed message as pending again, under a new id.
-    pub(super) fn rewrite(&mut self, draft: DraftId) -> Option<DraftId> {
-        let next = DraftId(self.last_draft + 1);
-        let message = self.find(|delivery| matches!(delivery, Delivery::Failed(failed, _) if *failed == draft))?;
-        message.delivery = Delivery::Pending(next);
-        self.last_draft = next.0;
-        Some(next)
+    /// Marks a failed message as pending again, under a new id. Returns how it was sealed before, if that was for `peer`: its
+    /// recipient then takes it for the same message.
+    pub(super) fn rewrite(&mut self, failed: DraftId, peer: Peer) -> Option<(DraftId, Option<SealedAs>)> {
+        let draft = DraftId(self.last_draft + 1);
+        let message = self.find(|delivery| matches!(delivery, Delivery::Failed(id, _) if *id == failed))?;
+        message.delivery = Delivery::Pending(draft);
+        let before = message.dispatch.replace(Dispatch { draft, to: peer, sealed: None });
+        let sealed = before.filter(|before| before.to == peer).and_then(|before| before.sealed);
+        message.dispatch = Some(Dispatch { draft, to: peer, sealed: sealed.clone() });
+        self.last_draft = draft.0;
+        if let (Some(sealed), Peer::Person(key)) = (&sealed, peer) {
+            self.unconfirmed.insert(sealed.message_id, (key, draft));
+        }
+        Some((draft, sealed))
     }
 
     /// The failed message with this id, and its conversation.
@@ -239,9 +246,20 @@ impl Conversations {
         })
     }
 
-    pub(super) fn sent(&mut self, draft: DraftId, message_id: MessageId) {
-        if let Some(message) = self.find(|delivery| *delivery == Delivery::Pending(draft)) {
-            message.delivery = Delivery::Sent(draft, message_id);
+    /// A message was sealed and is on its way to the server.
+    pub(super) fn sent(&mut self, draft: DraftId, sealed: SealedAs, now: Instant) {
+        let Some(message) = self.find(|delivery| *delivery == Delivery::Pending(draft)) else { return };
+        message.delivery = Delivery::Sent(draft, sealed.message_id);
+        let dispatch = message.dispatch.as_mut().expect("an own message has been dispatched");
+        let (to, id) = (dispatch.to, sealed.message_id);
+        dispatch.sealed = Some(sealed);
+        self.awaited.begin(draft, Step::Relay, now);
+        if let Peer::Person(key) = to {
+            if self.unconfirmed.len() >= 2 * MAX_MESSAGES {
+                let oldest = self.last_draft.saturating_sub(MAX_MESSAGES as u64);
+                self.unconfirmed.retain(|_, (_, draft)| draft.0 > oldest);
+            }
+            self.unconfirmed.insert(id, (key, draft));
         }
     }
 
@@ -253,10 +271,51 @@ impl Conversations {
         }
     }
 
-    pub(super) fn relayed(&mut self, id: MessageId) {
-        let is_it = |delivery: &Delivery| matches!(delivery, Delivery::Sent(_, sent) if *sent == id);
-        if let Some(message) = self.find(is_it) {
-            message.delivery = Delivery::Relayed;
+    /// The server has relayed an own message, perhaps after the window had given up waiting for that.
+    pub(super) fn relayed(&mut self, id: MessageId, now: Instant) {
+        let is_it = |message: &Message| {
+            let sealed = message.dispatch.as_ref().and_then(|dispatch| dispatch.sealed.as_ref());
+            matches!(message.delivery, Delivery::Sent(..) | Delivery::Failed(..))
+                && sealed.is_some_and(|sealed| sealed.message_id == id)
+        };
+        let Some(message) = self.find_message(is_it) else { return };
+        message.delivery = Delivery::Relayed;
+        let Some(Dispatch { draft, to, .. }) = message.dispatch else { return };
+        match to {
+            Peer::Person(_) => self.awaited.begin(draft, Step::Receipt, now),
+            Peer::Everyone => self.awaited.end(draft),
+        }
+    }
+
+    /// The owner of a key says that its client has opened a message. This counts for letters to that key only.
+    pub(super) fn delivered(&mut self, by: KeyId, id: MessageId) {
+        let Some((_, draft)) = self.unconfirmed.get(&id).copied().filter(|(to, _)| *to == by) else { return };
+        self.unconfirmed.remove(&id);
+        self.awaited.end(draft);
+        let is_it = |message: &Message| message.dispatch.as_ref().is_some_and(|dispatch| dispatch.draft == draft);
+        if let Some(message) = self.find_message(is_it) {
+            message.delivery = Delivery::Delivered;
+        }
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        self.awaited.next_deadline()
+    }
+
+    /// Offers to send those messages once more that have waited too long; `reason` gives the sentence.
+    pub(super) fn tick(&mut self, now: Instant, reason: impl Fn(Step, &Dispatch) -> String) {
+        for (draft, step) in self.awaited.take_due(now) {
+            let is_it = |message: &Message| message.dispatch.as_ref().is_some_and(|dispatch| dispatch.draft == draft);
+            let Some(message) = self.find_message(is_it) else { continue };
+            let Some(dispatch) = &message.dispatch else { continue };
+            let is_waiting = match step {
+                Step::Relay => matches!(message.delivery, Delivery::Sent(..)),
+                Step::Receipt => message.delivery == Delivery::Relayed,
+            };
+            if is_waiting {
+                message.delivery = Delivery::Failed(draft, reason(step, dispatch));
+            }
         }
     }
 
@@ -272,16 +331,20 @@ impl Conversations {
                         "The connection was lost before the server confirmed this message; it may not have arrived.";
                     message.delivery = Delivery::Failed(draft, reason.into());
                 }
-                Delivery::Received | Delivery::Relayed | Delivery::Failed(..) => {}
+                Delivery::Received | Delivery::Relayed | Delivery::Delivered | Delivery::Failed(..) => {}
             }
         }
     }
 
     fn find(&mut self, is_it: impl Fn(&Delivery) -> bool) -> Option<&mut Message> {
+        self.find_message(|message| is_it(&message.delivery))
+    }
+
+    fn find_message(&mut self, is_it: impl Fn(&Message) -> bool) -> Option<&mut Message> {
         self.by_peer
             .values_mut()
             .flat_map(|conversation| conversation.messages.iter_mut().rev())
-            .find(|message| is_it(&message.delivery))
+            .find(|message| is_it(message))
     }
 }
 

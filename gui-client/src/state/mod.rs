@@ -12,6 +12,7 @@ pub mod action;
 pub mod connection;
 pub mod contacts;
 pub mod conversation;
+pub mod delivery;
 pub mod effect;
 pub mod identity;
 mod natural_order;
@@ -119,14 +120,16 @@ impl State {
 
     /// When [`State::tick`] has to be called next, if at all.
     pub fn next_tick(&self) -> Option<Instant> {
-        match self.connection.phase {
+        let reconnect = match self.connection.phase {
             Phase::Waiting { retry_at } => Some(retry_at),
             _ => None,
-        }
+        };
+        reconnect.into_iter().chain(self.conversations.next_tick()).min()
     }
 
-    /// Does what is due by now: reconnects.
+    /// Does what is due by now: reconnects, and stops waiting for what has become of messages.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
+        self.give_up_waiting(now);
         match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
             _ => Vec::new(),
@@ -161,24 +164,30 @@ impl State {
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::HandingOver { draft, handed, members } => self.handing_over = Some((draft, handed, members)),
             NetEvent::LeftOut(people) => self.unreachable = people,
-            NetEvent::Sent { draft, message_id } => {
+            NetEvent::Sent { draft, sealed } => {
                 self.handing_over.take_if(|(waiting, ..)| *waiting == draft);
-                self.conversations.sent(draft, message_id);
+                self.conversations.sent(draft, sealed, now.instant);
             }
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
             NetEvent::Received(message) => {
                 // An author is shown under the name that the window lists, and one that it has never listed is not shown.
                 if let Some(from) = self.people.name_of(&message.sender).cloned() {
                     self.wire.note_received(&message);
-                    let is_read = self.is_being_read(Conversations::peer_of(&message));
+                    let peer = Conversations::peer_of(&message);
+                    let (is_read, sender, message_id) = (self.is_being_read(peer), message.sender, message.message_id);
                     self.conversations.receive(ReceivedMessage { from, ..message }, is_read);
+                    if peer != Peer::Everyone {
+                        return self.confirm(sender, message_id);
+                    }
                 }
             }
+            NetEvent::ReceivedAgain { sender, message_id } => return self.confirm(sender, message_id),
+            NetEvent::Confirmed { by, ids } => ids.into_iter().for_each(|id| self.conversations.delivered(by, id)),
             NetEvent::Envelope(entry) => {
                 let mut said = None;
                 if entry.outcome == WireOutcome::Own {
                     said = self.own_text(&entry.envelope);
-                    self.conversations.relayed(entry.envelope.message_id);
+                    self.conversations.relayed(entry.envelope.message_id, now.instant);
                 }
                 self.wire.push(entry, now.unix_millis, said);
             }

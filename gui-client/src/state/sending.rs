@@ -3,7 +3,7 @@
 use std::fmt;
 
 use common::{
-    crypto::{Envelope, PublicKey},
+    crypto::{Envelope, KeyId, MessageId, PublicKey},
     limits::MAX_TEXT_BYTES,
     name::Name,
 };
@@ -14,6 +14,7 @@ use super::{
     State,
     action::{Moment, Peer},
     conversation::Delivery,
+    delivery,
     effect::Effect,
     wire::Said,
 };
@@ -155,8 +156,33 @@ impl State {
             return Vec::new();
         }
         let recipients = self.recipients(peer);
-        let draft = self.conversations.rewrite(draft).expect("the failed message was found above");
-        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
+        let (draft, sealed) = self.conversations.rewrite(draft, peer).expect("the failed message was found above");
+        vec![Effect::Net(match sealed {
+            Some(sealed) => NetCommand::SendAgain { draft, recipients, text, sealed: Box::new(sealed) },
+            None => NetCommand::Send { draft, recipients, text },
+        })]
+    }
+
+    /// Tells the sender of a letter that it is shown; not while its key is another than before, which was not accepted.
+    pub(super) fn confirm(&self, sender: KeyId, message_id: MessageId) -> Vec<Effect> {
+        if self.trust.is_changed(&sender) {
+            return Vec::new();
+        }
+        vec![Effect::Net(NetCommand::Confirm { to: sender, message_id })]
+    }
+
+    /// Offers to send those messages once more of which nothing was heard for too long.
+    pub(super) fn give_up_waiting(&mut self, now: Moment) {
+        let people = &self.people;
+        self.conversations.tick(now.instant, |step, dispatch| {
+            let Peer::Person(key) = dispatch.to else { return delivery::overdue(step, "", false) };
+            let name = people.name_of(&key).map_or("The recipient", |name| name.as_str());
+            let person = people.dictionary().and_then(|dictionary| dictionary.person(&key));
+            let session = dispatch.sealed.as_ref().and_then(|sealed| sealed.session);
+            let is_replaced =
+                person.is_some_and(|person| session.is_some_and(|session| person.session.id() != session));
+            delivery::overdue(step, name, is_replaced)
+        });
     }
 
     /// What this client said in a message of its own that the server has just relayed.

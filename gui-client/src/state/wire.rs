@@ -52,6 +52,8 @@ pub enum Kind {
     ToEveryone,
     /// A sender key in a letter, handed to this client only.
     SenderKey,
+    /// A receipt in a letter, handed to this client only.
+    Receipt,
     /// Handed to this client only, and not opened.
     Handed,
 }
@@ -112,6 +114,7 @@ impl Passed {
     pub fn kind(&self) -> Kind {
         match (self.outcome, self.recipient) {
             (WireOutcome::SenderKey, _) => Kind::SenderKey,
+            (WireOutcome::Receipt, _) => Kind::Receipt,
             (_, None) => Kind::ToEveryone,
             (_, Some(_)) if self.is_handed => Kind::Handed,
             (_, Some(_)) => Kind::Letter,

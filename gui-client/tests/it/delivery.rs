@@ -2,20 +2,26 @@
 //! nothing is shown again after a restart of the client.
 
 use common::{
-    crypto::test_keys,
+    crypto::{Envelope, MessageId, letter::Content, test_keys},
     media::Library,
-    message::{LeaveReason, ServerMessage},
+    message::{ClientMessage, LeaveReason, ServerMessage},
 };
 use triptych_client::{
     event::{NetEvent, WireOutcome},
-    state::action::Peer as ChatPeer,
+    state::{
+        action::{Action, Moment, Peer as ChatPeer},
+        conversation::Delivery,
+        delivery::PATIENCE,
+    },
 };
 
 use crate::support::{
     adversary::Adversary,
     client::{Client, keep},
     fake_server::{FakeServer, Peer, letter},
-    person::{Person, gather},
+    host::Host,
+    person::{Person, gather, sees},
+    scenes::moment,
 };
 
 /// Bob, online with Ada, with his files in this folder.
@@ -156,4 +162,120 @@ fn what_the_server_withholds_of_what_is_said_to_everyone_is_missed_too_but_not_w
     to_eve.relay(&said.envelope);
     eve.wait_until("the text", |eve| !eve.texts(ChatPeer::Everyone).is_empty());
     assert_eq!(read(&eve, ChatPeer::Everyone), [(0, "5")]);
+}
+
+/// The next letter that this client hands to a person.
+fn next_handed(peer: &mut Peer) -> Vec<u8> {
+    loop {
+        if let ClientMessage::Hand { envelope, .. } = peer.read() {
+            return envelope.0;
+        }
+    }
+}
+
+fn only_delivery(person: &Person, peer: ChatPeer) -> &Delivery {
+    let messages = &person.state.conversations.get(peer).expect("there is a message").messages;
+    assert_eq!(messages.len(), 1);
+    &messages[0].delivery
+}
+
+#[test]
+fn a_letter_is_delivered_when_its_recipient_says_so_on_a_real_server() {
+    let host = Host::start(None, "127.0.0.1:0");
+    let [mut ada, mut bob] =
+        [("ada", test_keys::ada()), ("bob", test_keys::bob())].map(|(name, key)| Person::plaintext(name, &key));
+    bob.join(&host.address, |_| true);
+    ada.join(&host.address, |state| sees(state, "bob"));
+    bob.wait_until("Ada", |bob| bob.sees("ada"));
+    let (to_bob, to_ada) = (test_keys::bob().public_key().id(), test_keys::ada().public_key().id());
+    ada.write(ChatPeer::Person(to_bob), "Are you there?");
+    bob.wait_until("the letter", |bob| bob.texts(ChatPeer::Person(to_ada)) == ["Are you there?"]);
+    ada.wait_until("the receipt", |ada| *only_delivery(ada, ChatPeer::Person(to_bob)) == Delivery::Delivered);
+    // Bob's client saw one letter and said it to no one but Ada; what is said to everyone is not confirmed.
+    ada.write(ChatPeer::Everyone, "Hello");
+    bob.wait_until("the message", |bob| bob.texts(ChatPeer::Everyone) == ["Hello"]);
+    ada.write(ChatPeer::Person(to_bob), "And now?");
+    bob.wait_until("the next letter", |bob| bob.texts(ChatPeer::Person(to_ada)).len() == 2);
+    ada.wait_until("the next receipt", |ada| {
+        let messages = &ada.state.conversations.get(ChatPeer::Person(to_bob)).unwrap().messages;
+        messages.iter().filter(|message| message.delivery == Delivery::Delivered).count() == 2
+    });
+    assert_eq!(*only_delivery(&ada, ChatPeer::Everyone), Delivery::Relayed);
+    let receipts = ada.outcomes.iter().filter(|(_, outcome)| *outcome == WireOutcome::Receipt);
+    assert_eq!(receipts.count(), 2);
+}
+
+#[test]
+fn a_letter_whose_receipt_is_swallowed_is_sent_again_shown_once_and_confirmed_again_and_a_third_cannot_confirm_it() {
+    let server = FakeServer::new();
+    let ([mut ada, mut bob], [mut to_ada, mut to_bob], [ada_entry, bob_entry]) =
+        gather(&server, [("ada", test_keys::ada()), ("bob", test_keys::bob())]);
+    let eve = Adversary::new("eve", test_keys::eve());
+    to_ada.send(&ServerMessage::Joined { revision: 2, person: eve.entry() }).unwrap();
+    let (with_ada, with_bob) =
+        (ChatPeer::Person(ada_entry.public_key.id()), ChatPeer::Person(bob_entry.public_key.id()));
+    ada.write(with_bob, "Are you there?");
+    let first = to_ada.next_said().envelope;
+    to_ada.relay(&first);
+    to_bob.relay(&first);
+    bob.wait_until("the letter", |bob| bob.texts(with_ada) == ["Are you there?"]);
+    let swallowed = next_handed(&mut to_bob);
+    let id = Envelope::parse(first.clone()).unwrap().message_id;
+    to_ada.hand(&eve.letter(&ada_entry, 1, Content::Receipt(vec![id])));
+    ada.wait_until("Eve's receipt", |ada| ada.outcomes.iter().any(|(_, outcome)| *outcome == WireOutcome::Receipt));
+    assert_eq!(*only_delivery(&ada, with_bob), Delivery::Relayed);
+
+    let later = Moment { instant: moment().instant + PATIENCE, ..moment() };
+    ada.state.tick(later);
+    let Delivery::Failed(draft, reason) = only_delivery(&ada, with_bob).clone() else { panic!("still waiting") };
+    assert_eq!(reason, "bob's client has not confirmed this message.");
+    ada.handle(Action::Retry(draft));
+    let again = to_ada.next_said().envelope;
+    let [first, again] = [first, again].map(|envelope| Envelope::parse(envelope).unwrap());
+    assert_eq!(again.message_id, first.message_id);
+    assert!(again.sequence > first.sequence && again.body() != first.body());
+    to_ada.relay(again.as_bytes());
+    to_bob.relay(again.as_bytes());
+    let is_again = |event: &NetEvent| matches!(event, NetEvent::ReceivedAgain { .. });
+    bob.wait_until("the repetition", |bob| bob.client.passed.borrow().iter().any(is_again));
+    assert_eq!(bob.outcomes.last(), Some(&(id, WireOutcome::ShownBefore)));
+    assert_eq!(bob.texts(with_ada), ["Are you there?"]);
+    let receipt = next_handed(&mut to_bob);
+    to_ada.hand(&receipt);
+    ada.wait_until("the receipt", |ada| *only_delivery(ada, with_bob) == Delivery::Delivered);
+    // The one that was swallowed comes after all, and changes nothing.
+    to_ada.hand(&swallowed);
+    ada.write(with_bob, "Good.");
+    to_bob.relay(&to_ada.next_said().envelope);
+    bob.wait_until("the next letter", |bob| bob.texts(with_ada).len() == 2);
+    assert_eq!(read(&bob, with_ada), [(0, "Are you there?"), (0, "Good.")], "no number was used twice");
+}
+
+#[test]
+fn what_fails_to_open_is_not_confirmed_and_a_flood_costs_few_receipts() {
+    let server = FakeServer::new();
+    let ([_, mut bob], [_, mut to_bob], [_, bob_entry]) =
+        gather(&server, [("ada", test_keys::ada()), ("bob", test_keys::bob())]);
+    let eve = Adversary::new("eve", test_keys::eve());
+    to_bob.send(&ServerMessage::Joined { revision: 2, person: eve.entry() }).unwrap();
+    let (count, eve_peer) = (100, ChatPeer::Person(eve.key()));
+    let mut junk = eve.text(&bob_entry, 1, "x");
+    *junk.last_mut().unwrap() ^= 1;
+    to_bob.relay(&junk);
+    for number in 2..count + 2 {
+        to_bob.relay(&eve.text(&bob_entry, number, "x"));
+    }
+    bob.wait_until("the flood", |bob| bob.texts(eve_peer).len() == count as usize);
+    let mut receipts = 0;
+    let mut ids = Vec::new();
+    while ids.len() < count as usize {
+        let receipt = next_handed(&mut to_bob);
+        receipts += 1;
+        ids.extend(eve.receipt(&receipt, &bob_entry));
+    }
+    ids.sort_unstable_by_key(|id: &MessageId| id.0);
+    ids.dedup();
+    assert_eq!(ids.len(), count as usize, "each once");
+    assert!(!ids.contains(&Envelope::parse(junk).unwrap().message_id));
+    assert!(receipts <= 20, "{receipts} receipts for {count} letters");
 }

@@ -23,6 +23,7 @@ mod playback_playout;
 mod state;
 mod state_certificate;
 mod state_chat;
+mod state_delivery;
 mod state_player;
 mod state_trust;
 mod support;

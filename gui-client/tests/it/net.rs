@@ -36,7 +36,7 @@ fn one_writes_one_reads_and_one_cannot() {
     let text = "Žluťoučký kůň\n很好 🦀".to_owned();
     ada.send(NetCommand::Send { draft: DraftId(1), recipients, text: text.clone() });
     let message_id = ada.wait_for("sent", |event| match event {
-        NetEvent::Sent { draft: DraftId(1), message_id } => Some(*message_id),
+        NetEvent::Sent { draft: DraftId(1), sealed } => Some(sealed.message_id),
         _ => None,
     });
     let message = bob.message();

@@ -26,7 +26,7 @@ use triptych_server::{
 use crate::support::{
     scenes::{
         self, OTHER_VERSION, ada, bob, envelope, eve, form, id, joined, joined_with, joins, leaves, library, lost,
-        message, moment, name, name_taken, online, person, say, still_online,
+        message, moment, name, name_taken, online, person, say, still_online, was_sealed,
     },
     state::{bob_peer, commands, contact_names, draft, messages, only_delivery, unread, write},
 };
@@ -329,7 +329,7 @@ fn a_message_goes_from_pending_to_relayed() {
     assert_eq!((&recipients[..], text.as_str()), (&[bob()][..], " Hello,\nBob"));
     assert_eq!(only_delivery(&state, bob_peer()), Delivery::Pending(*draft));
     assert_eq!(state.conversations.get(bob_peer()).map(|c| c.draft.as_str()), Some(""));
-    state.apply(NetEvent::Sent { draft: *draft, message_id: id(5) }, moment());
+    state.apply(was_sealed(*draft, 5), moment());
     assert_eq!(only_delivery(&state, bob_peer()), Delivery::Sent(*draft, id(5)));
     state.apply(envelope(6, ada().id(), vec![bob().id()], WireOutcome::Own), moment());
     assert_eq!(only_delivery(&state, bob_peer()), Delivery::Sent(*draft, id(5)), "another one came back");
@@ -358,7 +358,7 @@ fn messages_pending_when_the_connection_is_lost_are_marked() {
     say(&mut state, bob_peer(), "arrived", 1, 0);
     let sent = write(&mut state, bob_peer(), "sent");
     let [NetCommand::Send { draft, .. }] = &sent[..] else { panic!("one message is sent") };
-    state.apply(NetEvent::Sent { draft: *draft, message_id: id(2) }, moment());
+    state.apply(was_sealed(*draft, 2), moment());
     write(&mut state, bob_peer(), "sealing");
     state.apply(NetEvent::Offline(lost()), moment());
     let deliveries: Vec<Delivery> = messages(&state, bob_peer()).into_iter().map(|m| m.delivery).collect();

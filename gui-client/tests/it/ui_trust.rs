@@ -1,6 +1,5 @@
 //! What the window says about keys that are new, changed and verified.
 
-use common::crypto::MessageId;
 use egui_kittest::kittest::Queryable;
 use triptych_client::{
     event::{NetCommand, NetEvent},
@@ -12,7 +11,7 @@ use triptych_client::{
 };
 
 use crate::support::{
-    scenes::{moment, name, scene, stranger},
+    scenes::{moment, name, scene, stranger, was_sealed},
     window::{show, window},
 };
 
@@ -117,8 +116,7 @@ fn a_message_says_how_many_have_the_key_for_it_and_the_composer_who_cannot_read_
     harness.get_by_label("bob cannot read what you write here: the server lists no usable session key of bob.");
     let everyone = harness.state().state.conversations.get(Peer::Everyone).unwrap();
     let Delivery::Pending(draft) = everyone.messages.back().unwrap().delivery else { panic!("it waits") };
-    let message_id = MessageId([1; 16]);
-    harness.state_mut().state.apply(NetEvent::Sent { draft, message_id }, moment());
+    harness.state_mut().state.apply(was_sealed(draft, 1), moment());
     harness.state_mut().state.apply(NetEvent::LeftOut(vec![]), moment());
     harness.run();
     harness.get_by_label("Sending…");

@@ -1,7 +1,10 @@
 //! The open conversation: its header, its messages and the composer.
 
 use chrono::{Local, NaiveDate};
-use egui::{Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Stroke, TextWrapMode, Ui, Vec2, WidgetText};
+use egui::{
+    Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Role, Sense, Stroke, TextWrapMode, Ui, Vec2,
+    WidgetInfo, WidgetText,
+};
 
 use crate::state::{
     State,
@@ -12,6 +15,7 @@ use crate::state::{
 use super::{composer::Composer, reading_place::ReadingPlace, trust};
 use crate::ui::kit::{
     format,
+    icons::{self, Icon},
     theme::{Theme, font_size, size, space},
     widgets,
 };
@@ -19,8 +23,8 @@ use crate::ui::kit::{
 /// Messages drawn at once; earlier ones on demand, because each of them costs time in every frame of a video.
 const PAGE_MESSAGES: usize = 60;
 
-/// Width of the time beside a bubble.
-const BUBBLE_SIDE: f32 = 44.0;
+/// Width of the time beside a bubble, and of the mark of an own message.
+const BUBBLE_SIDE: f32 = 58.0;
 
 /// Draws the header, the messages and the composer.
 pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, actions: &mut Vec<Action>) {
@@ -133,7 +137,13 @@ fn messages(
             Delivery::Pending(draft) => state.handing_over(draft),
             _ => None,
         };
-        bubble(ui, theme, message, last_author != Some(&message.author), is_doubtful, handing_over, actions);
+        let recipient = match state.selected {
+            Peer::Everyone => None,
+            Peer::Person(key) => Some(state.people.name_of(&key).map_or("the recipient", |name| name.as_str())),
+        };
+        let looks =
+            Looks { is_first_of_author: last_author != Some(&message.author), is_doubtful, recipient, handing_over };
+        bubble(ui, theme, message, looks, actions);
         last_author = Some(&message.author);
     }
     ui.add_space(space::S);
@@ -168,15 +178,20 @@ fn gap(ui: &mut Ui, theme: &Theme, name: &str, count: u32) {
     });
 }
 
-fn bubble(
-    ui: &mut Ui,
-    theme: &Theme,
-    message: &Message,
+/// What a bubble shows besides its message.
+struct Looks<'a> {
+    /// The name is shown above the first of several messages of one author.
     is_first_of_author: bool,
+    /// Its key is another than before.
     is_doubtful: bool,
+    /// Whose client an own message is for; `None` if it is for everyone.
+    recipient: Option<&'a str>,
+    /// How many of how many have been handed the sender key, while it waits for that.
     handing_over: Option<(usize, usize)>,
-    actions: &mut Vec<Action>,
-) {
+}
+
+fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actions: &mut Vec<Action>) {
+    let Looks { is_first_of_author, is_doubtful, recipient, handing_over } = looks;
     let is_mine = message.author == Author::Me;
     let margin = Margin::symmetric(11, 7);
     let room = ui.available_width() - 2.0 * space::S;
@@ -207,6 +222,7 @@ fn bubble(
             ui.add_space((room - bubble_width - BUBBLE_SIDE).max(0.0) + space::S);
             ui.allocate_ui_with_layout(Vec2::new(BUBBLE_SIDE, 20.0), Layout::right_to_left(Align::Center), |ui| {
                 ui.add_space(space::XS + 2.0);
+                mark(ui, theme, &message.delivery, recipient);
                 time(ui);
             });
         } else {
@@ -243,6 +259,28 @@ fn bubble(
     }
 }
 
+/// Draws one tick for a message that the server has relayed, and two for one that its recipient has confirmed.
+fn mark(ui: &mut Ui, theme: &Theme, delivery: &Delivery, recipient: Option<&str>) {
+    let (icon, color, word, text) = match (delivery, recipient) {
+        (Delivery::Relayed, None) => {
+            (Icon::Relayed, theme.weak, "Sent", "Sent: the server has relayed it to everyone online.".to_owned())
+        }
+        (Delivery::Relayed, Some(name)) => {
+            let text = format!("Sent: the server has relayed it. {name}'s client has not confirmed it yet.");
+            (Icon::Relayed, theme.weak, "Sent", text)
+        }
+        (Delivery::Delivered, name) => {
+            let text = format!("Delivered: {}'s client has opened it.", name.unwrap_or("the recipient"));
+            (Icon::Delivered, theme.good, "Delivered", text)
+        }
+        _ => return,
+    };
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(16.0, 14.0), Sense::hover());
+    icons::paint(ui.painter(), icon, rect.center(), 14.0, color);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, word));
+    response.on_hover_text(text);
+}
+
 /// Draws the delivery state of an own message, unless it has arrived.
 fn delivery(
     ui: &mut Ui,
@@ -256,7 +294,7 @@ fn delivery(
     let (text, color) = match delivery {
         Delivery::Pending(_) | Delivery::Sent(..) => (waiting.as_deref().unwrap_or("Sending…"), theme.weak),
         Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
-        Delivery::Relayed | Delivery::Received => return,
+        Delivery::Relayed | Delivery::Delivered | Delivery::Received => return,
     };
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         ui.add_space(space::S);

@@ -23,6 +23,10 @@ pub(crate) enum Icon {
     Key,
     /// An arrow that points up.
     Sent,
+    /// A tick.
+    Relayed,
+    /// Two ticks.
+    Delivered,
     /// A cross.
     Refused,
     /// A circle with a bar: not tried.
@@ -85,6 +89,13 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
             painter.line_segment([at(0.0, 0.42), at(0.0, -0.4)], stroke);
             painter.line_segment([at(-0.28, -0.12), at(0.0, -0.4)], stroke);
             painter.line_segment([at(0.28, -0.12), at(0.0, -0.4)], stroke);
+        }
+        Icon::Relayed | Icon::Delivered => {
+            let ticks: &[f32] = if icon == Icon::Delivered { &[-0.22, 0.14] } else { &[0.0] };
+            for x in ticks {
+                painter.line_segment([at(x - 0.3, 0.02), at(x - 0.08, 0.26)], stroke);
+                painter.line_segment([at(x - 0.08, 0.26), at(x + 0.36, -0.28)], stroke);
+            }
         }
         Icon::Refused => {
             painter.line_segment([at(-0.32, -0.32), at(0.32, 0.32)], stroke);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use common::{
     crypto::{
-        Addressed, Envelope, Identity, KeyId, Message, PublicKey, SessionKeys, SessionRecord, TextNumber,
+        Addressed, Envelope, Identity, KeyId, Message, MessageId, PublicKey, SessionKeys, SessionRecord, TextNumber,
         letter::{self, Content, Letter},
         sender_key::Speaker,
         sender_key_store::SenderKeyStore,
@@ -61,6 +61,15 @@ impl Adversary {
                 Got::SenderKey(key.to_vec())
             }
             _ => Got::Nothing,
+        }
+    }
+
+    /// The messages that a receipt of this person confirms.
+    pub fn receipt(&self, envelope: &[u8], from: &Person) -> Vec<MessageId> {
+        let envelope = Envelope::parse(envelope.to_vec()).unwrap();
+        match letter::open(&envelope, &self.identity, &self.sessions, &from.public_key).unwrap().content {
+            Content::Receipt(ids) => ids,
+            _ => panic!("no receipt"),
         }
     }
 

@@ -19,7 +19,10 @@ use common::{
 };
 use triptych_client::{
     dictionary::Dictionary,
-    event::{Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, TlsFacts, WireOutcome},
+    event::{
+        DraftId, Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, SealedAs, TlsFacts,
+        WireOutcome,
+    },
     pins::{PinChange, Pins},
     state::{
         State,
@@ -101,6 +104,7 @@ pub const SCENES: &[&str] = &[
     "crowd",
     "unread",
     "missing",
+    "delivery",
 ];
 
 pub fn moment() -> Moment {
@@ -248,6 +252,12 @@ pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: 
     })
 }
 
+/// This message was sealed.
+pub fn was_sealed(draft: DraftId, number: u8) -> NetEvent {
+    let number_to_peer = TextNumber { count: 1, number: u32::from(number) };
+    NetEvent::Sent { draft, sealed: SealedAs { message_id: id(number), number: number_to_peer, session: None } }
+}
+
 pub fn id(number: u8) -> MessageId {
     MessageId([number; 16])
 }
@@ -259,7 +269,7 @@ pub fn say(state: &mut State, peer: Peer, text: &str, number: u8, minute: u64) {
     state.handle(Action::EditDraft(text.into()), now);
     for effect in state.handle(Action::Send, now) {
         if let Effect::Net(triptych_client::event::NetCommand::Send { draft, recipients, .. }) = effect {
-            state.apply(NetEvent::Sent { draft, message_id: id(number) }, now);
+            state.apply(was_sealed(draft, number), now);
             let recipients = recipients.iter().map(PublicKey::id).collect();
             state.apply(envelope(number, ada().id(), recipients, WireOutcome::Own), now);
         }

@@ -111,7 +111,9 @@ fn wrapped_text(state: &State, recipient: KeyId) -> String {
 fn wrapped_result(state: &State, passed: &Passed) -> Option<String> {
     let recipient = name(state, &passed.recipient?);
     Some(match passed.outcome {
-        WireOutcome::Opened | WireOutcome::ShownBefore | WireOutcome::SenderKey => "Your RSA key opened it.".to_owned(),
+        WireOutcome::Opened | WireOutcome::ShownBefore | WireOutcome::Receipt | WireOutcome::SenderKey => {
+            "Your RSA key opened it.".to_owned()
+        }
         WireOutcome::Foreign => "Your RSA key was tried: it does not open this.".to_owned(),
         WireOutcome::Own => format!("You made this secret and forgot it. Now {recipient} alone can have it."),
         WireOutcome::Rejected => "Your RSA key was tried. Whether it fitted is not told, not even to you.".to_owned(),

@@ -59,6 +59,15 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
             );
             (Icon::Key, theme.good, format!("{} sender key, sealed for you at {time}", possessive(&sender)), reason)
         }
+        WireOutcome::Receipt => (
+            Icon::Opened,
+            theme.good,
+            "Opened: a receipt".into(),
+            format!(
+                "{sender}'s client has opened messages of yours, and says so in a letter that only you can open. It names them by \
+                 their ids; the server sees that a letter went back, and not what is in it."
+            ),
+        ),
         WireOutcome::ShownBefore => (
             Icon::Opened,
             theme.good,
@@ -173,6 +182,7 @@ pub(super) fn kind_text(kind: Kind) -> &'static str {
         Kind::Letter => "Letter",
         Kind::ToEveryone => "To everyone",
         Kind::SenderKey => "Sender key",
+        Kind::Receipt => "Receipt",
         Kind::Handed => "Handed letter",
     }
 }
