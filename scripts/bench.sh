@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compares the server with bare GStreamer pipelines and prints one table. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
+# Times the cryptography of messages, compares the server with bare GStreamer pipelines, and prints a table for each. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
 # Further arguments go to the benchmark itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -29,6 +29,9 @@ say load "$load (1, 5 and 15 minutes, before building)"
 say rustc "$(rustc --version | cut -d ' ' -f 2-)"
 say gstreamer "$(gst-launch-1.0 --version | sed -n 's/^gst-launch-1.0 version //p')"
 say revision "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+echo
+
+cargo bench --quiet -p common --features e2e --bench letters
 echo
 
 # In the background and waited for: a shell that waits in the foreground hears no signal.

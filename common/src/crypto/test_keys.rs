@@ -39,6 +39,22 @@ pub fn crowd() -> Vec<Identity> {
     crowd
 }
 
+/// This number of key pairs, made anew. Two thousand take a minute.
+pub fn crowd_of(count: usize) -> Vec<Identity> {
+    let mut sources = Vec::new();
+    loop {
+        // Of n keys there are 2n primes, and so n(2n − 1) products of two, of which most are long enough.
+        sources.push(Identity::generate(2048));
+        if sources.len() * (2 * sources.len() - 1) >= count {
+            let mut crowd = Identity::combined(&sources);
+            if crowd.len() >= count {
+                crowd.truncate(count);
+                return crowd;
+            }
+        }
+    }
+}
+
 /// A session record that the owner of `key` has not signed, for tests that do not verify it: always the same for the same
 /// arguments.
 pub fn unsigned_record(name: &Name, key: &PublicKey, created_unix_millis: u64) -> SessionRecord {

@@ -6,6 +6,7 @@
 //!                                      ├─► link     a client that reads as cheaply as possible
 //!                                      ├─► pull     an unthrottled viewer
 //!                                      ├─► crowd    viewers at the video's own speed
+//!                                      ├─► guest    people who join and are there
 //!                                      └─► bare     the same work without Triptych
 //! ```
 //! All ratios are formed within one run, because both of its measurements then see the machine under the same load.
@@ -16,6 +17,7 @@
 mod bare;
 mod clips;
 mod crowd;
+mod guest;
 mod link;
 mod pull;
 mod rows;
@@ -56,7 +58,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=7)]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=8)]
     rows: Vec<u32>,
 }
 
@@ -122,6 +124,9 @@ async fn measure(args: Args) -> Result<()> {
     if wants(7) {
         let long = clips::long(&args.folder, &clips[0]).await?;
         bench.memory(&clips[0], &long, &mut table).await?;
+    }
+    if wants(8) {
+        bench.joins(&mut table).await?;
     }
     println!("{table}");
     if args.clip.is_none() {
