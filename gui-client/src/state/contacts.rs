@@ -1,7 +1,5 @@
 //! The list of people to write to, and the number of unread messages.
 
-use std::collections::HashSet;
-
 use common::{crypto::KeyId, name::Name};
 
 use super::{
@@ -28,24 +26,20 @@ impl State {
     /// is a conversation; by name within each group. While the connection is lost, the people who were online last keep
     /// their places.
     pub fn contacts(&self) -> Vec<Contact> {
-        let listed: HashSet<KeyId> = self.people.others().map(|(_, key)| key.id()).collect();
-        let gone = self.conversations.persons().filter(|key| !listed.contains(key));
-        let mut contacts: Vec<Contact> = (listed.iter().copied().chain(gone))
-            .filter_map(|key| {
-                let is_online = self.people.online_key(&key).is_some();
-                let unread_count = self.conversations.get(Peer::Person(key)).map_or(0, |c| c.unread_count);
-                Some(Contact { key, name: self.people.name_of(&key)?.clone(), is_online, unread_count })
-            })
-            .collect();
+        let listed = self.people.others_in_order();
+        let is_listed = |key: &KeyId| self.people.dictionary().is_some_and(|people| people.person(key).is_some());
+        let contact = |key: &KeyId| {
+            let is_online = self.people.online_key(key).is_some();
+            let unread_count = self.conversations.get(Peer::Person(*key)).map_or(0, |c| c.unread_count);
+            Some(Contact { key: *key, name: self.people.name_of(key)?.clone(), is_online, unread_count })
+        };
+        let gone = self.conversations.persons().filter(|key| !is_listed(key));
+        let mut gone: Vec<Contact> = gone.filter_map(|key| contact(&key)).collect();
+        gone.sort_by_cached_key(|contact| (natural_order::key(contact.name.as_str()), contact.key));
+        let mut contacts: Vec<Contact> = listed.iter().filter_map(contact).chain(gone).collect();
         let is_on_top = |contact: &Contact| contact.unread_count > 0 || self.raised == Some(Peer::Person(contact.key));
-        contacts.sort_by_cached_key(|contact| {
-            (
-                !is_on_top(contact),
-                !listed.contains(&contact.key),
-                natural_order::key(contact.name.as_str()),
-                contact.key,
-            )
-        });
+        // Keeps the order within each group.
+        contacts.sort_by_key(|contact| !is_on_top(contact));
         contacts
     }
 

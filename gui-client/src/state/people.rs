@@ -1,6 +1,7 @@
 //! The dictionary (who is online, with which key), and the names of people who have left.
 
 use std::{
+    cell::OnceCell,
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
@@ -10,6 +11,7 @@ use common::{
     name::Name,
 };
 
+use super::natural_order;
 use crate::dictionary::Dictionary;
 
 /// Keys of people who have left whose names are remembered, besides those with a conversation.
@@ -27,6 +29,9 @@ pub struct People {
     /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
     /// come back.
     departed: VecDeque<KeyId>,
+    /// Everyone in the dictionary except this client, in the order of the list of people. It is made when the list is
+    /// drawn and not with each change, because many can come within one frame.
+    in_order: OnceCell<Vec<KeyId>>,
 }
 
 impl People {
@@ -45,6 +50,16 @@ impl People {
     pub fn others(&self) -> impl Iterator<Item = (&Name, &PublicKey)> {
         let people = self.dictionary.iter().flat_map(|dictionary| dictionary.people());
         people.map(|person| (&person.name, &person.public_key)).filter(|(_, key)| Some(key.id()) != self.me)
+    }
+
+    /// The keys of everyone in the dictionary except this client, in the order of the list of people: by name, as people
+    /// expect names to be sorted.
+    pub(super) fn others_in_order(&self) -> &[KeyId] {
+        self.in_order.get_or_init(|| {
+            let mut others: Vec<_> = self.others().map(|(name, key)| (name, key.id())).collect();
+            others.sort_by_cached_key(|(name, key)| (natural_order::key(name.as_str()), *key));
+            others.into_iter().map(|(_, key)| key).collect()
+        })
     }
 
     /// The keys of everyone who can be reached, this client included.
@@ -111,6 +126,7 @@ impl People {
             }
         }
         self.dictionary = Some(dictionary);
+        self.in_order.take();
         self.is_current = true;
         newcomers
     }
