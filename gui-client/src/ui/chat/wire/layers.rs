@@ -138,7 +138,9 @@ fn hpke_text(state: &State, recipient: KeyId, session: SessionId) -> String {
 
 fn hpke_result(passed: &Passed) -> Option<String> {
     let text = match passed.outcome {
-        WireOutcome::Opened | WireOutcome::SenderKey => "Your session key opened it.",
+        WireOutcome::Opened | WireOutcome::ShownBefore | WireOutcome::Receipt | WireOutcome::SenderKey => {
+            "Your session key opened it."
+        }
         WireOutcome::Foreign => "Not tried: without the first secret it is of no use.",
         WireOutcome::SessionKeyGone => "You do not have this session key, or do not have it any more.",
         _ => return None,
@@ -174,6 +176,7 @@ fn body_result(passed: &Passed) -> Option<String> {
         (WireOutcome::SenderKey, None) => {
             Some("Your keys opened it. Inside is the sender key, which is not shown.".into())
         }
+        (WireOutcome::Receipt, None) => Some("Your keys opened it. Inside are the ids of messages of yours.".into()),
         (WireOutcome::Foreign, None) => Some("Closed: without the first secret there is no key for it.".into()),
         _ => None,
     }
