@@ -24,7 +24,7 @@ use crate::ui::kit::{
 const PAGE_MESSAGES: usize = 60;
 
 /// Width of the time beside a bubble, and of the mark of an own message.
-const BUBBLE_SIDE: f32 = 58.0;
+const BUBBLE_SIDE: f32 = 62.0;
 
 /// Draws the header, the messages and the composer.
 pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, actions: &mut Vec<Action>) {
@@ -279,6 +279,7 @@ fn mark(ui: &mut Ui, theme: &Theme, delivery: &Delivery, recipient: Option<&str>
     icons::paint(ui.painter(), icon, rect.center(), 14.0, color);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, word));
     response.on_hover_text(text);
+    ui.add_space(space::XS);
 }
 
 /// Draws the delivery state of an own message, unless it has arrived.
