@@ -385,8 +385,10 @@ pub struct WireEntry {
 /// or the signature failed is not, because a difference could be of use to an attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireOutcome {
-    /// Sent by this client and relayed: all clients online have received it.
+    /// Sent by this client on this connection, and relayed back by the server.
     Own,
+    /// It names this client as its sender, but this client has not sent it, or it came back before. No decryption was tried.
+    NotYours,
     /// Addressed to this client and opened.
     Opened,
     /// For everyone, and opened with the sender key that its sender had handed to this client.

@@ -46,6 +46,8 @@ use crate::{
 pub(super) enum KeyOutput {
     /// For the window.
     Event(NetEvent),
+    /// For the server, which relays it to all.
+    Say(Envelope),
     /// For the server.
     Frame(Bytes),
     /// For the server: letters that hand this client's sender key over. The next ones come when these are written.
@@ -428,8 +430,7 @@ fn say(draft: DraftId, sealed: Result<Sealed, String>, deliver: &impl Fn(KeyOutp
             };
             let sealed = SealedAs { message_id: envelope.message_id, number, session };
             deliver(KeyOutput::Event(NetEvent::Sent { draft, sealed }));
-            let envelope = Blob(envelope.as_bytes().to_vec());
-            deliver(KeyOutput::Frame(encode_client(&ClientMessage::Say { envelope })));
+            deliver(KeyOutput::Say(envelope));
         }
         Err(reason) => deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason })),
     }

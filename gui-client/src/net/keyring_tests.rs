@@ -133,14 +133,12 @@ impl Bench {
                 let frames = match output {
                     KeyOutput::Frame(frames) | KeyOutput::Slice(frames) => frames,
                     KeyOutput::Event(NetEvent::SendFailed { reason, .. }) => return Err(reason),
+                    KeyOutput::Say(said) => return Ok(Sealed { handed, said }),
                     KeyOutput::Event(_) => continue,
                 };
                 for message in messages(&frames) {
                     match message {
                         ClientMessage::Hand { to, envelope } => handed.push((to, Envelope::parse(envelope.0).unwrap())),
-                        ClientMessage::Say { envelope } => {
-                            return Ok(Sealed { handed, said: Envelope::parse(envelope.0).unwrap() });
-                        }
                         other => panic!("{other:?}"),
                     }
                 }
@@ -158,10 +156,7 @@ impl Bench {
         let message = Seal { draft: DraftId(2), recipients, text: "x".to_owned(), people, again };
         let outputs = self.work(KeyJob::Seal(message), Instant::now(), 50_000_000);
         let said = outputs.iter().find_map(|output| match output {
-            KeyOutput::Frame(frame) => messages(frame).into_iter().find_map(|message| match message {
-                ClientMessage::Say { envelope } => Some(Envelope::parse(envelope.0).unwrap()),
-                _ => None,
-            }),
+            KeyOutput::Say(said) => Some(said.clone()),
             _ => None,
         });
         said.expect("it is said")
@@ -331,7 +326,7 @@ fn a_letter_to_one_person_does_not_wait_for_the_messages_to_everyone() {
     let seal = |recipients, text: &str| {
         KeyJob::Seal(Seal { draft: DraftId(1), recipients, text: text.to_owned(), people: people.clone(), again: None })
     };
-    let is_said = |outputs: &[KeyOutput]| outputs.iter().any(|output| matches!(output, KeyOutput::Frame(_)));
+    let is_said = |outputs: &[KeyOutput]| outputs.iter().any(|output| matches!(output, KeyOutput::Say(_)));
     assert!(!is_said(&ada.work(seal(recipients.clone(), "to all"), now, 1)), "only a slice is handed over");
     assert!(is_said(&ada.work(seal(vec![recipients[1].clone()], "to one"), now, 2)));
     let mut slices = 1;

@@ -7,6 +7,7 @@
 mod allowance;
 mod attempt;
 mod cert_verifier;
+mod echoes;
 mod envelope_queue;
 mod event_queue;
 mod everyone;

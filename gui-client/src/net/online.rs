@@ -85,7 +85,9 @@ impl<'a> Connection<'a> {
                 let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;
                 if envelope.sender == self.own_key {
                     // Needs no key. The event follows `Sent` in one queue.
-                    let (is_handed, outcome) = (false, WireOutcome::Own);
+                    let is_own = self.outgoing.echoes.take(&envelope);
+                    let outcome = if is_own { WireOutcome::Own } else { WireOutcome::NotYours };
+                    let is_handed = false;
                     self.tell(NetEvent::Envelope(WireEntry { envelope, is_handed, outcome })).await;
                 } else {
                     let dictionary = self.follower.dictionary().clone();
@@ -223,7 +225,9 @@ mod tests {
     use common::media::{PictureHead, SoundHead, Statistics};
 
     use super::*;
-    use crate::net::{event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender, test_online::ada_alone};
+    use crate::net::{
+        echoes::Echoes, event_queue::event_queue, key_inbox::inbox, outgoing::FrameSender, test_online::ada_alone,
+    };
 
     struct NoPictures;
 
@@ -256,7 +260,8 @@ mod tests {
         let online = ada_alone();
         let (events, _window) = event_queue(Arc::new(|_| {}));
         let ((keys, _jobs), (frames, _sealed, _queued, _failures)) = (inbox(), FrameSender::new());
-        let mut connection = Connection::new("lab:7878", 1, &events, &NoPictures, Outgoing { keys, frames }, &online);
+        let outgoing = Outgoing { keys, frames, echoes: Echoes::default() };
+        let mut connection = Connection::new("lab:7878", 1, &events, &NoPictures, outgoing, &online);
         for number in 0..500 {
             for message in [
                 ServerMessage::Challenge { protocol_version: 9, software: format!("secret {number}"), nonce: [0; 32] },

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    echoes::Echoes,
     frames::Stream,
     handshake::unreachable,
     key_inbox::{Arrived, KeySender, People, Refused, Seal, Written},
@@ -104,6 +105,8 @@ impl FrameSender {
 pub(super) struct Outgoing {
     pub(super) keys: KeySender,
     pub(super) frames: FrameSender,
+    /// What was sealed and sent to all.
+    pub(super) echoes: Echoes,
 }
 
 impl Outgoing {

@@ -9,7 +9,11 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use common::limits::SILENCE_LIMIT;
+use common::{
+    codec::encode_client,
+    limits::SILENCE_LIMIT,
+    message::{Blob, ClientMessage},
+};
 use tokio::{
     sync::mpsc,
     time::{error::Elapsed, timeout, timeout_at},
@@ -18,6 +22,7 @@ use tokio::{
 use super::{
     GOODBYE_TIME, NetSettings, Numbered,
     attempt::{Arrival, MAX_STEPS, Target, attempt},
+    echoes::Echoes,
     event_queue::EventSender,
     frames::{Incoming, ReadError, next_message},
     handshake::{self, Session, broken, unreachable},
@@ -140,11 +145,17 @@ impl Task {
         let memory = self.memories.of(&self.settings.data_dir, &online.name).await;
         let (frames_out, sealed_out, queued, mut failures) = FrameSender::new();
         let mut writer = tokio::spawn(write_frames(queued, writer));
+        let echoes = Echoes::default();
         let started = keyring::start(own, memory, {
-            let (events, visit) = (self.events.clone(), self.visit);
+            let (events, visit, echoes) = (self.events.clone(), self.visit, echoes.clone());
             // Straight to the window and the writer, so that the network task need not wait for this thread.
             move |output, written| match output {
                 KeyOutput::Event(event) => events.tell_blocking(visit, event),
+                KeyOutput::Say(envelope) => {
+                    echoes.expect(&envelope);
+                    let envelope = Blob(envelope.as_bytes().to_vec());
+                    sealed_out.write_blocking(encode_client(&ClientMessage::Say { envelope }), written);
+                }
                 KeyOutput::Frame(frames) | KeyOutput::Slice(frames) => sealed_out.write_blocking(frames, written),
             }
         });
@@ -156,7 +167,7 @@ impl Task {
                 return Next::Rest(Offline::Identity { what, remedy });
             }
         };
-        let outgoing = Outgoing { keys, frames: frames_out };
+        let outgoing = Outgoing { keys, frames: frames_out, echoes };
         let (events, sink) = (self.events.clone(), self.sink.clone());
         let mut connection = Connection::new(address, self.visit, &events, &*sink, outgoing, &online);
 

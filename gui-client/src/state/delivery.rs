@@ -21,7 +21,7 @@ pub enum Delivery {
     Pending(DraftId),
     /// It is on its way to the server.
     Sent(DraftId, MessageId),
-    /// The server has relayed it: it came back to this client, and everyone online gets it.
+    /// The server has relayed it back to this client; whether to others, too, cannot be known from that.
     Relayed,
     /// The recipient's client has opened it, and said so in a receipt.
     Delivered,

@@ -7,7 +7,7 @@ use common::{
 };
 use triptych_client::{
     event::{Offline, WireOutcome},
-    state::{action::Peer, trust::Privacy},
+    state::{action::Peer, delivery::Delivery, trust::Privacy},
 };
 
 use crate::support::{
@@ -223,6 +223,30 @@ fn a_server_cannot_write_as_one_whom_it_does_not_list_nor_as_the_reader() {
         assert_eq!(ada.texts(conversation), Vec::<&str>::new());
     }
     assert_eq!(at_ada.sync(1), []);
+    let refused = ada.outcomes.iter().filter(|(_, outcome)| *outcome == WireOutcome::NotYours).count();
+    assert_eq!(refused, 1, "Ada has not sent the one in her name");
+
+    // One that she did send is hers as it was, and once.
+    for conversation in [to(&bob_entry), Peer::Everyone] {
+        ada.outcomes.clear();
+        ada.write(conversation, "The meeting is at noon");
+        let said = at_ada.next_said().envelope;
+        let mut changed = said.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        at_ada.relay(&changed);
+        ada.wait_for_envelopes(1);
+        assert_eq!(ada.outcomes[0].1, WireOutcome::NotYours, "the same id, and not the same bytes");
+        let is_relayed = |ada: &Person| {
+            let messages = &ada.state.conversations.get(conversation).unwrap().messages;
+            messages.back().unwrap().delivery == Delivery::Relayed
+        };
+        assert!(!is_relayed(&ada), "the window does not say that it was sent");
+        at_ada.relay(&said);
+        at_ada.relay(&said);
+        ada.wait_for_envelopes(3);
+        assert_eq!((ada.outcomes[1].1, ada.outcomes[2].1), (WireOutcome::Own, WireOutcome::NotYours));
+        assert!(is_relayed(&ada));
+    }
 }
 
 #[test]

@@ -263,10 +263,10 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actio
 fn mark(ui: &mut Ui, theme: &Theme, delivery: &Delivery, recipient: Option<&str>) {
     let (icon, color, word, text) = match (delivery, recipient) {
         (Delivery::Relayed, None) => {
-            (Icon::Relayed, theme.weak, "Sent", "Sent: the server has relayed it to everyone online.".to_owned())
+            (Icon::Relayed, theme.weak, "Sent", "Sent: it came back from the server.".to_owned())
         }
         (Delivery::Relayed, Some(name)) => {
-            let text = format!("Sent: the server has relayed it. {name}'s client has not confirmed it yet.");
+            let text = format!("Sent: it came back from the server. {name}'s client has not confirmed it yet.");
             (Icon::Relayed, theme.weak, "Sent", text)
         }
         (Delivery::Delivered, name) => {

@@ -33,6 +33,14 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
     let recipient = passed.recipient.map_or_else(|| "everyone".to_owned(), |key| name(state, &key));
     let (mark, color, result, reason) = match passed.outcome {
         WireOutcome::Own => (Icon::Sent, theme.accent, "Sent by you".into(), own(&recipient, passed)),
+        WireOutcome::NotYours => (
+            Icon::Refused,
+            theme.bad,
+            "Refused: not sent by you".into(),
+            "It names you as its sender, but this client did not send it, or it came back before. A server that keeps to the \
+             protocol relays no such envelope. Nothing was decrypted."
+                .into(),
+        ),
         WireOutcome::Opened => (
             Icon::Opened,
             theme.good,
@@ -165,14 +173,11 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
 
 fn own(recipient: &str, passed: &Passed) -> String {
     if passed.kind() == Kind::ToEveryone {
-        "You sealed it under your sender key. The server relayed it to every client, and everyone to whom you have handed \
-         that key can open it."
+        "You sealed it under your sender key. It came back from the server. Everyone to whom you have handed that key can \
+         open it."
             .to_owned()
     } else {
-        format!(
-            "You sealed it. The server relayed it to every client, yours included, and only {recipient} can open it. Your own \
-             keys cannot."
-        )
+        format!("You sealed it. It came back from the server. Only {recipient} can open it. Your own keys cannot.")
     }
 }
 
