@@ -137,7 +137,7 @@ fn what_this_client_wrote_is_shown_with_its_envelope() {
     harness.get_all_by_label("you to bob: Sent by you").next().unwrap().click();
     harness.run();
     harness.get_by_label("Me too.\nThree, two, one …");
-    harness.get_by_label_contains("only bob can open it. Your own keys cannot");
+    harness.get_by_label_contains("Only bob can open it. Your own keys cannot");
 }
 
 #[test]
