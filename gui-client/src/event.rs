@@ -159,15 +159,8 @@ pub enum NetEvent {
         /// A sentence for the window.
         reason: String,
     },
-    /// A message to this client was opened, and its signature is the sender's.
+    /// A message to this client was opened, and its signature is the sender's. One that its sender sent again has the same id.
     Received(ReceivedMessage),
-    /// A letter to this client was opened that was shown before. Its sender has not learnt that.
-    ReceivedAgain {
-        /// The key that signed it.
-        sender: KeyId,
-        /// Its id on the wire.
-        message_id: MessageId,
-    },
     /// The owner of this key says that its client has opened these letters.
     Confirmed {
         /// The key that signed the receipt.
@@ -345,8 +338,8 @@ pub struct ReceivedMessage {
     pub from: Name,
     /// The key that signed it.
     pub sender: KeyId,
-    /// The keys of those whom it is for: this client's, or those of everyone online, the sender included.
-    pub recipients: Vec<KeyId>,
+    /// Whether it is for everyone, and not for this client alone.
+    pub is_to_everyone: bool,
     /// Its id on the wire.
     pub message_id: MessageId,
     /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
@@ -400,8 +393,8 @@ pub enum WireOutcome {
     SenderKey,
     /// A receipt for this client: its sender has opened messages of this client.
     Receipt,
-    /// A message to this client, or to everyone, that was shown before: its sender has sent it again.
-    ShownBefore,
+    /// A message to this client, or to everyone, that was opened before: its sender has sent it again.
+    SentAgain,
     /// For everyone, under a sender key that this client does not have. No decryption was tried.
     NoSenderKey,
     /// Addressed to this client, but RSA, HPKE, Megolm, the signature or what was inside did not hold. Nothing of it is shown.

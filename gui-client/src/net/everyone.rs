@@ -13,7 +13,6 @@ use common::{
 use super::{
     hand_over::{HandOver, Progress, Step},
     key_inbox::{People, Seal},
-    sent_counts::Recipient,
 };
 use crate::event::DraftId;
 
@@ -39,11 +38,11 @@ pub(super) trait Sealer {
     /// The number of the next envelope.
     fn next_number(&mut self) -> u64;
 
-    /// The number that the next text to this recipient carries.
-    fn text_number(&mut self, to: Recipient) -> TextNumber;
+    /// The number that the next text to this person, or to everyone, carries.
+    fn text_number(&mut self, to: Option<KeyId>) -> TextNumber;
 
     /// Notes that the text with this number was sealed.
-    fn note_said(&mut self, to: Recipient, number: TextNumber);
+    fn note_said(&mut self, to: Option<KeyId>, number: TextNumber);
 }
 
 /// A sealed message, and its number.

@@ -44,12 +44,12 @@ impl Sealer for Stub {
         self.number
     }
 
-    fn text_number(&mut self, to: Recipient) -> TextNumber {
+    fn text_number(&mut self, to: Option<KeyId>) -> TextNumber {
         assert_eq!(to, None);
         TextNumber { count: 1, number: self.said + 1 }
     }
 
-    fn note_said(&mut self, _: Recipient, number: TextNumber) {
+    fn note_said(&mut self, _: Option<KeyId>, number: TextNumber) {
         self.said = number.number;
     }
 }

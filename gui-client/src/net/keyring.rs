@@ -103,8 +103,6 @@ enum Inside {
     /// Nothing that concerns it, or nothing that could be opened.
     Nothing,
     Text(Said),
-    /// A letter that was shown before.
-    ShownBefore,
     /// These letters have been opened.
     Receipt(Vec<MessageId>),
 }
@@ -186,14 +184,14 @@ impl Keyring {
         again: Option<Box<SealedAs>>,
         unix_micros: u64,
     ) -> Result<Sealed, String> {
-        let recipient = Some(person.public_key.id());
+        let to = Some(person.public_key.id());
         let mut sealer = self.sealer(unix_micros);
         let (message_id, number) = match again {
             Some(before) => (before.message_id, before.number),
-            None => (MessageId::random(), sealer.text_number(recipient)),
+            None => (MessageId::random(), sealer.text_number(to)),
         };
         let sealed = sealer.letter_as(message_id, person, Content::Text(number, text))?;
-        sealer.note_said(recipient, number);
+        sealer.note_said(to, number);
         Ok((sealed, number))
     }
 
@@ -261,17 +259,12 @@ impl Keyring {
         let (sender, message_id) = (envelope.sender, envelope.message_id);
         let Said { sent_unix_millis, number, missing_count, text, is_to_everyone } = match inside {
             Inside::Nothing => return,
-            Inside::ShownBefore => {
-                return deliver(KeyOutput::Event(NetEvent::ReceivedAgain { sender, message_id }));
-            }
             Inside::Receipt(ids) => return deliver(KeyOutput::Event(NetEvent::Confirmed { by: sender, ids })),
             Inside::Text(said) => said,
         };
         let from = dictionary.person(&sender).expect("who is not listed is not heard").name.clone();
-        let recipients =
-            if is_to_everyone { dictionary.people().map(|person| person.public_key.id()).collect() } else { vec![me] };
         let message =
-            ReceivedMessage { from, sender, recipients, message_id, sent_unix_millis, number, missing_count, text };
+            ReceivedMessage { from, sender, is_to_everyone, message_id, sent_unix_millis, number, missing_count, text };
         deliver(KeyOutput::Event(NetEvent::Received(message)));
     }
 
@@ -329,10 +322,9 @@ impl Keyring {
         let received = &mut memory.file.received;
         received.note_opened(envelope.sender, envelope.sequence, is_online);
         let (Inside::Text(said), outcome) = opened else { return Ok(opened) };
-        let place = received.note_text(envelope.sender, said.is_to_everyone, said.number, envelope.message_id);
-        Ok(match place {
-            Place::Again if said.is_to_everyone => (Inside::Nothing, WireOutcome::ShownBefore),
-            Place::Again => (Inside::ShownBefore, WireOutcome::ShownBefore),
+        // Whether a text is shown already is known to the window only, which may have missed it.
+        Ok(match received.note_text(envelope.sender, said.is_to_everyone, said.number) {
+            Place::Again => (Inside::Text(said), WireOutcome::SentAgain),
             Place::Next { missing_count } => (Inside::Text(Said { missing_count, ..said }), outcome),
             Place::Late | Place::Before => (Inside::Text(said), outcome),
         })
@@ -410,13 +402,19 @@ impl Sealer for LetterSealer<'_> {
         self.own.next_number(self.unix_micros)
     }
 
-    fn text_number(&mut self, to: Recipient) -> TextNumber {
+    fn text_number(&mut self, to: Option<KeyId>) -> TextNumber {
         let begin = self.next_number();
-        lock(self.memory).sent.next(to, begin)
+        lock(self.memory).sent.next(self.recipient(to), begin)
     }
 
-    fn note_said(&mut self, to: Recipient, number: TextNumber) {
-        lock(self.memory).sent.note_sealed(to, number);
+    fn note_said(&mut self, to: Option<KeyId>, number: TextNumber) {
+        lock(self.memory).sent.note_sealed(self.recipient(to), number);
+    }
+}
+
+impl LetterSealer<'_> {
+    fn recipient(&self, to: Option<KeyId>) -> Recipient {
+        to.map_or_else(|| Recipient::Everyone(self.own.certificate_hash()), Recipient::Person)
     }
 }
 

@@ -249,7 +249,8 @@ fn what_is_said_to_everyone_again_is_shown_once_and_uses_no_number_up() {
     let second = ada.say(&people, &everyone(), 0, 20_000_000).unwrap();
     bob.take_in(&people, bytes(&first.handed[0].1), true, now);
     assert!(bob.receive(&people, bytes(&second.said), now).1.is_some(), "and the first one is missing");
-    let number = ada.keyring.memory().sent.next(None, 0);
+    let everyone_here = Recipient::Everyone([0; 32]);
+    let number = ada.keyring.memory().sent.next(everyone_here, 0);
     let before = SealedAs {
         message_id: first.said.message_id,
         number: TextNumber { number: number.number - 2, ..number },
@@ -258,8 +259,9 @@ fn what_is_said_to_everyone_again_is_shown_once_and_uses_no_number_up() {
     let again = ada.say_again(&people, &everyone(), &before);
     assert_eq!(again.message_id, first.said.message_id);
     assert!(bob.receive(&people, bytes(&again), now).1.is_some(), "late");
-    assert_eq!(bob.receive(&people, bytes(&first.said), now), (WireOutcome::ShownBefore, None));
-    assert_eq!(ada.keyring.memory().sent.next(None, 0), number);
+    let (outcome, text) = bob.receive(&people, bytes(&first.said), now);
+    assert_eq!((outcome, text.as_deref()), (WireOutcome::SentAgain, Some("x")), "the window knows whether it is shown");
+    assert_eq!(ada.keyring.memory().sent.next(everyone_here, 0), number);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What this client remembers of the envelopes that it opened, for each sender, so that none is opened again: not on the next
 //! connection, and not by the next run of the program. Pure; [`super::received_file`] keeps it on the disk.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use common::{
-    crypto::{KeyId, MessageId, TextNumber},
+    crypto::{KeyId, TextNumber},
     limits::MAX_PEOPLE,
 };
 
@@ -15,9 +15,6 @@ use super::{
 
 /// Senders that are remembered. All people online fit.
 const MAX_SENDERS: usize = 2 * MAX_PEOPLE;
-
-/// Of each sender, texts from before what is known of their numbers that are remembered by their ids.
-const MAX_EARLIER: usize = 32;
 
 /// What was opened of all senders.
 #[derive(Debug, Default)]
@@ -34,8 +31,6 @@ struct Sender {
     letters: Option<TextCount>,
     /// Of the texts to everyone, since this client came online.
     to_everyone: Option<TextCount>,
-    /// The last texts from before what the counts know.
-    earlier: VecDeque<MessageId>,
     /// The place of the last envelope among all that were opened.
     opened_as: u64,
 }
@@ -78,13 +73,7 @@ impl Received {
     }
 
     /// Takes in a text, and says what it is among those of its sender to this client, or to everyone.
-    pub(super) fn note_text(
-        &mut self,
-        sender: KeyId,
-        is_to_everyone: bool,
-        number: TextNumber,
-        id: MessageId,
-    ) -> Place {
+    pub(super) fn note_text(&mut self, sender: KeyId, is_to_everyone: bool, number: TextNumber) -> Place {
         let sender = self.senders.entry(sender).or_default();
         let (known, first) = match is_to_everyone {
             true => (&mut sender.to_everyone, number.number),
@@ -94,17 +83,7 @@ impl Received {
             *known = Some(TextCount::beginning_with(number.count, first));
         }
         let known = known.as_mut().filter(|known| known.count == number.count);
-        match known.map_or(Place::Before, |known| known.note(number.number)) {
-            Place::Before if sender.earlier.contains(&id) => Place::Again,
-            Place::Before => {
-                if sender.earlier.len() >= MAX_EARLIER {
-                    sender.earlier.pop_front();
-                }
-                sender.earlier.push_back(id);
-                Place::Before
-            }
-            place => place,
-        }
+        known.map_or(Place::Before, |known| known.note(number.number))
     }
 
     /// Whether an envelope of `sender` with this number was opened before, or is too old to be sure that it was not.
@@ -165,23 +144,22 @@ mod tests {
     #[test]
     fn texts_are_counted_for_this_client_and_for_everyone_and_a_later_count_replaces_the_one_before() {
         let (mut received, next) = (Received::default(), |missing_count| Place::Next { missing_count });
-        let mut note = |is_to_everyone, count, number, id: u8| {
-            received.note_text(key(1), is_to_everyone, TextNumber { count, number }, MessageId([id; 16]))
-        };
-        assert_eq!(note(false, 10, 3, 1), next(2), "the first two letters are missing");
-        assert_eq!(note(true, 10, 3, 2), next(0), "and nothing that was said to everyone before");
-        assert_eq!(note(false, 10, 3, 1), Place::Again);
-        assert_eq!(note(false, 10, 1, 3), Place::Late);
-        assert_eq!(note(false, 11, 1, 4), next(0), "the sender was restarted");
-        assert_eq!([5, 5, 6].map(|id| note(false, 10, 2, id)), [Place::Before, Place::Again, Place::Before]);
-        assert_eq!(note(true, 10, 5, 7), next(1));
+        let mut note =
+            |is_to_everyone, count, number| received.note_text(key(1), is_to_everyone, TextNumber { count, number });
+        assert_eq!(note(false, 10, 3), next(2), "the first two letters are missing");
+        assert_eq!(note(true, 10, 3), next(0), "and nothing that was said to everyone before");
+        assert_eq!(note(false, 10, 3), Place::Again);
+        assert_eq!(note(false, 10, 1), Place::Late);
+        assert_eq!(note(false, 11, 1), next(0), "the sender was restarted");
+        assert_eq!(note(false, 10, 2), Place::Before);
+        assert_eq!(note(true, 10, 5), next(1));
     }
 
     #[test]
     fn of_what_is_said_to_everyone_a_newcomer_misses_what_comes_after_its_first_sender_key() {
         let mut received = Received::default();
         let number = |number| TextNumber { count: 10, number };
-        let note = |received: &mut Received, n| received.note_text(key(1), true, number(n), MessageId([0; 16]));
+        let note = |received: &mut Received, n| received.note_text(key(1), true, number(n));
         received.note_sender_key(key(1), number(8));
         assert_eq!(note(&mut received, 9), Place::Next { missing_count: 1 });
         // The next sender key comes when 10 has been said.
@@ -199,14 +177,14 @@ mod tests {
             received.note_opened(key(sender), sequence, |_| true);
         }
         for number in 1..=3 {
-            received.note_text(key(1), false, TextNumber { count: 10, number }, MessageId([0; 16]));
+            received.note_text(key(1), false, TextNumber { count: 10, number });
         }
         let remembered = received.remembered();
         let order: Vec<_> = remembered.iter().map(|one| (one.sender, one.highest)).collect();
         assert_eq!(order, [(key(2), 70), (key(1), 30)], "the latest sender last");
         let mut next = Received::of_an_earlier_run(remembered);
         let number = TextNumber { count: 10, number: 4 };
-        assert_eq!(next.note_text(key(1), false, number, MessageId([1; 16])), Place::Next { missing_count: 0 });
+        assert_eq!(next.note_text(key(1), false, number), Place::Next { missing_count: 0 });
         let refused = |sender: usize, sequence: u64| next.is_replay(&key(sender), sequence);
         assert!(refused(1, 30) && refused(1, 25) && refused(2, 70) && !refused(1, 31) && !refused(3, 1));
     }

@@ -138,7 +138,7 @@ fn parse(line: &str) -> Option<Remembered> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use common::crypto::{MessageId, TextNumber};
+    use common::crypto::TextNumber;
 
     use super::*;
     use crate::net::text_count::Place;
@@ -155,7 +155,7 @@ mod tests {
     fn opened(path: &Path, sequence: u64, now: Instant) -> ReceivedFile {
         let mut file = ReceivedFile::open(path.to_owned());
         file.received.note_opened(ADA, sequence, |_| true);
-        file.received.note_text(ADA, false, TextNumber { count: 5, number: 3 }, MessageId([0; 16]));
+        file.received.note_text(ADA, false, TextNumber { count: 5, number: 3 });
         file.note_change(now);
         file
     }
@@ -177,8 +177,7 @@ mod tests {
         file.note_change(now);
         file.write();
         let mut next = ReceivedFile::open(path);
-        let mut note =
-            |number| next.received.note_text(ADA, false, TextNumber { count: 5, number }, MessageId([0; 16]));
+        let mut note = |number| next.received.note_text(ADA, false, TextNumber { count: 5, number });
         assert_eq!([3, 1].map(&mut note), [Place::Again, Place::Late]);
         assert!(next.received.is_replay(&ADA, u64::MAX - 1) && !next.received.is_replay(&ADA, u64::MAX));
     }

@@ -11,8 +11,15 @@ use common::{
 /// Recipients whose counts are kept. Beyond that all begin anew, which their recipients notice by the number of the count.
 const MAX_RECIPIENTS: usize = 2 * MAX_PEOPLE;
 
-/// To whom a text is: a person, or everyone.
-pub(super) type Recipient = Option<KeyId>;
+/// To whom a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Recipient {
+    /// The owner of this key, on whichever server they are.
+    Person(KeyId),
+    /// Everyone on the server with this certificate (its SHA-256; zeros on a plaintext connection): what is said on another
+    /// server must not look like missing here.
+    Everyone([u8; 32]),
+}
 
 /// The number of the last text to each recipient; 0 when there was none yet.
 #[derive(Debug, Default)]
@@ -45,7 +52,8 @@ impl SentCounts {
 mod tests {
     use super::*;
 
-    const BOB: Recipient = Some(KeyId([2; 32]));
+    const BOB: Recipient = Recipient::Person(KeyId([2; 32]));
+    const HERE: Recipient = Recipient::Everyone([7; 32]);
 
     fn number(count: u64, number: u32) -> TextNumber {
         TextNumber { count, number }
@@ -56,7 +64,10 @@ mod tests {
         let mut counts = SentCounts::default();
         assert_eq!([counts.next(BOB, 5), counts.next(BOB, 6)], [number(5, 1); 2]);
         counts.note_sealed(BOB, number(5, 1));
-        assert_eq!(counts.next(None, 7), number(7, 1));
+        assert_eq!(counts.next(HERE, 7), number(7, 1));
+        counts.note_sealed(HERE, number(7, 1));
+        assert_eq!(counts.next(Recipient::Everyone([8; 32]), 8), number(8, 1), "another server");
+        assert_eq!(counts.next(HERE, 9), number(7, 2));
         assert_eq!(counts.next(BOB, 8), number(5, 2));
         counts.note_sealed(BOB, number(5, 2));
         // One that is sent again, and one of a count that was forgotten.
@@ -74,7 +85,7 @@ mod tests {
         for sequence in 0..3 * MAX_RECIPIENTS as u64 {
             let mut key = [0; 32];
             key[..8].copy_from_slice(&sequence.to_be_bytes());
-            counts.next(Some(KeyId(key)), sequence);
+            counts.next(Recipient::Person(KeyId(key)), sequence);
             assert!(counts.0.len() <= MAX_RECIPIENTS);
         }
         assert_eq!(counts.next(BOB, u64::MAX), number(u64::MAX, 1));

@@ -62,6 +62,8 @@ pub struct Message {
     pub delivery: Delivery,
     /// Of an own message: how it was sent.
     pub dispatch: Option<Dispatch>,
+    /// Of a received message: its id on the wire, by which one that is sent again is told.
+    pub message_id: Option<MessageId>,
     /// Of a received message: its number among those of its author in this conversation.
     pub number: Option<TextNumber>,
     /// Messages of its author that are missing right before this one.
@@ -160,12 +162,18 @@ impl Conversations {
 
     /// The conversation that a received message belongs to.
     pub(super) fn peer_of(message: &ReceivedMessage) -> Peer {
-        // A message to several people belongs where all of them can answer.
-        if message.recipients.len() > 1 { Peer::Everyone } else { Peer::Person(message.sender) }
+        if message.is_to_everyone { Peer::Everyone } else { Peer::Person(message.sender) }
     }
 
+    /// Shows a message, unless it is shown already.
     pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) {
         let conversation = self.entry(Self::peer_of(&message));
+        let is_it = |shown: &Message| {
+            shown.message_id == Some(message.message_id) && shown.author.key() == Some(message.sender)
+        };
+        if conversation.messages.iter().any(is_it) {
+            return;
+        }
         conversation.unread_count += u32::from(!is_read);
         conversation.receive(
             message.number,
@@ -175,6 +183,7 @@ impl Conversations {
                 text: message.text,
                 delivery: Delivery::Received,
                 dispatch: None,
+                message_id: Some(message.message_id),
                 number: Some(message.number),
                 missing_count: message.missing_count,
             },
@@ -212,6 +221,7 @@ impl Conversations {
             text,
             delivery: Delivery::Pending(draft),
             dispatch: Some(Dispatch { draft, to: peer, sealed: None }),
+            message_id: None,
             number: None,
             missing_count: 0,
         });
@@ -224,8 +234,8 @@ impl Conversations {
         let draft = DraftId(self.last_draft + 1);
         let message = self.find(|delivery| matches!(delivery, Delivery::Failed(id, _) if *id == failed))?;
         message.delivery = Delivery::Pending(draft);
-        let before = message.dispatch.replace(Dispatch { draft, to: peer, sealed: None });
-        let sealed = before.filter(|before| before.to == peer).and_then(|before| before.sealed);
+        let before = message.dispatch.take().filter(|before| before.to == peer);
+        let sealed = before.and_then(|before| before.sealed);
         message.dispatch = Some(Dispatch { draft, to: peer, sealed: sealed.clone() });
         self.last_draft = draft.0;
         if let (Some(sealed), Peer::Person(key)) = (&sealed, peer) {
@@ -355,12 +365,11 @@ mod tests {
     use super::*;
 
     fn message(number: u32) -> ReceivedMessage {
-        let (sender, me) = (KeyId([1; 32]), KeyId([2; 32]));
         ReceivedMessage {
             from: Name::parse("ada").unwrap(),
-            sender,
-            recipients: vec![me],
-            message_id: MessageId([0; 16]),
+            sender: KeyId([1; 32]),
+            is_to_everyone: false,
+            message_id: MessageId([number as u8; 16]),
             sent_unix_millis: 0,
             number: TextNumber { count: 7, number },
             missing_count: 0,

@@ -181,7 +181,6 @@ impl State {
                     }
                 }
             }
-            NetEvent::ReceivedAgain { sender, message_id } => return self.confirm(sender, message_id),
             NetEvent::Confirmed { by, ids } => ids.into_iter().for_each(|id| self.conversations.delivered(by, id)),
             NetEvent::Envelope(entry) => {
                 let mut said = None;

@@ -315,7 +315,7 @@ mod tests {
         ReceivedMessage {
             from: common::name::Name::parse("bob").unwrap(),
             sender: KeyId([7; 32]),
-            recipients: Vec::new(),
+            is_to_everyone: false,
             message_id: MessageId([7; 16]),
             sent_unix_millis: 5,
             number: TextNumber { count: 1, number: 1 },

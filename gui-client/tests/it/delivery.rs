@@ -236,9 +236,10 @@ fn a_letter_whose_receipt_is_swallowed_is_sent_again_shown_once_and_confirmed_ag
     assert!(again.sequence > first.sequence && again.body() != first.body());
     to_ada.relay(again.as_bytes());
     to_bob.relay(again.as_bytes());
-    let is_again = |event: &NetEvent| matches!(event, NetEvent::ReceivedAgain { .. });
-    bob.wait_until("the repetition", |bob| bob.client.passed.borrow().iter().any(is_again));
-    assert_eq!(bob.outcomes.last(), Some(&(id, WireOutcome::ShownBefore)));
+    let is_received = |event: &&NetEvent| matches!(event, NetEvent::Received(_));
+    let received_count = |bob: &Person| bob.client.passed.borrow().iter().filter(is_received).count();
+    bob.wait_until("the repetition", |bob| received_count(bob) == 2);
+    assert_eq!(bob.outcomes.last(), Some(&(id, WireOutcome::SentAgain)));
     assert_eq!(bob.texts(with_ada), ["Are you there?"]);
     let receipt = next_handed(&mut to_bob);
     to_ada.hand(&receipt);

@@ -54,7 +54,7 @@ fn one_writes_one_reads_and_one_cannot() {
         });
         assert!(is_handed, "to this client alone, and before the message");
         let message = reader.message();
-        assert_eq!((message.text.as_str(), message.recipients.len()), ("all", 3));
+        assert_eq!((message.text.as_str(), message.is_to_everyone), ("all", true));
     }
 
     // A text that is too long is not sent, and the sender is told.

@@ -13,8 +13,10 @@ use triptych_client::{
 };
 
 use crate::support::{
-    scenes::{ada, bob, envelope, eve, id, joined, joins, key_changed, leaves, message, moment, person, stranger},
-    state::{bob_peer, commands, only_delivery, write},
+    scenes::{
+        ada, bob, envelope, eve, id, id_of, joined, joins, key_changed, leaves, message, moment, person, stranger,
+    },
+    state::{bob_peer, commands, messages, only_delivery, write},
 };
 
 const ID: MessageId = MessageId([5; 16]);
@@ -163,9 +165,10 @@ fn letters_are_confirmed_when_they_are_shown_and_their_key_is_accepted() {
             .collect::<Vec<_>>()
     };
     let from_bob = message("bob", &bob(), &[&ada()], "Yes.", 5);
-    assert_eq!(confirms(&mut state, from_bob), [(bob().id(), ID)]);
-    let again = NetEvent::ReceivedAgain { sender: bob().id(), message_id: ID };
-    assert_eq!(confirms(&mut state, again), [(bob().id(), ID)], "its sender has not learnt it");
+    let confirmed = [(bob().id(), id_of("Yes.", 5))];
+    assert_eq!(confirms(&mut state, from_bob.clone()), confirmed);
+    assert_eq!(confirms(&mut state, from_bob), confirmed, "its sender has not learnt it");
+    assert_eq!(messages(&state, Peer::Person(bob().id())).len(), 1, "it is shown once");
     let to_everyone = message("bob", &bob(), &[&ada(), &bob(), &eve()], "Yes, all of you.", 6);
     assert_eq!(confirms(&mut state, to_everyone), []);
     // One who was never listed is not shown.
@@ -173,10 +176,9 @@ fn letters_are_confirmed_when_they_are_shown_and_their_key_is_accepted() {
 
     let mut state = key_changed();
     let from_the_other = message("bob", &stranger(1), &[&ada()], "It is me.", 9);
-    assert_eq!(confirms(&mut state, from_the_other), [], "shown with a mark, and not confirmed");
-    let again = NetEvent::ReceivedAgain { sender: stranger(1).id(), message_id: id(9) };
-    assert_eq!(confirms(&mut state, again), []);
+    assert_eq!(confirms(&mut state, from_the_other.clone()), [], "shown with a mark, and not confirmed");
+    assert_eq!(confirms(&mut state, from_the_other), []);
     state.handle(Action::AcceptKey(stranger(1).id()), moment());
     let from_the_other = message("bob", &stranger(1), &[&ada()], "Really.", 10);
-    assert_eq!(confirms(&mut state, from_the_other), [(stranger(1).id(), id(10))]);
+    assert_eq!(confirms(&mut state, from_the_other), [(stranger(1).id(), id_of("Really.", 10))]);
 }

@@ -243,8 +243,8 @@ pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: 
     NetEvent::Received(ReceivedMessage {
         from: name(from),
         sender: sender.id(),
-        recipients: recipients.iter().map(|key| key.id()).collect(),
-        message_id: id(minute as u8),
+        is_to_everyone: recipients.len() > 1,
+        message_id: id_of(text, minute),
         sent_unix_millis: NOON_MILLIS + minute * 60_000,
         number: TextNumber { count: minute, number: 1 },
         missing_count: 0,
@@ -256,6 +256,12 @@ pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: 
 pub fn was_sealed(draft: DraftId, number: u8) -> NetEvent {
     let number_to_peer = TextNumber { count: 1, number: u32::from(number) };
     NetEvent::Sent { draft, sealed: SealedAs { message_id: id(number), number: number_to_peer, session: None } }
+}
+
+/// The id of a [`message`].
+pub fn id_of(text: &str, minute: u64) -> MessageId {
+    let hash = common::crypto::sha256(format!("{minute} {text}").as_bytes());
+    MessageId(*hash.first_chunk().expect("it has 32 bytes"))
 }
 
 pub fn id(number: u8) -> MessageId {

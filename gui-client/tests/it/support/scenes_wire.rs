@@ -5,7 +5,7 @@ use common::{
     limits::MAX_TEXT_BYTES,
 };
 use triptych_client::{
-    event::{NetEvent, WireEntry, WireOutcome},
+    event::{NetEvent, ReceivedMessage, WireEntry, WireOutcome},
     state::{
         State,
         action::{Action, Moment, SidePanel},
@@ -54,6 +54,12 @@ pub fn handed(number: u8, sender: KeyId, outcome: WireOutcome) -> NetEvent {
     NetEvent::Envelope(WireEntry { is_handed: true, ..entry(number, sender, &[ada().id()], outcome) })
 }
 
+/// A message as the inside of the envelope with this number.
+fn inside(number: u8, message: NetEvent) -> NetEvent {
+    let NetEvent::Received(message) = message else { panic!("not a message") };
+    NetEvent::Received(ReceivedMessage { message_id: id(number), ..message })
+}
+
 /// A wire with an envelope of each kind and result; each comes a second after the one before.
 fn of_all_kinds() -> State {
     let mut state = talked();
@@ -62,7 +68,7 @@ fn of_all_kinds() -> State {
     let events = [
         handed(20, eve().id(), WireOutcome::SenderKey),
         envelope(21, eve().id(), everyone.clone(), WireOutcome::OpenedWithSenderKey { handed_unix_millis }),
-        message("eve", &eve(), &[&ada(), &bob(), &eve()], "Lunch at one?", 21),
+        inside(21, message("eve", &eve(), &[&ada(), &bob(), &eve()], "Lunch at one?", 21)),
         envelope(22, bob().id(), everyone, WireOutcome::NoSenderKey),
         envelope(23, eve().id(), vec![bob().id()], WireOutcome::Foreign),
         envelope(24, eve().id(), vec![bob().id()], WireOutcome::NotTried),
@@ -71,7 +77,7 @@ fn of_all_kinds() -> State {
         envelope(27, bob().id(), vec![ada().id()], WireOutcome::Rejected),
         envelope(28, bob().id(), vec![ada().id()], WireOutcome::SessionKeyGone),
         envelope(29, bob().id(), vec![ada().id()], WireOutcome::Opened),
-        message("bob", &bob(), &[&ada()], "And this is what it said.", 29),
+        inside(29, message("bob", &bob(), &[&ada()], "And this is what it said.", 29)),
     ];
     for (second, event) in (20..).zip(events) {
         state.apply(event, Moment { unix_millis: NOON_MILLIS + second * 1_000, ..moment() });

@@ -111,7 +111,7 @@ fn wrapped_text(state: &State, recipient: KeyId) -> String {
 fn wrapped_result(state: &State, passed: &Passed) -> Option<String> {
     let recipient = name(state, &passed.recipient?);
     Some(match passed.outcome {
-        WireOutcome::Opened | WireOutcome::ShownBefore | WireOutcome::Receipt | WireOutcome::SenderKey => {
+        WireOutcome::Opened | WireOutcome::SentAgain | WireOutcome::Receipt | WireOutcome::SenderKey => {
             "Your RSA key opened it.".to_owned()
         }
         WireOutcome::Foreign => "Your RSA key was tried: it does not open this.".to_owned(),
@@ -138,7 +138,7 @@ fn hpke_text(state: &State, recipient: KeyId, session: SessionId) -> String {
 
 fn hpke_result(passed: &Passed) -> Option<String> {
     let text = match passed.outcome {
-        WireOutcome::Opened | WireOutcome::ShownBefore | WireOutcome::Receipt | WireOutcome::SenderKey => {
+        WireOutcome::Opened | WireOutcome::SentAgain | WireOutcome::Receipt | WireOutcome::SenderKey => {
             "Your session key opened it."
         }
         WireOutcome::Foreign => "Not tried: without the first secret it is of no use.",

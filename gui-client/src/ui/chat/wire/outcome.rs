@@ -76,11 +76,11 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
                  their ids; the server sees that a letter went back, and not what is in it."
             ),
         ),
-        WireOutcome::ShownBefore => (
+        WireOutcome::SentAgain => (
             Icon::Opened,
             theme.good,
-            "Opened, and shown before".into(),
-            format!("{sender} has sent this message once more. You see it once."),
+            "Opened; it was sent before".into(),
+            format!("{sender} has sent this message once more. The conversation shows it once."),
         ),
         WireOutcome::NoSenderKey => (
             Icon::Locked,
