@@ -162,14 +162,18 @@ fn day_line(ui: &mut Ui, theme: &Theme, day: Option<NaiveDate>, today: NaiveDate
     });
 }
 
+/// More missing messages than this are not counted out: the number is what their author's program says.
+const MAX_COUNTED_MISSING: u32 = 999;
+
 /// Says that messages are missing here.
 fn gap(ui: &mut Ui, theme: &Theme, name: &str, count: u32) {
     let text = match count {
         1 => format!("1 message from {name} is missing"),
-        _ => format!("{count} messages from {name} are missing"),
+        2..=MAX_COUNTED_MISSING => format!("{count} messages from {name} are missing"),
+        _ => format!("Many messages from {name} are missing"),
     };
     let meaning = format!(
-        "{name} numbers the messages, inside the encryption. What is missing here may come later. It may also have been lost or \
+        "{name}'s program numbers the messages, inside the encryption. What is missing here may come later. It may also have been lost or \
          held back by the server, or it could not be opened, or you read it on another computer with your key."
     );
     ui.add_space(space::S);
