@@ -33,6 +33,8 @@ pub(super) enum KeyJob {
     NoteDropped(u64),
     /// Who is online now.
     People(People),
+    /// No envelope waits that came before this dictionary.
+    CaughtUp(Arc<Dictionary>),
     /// The last slice of letters was written: it is time for the next one.
     SliceWritten,
     /// The time that was waited for has come.
@@ -84,6 +86,8 @@ struct Inbox {
 #[derive(Default)]
 struct Waiting {
     people: Option<People>,
+    /// The latest dictionary, until the envelopes that came before it are opened.
+    to_catch_up: Option<Arc<Dictionary>>,
     seals: VecDeque<Seal>,
     is_slice_written: bool,
     /// Whether the last job was a slice, so that another job comes before the next one.
@@ -116,7 +120,14 @@ impl Waiting {
         if self.dropped > 0 {
             return Some(KeyJob::NoteDropped(std::mem::take(&mut self.dropped)));
         }
-        self.envelopes.pop().map(KeyJob::Open).or_else(|| self.slice()).or_else(|| self.receipt(true, now))
+        if let Some(arrived) = self.envelopes.pop() {
+            return Some(KeyJob::Open(arrived));
+        }
+        // What someone wrote before they left is opened, and then their sender keys are wiped.
+        if let Some(dictionary) = self.to_catch_up.take() {
+            return Some(KeyJob::CaughtUp(dictionary));
+        }
+        self.slice().or_else(|| self.receipt(true, now))
     }
 
     fn slice(&mut self) -> Option<KeyJob> {
@@ -166,7 +177,9 @@ impl Drop for Written {
 impl KeySender {
     /// Tells the thread who is online now. What it was told before and has not looked at is forgotten.
     pub(super) fn note_people(&self, people: People) {
-        self.0.lock().people = Some(people);
+        let mut waiting = self.0.lock();
+        waiting.to_catch_up = Some(Arc::clone(&people.dictionary));
+        waiting.people = Some(people);
         self.0.changed.notify_one();
     }
 
@@ -298,5 +311,7 @@ mod tests {
         let far = Instant::now() + std::time::Duration::from_secs(3600);
         assert!(matches!(jobs.next(far), Some(KeyJob::People(People { departures: 2, .. }))), "the latest only");
         assert!(matches!(jobs.next(far), Some(KeyJob::Open(_))));
+        let soon = Instant::now() + std::time::Duration::from_secs(20);
+        assert!(matches!(jobs.next(soon), Some(KeyJob::CaughtUp(_))), "without waiting for another envelope");
     }
 }

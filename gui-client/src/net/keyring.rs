@@ -63,16 +63,19 @@ pub(super) fn start(
 ) -> io::Result<(KeySender, oneshot::Receiver<()>)> {
     let (sender, jobs) = inbox();
     let (ends, ended) = oneshot::channel();
-    let mut keyring = Keyring::new(own, memory, Instant::now());
     thread::Builder::new().name("triptych-keys".to_owned()).spawn(move || {
         let _ends: oneshot::Sender<()> = ends;
-        let deliver = |output| {
+        // Here, because it may have to wait for the thread of the connection before.
+        let mut keyring = Keyring::new(own, memory, Instant::now());
+        let deliver_with_written = |output| {
             let written = matches!(output, KeyOutput::Slice(_)).then(|| jobs.written());
             deliver(output, written);
         };
         while let Some(job) = jobs.next(keyring.next_deadline()) {
-            keyring.work(job, Instant::now(), unix_micros(), &deliver);
+            keyring.work(job, Instant::now(), unix_micros(), &deliver_with_written);
         }
+        // The writer of the socket ends with this: it does not wait for the disk.
+        drop(deliver);
         keyring.memory().file.write();
     })?;
     Ok((sender, ended))
@@ -144,6 +147,7 @@ impl Keyring {
         match job {
             KeyJob::Seal(message) => self.seal(message, unix_micros, deliver),
             KeyJob::People(people) => self.everyone.note_people(&people),
+            KeyJob::CaughtUp(dictionary) => self.forget_departed(&dictionary),
             KeyJob::SliceWritten => self.everyone.slice_written(),
             KeyJob::Open(arrived) => self.receive(&arrived, now, unix_micros, deliver),
             KeyJob::Confirm(receipt, dictionary) => self.confirm(receipt, &dictionary, unix_micros, deliver),
@@ -352,7 +356,7 @@ impl Keyring {
         }
     }
 
-    /// Wipes the sender keys of those who have left.
+    /// Wipes the sender keys of those who have left. What they wrote before that has been opened.
     fn forget_departed(&mut self, dictionary: &Dictionary) {
         if std::mem::replace(&mut self.revision, dictionary.revision()) == dictionary.revision() {
             return;
@@ -442,3 +446,7 @@ pub(super) fn unix_micros() -> u64 {
 #[cfg(test)]
 #[path = "keyring_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "keyring_end_tests.rs"]
+mod end_tests;
