@@ -113,7 +113,7 @@ fn in_everyone_the_lines_of_another_key_are_marked_and_it_is_said_who_is_left_ou
 fn a_message_says_how_many_have_the_key_for_it_and_the_composer_who_cannot_read_it() {
     let mut harness = show("handing-over");
     harness.get_by_label("Sending: 1240 of 1999 people have the key to read it");
-    harness.get_by_label("bob cannot read what you write here: the server lists no usable session key of bob.");
+    harness.get_by_label("bob cannot read this now: their client must connect again.");
     let everyone = harness.state().state.conversations.get(Peer::Everyone).unwrap();
     let Delivery::Pending(draft) = everyone.messages.back().unwrap().delivery else { panic!("it waits") };
     harness.state_mut().state.apply(was_sealed(draft, 1), moment());

@@ -6,7 +6,7 @@ use egui_kittest::{
     kittest::{NodeT, Queryable},
 };
 use triptych_client::{
-    event::WireOutcome,
+    event::{NetEvent, WireOutcome},
     state::{
         action::{Action, SidePanel},
         wire::WireAction,
@@ -52,7 +52,7 @@ fn the_wire_shows_sender_recipient_and_result() {
     click(&mut harness, "Wire");
     harness.get_by_label("eve to bob: Your key does not open it");
     harness.get_by_label("bob to you: Opened with your keys");
-    assert_eq!(harness.get_all_by_label("you to bob: Sent by you").count(), 2);
+    assert_eq!(harness.get_all_by_label("You to bob: Sent by you").count(), 2);
     harness.get_by_label_contains("eve to everyone: Opened with eve's sender key of ");
 }
 
@@ -95,6 +95,48 @@ fn each_result_has_its_reason() {
     }
 }
 
+/// A window that takes this envelope apart, the only one on the wire.
+fn taken_apart(event: NetEvent) -> Shown {
+    let mut state = scenes::joined();
+    state.apply(event, moment());
+    // One who has left since has no session key.
+    state.apply(scenes::leaves(&state, "bob"), moment());
+    state.handle(Action::ShowSide(SidePanel::Wire), moment());
+    state.handle(Action::Wire(WireAction::Open(1)), moment());
+    window(state, [1200.0, 1600.0])
+}
+
+#[test]
+fn only_what_was_done_with_an_envelope_is_said_of_it() {
+    let (found, not_looked_up) = ("You have it.", "Whether you have it was not looked up.");
+    for (outcome, said) in [
+        (WireOutcome::Rejected, found),
+        (WireOutcome::TooManyFailures, found),
+        (WireOutcome::UnsignedName, found),
+        (WireOutcome::Replay, not_looked_up),
+        (WireOutcome::UnknownSender, not_looked_up),
+        (WireOutcome::NotYours, not_looked_up),
+    ] {
+        let mut harness = taken_apart(envelope(5, eve().id(), Vec::new(), outcome));
+        click(&mut harness, "2. Sender key");
+        harness.get_by_label(said);
+    }
+    for (event, said) in [
+        (scenes::handed(5, eve().id(), WireOutcome::SenderKey), "The server handed this letter to you only."),
+        (
+            envelope(5, eve().id(), vec![ada().id()], WireOutcome::SenderKey),
+            "The server relayed this letter, which only",
+        ),
+    ] {
+        taken_apart(event).get_by_label_contains(said);
+    }
+    let mut harness = taken_apart(envelope(5, eve().id(), vec![bob().id()], WireOutcome::Foreign));
+    click(&mut harness, "3. HPKE: a second secret");
+    harness.get_by_label_contains("to a session key that is not bob's present one.");
+    taken_apart(envelope(5, ada().id(), vec![eve().id()], WireOutcome::NotYours))
+        .get_by_label_contains("this client did not send it, or it came back before");
+}
+
 #[test]
 fn a_letter_is_taken_apart_with_the_keyboard_and_each_layer_is_copied() {
     // High enough for all layers.
@@ -134,7 +176,7 @@ fn a_letter_is_taken_apart_with_the_keyboard_and_each_layer_is_copied() {
 fn what_this_client_wrote_is_shown_with_its_envelope() {
     let mut harness = show("chat");
     click(&mut harness, "Wire");
-    harness.get_all_by_label("you to bob: Sent by you").next().unwrap().click();
+    harness.get_all_by_label("You to bob: Sent by you").next().unwrap().click();
     harness.run();
     harness.get_by_label("Me too.\nThree, two, one …");
     harness.get_by_label_contains("Only bob can open it. Your own keys cannot");
@@ -245,7 +287,10 @@ fn the_keys_tab_lists_the_dictionary_with_marks_and_leads_to_the_safety_number()
     harness.get_by_label_contains("carol, new today, key ");
     harness.get_by_label_contains("eve, verified, key ");
     let session = scenes::person("ada", ada()).session.id();
-    assert_eq!(harness.get_all_by_label_contains(&format!("session {session:?}, 4 min")).count(), 4);
+    let session = hex(&session.0[..4]);
+    assert_eq!(harness.get_all_by_label_contains(&format!("session {session}…, 4 min")).count(), 4);
+    let revision = harness.state().state.people.dictionary().unwrap().revision();
+    harness.get_by_label(&format!("4 people online. Revision {revision} of the dictionary."));
     assert_eq!(copy(&mut harness, "Copy the fingerprint of eve"), hex(&eve().id().0));
     assert!(harness.query_by_label("Safety number with eve").is_none(), "copying opens nothing");
     harness.get_by_label_contains("eve, verified, key ").click();
@@ -262,7 +307,7 @@ fn a_long_dictionary_draws_the_visible_rows_only_and_is_searched_by_name() {
     harness.run();
     harness.get_by_label("Only people called").type_text("Guest-17");
     harness.run();
-    harness.get_by_label_contains("11 of 201 online");
+    harness.get_by_label_contains("11 of 201 people online. Revision ");
     harness.get_by_label_contains("guest-17, key ");
     harness.get_by_label_contains("guest-179, ");
     harness.get_by_label("Only people called").type_text("x");

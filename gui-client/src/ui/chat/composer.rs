@@ -190,15 +190,11 @@ fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(S
     };
     let unreachable = match &unreachable[..] {
         [] => None,
-        [name] => {
-            Some(format!("{name} cannot read what you write here: the server lists no usable session key of {name}."))
-        }
+        [name] => Some(format!("{name} cannot read this now: their client must connect again.")),
         names => {
             let (count, named) = (names.len(), names[..names.len().min(MAX_NAMED)].join(", "));
             let further = if count > MAX_NAMED { " and others" } else { "" };
-            Some(format!(
-                "{count} people cannot read what you write here: the server lists no usable session key of {named}{further}."
-            ))
+            Some(format!("{count} people cannot read this now: the clients of {named}{further} must connect again."))
         }
     };
     let left_out = left_out.into_iter().chain(unreachable).map(|text| (text, theme.warn));

@@ -21,6 +21,10 @@ use crate::ui::kit::{
 const EXPLANATION: &str = "The dictionary: names and their public keys, which the server sent once and keeps up to date. Messages are \
                            encrypted with these.";
 
+/// What a session key is, in two sentences.
+const SESSION_EXPLANATION: &str = "Session: the key to which letters are sealed besides the RSA key. Its private half is only in the \
+                                   memory of this person's client, and is replaced after ten minutes.";
+
 /// Room at the right of a row for the button that copies.
 const COPY_ROOM: f32 = 36.0;
 
@@ -40,7 +44,8 @@ pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Ac
         let people_count = if filter.is_empty() { count.to_string() } else { format!("{} of {count}", people.len()) };
         let revision = dictionary.revision();
         let text = if state.connection.is_online() {
-            format!("{people_count} online; {revision} changes so far.")
+            let people = if people_count == "1" { "person" } else { "people" };
+            format!("{people_count} {people} online. Revision {revision} of the dictionary.")
         } else {
             format!("Not connected. These {people_count} were online last.")
         };
@@ -81,7 +86,8 @@ fn ages(person: &Person, now: Moment) -> String {
         0 => "new".to_owned(),
         minutes => format!("{minutes} min"),
     };
-    format!("Online since {since} · session {:?}, {age}", person.session.id())
+    let session = format::hex(&person.session.id().0[..4]).replace(' ', "");
+    format!("Online since {since} · session {session}…, {age}")
 }
 
 fn row(ui: &mut Ui, state: &State, person: &Person, now: Moment, actions: &mut Vec<Action>) {
@@ -117,6 +123,7 @@ fn row(ui: &mut Ui, state: &State, person: &Person, now: Moment, actions: &mut V
         widgets::fingerprint_lines(ui, "SHA-256 of the public RSA key:", &whole(&key));
         let text = if is_me { "This is your own key." } else { "Click to compare the safety number." };
         ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
+        ui.label(RichText::new(SESSION_EXPLANATION).size(font_size::SMALL).color(theme.weak));
     });
     if response.clicked() && !is_me {
         actions.push(Action::OpenSafetyNumber(key));

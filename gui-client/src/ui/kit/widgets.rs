@@ -351,6 +351,7 @@ pub(crate) fn filter_field(ui: &mut Ui, text: &str, hint: &'static str, name: &s
         .id_salt(name)
         .hint_text(hint)
         .char_limit(64)
+        .align(Align2::LEFT_CENTER)
         .desired_width(ui.available_width())
         .margin(Margin::symmetric(8, 6));
     let response = edged(ui, |ui| ui.add(field)).accessible_name(name);

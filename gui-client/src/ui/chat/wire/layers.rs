@@ -11,7 +11,7 @@ use crate::{
 };
 
 use crate::ui::{
-    chat::names::{name, possessive},
+    chat::names::name,
     kit::{format, widgets},
 };
 
@@ -104,7 +104,7 @@ const HEADER_FIELDS: [FieldName; 7] = [
 ];
 
 fn wrapped_text(state: &State, recipient: KeyId) -> String {
-    let whose = possessive(&name(state, &recipient));
+    let whose = name(state, &recipient).possessive();
     format!("A fresh secret of 32 bytes, encrypted with {whose} public RSA key. Only {whose} private RSA key opens it.")
 }
 
@@ -122,13 +122,13 @@ fn wrapped_result(state: &State, passed: &Passed) -> Option<String> {
 }
 
 fn hpke_text(state: &State, recipient: KeyId, session: SessionId) -> String {
-    let whose = possessive(&name(state, &recipient));
+    let whose = name(state, &recipient).possessive();
     let person = state.people.dictionary().and_then(|dictionary| dictionary.person(&recipient));
     let which = match person.map(|person| &person.session) {
         Some(record) if record.id() == session => {
             format!("{whose} present session key, made at {}", format::clock_seconds(record.created_unix_millis()))
         }
-        _ => format!("a session key of {recipient} that has been replaced", recipient = name(state, &recipient)),
+        _ => format!("a session key that is not {whose} present one"),
     };
     format!(
         "An encapsulation (X-Wing: X25519 and ML-KEM-768) to {which}. Its private half is never stored and is wiped after \
@@ -149,7 +149,7 @@ fn hpke_result(passed: &Passed) -> Option<String> {
 }
 
 fn sender_key_text(state: &State, passed: &Passed) -> String {
-    let whose = possessive(&name(state, &passed.sender));
+    let whose = name(state, &passed.sender).possessive();
     format!(
         "The name of {whose} sender key. The key itself went to each person online in a letter of their own; so this message is \
          encrypted once, however many read it."
@@ -162,7 +162,8 @@ fn sender_key_result(state: &State, passed: &Passed) -> String {
         WireOutcome::OpenedWithSenderKey { handed_unix_millis } => {
             format!("It was sealed for you at {}.", format::clock_seconds(handed_unix_millis))
         }
-        WireOutcome::NoSenderKey => format!("{} has not handed it to you.", name(state, &passed.sender)),
+        WireOutcome::NoSenderKey => format!("{} has not handed it to you.", name(state, &passed.sender).at_start()),
+        WireOutcome::Rejected | WireOutcome::TooManyFailures | WireOutcome::UnsignedName => "You have it.".to_owned(),
         _ => "Whether you have it was not looked up.".to_owned(),
     }
 }
@@ -197,7 +198,7 @@ fn body_explanation(state: &State, passed: &Passed, envelope: &Envelope) -> Stri
         Addressed::Letter { .. } => format!(
             "ChaCha20-Poly1305, under a key made of both secrets. Inside are {ciphertext_bytes} bytes: what is said, when, and \
              {} signature, padded to a multiple of {LETTER_PADDING_BYTES}, so that the length tells little about the text.",
-            possessive(&name(state, &passed.sender))
+            name(state, &passed.sender).possessive()
         ),
     }
 }

@@ -36,10 +36,10 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-/// `sender to recipient`, as shown in the list and above an envelope that is taken apart.
+/// `Sender to recipient`, as shown in the list and above an envelope that is taken apart.
 pub(super) fn who(state: &State, passed: &Passed) -> String {
-    let recipient = passed.recipient.map_or_else(|| "everyone".to_owned(), |key| name(state, &key));
-    format!("{} to {recipient}", name(state, &passed.sender))
+    let recipient = passed.recipient.map_or_else(|| "everyone".to_owned(), |key| name(state, &key).to_string());
+    format!("{} to {recipient}", name(state, &passed.sender).at_start())
 }
 
 fn row(ui: &mut Ui, state: &State, passed: &Passed, actions: &mut Vec<Action>) {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use crate::ui::{
-    chat::names::{name, possessive},
+    chat::names::name,
     kit::{format, icons::Icon, theme::Theme},
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Verdict {
 /// The result of an envelope, and the reason.
 pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict {
     let sender = name(state, &passed.sender);
-    let recipient = passed.recipient.map_or_else(|| "everyone".to_owned(), |key| name(state, &key));
+    let recipient = passed.recipient.map_or_else(|| "everyone".to_owned(), |key| name(state, &key).to_string());
     let (mark, color, result, reason) = match passed.outcome {
         WireOutcome::Own => (Icon::Sent, theme.accent, "Sent by you".into(), own(&recipient, passed)),
         WireOutcome::NotYours => (
@@ -48,11 +48,11 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
             format!(
                 "It is addressed to you. Your RSA key unwrapped the secret, your session key opened the body, and the \
                  signature inside is {}. It takes all three.",
-                possessive(&sender)
+                sender.possessive()
             ),
         ),
         WireOutcome::OpenedWithSenderKey { handed_unix_millis } => {
-            let (key, time) = (format!("{} sender key", possessive(&sender)), format::clock(handed_unix_millis));
+            let (key, time) = (format!("{} sender key", sender.possessive()), format::clock(handed_unix_millis));
             let reason = format!(
                 "Everyone who has {key} can open it. This client has it since {time}, from a letter that was sealed for \
                  you alone."
@@ -61,18 +61,23 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
         }
         WireOutcome::SenderKey => {
             let time = format::clock(passed.unix_millis);
+            let way = if passed.is_handed {
+                "The server handed this letter to you only."
+            } else {
+                "The server relayed this letter, which only you can open."
+            };
             let reason = format!(
-                "The server handed this letter to you only. Inside is the key under which {sender} seals what is said to \
+                "{way} Inside is the key under which {sender} seals what is said to \
                  everyone. From now on this client can open that; what was said before stays closed."
             );
-            (Icon::Key, theme.good, format!("{} sender key, sealed for you at {time}", possessive(&sender)), reason)
+            (Icon::Key, theme.good, format!("{} sender key, sealed for you at {time}", sender.possessive()), reason)
         }
         WireOutcome::Receipt => (
             Icon::Opened,
             theme.good,
             "Opened: a receipt".into(),
             format!(
-                "{sender}'s client has opened messages of yours, and says so in a letter that only you can open. It names them by \
+                "The client of {sender} has opened messages of yours, and says so in a letter that only you can open. It names them by \
                  their ids; the server sees that a letter went back, and not what is in it."
             ),
         ),
@@ -110,8 +115,9 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
             theme.bad,
             "Refused: a repetition".into(),
             format!(
-                "A message of {sender} with this sequence number was opened before, or many later ones were. This may be a \
-                 recording that was sent again. Nothing was decrypted."
+                "A message {} with this sequence number was opened before, or 64 later ones were, or a single later one \
+                 before this client was started. This may be a recording that was sent again. Nothing was decrypted.",
+                sender.of()
             ),
         ),
         WireOutcome::UnknownSender => (
@@ -163,8 +169,9 @@ pub(super) fn verdict(theme: &Theme, state: &State, passed: &Passed) -> Verdict 
             theme.weak,
             "Not tried: too many were damaged".into(),
             format!(
-                "Too many envelopes of {sender} could not be opened. For a while this client spends no time on further ones, \
-                 so that a flood does not hold up what others write."
+                "Too many envelopes {} could not be opened. For a while this client spends no time on further ones, so that \
+                 a flood does not hold up what others write.",
+                sender.of()
             ),
         ),
     };
