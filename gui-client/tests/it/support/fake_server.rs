@@ -129,8 +129,8 @@ impl Peer {
         Ok(decode_client(&frame).unwrap())
     }
 
-    /// Sends a ping and reads up to its answer: everything that was sent before has been taken in by then. Returns what
-    /// came in between.
+    /// Sends a ping and reads up to its answer: the client's network task has taken in everything that was sent before. Returns
+    /// what came in between. Letters come from another thread of the client, so one may still follow the answer.
     pub fn sync(&mut self, number: u64) -> Vec<ClientMessage> {
         self.send(&ServerMessage::Ping { number }).unwrap();
         let mut passed = Vec::new();
