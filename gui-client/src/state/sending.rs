@@ -86,7 +86,7 @@ impl State {
         }
         match self.selected {
             Peer::Everyone if self.people.others().next().is_none() => Some(SendObstacle::Alone),
-            Peer::Everyone if self.left_out().count() == self.people.others().count() => {
+            Peer::Everyone if self.people.others().all(|(_, key)| self.trust.is_changed(&key.id())) => {
                 Some(SendObstacle::NoOneAccepted)
             }
             Peer::Person(key) if self.people.online_key(&key).is_none() => {
