@@ -6,18 +6,15 @@ use std::{sync::LazyLock, time::Instant};
 use common::crypto::{Addressed, Envelope, Identity, SessionKeys, letter, sender_key_store::SenderKeyStore, test_keys};
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../vectors.rs"]
+mod vectors;
+
 static ADA: LazyLock<Identity> = LazyLock::new(test_keys::ada);
 static BOB: LazyLock<Identity> = LazyLock::new(test_keys::bob);
 static SESSIONS: LazyLock<SessionKeys> = LazyLock::new(test_keys::session_keys);
 
-/// The first letter of `docs/vectors`, from Ada to Bob: the only envelope that may be opened.
-static LETTER: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let text = include_str!("../../docs/vectors/letters.txt");
-    let hex = text.split("\n\n").find_map(|block| block.strip_prefix("opens\n")).unwrap();
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks_exact(2).map(byte).collect()
-});
+/// The only envelope that may be opened.
+static LETTER: LazyLock<Vec<u8>> = LazyLock::new(vectors::letter_that_opens);
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(envelope) = Envelope::parse(bytes.to_vec()) else { return };

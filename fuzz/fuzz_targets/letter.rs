@@ -10,18 +10,14 @@ use common::crypto::{
 };
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../vectors.rs"]
+mod vectors;
+
 static ADA: LazyLock<Identity> = LazyLock::new(test_keys::ada);
 static BOB: LazyLock<Identity> = LazyLock::new(test_keys::bob);
 static SESSIONS: LazyLock<SessionKeys> = LazyLock::new(test_keys::session_keys);
 
-/// The first letter of `docs/vectors`.
-static LETTER: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let text = include_str!("../../docs/vectors/letters.txt");
-    let hex = text.split("\n\n").find_map(|block| block.strip_prefix("opens\n")).unwrap();
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks_exact(2).map(byte).collect()
-});
+static LETTER: LazyLock<Vec<u8>> = LazyLock::new(vectors::letter_that_opens);
 
 /// The real letter with some bytes replaced and cut, or the input itself, as its first byte says.
 fn candidate(input: &[u8]) -> Vec<u8> {

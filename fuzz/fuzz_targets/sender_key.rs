@@ -7,9 +7,7 @@
 
 use std::{cell::RefCell, time::Instant};
 
-use common::crypto::{
-    Envelope, KeyId, Message, TextNumber, sender_key::Speaker, sender_key_store::SenderKeyStore,
-};
+use common::crypto::{Envelope, KeyId, Message, TextNumber, sender_key::Speaker, sender_key_store::SenderKeyStore};
 use libfuzzer_sys::fuzz_target;
 
 const ADA: KeyId = KeyId([1; 32]);
@@ -33,7 +31,8 @@ fn scene() -> Scene {
     speaker.prepare(&[], now);
     let handover = speaker.hand_over(KeyId([2; 32])).unwrap();
     store.accept(ADA, &handover, now).unwrap();
-    let message = Message { sent_unix_millis: 1, number: TextNumber { count: 1, number: 1 }, text: "Hello, all".to_owned() };
+    let message =
+        Message { sent_unix_millis: 1, number: TextNumber { count: 1, number: 1 }, text: "Hello, all".to_owned() };
     let message = speaker.seal(&message, 1, ADA).unwrap().as_bytes().to_vec();
     Scene { store, handover: handover.to_vec(), message, now }
 }
