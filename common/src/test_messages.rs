@@ -6,12 +6,30 @@ use crate::{
         letter::{self, Content, Letter},
         test_keys,
     },
-    message::{Blob, ClientMessage},
+    limits::PROTOCOL_VERSION,
+    message::{Blob, ClientMessage, MAGIC},
     name::Name,
 };
 
+/// A `Hello` in the version of this protocol.
+pub fn hello(nonce: [u8; 32]) -> ClientMessage {
+    let software = "test".to_owned();
+    ClientMessage::Hello { magic: MAGIC, protocol_version: PROTOCOL_VERSION, software, nonce }
+}
+
 /// A `Join` with a valid proof for these nonces, and with the session key of [`test_keys::session_keys`].
 pub fn join(name: &str, identity: &Identity, client_nonce: [u8; 32], server_nonce: [u8; 32]) -> ClientMessage {
+    join_with(name, identity, &session(name, identity, 1), client_nonce, server_nonce)
+}
+
+/// A `Join` with a valid proof for these nonces, and with any session record.
+pub fn join_with(
+    name: &str,
+    identity: &Identity,
+    session: &SessionRecord,
+    client_nonce: [u8; 32],
+    server_nonce: [u8; 32],
+) -> ClientMessage {
     let public_key_der = identity.public_key().der();
     let transcript = JoinTranscript {
         channel_binding: [0; 32],
@@ -25,7 +43,7 @@ pub fn join(name: &str, identity: &Identity, client_nonce: [u8; 32], server_nonc
         name: name.to_owned(),
         public_key: Blob(public_key_der.to_vec()),
         proof: Blob(identity.sign(&transcript.to_bytes())),
-        session: Blob(session(name, identity, 1).as_bytes().to_vec()),
+        session: Blob(session.as_bytes().to_vec()),
     }
 }
 

@@ -1,5 +1,5 @@
 //! TLS 1.3 without certificate authorities: any certificate is accepted here if the server proves that it holds its key.
-//! [`super::handshake`] then compares the certificate with the one of the first visit before it sends anything.
+//! The handshake then compares the certificate with the one of the first visit before it sends anything.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use rustls::{
 
 /// TLS settings of every connection: TLS 1.3 only, [`PossessionOnly`] as the verifier, no client certificate, no resumption:
 /// each connection shows the server's certificate, so that it is compared.
-pub(super) fn client_config() -> ClientConfig {
+pub fn client_config() -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])

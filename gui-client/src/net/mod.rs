@@ -6,7 +6,7 @@
 
 mod allowance;
 mod attempt;
-mod cert_verifier;
+pub mod cert_verifier;
 mod echoes;
 mod envelope_queue;
 mod event_queue;

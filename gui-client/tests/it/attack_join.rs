@@ -15,16 +15,12 @@ use common::{
     crypto::test_keys,
     message::{Blob, ClientMessage, RefusalCode, ServerMessage},
 };
-use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::pki_types::ServerName;
 use tokio::{io::copy_bidirectional, runtime::Runtime};
 use tokio_rustls::TlsConnector;
 use triptych_client::{
     event::Offline,
+    net::cert_verifier::client_config,
     state::{action::Peer, trust::Privacy},
 };
 use triptych_server::tls::Tls;
@@ -37,45 +33,6 @@ use crate::support::{
     wake::{DEADLINE, WakeSignal},
 };
 
-/// Takes every certificate: the one in the middle does not care.
-#[derive(Debug)]
-struct AnyCertificate;
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 /// Ends TLS with the certificate in `folder`, begins it anew with the server at `target`, and passes on what both say.
 /// Returns the address, and what has to be kept meanwhile.
 fn relay_tls(folder: &Path, target: &str) -> (String, Runtime) {
@@ -83,14 +40,9 @@ fn relay_tls(folder: &Path, target: &str) -> (String, Runtime) {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (tls, target) = (Tls::load_or_create(folder).unwrap(), target.to_owned());
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-        .with_no_client_auth();
     runtime.spawn(async move {
-        let connector = TlsConnector::from(Arc::new(config));
+        // It takes any certificate, as a client does before it compares.
+        let connector = TlsConnector::from(Arc::new(client_config()));
         while let Ok((near, _)) = listener.accept().await {
             let mut near = tls.accept(near).await.unwrap();
             let far = tokio::net::TcpStream::connect(&target).await.unwrap();

@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use common::{
     codec::{decode_server, encode_client, framing},
     crypto::{Identity, KeyId},
-    limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
-    message::{ClientMessage, MAGIC, ServerMessage},
+    limits::MAX_SERVER_FRAME_BYTES,
+    message::{ClientMessage, ServerMessage},
     test_messages,
 };
 use futures_util::StreamExt;
@@ -48,12 +48,7 @@ pub fn block(messages: impl IntoIterator<Item = ClientMessage>) -> Bytes {
 
 /// `Hello`, the same for each connection.
 pub fn hello() -> ClientMessage {
-    ClientMessage::Hello {
-        magic: MAGIC,
-        protocol_version: PROTOCOL_VERSION,
-        software: "attack".to_owned(),
-        nonce: CLIENT_NONCE,
-    }
+    test_messages::hello(CLIENT_NONCE)
 }
 
 /// `Join` with a proof for a server nonce, on a plaintext connection.

@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use common::{
     codec::{decode_server, encode_client, framing},
     crypto::Identity,
-    limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
-    message::{ClientMessage, MAGIC, ServerMessage},
+    limits::MAX_SERVER_FRAME_BYTES,
+    message::{ClientMessage, ServerMessage},
     test_messages,
 };
 use futures_util::StreamExt;
@@ -45,13 +45,7 @@ impl Guest {
         let (incoming, outgoing) = stream.into_split();
         let mut guest =
             Self { incoming: FramedRead::new(incoming, framing(MAX_SERVER_FRAME_BYTES)), outgoing, join: Bytes::new() };
-        let hello = ClientMessage::Hello {
-            magic: MAGIC,
-            protocol_version: PROTOCOL_VERSION,
-            software: "bench".to_owned(),
-            nonce: CLIENT_NONCE,
-        };
-        guest.outgoing.write_all(&encode_client(&hello)).await?;
+        guest.outgoing.write_all(&encode_client(&test_messages::hello(CLIENT_NONCE))).await?;
         let ServerMessage::Challenge { nonce, .. } = decode_server(&guest.frame().await?)? else {
             bail!("the server sent no challenge");
         };

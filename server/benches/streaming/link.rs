@@ -6,9 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
     crypto::{Identity, test_keys},
-    limits::PROTOCOL_VERSION,
     media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo, WatchRequest},
-    message::{ClientMessage, MAGIC, ServerMessage},
+    message::{ClientMessage, ServerMessage},
     test_messages,
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -69,13 +68,7 @@ impl Link {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
         let mut link = Self { stream, videos: Vec::new(), buffer, filled: 0..0, to_skip: 0, passing: None };
         let client_nonce = [0; 32];
-        let software = "bench".to_owned();
-        link.send(&[ClientMessage::Hello {
-            magic: MAGIC,
-            protocol_version: PROTOCOL_VERSION,
-            software,
-            nonce: client_nonce,
-        }])?;
+        link.send(&[test_messages::hello(client_nonce)])?;
         let Received::Message(ServerMessage::Challenge { nonce: server_nonce, .. }) = link.receive().await? else {
             bail!("the server sent no challenge");
         };

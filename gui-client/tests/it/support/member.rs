@@ -8,9 +8,8 @@ use std::{
 
 use common::{
     codec::{decode_server, encode_client},
-    crypto::JoinTranscript,
-    limits::PROTOCOL_VERSION,
-    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
+    message::{Blob, ClientMessage, Person, RefusalCode, ServerMessage},
+    test_messages,
 };
 
 use super::{adversary::Adversary, wake::DEADLINE};
@@ -27,21 +26,12 @@ impl Member {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut member = Self { adversary, people: Vec::new(), stream };
-        let (magic, nonce, software) = (MAGIC, [3; 32], "test".to_owned());
-        member.send(&ClientMessage::Hello { magic, protocol_version: PROTOCOL_VERSION, software, nonce });
+        let nonce = [3; 32];
+        member.send(&test_messages::hello(nonce));
         let ServerMessage::Challenge { nonce: server_nonce, .. } = member.next() else { panic!("no challenge") };
-        let Person { name, public_key, session, .. } = member.adversary.entry();
-        let transcript = JoinTranscript {
-            channel_binding: [0; 32],
-            certificate_hash: [0; 32],
-            client_nonce: nonce,
-            server_nonce,
-            name: name.as_str(),
-            public_key_der: public_key.der(),
-        };
-        let proof = Blob(member.adversary.identity.sign(&transcript.to_bytes()));
-        let (public_key, session) = (Blob(public_key.der().to_vec()), Blob(session.as_bytes().to_vec()));
-        member.send(&ClientMessage::Join { name: name.as_str().to_owned(), public_key, proof, session });
+        let (entry, identity) = (member.adversary.entry(), &member.adversary.identity);
+        let join = test_messages::join_with(entry.name.as_str(), identity, &entry.session, nonce, server_nonce);
+        member.send(&join);
         let ServerMessage::Welcome { people_count, .. } = member.next() else { panic!("not let in") };
         while member.people.len() < people_count as usize {
             let ServerMessage::People { people } = member.next() else { panic!("no page") };
