@@ -1,7 +1,7 @@
-//! Makes the videos that are played: a generated clip, a film, each third of them as a separate file, and a clip of
-//! twenty minutes.
+//! Makes the videos that are played: a generated clip, a film, the generated clip as other programs encode it, each third
+//! of them as a separate file, and a clip of twenty minutes.
 //!
-//! The variants are made by `triptych-server import`, so that the files are like those of real users.
+//! The other variants are made by `triptych-server import`, so that the files are like those of real users.
 
 use std::{
     fs,
@@ -23,6 +23,9 @@ const HEIGHTS: [u32; 3] = [240, 720, 1440];
 /// Length of the generated clip. Divisible by three, so that each third begins with a key frame: the import sets one
 /// each second.
 const SECONDS: u64 = 21;
+
+/// Frames from one key frame to the next in the files that were not imported: the default of x264.
+const FOREIGN_KEY_INTERVAL: u32 = 250;
 
 /// Repetitions of the generated clip in the long one: 20 minutes and 18 seconds.
 const REPETITIONS: u64 = 58;
@@ -80,6 +83,48 @@ pub async fn film(server: &Path, folder: &Path, film: &Path) -> Result<Clip> {
     imported(server, folder, film, "film").await
 }
 
+/// Encodes the generated clip as other programs do: limited-range BT.709, with B-frames and a key frame each
+/// [`FOREIGN_KEY_INTERVAL`] frames. It has no sound.
+pub fn foreign(folder: &Path) -> Result<Clip> {
+    let (source, title) = (folder.join("generated.mkv"), "foreign");
+    let videos = folder.join(title);
+    fs::create_dir_all(&videos)?;
+    let variants = HEIGHTS.map(|height| variant(&videos, title, height));
+    if !variants.iter().all(|file| file.is_file()) {
+        eprintln!("making files that were not imported …");
+    }
+    block(|| {
+        let times = times(&source)?;
+        let (mut thirds, count) = (Vec::new(), times.len());
+        for (number, (height, file)) in HEIGHTS.into_iter().zip(&variants).enumerate() {
+            encode_as_foreign(&source, height, gst::ClockTime::ZERO..gst::ClockTime::MAX, file)?;
+            let third = folder.join(format!("{title}-third-{number}.mkv"));
+            let end = times.get((number + 1) * count / 3).copied().unwrap_or(gst::ClockTime::MAX);
+            encode_as_foreign(&source, height, times[number * count / 3]..end, &third)?;
+            thirds.push(third);
+        }
+        let name = format!("{title}, {count} frames, {FOREIGN_KEY_INTERVAL} from one key frame to the next");
+        Ok(Clip { name, videos, thirds, frames: count, period: period(&times), cut: "encoded with the same settings" })
+    })
+}
+
+/// Scales and encodes the frames of a time span, unless that was done already.
+fn encode_as_foreign(source: &Path, height: u32, span: Range<gst::ClockTime>, file: &Path) -> Result<()> {
+    if file.is_file() {
+        return Ok(());
+    }
+    let unfinished = file.with_extension("unfinished");
+    let width = height * 16 / 9 / 2 * 2;
+    let words = format!(
+        "{READ} ! avdec_h264 name=decoder ! videoconvertscale ! \
+         video/x-raw,format=I420,colorimetry=bt709,width={width},height={height} ! \
+         x264enc speed-preset=veryfast pass=qual quantizer=20 bframes=2 key-int-max={FOREIGN_KEY_INTERVAL} \
+         option-string=scenecut=0 ! h264parse ! matroskamux ! filesink name=made"
+    );
+    encode_span(&described(&words, &[("file", source), ("made", &unfinished)])?, span)?;
+    Ok(fs::rename(unfinished, file)?)
+}
+
 async fn imported(server: &Path, folder: &Path, source: &Path, title: &str) -> Result<Clip> {
     let videos = folder.join(title);
     let variants = HEIGHTS.map(|height| variant(&videos, title, height));
@@ -111,14 +156,13 @@ fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 fn cut_up(folder: &Path, title: &str, videos: &Path, variants: &[PathBuf; 3]) -> Result<Clip> {
     let (mut thirds, mut cut) = (Vec::new(), "cut out as they are");
-    let mut times = Vec::new();
+    let mut shown_at = Vec::new();
     for (number, file) in variants.iter().enumerate() {
-        times = coded(file)?.into_iter().filter_map(|frame| frame.pts()).collect();
-        times.sort_unstable();
+        shown_at = times(file)?;
         let third = folder.join(format!("{title}-third-{number}.mkv"));
-        let frames = number * times.len() / 3..(number + 1) * times.len() / 3;
-        let end = times.get(frames.end).copied().unwrap_or(gst::ClockTime::MAX);
-        let span = times[frames.start]..end;
+        let frames = number * shown_at.len() / 3..(number + 1) * shown_at.len() / 3;
+        let end = shown_at.get(frames.end).copied().unwrap_or(gst::ClockTime::MAX);
+        let span = shown_at[frames.start]..end;
         if !cut_out(file, &span, &third)? {
             cut = "encoded again with the settings of the import";
             encode_again(file, span, &third)?;
@@ -127,11 +171,21 @@ fn cut_up(folder: &Path, title: &str, videos: &Path, variants: &[PathBuf; 3]) ->
         ensure!(count == frames.len(), "{third:?} has {count} frames instead of {}", frames.len());
         thirds.push(third);
     }
-    let (first, last) = times.first().zip(times.last()).context("a clip without frames")?;
-    let steps = times.len().saturating_sub(1).max(1) as u64;
-    let period = Duration::from_nanos((*last - *first).nseconds() / steps);
-    let name = format!("{title}, {} frames", times.len());
-    Ok(Clip { name, videos: videos.to_owned(), thirds, frames: times.len(), period, cut })
+    let name = format!("{title}, {} frames", shown_at.len());
+    Ok(Clip { name, videos: videos.to_owned(), thirds, frames: shown_at.len(), period: period(&shown_at), cut })
+}
+
+/// When the frames of a file are shown, ascending.
+fn times(file: &Path) -> Result<Vec<gst::ClockTime>> {
+    let mut times: Vec<_> = coded(file)?.into_iter().filter_map(|frame| frame.pts()).collect();
+    times.sort_unstable();
+    Ok(times)
+}
+
+/// The mean time from one frame to the next.
+fn period(times: &[gst::ClockTime]) -> Duration {
+    let length = times.first().zip(times.last()).map_or(0, |(first, last)| (*last - *first).nseconds());
+    Duration::from_nanos(length / times.len().saturating_sub(1).max(1) as u64)
 }
 
 /// The encoded frames of a file in decoding order.
@@ -170,14 +224,18 @@ fn encode_again(file: &Path, span: Range<gst::ClockTime>, third: &Path) -> Resul
          x264enc speed-preset=veryfast tune=fastdecode pass=qual quantizer=20 vbv-buf-capacity=0 key-int-max=30 \
          option-string=fullrange=on:colormatrix=smpte170m ! h264parse ! matroskamux ! filesink name=made"
     );
-    let pipeline = described(&words, &[("file", file), ("made", third)])?;
+    encode_span(&described(&words, &[("file", file), ("made", third)])?, span)
+}
+
+/// Runs a pipeline whose element "decoder" puts out only the frames of a time span.
+fn encode_span(pipeline: &gst::Pipeline, span: Range<gst::ClockTime>) -> Result<()> {
     let decoder = pipeline.by_name("decoder").context("no decoder")?;
     let decoded = decoder.static_pad("src").context("a decoder has an output")?;
     decoded.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let is_wanted = info.buffer().and_then(|frame| frame.pts()).is_some_and(|pts| span.contains(&pts));
         if is_wanted { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
-    run(&pipeline)
+    run(pipeline)
 }
 
 /// Makes a clip without sound that repeats `clip` for twenty minutes.

@@ -58,7 +58,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=8)]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=9)]
     rows: Vec<u32>,
 }
 
@@ -127,6 +127,9 @@ async fn measure(args: Args) -> Result<()> {
     }
     if wants(8) {
         bench.joins(&mut table).await?;
+    }
+    if wants(9) {
+        bench.foreign(&clips::foreign(&args.folder)?, &mut table).await?;
     }
     println!("{table}");
     if args.clip.is_none() {

@@ -140,15 +140,6 @@ impl Served {
         stats.filter(is_worker).collect()
     }
 
-    /// The peak memory (resident set) of the server's own process, in MiB.
-    pub fn peak_mib(&self) -> Result<f64> {
-        let status = self.read("status")?;
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc/PID/status has no VmHWM")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("VmHWM is {line:?}"))?;
-        Ok(kib / 1024.0)
-    }
-
     /// The memory of the server and its worker processes now, in MiB. Pages that several share are counted once.
     pub fn memory_mib(&self) -> f64 {
         let server = self.process.0.id();

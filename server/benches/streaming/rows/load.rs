@@ -1,9 +1,10 @@
 //! Many viewers, and memory: rows 5 and 7.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use anyhow::Result;
 use common::media::{Position, StreamId};
+use tokio::time::sleep;
 
 use super::Bench;
 use crate::{
@@ -17,6 +18,12 @@ use crate::{
 
 /// Pictures of each third of the long clip that are pulled when only an excerpt is.
 const EXCERPT_FRAMES: usize = 1_000;
+
+/// How much memory server and worker processes may take beside the cache.
+const MEMORY_MIB: f64 = 200.0;
+
+/// How often memory is read. Each time costs the kernel a millisecond for each process.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Bench {
     /// Row 5: many viewers at the clip's speed.
@@ -89,33 +96,43 @@ impl Bench {
             let (short_mib, short_held) = self.peak(short, cache_mib, false).await?;
             let (long_mib, long_held) = self.peak(long, cache_mib, is_excerpt).await?;
             // Without the cache, which is meant to fill up; the short clip does not fill a large one.
-            let ratio = (long_mib - long_held) / (short_mib - short_held);
-            let limit = 200.0 + cache_mib as f64;
+            let (short_rest, long_rest) = (short_mib - short_held, long_mib - long_held);
             let excerpt = if is_excerpt { format!(", {EXCERPT_FRAMES} frames of each third") } else { String::new() };
             table.add(Row {
-                what: format!("7 peak memory of the server process, cache of {cache_mib} MiB ({}{excerpt})", long.name),
+                what: format!("7 peak memory beside a cache of {cache_mib} MiB ({}{excerpt})", long.name),
                 baseline: short.name.clone(),
-                measured: format!("{long_mib:.0} ({long_held:.0} of it cache) / {short_mib:.0} ({short_held:.0}) MiB"),
-                ratio: format!("{ratio:.2} without cache"),
-                target: format!("<= 1.1, each <= {limit:.0} MiB"),
-                is_met: Some(ratio <= 1.1 && long_mib <= limit && short_mib <= limit),
+                measured: format!(
+                    "{long_rest:.0} (and {long_held:.0} of cache) / {short_rest:.0} (and {short_held:.0}) MiB"
+                ),
+                ratio: format!("{:.2}", long_rest / short_rest),
+                target: format!("<= 1.1, each <= {MEMORY_MIB} MiB"),
+                is_met: Some(long_rest <= 1.1 * short_rest && long_rest.max(short_rest) <= MEMORY_MIB),
             });
         }
         Ok(())
     }
 
-    /// The peak memory of a server that plays a clip, and the size of its cache's contents at the end, both in MiB.
+    /// The peak memory of a server with its worker processes while it plays a clip, and the size of its cache's contents at
+    /// the end, both in MiB.
     async fn peak(&self, clip: &Clip, cache_mib: u64, is_excerpt: bool) -> Result<(f64, f64)> {
         let (served, mut link) = Served::start_idle(&self.server, &clip.videos, Some(cache_mib)).await?;
-        if is_excerpt {
-            for third in 0..3 {
-                let from = Position::Picture((third * clip.frames / 3) as u32);
-                Pull::some(&mut link, StreamId(third as u32 + 1), from, EXCERPT_FRAMES).await?;
+        let mut playing = pin!(async {
+            if is_excerpt {
+                for third in 0..3 {
+                    let from = Position::Picture((third * clip.frames / 3) as u32);
+                    Pull::some(&mut link, StreamId(third as u32 + 1), from, EXCERPT_FRAMES).await?;
+                }
+            } else {
+                Pull::all(&mut link, StreamId(1), clip).await?;
             }
-        } else {
-            Pull::all(&mut link, StreamId(1), clip).await?;
+            Ok::<_, anyhow::Error>(link.statistics().await?.held_bytes as f64 / 1_048_576.0)
+        });
+        let mut peak_mib = 0.0_f64;
+        loop {
+            tokio::select! {
+                held_mib = &mut playing => return Ok((peak_mib, held_mib?)),
+                () = sleep(SAMPLE_INTERVAL) => peak_mib = peak_mib.max(served.memory_mib()),
+            }
         }
-        let held_mib = link.statistics().await?.held_bytes as f64 / 1_048_576.0;
-        Ok((served.peak_mib()?, held_mib))
     }
 }

@@ -1,6 +1,7 @@
 //! The comparisons, one method each.
 
 mod flow;
+mod foreign;
 mod joins;
 mod load;
 mod opening;
