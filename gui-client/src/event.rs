@@ -454,6 +454,10 @@ pub struct PlaybackStatus {
     pub position_nanos: Option<u64>,
     /// The picture on the screen, which may still be of an earlier epoch; `None` before the first of the stream.
     pub shown: Option<PictureHead>,
+    /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
+    pub buffered_until_nanos: Option<u64>,
+    /// Bytes of pictures and sound received in this epoch.
+    pub epoch_bytes: u64,
     /// Why there is no new picture; `None` while playback runs, is paused or has ended.
     pub hold: Option<Hold>,
     /// Whether every picture was shown, the last one for its full duration.

@@ -2,12 +2,13 @@
 //!
 //! `main → app → {ui, net, state, playback}`: `net` talks to the server, `playback` decodes and plays, `state` is plain
 //! data that events and actions change, `ui` draws it and returns actions. `net` and `ui` meet only in [`event`]
-//! and [`dictionary`].
+//! and [`dictionary`], `playback` and `state` in [`event`] and [`figures`].
 
 pub mod app;
 pub mod config;
 pub mod dictionary;
 pub mod event;
+pub mod figures;
 pub mod net;
 pub mod pins;
 pub mod playback;

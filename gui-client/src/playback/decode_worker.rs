@@ -4,7 +4,7 @@ use std::{
     collections::{HashSet, VecDeque},
     panic::{self, AssertUnwindSafe},
     sync::{Condvar, Mutex, MutexGuard},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use common::{
@@ -100,7 +100,9 @@ impl Shared {
         while let Some(job) = self.next_job() {
             match job {
                 DecodeJob::Picture { head, jpeg, largest, display_size, buffer } => {
+                    let begun = Instant::now();
                     let decoded = decode(&jpeg, largest, display_size, buffer);
+                    let took = begun.elapsed();
                     drop(jpeg);
                     if let Err(error) = &decoded
                         && self.lock().logged.insert((head.stream, "unreadable"))
@@ -108,7 +110,7 @@ impl Shared {
                         let (stream, index) = (head.stream.0, head.index);
                         tracing::warn!(stream, index, %error, "dropped a picture that cannot be decoded; further ones are not logged");
                     }
-                    self.finish(head, decoded.ok());
+                    self.finish(head, decoded.ok(), took);
                 }
                 DecodeJob::Thumbnail { key, jpeg } => {
                     let largest = (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT);
@@ -123,9 +125,10 @@ impl Shared {
         }
     }
 
-    fn finish(&self, head: PictureHead, picture: Option<Picture>) {
+    fn finish(&self, head: PictureHead, picture: Option<Picture>, took: Duration) {
         let mut inner = self.lock();
         let now = Instant::now();
+        inner.playout.count_decoding(took);
         let was_due_known = inner.playout.next_due(now).is_some();
         inner.playout.finish_job(head, picture, now);
         let is_first = inner.playout.position(now).is_none();

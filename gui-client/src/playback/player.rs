@@ -24,7 +24,10 @@ use super::{
     picture::{Picture, PictureDecoder},
     playout::{Arrival, Device, Playout, Summary},
 };
-use crate::event::{PictureSink, PlaybackStatus, ThumbnailKey};
+use crate::{
+    event::{PictureSink, PlaybackStatus, ThumbnailKey},
+    figures::Figures,
+};
 
 /// Plays one stream at a time, and decodes thumbnails. Owns the decode thread.
 pub struct Player {
@@ -199,9 +202,17 @@ impl Player {
             epoch: playout.epoch()?,
             position_nanos: playout.position(now).map(nanos),
             shown: playout.last_shown(),
+            buffered_until_nanos: playout.buffered_until().map(nanos),
+            epoch_bytes: playout.epoch_bytes(),
             hold: playout.hold(now),
             is_finished: playout.is_finished(now),
         })
+    }
+
+    /// Figures of the stream; `None` when nothing plays. They are more work than [`Self::status`], and not meant for each
+    /// frame.
+    pub fn figures(&self, now: Instant) -> Option<Figures> {
+        self.shared.lock().playout.figures(now)
     }
 
     /// Number of pictures that are decoded and not yet shown.
@@ -236,7 +247,8 @@ fn nanos(duration: Duration) -> u64 {
 
 impl PictureSink for Sink {
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>) {
-        let (arrival, is_resumed) = self.0.take_in(|playout, now| playout.arrive(head, jpeg, now));
+        let bytes = jpeg.len();
+        let (arrival, is_resumed) = self.0.take_in(bytes, |playout, now| playout.arrive(head, jpeg, now));
         if is_resumed {
             (self.0.wake)();
         }
@@ -255,7 +267,7 @@ impl PictureSink for Sink {
 
     fn sound(&self, head: SoundHead, pcm: Vec<u8>) {
         let chunk = AudioChunk::new(head.pts_nanos, &pcm);
-        let (arrival, is_resumed) = self.0.take_in(|playout, now| {
+        let (arrival, is_resumed) = self.0.take_in(pcm.len(), |playout, now| {
             let arrival = playout.arrive_sound(head, chunk.duration(), now);
             if arrival == Arrival::Queued {
                 self.0.audio.push(chunk);
@@ -281,13 +293,20 @@ impl Shared {
         }
     }
 
-    /// Adds an item. Also returns whether it ends a stall: then pictures that are decoded already become due, which the window
-    /// does not know.
-    fn take_in(&self, item: impl FnOnce(&mut Playout<Vec<u8>, Picture>, Instant) -> Arrival) -> (Arrival, bool) {
+    /// Adds an item of this size. Also returns whether it ends a stall: then pictures that are decoded already become due,
+    /// which the window does not know.
+    fn take_in(
+        &self,
+        bytes: usize,
+        item: impl FnOnce(&mut Playout<Vec<u8>, Picture>, Instant) -> Arrival,
+    ) -> (Arrival, bool) {
         let mut inner = self.lock();
         let now = Instant::now();
         let was_due_known = inner.playout.next_due(now).is_some();
         let arrival = item(&mut inner.playout, now);
+        if arrival == Arrival::Queued {
+            inner.playout.count_bytes(bytes as u64);
+        }
         self.sync_audio(&mut inner, now);
         (arrival, !was_due_known && inner.playout.next_due(now).is_some())
     }

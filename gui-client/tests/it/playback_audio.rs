@@ -290,6 +290,7 @@ fn sound_that_comes_after_its_picture_is_heard_all_the_same() {
     for _ in 0..20 {
         assert_eq!(bench.tick(Duration::from_millis(5)), None, "it waits for its sound");
     }
+    assert_eq!(bench.playout.hold(bench.now), Some(Hold::Source), "which the server has not sent yet");
     bench.play(Duration::from_secs(2));
     let summary = bench.playout.stop().expect("it plays");
     assert_eq!((summary.tally.sounds_unheard, summary.tally.stalls), (0, 0));
@@ -304,6 +305,7 @@ fn the_first_picture_does_not_wait_for_the_device() {
     for _ in 0..50 {
         assert_eq!(bench.tick(Duration::from_millis(5)), None, "but the time does");
     }
+    assert_eq!(bench.playout.hold(bench.now), None, "the server is not to blame");
     bench.playout.set_device(Device::Ready, bench.now);
     (bench.under_way, bench.device_due) = (true, bench.now);
     assert_eq!(bench.play(Duration::from_secs(1))[..3], [1, 2, 3]);

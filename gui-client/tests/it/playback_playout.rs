@@ -54,8 +54,12 @@ impl Bench {
     }
 
     fn take_credit(&mut self) {
+        self.take_credit_of(Epoch(0));
+    }
+
+    fn take_credit_of(&mut self, current: Epoch) {
         if let Some((stream, epoch, items)) = self.playout.take_credit() {
-            assert_eq!((stream, epoch), (STREAM, Epoch(0)));
+            assert_eq!((stream, epoch), (STREAM, current));
             self.credit += items;
         }
     }
@@ -80,11 +84,15 @@ impl Bench {
     }
 
     fn shown(&mut self) -> Option<u32> {
+        self.shown_of(Epoch(0))
+    }
+
+    fn shown_of(&mut self, current: Epoch) -> Option<u32> {
         let shown = self.playout.due(self.now).map(|(head, picture)| {
             assert_eq!(head.index, picture);
             picture
         });
-        self.take_credit();
+        self.take_credit_of(current);
         shown
     }
 }
@@ -110,6 +118,55 @@ fn pictures_are_shown_by_their_timestamps_from_the_first_on() {
     assert_eq!(summary.shown_for, 2 * FRAME);
     assert!((summary.mean_frames_per_second() - 25.0).abs() < 0.01);
     assert_eq!((summary.tally.shown, summary.tally.dropped(), summary.tally.unshown_at_stop), (3, 0, 5));
+}
+
+#[test]
+fn what_waits_reaches_to_the_end_of_the_last_picture_that_came() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.playout.buffered_until(), None);
+    bench.send(3);
+    assert_eq!(bench.playout.buffered_until(), Some(3 * FRAME), "none is decoded yet");
+    bench.decode();
+    assert_eq!(bench.playout.buffered_until(), Some(3 * FRAME), "all are decoded");
+    assert_eq!(bench.shown(), Some(0));
+    bench.pass(FRAME);
+    assert_eq!(bench.shown(), Some(1));
+    let figures = bench.playout.figures(bench.now).expect("a stream plays");
+    assert_eq!((figures.buffered, figures.buffered_pictures), (2 * FRAME, 1), "that of the picture on the screen too");
+    bench.pass(FRAME);
+    assert_eq!(bench.shown(), Some(2));
+    assert_eq!(bench.playout.buffered_until(), Some(3 * FRAME), "only the picture on the screen is left");
+    bench.playout.seek(Epoch(1), bench.now);
+    assert_eq!(bench.playout.buffered_until(), None, "what came before the seek is gone");
+}
+
+#[test]
+fn figures_count_what_came_and_how_long_it_took() {
+    let mut bench = Bench::new();
+    bench.send(2);
+    bench.playout.count_bytes(500);
+    for millis in [8, 16] {
+        bench.playout.count_decoding(Duration::from_millis(millis));
+    }
+    bench.pass(Duration::from_millis(70));
+    bench.decode();
+    assert_eq!(bench.shown(), Some(0));
+    bench.playout.seek(Epoch(1), bench.now);
+    assert_eq!(bench.playout.epoch_bytes(), 0, "bytes of an epoch are counted from the seek on");
+    bench.take_credit_of(Epoch(1));
+    bench.pass(Duration::from_millis(30));
+    let sought = PictureHead { epoch: Epoch(1), ..head(9) };
+    assert_eq!(bench.playout.arrive(sought, 9, bench.now), Arrival::Queued);
+    bench.playout.count_bytes(300);
+    bench.decode();
+    assert_eq!(bench.shown_of(Epoch(1)), Some(9));
+    let figures = bench.playout.figures(bench.now).expect("a stream plays");
+    assert_eq!((figures.tally.received, figures.tally.received_span), (3, 3 * FRAME));
+    assert_eq!((figures.tally.received_bytes, bench.playout.epoch_bytes()), (800, 300));
+    assert_eq!(figures.first_picture_after, Some(Duration::from_millis(70)));
+    assert_eq!(figures.seek_picture_after, Some(Duration::from_millis(30)));
+    let decoding = figures.decoding.expect("two were decoded");
+    assert_eq!((decoding.recent, decoding.most), (Duration::from_millis(9), Duration::from_millis(16)));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! ```
 
 mod clock;
+mod measure;
 mod stream;
 mod tally;
 
@@ -27,7 +28,7 @@ use crate::event::{Hold, SEEK_PATIENCE};
 
 pub use self::{
     clock::Heard,
-    tally::{Offset, Summary, Tally},
+    tally::{Offset, Summary},
 };
 
 use self::{
@@ -246,6 +247,8 @@ impl<E, P> Playout<E, P> {
             stream.stall(pts(&head));
         }
         stream.arrived_until = stream.arrived_until.max(end_of(&head));
+        stream.tally.received += 1;
+        stream.tally.received_span += Duration::from_nanos(head.duration_nanos);
         self.encoded.push_back((head, encoded));
         self.start_if_ready(now);
         Arrival::Queued
@@ -412,7 +415,12 @@ impl<E, P> Playout<E, P> {
                 let hold = if stream.unreadable_in_a_row > 0 { Hold::Unreadable } else { Hold::Source };
                 is_slow.then_some(hold)
             }
-            Clock::Stopped { .. } => (stream.is_stalled && !stream.is_paused).then_some(Hold::Source),
+            Clock::Stopped { .. } => {
+                // After a seek too the clock waits for more than one picture. A device that is being opened is no fault of
+                // the server.
+                let is_source = stream.is_stalled || self.device != Device::Opening;
+                (is_source && !stream.is_paused).then_some(Hold::Source)
+            }
             Clock::Running { .. } | Clock::AudioDriven { .. } => {
                 let end = end_of(stream.last_shown.as_ref()?);
                 let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(2);

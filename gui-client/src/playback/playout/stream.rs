@@ -7,11 +7,8 @@ use std::{
 
 use common::media::{Epoch, PictureHead, StreamId};
 
-use super::{
-    Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND,
-    clock::Clock,
-    tally::{Tally, Timing},
-};
+use super::{Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND, clock::Clock, tally::Timing};
+use crate::figures::Tally;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -31,6 +28,8 @@ pub(super) struct Stream {
     pub(super) has_sound: bool,
     /// Pictures that could not be decoded since the last one that could.
     pub(super) unreadable_in_a_row: u32,
+    /// Bytes of the pictures and the sound received in this epoch.
+    pub(super) epoch_bytes: u64,
     pub(super) timing: Timing,
     pub(super) tally: Tally,
 }
@@ -50,6 +49,7 @@ impl Stream {
             arrived_until: Duration::ZERO,
             has_sound,
             unreadable_in_a_row: 0,
+            epoch_bytes: 0,
             timing: Timing::new(now),
             tally: Tally::default(),
         }
@@ -66,6 +66,7 @@ impl Stream {
         self.sound_ends.clear();
         self.arrived_until = Duration::ZERO;
         self.unreadable_in_a_row = 0;
+        self.epoch_bytes = 0;
         self.timing.seek(now);
     }
 

@@ -1,49 +1,13 @@
-//! Counters and times of a stream, for the log.
+//! Times of a stream, for the log and for the statistics in the window.
 
 use std::time::{Duration, Instant};
 
 use common::media::StreamId;
 
+use crate::figures::{DecodingTime, Tally};
+
 /// Seek times that are kept for the median; further seeks are only counted.
 const MOST_SEEK_TIMES: usize = 1_000;
-
-/// What happened to the pictures and the sound of one stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Pictures shown.
-    pub shown: u64,
-    /// Pictures dropped because they were overdue before they were decoded.
-    pub late_at_decoder: u64,
-    /// Pictures dropped because they were overdue after they were decoded.
-    pub late_at_display: u64,
-    /// Pictures that could not be decoded.
-    pub broken: u64,
-    /// Pictures and sound chunks that the server sent without credit.
-    pub beyond_credit: u64,
-    /// Pictures still buffered at a seek or a change of quality.
-    pub unshown_at_seek: u64,
-    /// Pictures still buffered when the stream was stopped.
-    pub unshown_at_stop: u64,
-    /// Pictures and sound chunks of a stream or an epoch that was over.
-    pub stale: u64,
-    /// Stalls: times that the clock stopped because pictures or sound were missing.
-    pub stalls: u64,
-    /// Sound chunks handed to the device.
-    pub sounds_played: u64,
-    /// Sound chunks whose time passed while there was no device.
-    pub sounds_unheard: u64,
-    /// Times that the device ran out of samples before the end of the sound.
-    pub under_runs: u64,
-    /// Seeks and changes of quality.
-    pub seeks: u64,
-}
-
-impl Tally {
-    /// Pictures that should have been shown and were not.
-    pub fn dropped(&self) -> u64 {
-        self.late_at_decoder + self.late_at_display + self.broken + self.beyond_credit
-    }
-}
 
 /// Figures of one stream, for the log.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,6 +72,8 @@ pub(super) struct Timing {
     /// When the seek was made whose picture has not been shown yet.
     seek_requested_at: Option<Instant>,
     seek_times: Vec<Duration>,
+    last_seek: Option<Duration>,
+    pub(super) decoding: Option<DecodingTime>,
 }
 
 impl Timing {
@@ -121,6 +87,8 @@ impl Timing {
             offset: Offset::default(),
             seek_requested_at: None,
             seek_times: Vec::new(),
+            last_seek: None,
+            decoding: None,
         }
     }
 
@@ -145,11 +113,29 @@ impl Timing {
             self.shown_for += now.saturating_duration_since(last);
             self.intervals += 1;
         }
-        if let Some(requested_at) = self.seek_requested_at.take()
-            && self.seek_times.len() < MOST_SEEK_TIMES
-        {
-            self.seek_times.push(now.saturating_duration_since(requested_at));
+        if let Some(requested_at) = self.seek_requested_at.take() {
+            let waited = now.saturating_duration_since(requested_at);
+            self.last_seek = Some(waited);
+            if self.seek_times.len() < MOST_SEEK_TIMES {
+                self.seek_times.push(waited);
+            }
         }
+    }
+
+    /// Takes in how long this computer took to decode a picture.
+    pub(super) fn decoded(&mut self, took: Duration) {
+        let DecodingTime { recent, most } = self.decoding.unwrap_or(DecodingTime { recent: took, most: took });
+        self.decoding = Some(DecodingTime { recent: (recent * 7 + took) / 8, most: most.max(took) });
+    }
+
+    /// From the click to the first picture.
+    pub(super) fn first_picture_after(&self) -> Option<Duration> {
+        self.first_shown_at.map(|first| first.saturating_duration_since(self.requested_at))
+    }
+
+    /// From the last seek to its picture.
+    pub(super) fn last_seek(&self) -> Option<Duration> {
+        self.last_seek
     }
 
     pub(super) fn summary(&self, stream: StreamId, tally: Tally) -> Summary {
@@ -158,7 +144,7 @@ impl Timing {
         Summary {
             stream,
             tally,
-            first_picture_after: self.first_shown_at.map(|first| first.saturating_duration_since(self.requested_at)),
+            first_picture_after: self.first_picture_after(),
             shown_for: self.shown_for,
             intervals: self.intervals,
             offset: self.offset,

@@ -1,0 +1,55 @@
+//! What the playout buffer tells the window about itself: how far it reaches, what came and how long it took.
+
+use std::time::{Duration, Instant};
+
+use common::media::PictureHead;
+
+use super::{Playout, stream::end_of};
+use crate::figures::Figures;
+
+impl<E, P> Playout<E, P> {
+    /// Counts bytes of an item that was queued.
+    pub fn count_bytes(&mut self, bytes: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.tally.received_bytes += bytes;
+            stream.epoch_bytes += bytes;
+        }
+    }
+
+    /// Counts the time that it took to decode a picture.
+    pub fn count_decoding(&mut self, took: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.timing.decoded(took);
+        }
+    }
+
+    /// Stream time up to which all pictures of the epoch have arrived; `None` before the first.
+    pub fn buffered_until(&self) -> Option<Duration> {
+        let stream = self.stream.as_ref()?;
+        let of_epoch = |head: &&PictureHead| stream.is_of(head);
+        let encoded = self.encoded.back().map(|(head, _)| head);
+        let decoded = self.decoded.back().map(|(head, _)| head);
+        let last = encoded.or(self.decoding.as_ref().filter(of_epoch)).or(decoded);
+        last.or(stream.last_shown.as_ref().filter(of_epoch)).map(end_of)
+    }
+
+    /// Bytes of the pictures and the sound received in this epoch.
+    pub fn epoch_bytes(&self) -> u64 {
+        self.stream.as_ref().map_or(0, |stream| stream.epoch_bytes)
+    }
+
+    /// The figures of the stream; `None` without one.
+    pub fn figures(&self, now: Instant) -> Option<Figures> {
+        let stream = self.stream.as_ref()?;
+        let buffered = self.buffered_until().unwrap_or_default();
+        Some(Figures {
+            stream: stream.id,
+            tally: stream.tally,
+            buffered: buffered.saturating_sub(self.position(now).unwrap_or(buffered)),
+            buffered_pictures: self.waiting_pictures(),
+            first_picture_after: stream.timing.first_picture_after(),
+            seek_picture_after: stream.timing.last_seek(),
+            decoding: stream.timing.decoding,
+        })
+    }
+}
