@@ -91,7 +91,7 @@ fn a_server_that_was_honest_at_the_first_contact_reads_nothing_by_replacing_a_ke
         assert_eq!(draft, Some("The password is rosebud"), "the draft stays");
     }
     assert_eq!(ada.state.send_obstacle(), Some(SendObstacle::NoOneAccepted));
-    assert_eq!(at_ada.sync(2), [], "nothing was sent");
+    assert_eq!(ada.settled(&mut at_ada, 2), [], "nothing was sent");
 
     // What the false key writes is shown with a mark, and under a conversation of its own.
     at_ada.relay(&false_bob.text(&ada_entry, 1, "It is me, Bob"));
@@ -159,7 +159,7 @@ fn a_server_that_lists_an_old_or_a_forged_session_key_gets_no_letter() {
         ada.write(to(&old), "The password is rosebud");
         ada.wait_until("the reason", |ada| ada.failures.len() > step);
         assert!(ada.failures[step].contains(reason), "{:?}", ada.failures);
-        assert_eq!(at_ada.sync(revision), [], "nothing was sent");
+        assert_eq!(ada.settled(&mut at_ada, revision), [], "nothing was sent");
     }
 }
 
@@ -191,11 +191,11 @@ fn a_server_cannot_show_what_one_person_writes_under_the_name_of_another() {
         for conversation in [to(&ada_entry), Peer::Everyone] {
             assert_eq!(bob.texts(conversation), Vec::<&str>::new(), "Mallory has said nothing");
         }
-        assert_eq!(at_bob.sync(1), [], "and the server does not learn what came of it");
+        assert_eq!(bob.settled(&mut at_bob, 1), [], "and the server does not learn what came of it");
         // Nor does a letter for Mallory go to Ada.
         bob.write(to(&ada_entry), "The password is rosebud");
         bob.wait_until("the reason", |bob| bob.failures.len() == 1);
         assert!(bob.failures[0].contains("that mallory has not signed"), "{:?}", bob.failures);
-        assert_eq!(at_bob.sync(2), []);
+        assert_eq!(bob.settled(&mut at_bob, 2), []);
     }
 }

@@ -122,7 +122,7 @@ fn a_member_and_a_server_together_cannot_hand_over_a_sender_key_for_another() {
     bob.wait_for_envelopes(2);
     assert!(bob.outcomes.iter().all(|(_, outcome)| !is_opened(*outcome)), "{:?}", bob.outcomes);
     assert_eq!(bob.texts(Peer::Everyone), Vec::<&str>::new());
-    assert_eq!(at_bob.sync(1), []);
+    assert_eq!(bob.settled(&mut at_bob, 1), []);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn change_each_byte(
             assert_ne!(*outcome, WireOutcome::TooManyFailures, "each is really tried");
         }
         assert_eq!(bob.texts(conversation), Vec::<&str>::new(), "nothing is shown");
-        assert_eq!(at_bob.sync(1), [], "nothing is answered");
+        assert_eq!(bob.settled(&mut at_bob, 1), [], "nothing is answered");
         at_bob.relay(&envelope);
         bob.wait_until("the message as it was", |bob| bob.texts(conversation) == ["unchanged"]);
         assert!(at_bob.sync(2).len() <= 1, "at most a receipt for the one that was opened");
@@ -169,7 +169,7 @@ fn a_server_that_replays_a_whole_connection_to_a_restarted_client_has_nothing_sh
         restarted.wait_for_envelopes(count);
         assert!(restarted.outcomes.iter().all(|(_, outcome)| !is_opened(*outcome)), "{:?}", restarted.outcomes);
         assert_eq!((restarted.texts(to(&ada_entry)).len(), restarted.texts(Peer::Everyone).len()), (0, 0));
-        assert_eq!(at_bob.sync(1), []);
+        assert_eq!(restarted.settled(&mut at_bob, 1), []);
         restarted.leave();
     }
 }
@@ -222,7 +222,7 @@ fn a_server_cannot_write_as_one_whom_it_does_not_list_nor_as_the_reader() {
     for conversation in [Peer::Person(mallory.key()), to(&bob_entry), to(&ada_entry), Peer::Everyone] {
         assert_eq!(ada.texts(conversation), Vec::<&str>::new());
     }
-    assert_eq!(at_ada.sync(1), []);
+    assert_eq!(ada.settled(&mut at_ada, 1), []);
     let refused = ada.outcomes.iter().filter(|(_, outcome)| *outcome == WireOutcome::NotYours).count();
     assert_eq!(refused, 1, "Ada has not sent the one in her name");
 

@@ -1,9 +1,11 @@
 //! A client with its state, driven as by its window: what the person does becomes commands, what the network reports
 //! changes the state.
 
+use std::sync::LazyLock;
+
 use common::{
     crypto::{Identity, MessageId},
-    message::Person as Listed,
+    message::{ClientMessage, Person as Listed},
 };
 use triptych_client::{
     event::{NetEvent, WireOutcome},
@@ -20,6 +22,9 @@ use super::{
     fake_server::{self, FakeServer},
     scenes::moment,
 };
+
+/// A key that no dictionary lists.
+static UNLISTED: LazyLock<Identity> = LazyLock::new(|| Identity::generate(2048));
 
 /// A person at a client without TLS.
 pub struct Person {
@@ -103,6 +108,16 @@ impl Person {
         self.wait_until("envelope", |person| person.outcomes.len() >= count);
     }
 
+    /// What this client has sent since the test read last, up to the answer to ping `number`. The thread with the keys has by
+    /// then sealed what it was given before, because it seals before it looks at envelopes, and it is seen to look at a last one.
+    pub fn settled(&mut self, peer: &mut fake_server::Peer, number: u64) -> Vec<ClientMessage> {
+        peer.send(&fake_server::letter(&UNLISTED, number, &peer.own_entry(), "the last one")).unwrap();
+        let seen = self.outcomes.len();
+        self.wait_until("the last envelope", |person| person.outcomes[seen..].iter().any(is_last));
+        self.outcomes.retain(|outcome| !is_last(outcome));
+        peer.sync(number)
+    }
+
     /// The texts of a conversation, in order.
     pub fn texts(&self, peer: Peer) -> Vec<&str> {
         let conversation = self.state.conversations.get(peer);
@@ -131,6 +146,10 @@ impl Person {
         });
         commands.for_each(|command| self.client.send(command));
     }
+}
+
+fn is_last((_, outcome): &(MessageId, WireOutcome)) -> bool {
+    *outcome == WireOutcome::UnknownSender
 }
 
 /// Whether someone else with this name is online.
