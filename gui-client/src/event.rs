@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use common::{
     crypto::{Envelope, KeyId, MessageId, PublicKey, SessionId, TextNumber},
     media::{
-        Epoch, Library, PictureHead, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart, VideoId,
-        WatchRequest,
+        Epoch, Library, PictureHead, Position, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart,
+        VideoId, WatchRequest,
     },
     message::{Blob, EndReason, RefusalCode},
     name::Name,
@@ -462,6 +462,8 @@ pub struct PlaybackStatus {
     pub hold: Option<Hold>,
     /// Whether every picture was shown, the last one for its full duration.
     pub is_finished: bool,
+    /// Where an epoch has to begin that continues this one; `None` when none can.
+    pub continue_at: Option<Position>,
 }
 
 /// Receives pictures and sound from the network thread. It is called on that thread and must not block; credit bounds how

@@ -30,6 +30,8 @@ pub struct Tally {
     pub unshown_at_stop: u64,
     /// Pictures and sound chunks of a stream or an epoch that was over.
     pub stale: u64,
+    /// Pictures and sound chunks of an epoch that continues another, which were there already.
+    pub repeated: u64,
     /// Stalls: times that the clock stopped because pictures or sound were missing.
     pub stalls: u64,
     /// Sound chunks handed to the device.

@@ -59,6 +59,14 @@ impl AudioChunk {
         Self { start: Duration::from_nanos(pts_nanos), frames, next: 0 }
     }
 
+    /// Leaves out the audio frames before this stream time.
+    pub fn skip_before(&mut self, until: Duration) {
+        // Both times are rounded to whole nanoseconds; to the nearest audio frame, they are exact.
+        let ahead_nanos = until.saturating_sub(self.start).as_nanos();
+        let frames = (ahead_nanos * u128::from(SOUND_RATE_HZ) + 500_000_000) / 1_000_000_000;
+        self.next = self.frames.len().min(usize::try_from(frames).unwrap_or(usize::MAX));
+    }
+
     /// How long it lasts.
     pub fn duration(&self) -> Duration {
         frames_to_duration(self.frames.len())
@@ -131,7 +139,7 @@ impl Default for AudioBuffer {
 impl AudioBuffer {
     /// Adds a chunk behind those that wait.
     pub fn push(&mut self, chunk: AudioChunk) {
-        if !chunk.frames.is_empty() {
+        if chunk.next < chunk.frames.len() {
             self.chunks.push_back(chunk);
         }
     }

@@ -101,6 +101,15 @@ impl Player {
         self.shared.reset_audio(&inner, now);
     }
 
+    /// Goes on in another epoch of the stream, which was requested from [`PlaybackStatus::continue_at`]: what has arrived
+    /// is played, and what arrives twice is dropped.
+    pub fn continue_in(&self, stream: StreamId, epoch: Epoch) {
+        let mut inner = self.shared.lock();
+        if inner.playout.stream() == Some(stream) {
+            inner.playout.continue_in(epoch);
+        }
+    }
+
     /// Pauses or resumes.
     pub fn set_paused(&self, is_paused: bool, now: Instant) {
         let mut inner = self.shared.lock();
@@ -206,6 +215,7 @@ impl Player {
             epoch_bytes: playout.epoch_bytes(),
             hold: playout.hold(now),
             is_finished: playout.is_finished(now),
+            continue_at: playout.continue_at(),
         })
     }
 
@@ -253,7 +263,8 @@ impl PictureSink for Sink {
             (self.0.wake)();
         }
         match arrival {
-            Arrival::Queued => self.0.changed.notify_one(),
+            Arrival::Queued | Arrival::Overlapping { .. } => self.0.changed.notify_one(),
+            Arrival::Repeated => {}
             Arrival::Stale => {
                 tracing::debug!(
                     stream = head.stream.0,
@@ -266,10 +277,13 @@ impl PictureSink for Sink {
     }
 
     fn sound(&self, head: SoundHead, pcm: Vec<u8>) {
-        let chunk = AudioChunk::new(head.pts_nanos, &pcm);
+        let mut chunk = AudioChunk::new(head.pts_nanos, &pcm);
         let (arrival, is_resumed) = self.0.take_in(pcm.len(), |playout, now| {
             let arrival = playout.arrive_sound(head, chunk.duration(), now);
-            if arrival == Arrival::Queued {
+            if let Arrival::Overlapping { until } = arrival {
+                chunk.skip_before(until);
+            }
+            if matches!(arrival, Arrival::Queued | Arrival::Overlapping { .. }) {
                 self.0.audio.push(chunk);
             }
             arrival
@@ -278,7 +292,7 @@ impl PictureSink for Sink {
             (self.0.wake)();
         }
         match arrival {
-            Arrival::Queued => {}
+            Arrival::Queued | Arrival::Overlapping { .. } | Arrival::Repeated => {}
             Arrival::Stale => tracing::debug!(stream = head.stream.0, "dropped sound of an epoch that is over"),
             Arrival::BeyondCredit => self.0.log_beyond_credit(head.stream, "sound"),
         }
@@ -304,7 +318,7 @@ impl Shared {
         let now = Instant::now();
         let was_due_known = inner.playout.next_due(now).is_some();
         let arrival = item(&mut inner.playout, now);
-        if arrival == Arrival::Queued {
+        if matches!(arrival, Arrival::Queued | Arrival::Overlapping { .. }) {
             inner.playout.count_bytes(bytes as u64);
         }
         self.sync_audio(&mut inner, now);

@@ -18,6 +18,7 @@ mod net;
 mod net_pins;
 mod net_stream;
 mod playback_audio;
+mod playback_continue;
 mod playback_player;
 mod playback_playout;
 mod state;

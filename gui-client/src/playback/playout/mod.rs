@@ -2,7 +2,8 @@
 //! passes the time.
 //!
 //! A seek or a change of quality begins a new epoch of the stream; items that carry an older one are stale. The clock of an
-//! epoch starts when its first picture is shown. With an audio device, the audio position being heard is the clock; without
+//! epoch starts when its first picture is shown. A change of the delivery begins an epoch too, but one that continues the one
+//! before: what has arrived stays, and the clock runs on. With an audio device, the audio position being heard is the clock; without
 //! one, the system clock is. When the server delivers too little, the clock stops (a stall) and nothing is dropped. When this
 //! computer is too slow, the clock runs on and overdue pictures are dropped, before they are decoded if possible.
 //!
@@ -15,6 +16,7 @@
 mod clock;
 mod measure;
 mod stream;
+mod supply;
 mod tally;
 
 use std::{
@@ -28,6 +30,7 @@ use crate::event::{Hold, SEEK_PATIENCE};
 
 pub use self::{
     clock::Heard,
+    supply::Supply,
     tally::{Offset, Summary},
 };
 
@@ -47,7 +50,7 @@ pub const PAUSED_WINDOW_ITEMS: u32 = 4;
 pub const LOOKAHEAD_PICTURES: usize = 4;
 
 /// Credit is granted in lots of at least this size, which saves a message for each item.
-const GRANT_LOT_ITEMS: u32 = 4;
+pub const GRANT_LOT_ITEMS: u32 = 4;
 
 /// A picture that is later than this is dropped if a later one is due as well. After a shorter hiccup of the window, the
 /// pictures are shown in quick succession instead.
@@ -82,6 +85,13 @@ const SOUND_TOLERANCE: Duration = Duration::from_micros(50);
 pub enum Arrival {
     /// It is buffered.
     Queued,
+    /// It is buffered, but its sound before this stream time has arrived before and is to be left out.
+    Overlapping {
+        /// The end of the sound that has arrived.
+        until: Duration,
+    },
+    /// It was dropped: it had arrived in the epoch that this one continues.
+    Repeated,
     /// It was dropped: its stream or epoch is over.
     Stale,
     /// It was dropped: the server sent more than was granted.
@@ -108,6 +118,8 @@ pub struct Playout<E, P> {
     encoded: VecDeque<(PictureHead, E)>,
     decoding: Option<PictureHead>,
     decoded: VecDeque<(PictureHead, P)>,
+    /// Credit is granted in lots of this size.
+    lot_items: u32,
 }
 
 impl<E, P> Default for Playout<E, P> {
@@ -118,6 +130,7 @@ impl<E, P> Default for Playout<E, P> {
             encoded: VecDeque::new(),
             decoding: None,
             decoded: VecDeque::new(),
+            lot_items: GRANT_LOT_ITEMS,
         }
     }
 }
@@ -235,7 +248,10 @@ impl<E, P> Playout<E, P> {
     pub fn arrive(&mut self, head: PictureHead, encoded: E, now: Instant) -> Arrival {
         let is_drained = self.encoded.is_empty() && self.decoded.is_empty();
         let Some(stream) = &mut self.stream else { return Arrival::Stale };
-        let arrival = stream.admit(head.stream, head.epoch);
+        let mut arrival = stream.admit(head.stream, head.epoch);
+        if arrival == Arrival::Queued {
+            arrival = stream.take_picture(&head);
+        }
         if arrival != Arrival::Queued {
             return arrival;
         }
@@ -246,7 +262,6 @@ impl<E, P> Playout<E, P> {
             // Late although there was credit and the buffer was empty: the server is to blame, so the clock waits.
             stream.stall(pts(&head));
         }
-        stream.arrived_until = stream.arrived_until.max(end_of(&head));
         stream.tally.received += 1;
         stream.tally.received_span += Duration::from_nanos(head.duration_nanos);
         self.encoded.push_back((head, encoded));
@@ -257,12 +272,13 @@ impl<E, P> Playout<E, P> {
     /// Counts a chunk of sound from the server that lasts for `duration`. The samples themselves go to the audio buffer.
     pub fn arrive_sound(&mut self, head: SoundHead, duration: Duration, now: Instant) -> Arrival {
         let Some(stream) = &mut self.stream else { return Arrival::Stale };
-        let arrival = stream.admit(head.stream, head.epoch);
+        let mut arrival = stream.admit(head.stream, head.epoch);
         if arrival == Arrival::Queued {
-            let end = Duration::from_nanos(head.pts_nanos).saturating_add(duration);
+            let start = Duration::from_nanos(head.pts_nanos);
+            arrival = stream.take_sound(head.epoch, start, start.saturating_add(duration));
+        }
+        if matches!(arrival, Arrival::Queued | Arrival::Overlapping { .. }) {
             stream.has_sound = true;
-            stream.sound_ends.push_back(end);
-            stream.arrived_until = stream.arrived_until.max(end);
             if self.device == Device::Ready && matches!(stream.clock, Clock::Running { .. }) {
                 // The clock had been started without sound.
                 stream.stop_clock(now);
@@ -377,9 +393,9 @@ impl<E, P> Playout<E, P> {
     pub fn take_credit(&mut self) -> Option<(StreamId, Epoch, u32)> {
         let held = self.held_items();
         let stream = self.stream.as_mut().filter(|stream| !stream.is_source_ended)?;
-        let window = if stream.is_paused { PAUSED_WINDOW_ITEMS } else { WINDOW_ITEMS };
+        let window = stream.window_items();
         let items = window.saturating_sub(held + stream.outstanding_items);
-        if items < GRANT_LOT_ITEMS {
+        if items < self.lot_items.min(window) {
             return None;
         }
         stream.outstanding_items += items;
@@ -467,7 +483,7 @@ impl<E, P> Playout<E, P> {
             (false, false) => true,
         };
         // All that may come is here: there is nothing to wait for.
-        let is_all = stream.outstanding_items == 0 && held + GRANT_LOT_ITEMS > WINDOW_ITEMS;
+        let is_all = stream.outstanding_items == 0 && held + self.lot_items > WINDOW_ITEMS;
         let is_rest = stream.is_source_ended && (!self.decoded.is_empty() || waiting == 0);
         if is_enough && !lacks_sound || is_all || is_rest {
             stream.is_stalled = false;

@@ -7,13 +7,20 @@ use std::{
 
 use common::media::{Epoch, PictureHead, StreamId};
 
-use super::{Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND, clock::Clock, tally::Timing};
+use super::{
+    Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND, PAUSED_WINDOW_ITEMS, SOUND_TOLERANCE, WINDOW_ITEMS,
+    clock::Clock, tally::Timing,
+};
 use crate::figures::Tally;
 
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: StreamId,
     pub(super) epoch: Epoch,
+    /// The epoch of the last seek. Those since then continue it, and their pictures follow each other.
+    pub(super) first_epoch: Epoch,
+    /// The epoch that this one continues, and its credit whose items have not arrived; `None` once items of this one arrive.
+    pub(super) continued: Option<(Epoch, u32)>,
     pub(super) clock: Clock,
     pub(super) is_paused: bool,
     pub(super) is_stalled: bool,
@@ -25,6 +32,10 @@ pub(super) struct Stream {
     pub(super) sound_ends: VecDeque<Duration>,
     /// Stream time up to which pictures or sound have arrived.
     pub(super) arrived_until: Duration,
+    /// Stream time up to which pictures have arrived since the last seek; `None` before the first.
+    pub(super) pictures_until: Option<Duration>,
+    /// The same for sound.
+    pub(super) sound_until: Option<Duration>,
     pub(super) has_sound: bool,
     /// Pictures that could not be decoded since the last one that could.
     pub(super) unreadable_in_a_row: u32,
@@ -39,6 +50,8 @@ impl Stream {
         Self {
             id,
             epoch,
+            first_epoch: epoch,
+            continued: None,
             clock: Clock::Unstarted,
             is_paused: false,
             is_stalled: false,
@@ -47,6 +60,8 @@ impl Stream {
             outstanding_items: 0,
             sound_ends: VecDeque::new(),
             arrived_until: Duration::ZERO,
+            pictures_until: None,
+            sound_until: None,
             has_sound,
             unreadable_in_a_row: 0,
             epoch_bytes: 0,
@@ -59,32 +74,81 @@ impl Stream {
     pub(super) fn seek(&mut self, epoch: Epoch, now: Instant) {
         self.tally.seeks += 1;
         self.epoch = epoch;
+        self.first_epoch = epoch;
+        self.continued = None;
         self.clock = Clock::Unstarted;
         self.is_stalled = false;
         self.is_source_ended = false;
         self.outstanding_items = 0;
         self.sound_ends.clear();
         self.arrived_until = Duration::ZERO;
+        self.pictures_until = None;
+        self.sound_until = None;
         self.unreadable_in_a_row = 0;
         self.epoch_bytes = 0;
         self.timing.seek(now);
     }
 
-    pub(super) fn is_of(&self, head: &PictureHead) -> bool {
-        (head.stream, head.epoch) == (self.id, self.epoch)
+    /// Goes on in another epoch, with all that has arrived.
+    pub(super) fn continue_in(&mut self, epoch: Epoch) {
+        self.continued = Some((self.epoch, self.outstanding_items));
+        self.epoch = epoch;
+        self.outstanding_items = 0;
     }
 
+    pub(super) fn is_of(&self, head: &PictureHead) -> bool {
+        head.stream == self.id && (self.first_epoch..=self.epoch).contains(&head.epoch)
+    }
+
+    /// Whether an item is of this epoch, or of the one that it continues, and was granted.
     pub(super) fn admit(&mut self, stream: StreamId, epoch: Epoch) -> Arrival {
-        if (stream, epoch) != (self.id, self.epoch) {
+        let outstanding_items = match &mut self.continued {
+            _ if stream != self.id => None,
+            Some((before, items)) if *before == epoch => Some(items),
+            _ if epoch == self.epoch => {
+                // The server sends nothing of the epoch before any more.
+                self.continued = None;
+                Some(&mut self.outstanding_items)
+            }
+            _ => None,
+        };
+        let Some(outstanding_items) = outstanding_items else {
             self.tally.stale += 1;
             return Arrival::Stale;
-        }
-        if self.outstanding_items == 0 {
+        };
+        if *outstanding_items == 0 {
             self.tally.beyond_credit += 1;
             return Arrival::BeyondCredit;
         }
-        self.outstanding_items -= 1;
+        *outstanding_items -= 1;
         Arrival::Queued
+    }
+
+    /// Takes in that a picture arrived. In an epoch that continues another, it may have been there before.
+    pub(super) fn take_picture(&mut self, head: &PictureHead) -> Arrival {
+        if head.epoch != self.first_epoch && self.pictures_until.is_some_and(|until| pts(head) < until) {
+            self.tally.repeated += 1;
+            return Arrival::Repeated;
+        }
+        self.pictures_until = self.pictures_until.max(Some(end_of(head)));
+        self.arrived_until = self.arrived_until.max(end_of(head));
+        Arrival::Queued
+    }
+
+    /// Takes in that sound arrived, as [`Self::take_picture`] does. What was there before is told apart by the audio frame.
+    pub(super) fn take_sound(&mut self, epoch: Epoch, start: Duration, end: Duration) -> Arrival {
+        let until = self.sound_until.filter(|_| epoch != self.first_epoch);
+        if until.is_some_and(|until| end <= until + SOUND_TOLERANCE) {
+            self.tally.repeated += 1;
+            return Arrival::Repeated;
+        }
+        self.sound_until = self.sound_until.max(Some(end));
+        self.arrived_until = self.arrived_until.max(end);
+        self.sound_ends.push_back(end);
+        match until {
+            Some(until) if start < until => Arrival::Overlapping { until },
+            _ => Arrival::Queued,
+        }
     }
 
     /// Stream time; `None` before the first picture of the epoch.
@@ -92,6 +156,11 @@ impl Stream {
         // At the end, pictures may last longer than the sound.
         let is_bounded = !(self.is_source_ended && self.sound_ends.is_empty());
         self.clock.position(now, is_bounded)
+    }
+
+    /// Items that may be in flight or buffered now.
+    pub(super) fn window_items(&self) -> u32 {
+        if self.is_paused { PAUSED_WINDOW_ITEMS } else { WINDOW_ITEMS }
     }
 
     /// How late a picture may be and still be shown when a later one is due as well.

@@ -347,6 +347,7 @@ pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
         epoch_bytes: 2_000_000,
         hold: None,
         is_finished: false,
+        continue_at: None,
     }
 }
 
