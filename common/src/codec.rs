@@ -54,10 +54,17 @@ pub fn encode_server(message: &ServerMessage) -> Bytes {
     frame(message).freeze()
 }
 
-/// Encodes `ServerMessage::Picture` as a frame in two pieces, the second being `jpeg` itself, so that all viewers of a
-/// picture share its bytes.
+/// Encodes `ServerMessage::Picture` as a frame in two pieces, the second being `jpeg` itself, the first part of the picture,
+/// so that all viewers share its bytes.
 pub fn encode_picture(head: PictureHead, jpeg: Bytes) -> [Bytes; 2] {
     with_last_field(&ServerMessage::Picture { head, jpeg: Blob::default() }, jpeg)
+}
+
+/// Encodes `ServerMessage::PicturePart` of the picture with this head as a frame in two pieces, the second being `bytes`
+/// itself.
+pub fn encode_picture_part(head: &PictureHead, bytes: Bytes) -> [Bytes; 2] {
+    let PictureHead { stream, epoch, index, .. } = *head;
+    with_last_field(&ServerMessage::PicturePart { stream, epoch, index, bytes: Blob::default() }, bytes)
 }
 
 /// Encodes `ServerMessage::Sound` as a frame in two pieces, the second being `pcm` itself.
@@ -253,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::{Epoch, StreamId};
+    use crate::media::{Epoch, Origin, SoundFormat, StreamId};
 
     const HEAD: PictureHead = PictureHead {
         stream: StreamId(7),
@@ -262,15 +269,25 @@ mod tests {
         height: 1440,
         pts_nanos: 1 << 40,
         duration_nanos: 40_000_000,
+        jpeg_bytes: 400_000,
+        origin: Origin::Disk,
     };
-    const SOUND: SoundHead = SoundHead { stream: StreamId(7), epoch: Epoch(2), pts_nanos: 100_000_000 };
+    const SOUND: SoundHead =
+        SoundHead { stream: StreamId(7), epoch: Epoch(2), pts_nanos: 100_000_000, format: SoundFormat::Pcm };
 
     #[test]
-    fn a_picture_or_a_sound_in_two_pieces_is_the_same_frame() {
+    fn a_picture_a_part_or_a_sound_in_two_pieces_is_the_same_frame() {
         for length in [0, 1, 250, 251, 70_000] {
             let bytes = vec![0xab; length];
             let picture = encode_server(&ServerMessage::Picture { head: HEAD, jpeg: Blob(bytes.clone()) });
             assert_eq!(encode_picture(HEAD, bytes.clone().into()).concat(), picture, "{length} bytes");
+            let PictureHead { stream, epoch, index, .. } = HEAD;
+            let part = ServerMessage::PicturePart { stream, epoch, index, bytes: Blob(bytes.clone()) };
+            assert_eq!(
+                encode_picture_part(&HEAD, bytes.clone().into()).concat(),
+                encode_server(&part),
+                "{length} bytes"
+            );
             let sound = encode_server(&ServerMessage::Sound { head: SOUND, pcm: Blob(bytes.clone()) });
             assert_eq!(encode_sound(SOUND, bytes.into()).concat(), sound, "{length} bytes");
         }
@@ -326,7 +343,7 @@ mod tests {
             (announced(&[7], 2001), "it lists more than 2000 videos"),
             (announced(&[7, 0], 2001), "it lists more than 2000 skipped files"),
             (vec![8, 1, 0, 0, 9, 9, 65], "it lists more than 64 segments of a stream"),
-            (vec![7, 1, 1, 1, 0, 9, 0, 65], "it lists more than 64 resolutions of a video"),
+            (vec![7, 1, 1, 1, 0, 9, 0, 0, 65], "it lists more than 64 resolutions of a video"),
         ] {
             assert_eq!(decode_server(&frame), Err(DecodeError::LongList(reason)));
         }

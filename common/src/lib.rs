@@ -2,7 +2,8 @@
 //!
 //! Nothing here does I/O. The layers, bottom up: [`limits`] holds the limits of the protocol; [`name`], [`media`] and
 //! [`crypto`] define the types that messages carry; [`message`] defines the messages; [`codec`] encodes and decodes
-//! them, and [`validate`] checks what a server sends beyond its encoding. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
+//! them, [`validate`] checks what a server sends beyond its encoding, and [`picture_parts`] takes pictures apart and joins
+//! them. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
 
 mod bounded_list;
 pub mod codec;
@@ -11,6 +12,7 @@ pub mod limits;
 pub mod media;
 pub mod message;
 pub mod name;
+pub mod picture_parts;
 pub mod splice;
 #[cfg(feature = "test-keys")]
 pub mod test_messages;

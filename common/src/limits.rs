@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of the wire protocol. Server and client must have the same one.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -16,15 +16,20 @@ pub const MAX_GREETING_BYTES: usize = 4 * 1024;
 /// 12 KB, fits.
 pub const MAX_CLIENT_FRAME_BYTES: usize = 16 * 1024;
 
-/// The longest frame from the server to a client from `Welcome` on, without the length prefix. A picture of
-/// [`MAX_PICTURE_BYTES`] or a full library fits.
+/// The longest frame from the server to a client from `Welcome` on, without the length prefix. A full library fits.
 pub const MAX_SERVER_FRAME_BYTES: usize = 8 * 1024 * 1024;
 
 /// The longest `People`, one page of the dictionary, without the length prefix.
 pub const MAX_PAGE_BYTES: usize = 64 * 1024;
 
-/// The largest JPEG that the server sends. A 2560x1440 picture takes about a tenth of it.
+/// The largest JPEG that the server sends, in parts. A 2560x1440 picture takes about a tenth of it.
 pub const MAX_PICTURE_BYTES: usize = MAX_SERVER_FRAME_BYTES - 1024;
+
+/// The largest part that a picture is sent in, so that other messages wait behind no more than this.
+pub const MAX_PART_BYTES: usize = 32 * 1024;
+
+/// The largest [`crate::media::Delivery::picture_step`].
+pub const MAX_PICTURE_STEP: u8 = 8;
 
 /// The longest text of a chat message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 8 * 1024;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded_list;
+use crate::{bounded_list, limits::MAX_PICTURE_STEP};
 
 /// Identifies a video at one server; independent of the path of its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct VideoInfo {
     pub duration_nanos: u64,
     /// Whether its streams carry sound.
     pub has_sound: bool,
+    /// Whether all frames of its triptych and its sound are on the server's disk as they are sent, so that playing it needs no
+    /// decoder.
+    pub is_ready: bool,
     /// The variants, by ascending height; at most [`crate::limits::MAX_VARIANTS`].
     #[serde(deserialize_with = "bounded_list::variants")]
     pub variants: Vec<VariantInfo>,
@@ -98,14 +101,68 @@ pub enum Quality {
     Only(u32),
 }
 
+/// How a stream is delivered over the viewer's link: which of its pictures, from files of which size, and the format of
+/// its sound. All viewers with the same delivery are sent the same frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Every how many pictures one is sent: 1 to [`MAX_PICTURE_STEP`]. Sent are those whose frame number in the file of their
+    /// segment is a multiple of it, and the first one of each segment and of each epoch.
+    pub picture_step: u8,
+    /// Pictures come from no variant higher than this [`VariantInfo::height`]. Where the stream has frames of a higher one, the
+    /// largest variant within it, or the smallest there is, shows the same content. `None`: from the variants of the
+    /// segments.
+    pub max_height: Option<u32>,
+    /// The format of the sound.
+    pub sound: SoundFormat,
+}
+
+impl Delivery {
+    /// Every picture from its own variant, and sound without loss.
+    pub const FULL: Self = Self { picture_step: 1, max_height: None, sound: SoundFormat::Pcm };
+
+    /// Whether [`Self::picture_step`] is within its limits.
+    pub fn is_valid(&self) -> bool {
+        (1..=MAX_PICTURE_STEP).contains(&self.picture_step)
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self::FULL
+    }
+}
+
+/// How sound is coded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SoundFormat {
+    /// 16-bit little-endian samples; see [`crate::limits::SOUND_RATE_HZ`].
+    #[default]
+    Pcm,
+    /// Packets of Opus (RFC 6716). A server that has none sends [`SoundFormat::Pcm`] instead.
+    Opus,
+}
+
+/// Where the server had a picture from when it was requested from the frame store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Origin {
+    /// It was held in memory.
+    Memory,
+    /// It was read from the disk as it is sent.
+    Disk,
+    /// It was decoded from the video.
+    Decoder,
+}
+
 /// A segment of a stream: consecutive pictures from one variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentInfo {
-    /// The [`VariantInfo::height`] of the variant.
+    /// The [`VariantInfo::height`] of the variant that the stream has here, whatever the delivery is.
     pub height: u32,
+    /// The [`VariantInfo::height`] of the variant that its pictures come from in this epoch; at most `height`.
+    pub sent_height: u32,
     /// The index in the stream of its first picture.
     pub first_index: u32,
-    /// The number of its pictures, at least one.
+    /// The number of its pictures, at least one, sent or not.
     pub frame_count: u32,
     /// The time in the stream of its first picture.
     pub start_nanos: u64,
@@ -120,6 +177,8 @@ pub struct WatchRequest {
     pub video: VideoId,
     /// Which frames of the video to send.
     pub quality: Quality,
+    /// How they are to be delivered.
+    pub delivery: Delivery,
     /// The position of the first picture.
     pub from: Position,
 }
@@ -135,7 +194,7 @@ pub struct SeekRequest {
     pub to: Position,
 }
 
-/// With which frames a viewer wants to continue a stream.
+/// With which frames, and in which delivery, a viewer wants to continue a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetQualityRequest {
     /// The running stream.
@@ -144,6 +203,8 @@ pub struct SetQualityRequest {
     pub epoch: Epoch,
     /// Which frames of the video to send from now on.
     pub quality: Quality,
+    /// How they are to be delivered from now on.
+    pub delivery: Delivery,
     /// Where to continue, as a position in the stream before the change.
     pub at: Position,
 }
@@ -168,6 +229,8 @@ pub struct StreamStart {
     pub first_index: u32,
     /// Whether the stream carries sound chunks.
     pub has_sound: bool,
+    /// The delivery of this epoch: as requested, except for a sound format that the server does not have.
+    pub delivery: Delivery,
 }
 
 /// The description of a picture, without its JPEG bytes.
@@ -179,12 +242,16 @@ pub struct PictureHead {
     pub epoch: Epoch,
     /// Its index in the stream, from 0.
     pub index: u32,
-    /// The [`VariantInfo::height`] of the variant it comes from.
+    /// The [`VariantInfo::height`] of the variant it comes from: [`SegmentInfo::sent_height`].
     pub height: u32,
     /// Its presentation time, counted from the start of the stream.
     pub pts_nanos: u64,
-    /// How long it is displayed.
+    /// How long it is displayed: until the next picture that is sent, or the end of the stream.
     pub duration_nanos: u64,
+    /// The size of its JPEG, of which the message holds the beginning: 1 to [`crate::limits::MAX_PICTURE_BYTES`].
+    pub jpeg_bytes: u32,
+    /// Where the server had it from.
+    pub origin: Origin,
 }
 
 /// The description of a sound chunk, without its samples.
@@ -196,6 +263,8 @@ pub struct SoundHead {
     pub epoch: Epoch,
     /// The presentation time of its first sample, counted from the start of the stream.
     pub pts_nanos: u64,
+    /// How it is coded: as [`StreamStart::delivery`] says.
+    pub format: SoundFormat,
 }
 
 /// The figures of the server's video engine.
@@ -215,6 +284,12 @@ pub struct Statistics {
     pub held_bytes: u64,
     /// The size that the frame store may hold.
     pub cache_bytes: u64,
+    /// Requests for a picture that was read from the disk as it is sent.
+    pub disk_hits: u64,
+    /// The size of the encoded frames on the disk.
+    pub disk_bytes: u64,
+    /// The size that they may have.
+    pub disk_limit_bytes: u64,
 }
 
 impl fmt::Display for Statistics {
@@ -223,6 +298,8 @@ impl fmt::Display for Statistics {
         let (held, limit) = (mebibytes(self.held_bytes), mebibytes(self.cache_bytes));
         let Self { viewers, decoders, hits, misses, decoded, .. } = self;
         write!(f, "{viewers} viewers, {decoders} decoders, {hits} hits, {misses} misses, {decoded} decoded, ")?;
-        write!(f, "{held:.1} of {limit:.1} MiB held")
+        write!(f, "{held:.1} of {limit:.1} MiB held, ")?;
+        let (on_disk, disk_limit) = (mebibytes(self.disk_bytes), mebibytes(self.disk_limit_bytes));
+        write!(f, "{} hits on the disk, {on_disk:.1} of {disk_limit:.1} MiB there", self.disk_hits)
     }
 }

@@ -124,6 +124,12 @@ pub enum ClientMessage {
         /// The bytes of a [`crate::crypto::Envelope`] with one recipient.
         envelope: Blob,
     },
+    /// Asks for an `Echo`, by which the client measures the round trip. While an echo waits to be sent, the one to a later probe
+    /// replaces it.
+    Probe {
+        /// Any number.
+        number: u64,
+    },
 }
 
 /// A message from the server to a client.
@@ -194,11 +200,13 @@ pub enum ServerMessage {
     },
     /// An epoch of a stream begins.
     StreamStarted(StreamStart),
-    /// One picture, in stream order, paid for with one item of credit.
+    /// One picture, in stream order, paid for with one item of credit: its head and its first part. The others follow as
+    /// [`ServerMessage::PicturePart`].
     Picture {
         /// Where the picture belongs.
         head: PictureHead,
-        /// The JFIF file (ITU-T T.871), full-range BT.601.
+        /// The beginning of the JFIF file (ITU-T T.871), full-range BT.601: at most
+        /// [`crate::limits::MAX_PART_BYTES`].
         jpeg: Blob,
     },
     /// An epoch of a stream ended; no more of its items follow.
@@ -260,6 +268,23 @@ pub enum ServerMessage {
         #[serde(deserialize_with = "bounded_list::people")]
         people: Vec<Person>,
     },
+    /// The next part of the picture that is being sent. Between the parts of a picture comes neither another picture nor
+    /// sound of its epoch. A new epoch abandons a picture of which parts are missing.
+    PicturePart {
+        /// The stream of the picture.
+        stream: StreamId,
+        /// The epoch of the picture.
+        epoch: Epoch,
+        /// The index of the picture.
+        index: u32,
+        /// The next bytes of the JFIF file: at least one, and at most [`crate::limits::MAX_PART_BYTES`].
+        bytes: Blob,
+    },
+    /// Answers `Probe`, ahead of everything that waits for the client.
+    Echo {
+        /// The number from `Probe`.
+        number: u64,
+    },
 }
 
 impl ServerMessage {
@@ -285,6 +310,8 @@ impl ServerMessage {
             Self::Renewed { .. } => "Renewed",
             Self::Handed { .. } => "Handed",
             Self::People { .. } => "People",
+            Self::PicturePart { .. } => "PicturePart",
+            Self::Echo { .. } => "Echo",
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::{
     codec::DecodeError,
     crypto::EnvelopeError,
     limits::{
-        MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PEOPLE, MAX_PICTURE_BYTES, MAX_PICTURE_SIDE, MAX_SOUND_BYTES,
-        MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
+        MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PART_BYTES, MAX_PEOPLE, MAX_PICTURE_BYTES, MAX_PICTURE_SIDE,
+        MAX_PICTURE_STEP, MAX_SOUND_BYTES, MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
     },
-    media::{Library, StreamStart, VariantInfo},
+    media::{Library, PictureHead, SoundFormat, StreamStart, VariantInfo},
     message::{EndReason, ServerMessage},
     name::Name,
 };
@@ -42,9 +42,21 @@ pub enum Breach {
     /// The segments of a stream are not consecutive, do not ascend, or do not make up its pictures.
     #[error("the segments of a stream do not fit together")]
     BadSegments,
+    /// A stream of which one in this number of pictures is sent.
+    #[error("it delivers one of {0} pictures; it may be one of 1 to {MAX_PICTURE_STEP}")]
+    BadPictureStep(u8),
     /// A JPEG of this size, or an empty one, as a picture of a stream.
     #[error("it carries a picture of {0} bytes; a picture has 1 to {MAX_PICTURE_BYTES}")]
     BadPictureBytes(usize),
+    /// A part of a picture of this size, or an empty one.
+    #[error("it carries {0} bytes of a picture; a part of one has 1 to {MAX_PART_BYTES}")]
+    BadPartBytes(usize),
+    /// The parts of a picture together are longer than its head says: this number of bytes.
+    #[error("it carries more bytes of a picture than the {0} that it has announced")]
+    SurplusPictureBytes(u32),
+    /// Another item of the same epoch comes before the last part of a picture.
+    #[error("a picture is interrupted by {0}")]
+    InterruptedPicture(&'static str),
     /// A thumbnail of this size.
     #[error("it carries a thumbnail of {0} bytes; the limit is {MAX_THUMBNAIL_BYTES}")]
     LongThumbnail(usize),
@@ -107,16 +119,20 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         ServerMessage::Directory { people_count, .. } => check_people_count(*people_count)?,
         ServerMessage::People { people } if people.is_empty() => return Err(Breach::EmptyPage),
         ServerMessage::LibraryChanged { library } => check_library(library)?,
-        ServerMessage::StreamStarted(start) => check_segments(start)?,
-        ServerMessage::Picture { jpeg, .. } => {
-            check(1..=MAX_PICTURE_BYTES, jpeg.0.len(), Breach::BadPictureBytes)?;
+        ServerMessage::StreamStarted(start) => {
+            check_segments(start)?;
+            if !start.delivery.is_valid() {
+                return Err(Breach::BadPictureStep(start.delivery.picture_step));
+            }
         }
+        ServerMessage::Picture { head, jpeg } => check_picture(head, jpeg.0.len())?,
+        ServerMessage::PicturePart { bytes, .. } => check(1..=MAX_PART_BYTES, bytes.0.len(), Breach::BadPartBytes)?,
         ServerMessage::Thumbnail { jpeg, .. } => {
             check(0..=MAX_THUMBNAIL_BYTES, jpeg.0.len(), Breach::LongThumbnail)?;
         }
-        ServerMessage::Sound { pcm, .. } => {
+        ServerMessage::Sound { head, pcm } => {
             check(0..=MAX_SOUND_BYTES, pcm.0.len(), Breach::BadSoundBytes)?;
-            if !pcm.0.len().is_multiple_of(SOUND_FRAME_BYTES) {
+            if head.format == SoundFormat::Pcm && !pcm.0.len().is_multiple_of(SOUND_FRAME_BYTES) {
                 return Err(Breach::BadSoundBytes(pcm.0.len()));
             }
         }
@@ -133,6 +149,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         | ServerMessage::Renewed { .. }
         | ServerMessage::People { .. }
         | ServerMessage::Ping { .. }
+        | ServerMessage::Echo { .. }
         | ServerMessage::Statistics(_) => {}
     }
     Ok(message)
@@ -166,6 +183,14 @@ fn check(allowed: RangeInclusive<usize>, size: usize, breach: impl FnOnce(usize)
     if allowed.contains(&size) { Ok(()) } else { Err(breach(size)) }
 }
 
+/// A picture, of which the message holds `first_bytes`. Whether the parts make up what the head says is for the
+/// [`PictureJoiner`](crate::picture_parts::PictureJoiner), which knows all of them.
+fn check_picture(head: &PictureHead, first_bytes: usize) -> Result<(), Breach> {
+    check(1..=MAX_PICTURE_BYTES, head.jpeg_bytes as usize, Breach::BadPictureBytes)?;
+    check(1..=MAX_PART_BYTES, first_bytes, Breach::BadPartBytes)?;
+    if first_bytes > head.jpeg_bytes as usize { Err(Breach::SurplusPictureBytes(head.jpeg_bytes)) } else { Ok(()) }
+}
+
 /// That the people agree with each other is checked by the client's dictionary, which knows all pages.
 fn check_people_count(people_count: u32) -> Result<(), Breach> {
     if people_count as usize > MAX_PEOPLE { Err(Breach::TooManyPeople) } else { Ok(()) }
@@ -197,11 +222,11 @@ fn check_variants(variants: &[VariantInfo]) -> Result<(), Breach> {
 }
 
 /// The segments begin with the first picture, follow each other without a gap, in ascending height and time, and cover
-/// every picture.
+/// every picture. None is sent from a higher variant than its own.
 fn check_segments(start: &StreamStart) -> Result<(), Breach> {
     let mut next_index = 0u32;
     for segment in &start.segments {
-        if segment.first_index != next_index || segment.frame_count == 0 {
+        if segment.first_index != next_index || segment.frame_count == 0 || segment.sent_height > segment.height {
             return Err(Breach::BadSegments);
         }
         next_index = segment.first_index.checked_add(segment.frame_count).ok_or(Breach::BadSegments)?;

@@ -5,10 +5,13 @@ use proptest::prelude::*;
 use crate::{
     codec::{decode_server, encode_server},
     crypto::{PublicKey, test_keys},
-    limits::{MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PICTURE_BYTES, MAX_SOUND_BYTES, MAX_THUMBNAIL_BYTES},
+    limits::{
+        MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PART_BYTES, MAX_PICTURE_BYTES, MAX_SOUND_BYTES,
+        MAX_THUMBNAIL_BYTES,
+    },
     media::{
-        Epoch, Library, PictureHead, SegmentInfo, SkippedFile, SoundHead, StreamId, StreamStart, VariantInfo, VideoId,
-        VideoInfo,
+        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SkippedFile, SoundFormat, SoundHead, StreamId,
+        StreamStart, VariantInfo, VideoId, VideoInfo,
     },
     message::{Blob, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -30,6 +33,7 @@ fn video(id: u64, heights: &[u32]) -> VideoInfo {
         duration_nanos: 5,
         has_sound: true,
         variants: heights.iter().map(variant).collect(),
+        is_ready: false,
     }
 }
 
@@ -43,6 +47,7 @@ fn start(segments: &[(u32, u32, u32, u64)], frame_count: u32, first_index: u32) 
         first_index,
         frame_count,
         start_nanos,
+        sent_height: height,
     };
     ServerMessage::StreamStarted(StreamStart {
         stream: StreamId(1),
@@ -53,10 +58,12 @@ fn start(segments: &[(u32, u32, u32, u64)], frame_count: u32, first_index: u32) 
         segments: segments.iter().map(segment).collect(),
         first_index,
         has_sound: false,
+        delivery: Delivery::FULL,
     })
 }
 
-fn picture(bytes: usize) -> ServerMessage {
+/// A picture of which the message holds the first `first_bytes`.
+fn picture(jpeg_bytes: usize, first_bytes: usize) -> ServerMessage {
     let head = PictureHead {
         stream: StreamId(1),
         epoch: Epoch(0),
@@ -64,12 +71,25 @@ fn picture(bytes: usize) -> ServerMessage {
         height: 240,
         pts_nanos: u64::MAX,
         duration_nanos: u64::MAX,
+        jpeg_bytes: jpeg_bytes as u32,
+        origin: Origin::Memory,
     };
-    ServerMessage::Picture { head, jpeg: Blob(vec![0; bytes]) }
+    ServerMessage::Picture { head, jpeg: Blob(vec![0; first_bytes]) }
+}
+
+fn part(bytes: usize) -> ServerMessage {
+    ServerMessage::PicturePart { stream: StreamId(1), epoch: Epoch(0), index: 0, bytes: Blob(vec![0; bytes]) }
+}
+
+fn delivered(picture_step: u8, sent_height: u32) -> ServerMessage {
+    let ServerMessage::StreamStarted(mut start) = start(&[(720, 0, 10, 0)], 10, 0) else { unreachable!() };
+    start.delivery.picture_step = picture_step;
+    start.segments[0].sent_height = sent_height;
+    ServerMessage::StreamStarted(start)
 }
 
 fn sound(bytes: usize) -> ServerMessage {
-    let head = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: 0 };
+    let head = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: 0, format: SoundFormat::Pcm };
     ServerMessage::Sound { head, pcm: Blob(vec![0; bytes]) }
 }
 
@@ -105,7 +125,12 @@ fn what_an_honest_server_sends_passes_unchanged() {
         ServerMessage::LibraryChanged { library },
         start(&[(240, 0, 3, 0), (720, 3, 3, 90), (1440, 6, 4, 180)], 10, 9),
         start(&[(720, 0, 10, 0)], 10, 0),
-        picture(MAX_PICTURE_BYTES),
+        delivered(8, 240),
+        picture(1, 1),
+        picture(MAX_PICTURE_BYTES, MAX_PART_BYTES),
+        part(1),
+        part(MAX_PART_BYTES),
+        ServerMessage::Echo { number: u64::MAX },
         sound(MAX_SOUND_BYTES),
         thumbnail(0),
         thumbnail(MAX_THUMBNAIL_BYTES),
@@ -161,16 +186,25 @@ fn segments_that_do_not_make_up_the_stream_are_refused() {
         start(&[(240, 0, 5, 9), (720, 5, 5, 8)], 10, 0),
         start(&[(240, 0, 10, 0), (720, 10, 0, 0)], 10, 0),
         start(&[(240, 0, u32::MAX, 0), (720, u32::MAX, 1, 0)], u32::MAX, 0),
+        delivered(1, 721),
     ] {
         assert_eq!(server_message(bad.clone()), Err(Breach::BadSegments), "{bad:?}");
+    }
+    for step in [0, 9, 255] {
+        assert_eq!(server_message(delivered(step, 720)), Err(Breach::BadPictureStep(step)));
     }
 }
 
 #[test]
 fn everything_binary_has_its_limit() {
     for (message, breach) in [
-        (picture(0), Breach::BadPictureBytes(0)),
-        (picture(MAX_PICTURE_BYTES + 1), Breach::BadPictureBytes(MAX_PICTURE_BYTES + 1)),
+        (picture(0, 0), Breach::BadPictureBytes(0)),
+        (picture(MAX_PICTURE_BYTES + 1, 1), Breach::BadPictureBytes(MAX_PICTURE_BYTES + 1)),
+        (picture(1, 0), Breach::BadPartBytes(0)),
+        (picture(MAX_PICTURE_BYTES, MAX_PART_BYTES + 1), Breach::BadPartBytes(MAX_PART_BYTES + 1)),
+        (picture(2, 3), Breach::SurplusPictureBytes(2)),
+        (part(0), Breach::BadPartBytes(0)),
+        (part(MAX_PART_BYTES + 1), Breach::BadPartBytes(MAX_PART_BYTES + 1)),
         (thumbnail(MAX_THUMBNAIL_BYTES + 1), Breach::LongThumbnail(MAX_THUMBNAIL_BYTES + 1)),
         (sound(MAX_SOUND_BYTES + 4), Breach::BadSoundBytes(MAX_SOUND_BYTES + 4)),
         (sound(6), Breach::BadSoundBytes(6)),

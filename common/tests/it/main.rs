@@ -5,5 +5,6 @@
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod opener;
+mod pictures;
 mod tidy;
 mod vectors;

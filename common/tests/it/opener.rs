@@ -54,22 +54,28 @@ for line in sys.stdin:
     print(f"{name}: {verdict}")
 "#;
 
-/// The first Python program of the page.
-fn program() -> String {
+/// The first Python programs of the page.
+pub fn programs(count: usize) -> String {
     let page = document("docs/PROTOCOL.md");
-    let code = page.split("```python\n").nth(1).expect("section 15 has a program");
-    code.split("```").next().expect("the program ends").to_owned()
+    let program = |part: &str| part.split("```").next().expect("the program ends").to_owned();
+    page.split("```python\n").skip(1).take(count).map(program).collect()
 }
 
-fn run_python(lines: &str) -> String {
+/// Runs a program with this input and returns what it prints.
+pub fn run_python(program: &str, input: &str) -> String {
     let mut python = Command::new("python3");
     let remedy = "install python3 with the package cryptography: scripts/setup.sh test";
-    python.args(["-c", &(program() + DRIVER)]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    python.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = python.spawn().unwrap_or_else(|error| panic!("{error}; {remedy}"));
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap_or_else(|error| panic!("{error}; {remedy}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_else(|error| panic!("{error}; {remedy}"));
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{remedy}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the opener of section 15 makes of these lines.
+fn opened(lines: &str) -> String {
+    run_python(&(programs(1) + DRIVER), lines)
 }
 
 #[test]
@@ -83,7 +89,7 @@ fn the_python_of_the_protocol_page_opens_the_committed_letters_alike() {
             if name == "opens" { "0 1780000000000 1779999000000000.7 Hello, Bob! Grüße, 你好" } else { "refused" };
         writeln!(expected, "{name}: {verdict}").unwrap();
     }
-    assert_eq!(run_python(&lines), expected);
+    assert_eq!(opened(&lines), expected);
 }
 
 #[test]
@@ -110,7 +116,7 @@ fn the_python_of_the_protocol_page_reads_what_the_client_makes() {
         writeln!(lines, "letter {}", hex(envelope.as_bytes())).unwrap();
         writeln!(expected, "letter: {verdict}").unwrap();
     }
-    assert_eq!(run_python(&lines), expected);
+    assert_eq!(opened(&lines), expected);
 }
 
 #[test]
@@ -143,5 +149,5 @@ fn the_python_of_the_protocol_page_reads_what_is_said_to_everyone() {
         "sender key: 9.3 229\nline: refused\nline: 1 5 9.3 Ça marche 🦀\nline: 302 5 9.3 {}\nline: refused\n",
         "x".repeat(200)
     );
-    assert_eq!(run_python(&lines), expected);
+    assert_eq!(opened(&lines), expected);
 }

@@ -8,8 +8,9 @@ use common::{
     crypto::{KeyId, SessionRecord, test_keys},
     limits::PROTOCOL_VERSION,
     media::{
-        Epoch, Library, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, SkippedFile,
-        SoundHead, Statistics, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo, WatchRequest,
+        Delivery, Epoch, Library, Origin, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest,
+        SkippedFile, SoundFormat, SoundHead, Statistics, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo,
+        WatchRequest,
     },
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -51,6 +52,7 @@ fn library() -> Library {
         duration_nanos: 2_000_000_000,
         has_sound: true,
         variants: vec![variant(240, 426, 60), variant(720, 1280, 60)],
+        is_ready: false,
     };
     let skipped = SkippedFile { file_name: "a.txt".to_owned(), reason: "no".to_owned() };
     Library { videos: vec![video], skipped: vec![skipped] }
@@ -73,11 +75,18 @@ fn client_examples() -> Vec<ClientMessage> {
         },
         ClientMessage::Say { envelope: Blob(vec![0x01, 0x03, 0xff]) },
         ClientMessage::AskDirectory,
-        ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from: Position::START }),
+        ClientMessage::Watch(WatchRequest {
+            stream,
+            video,
+            quality: Quality::Triptych,
+            from: Position::START,
+            delivery: Delivery::FULL,
+        }),
         ClientMessage::Watch(WatchRequest {
             stream: StreamId(2),
             video,
             quality: Quality::Only(720),
+            delivery: Delivery { picture_step: 2, max_height: Some(480), sound: SoundFormat::Opus },
             from: Position::Time(1_500_000_000),
         }),
         ClientMessage::Grant { stream, epoch: Epoch(0), items: 24 },
@@ -90,20 +99,36 @@ fn client_examples() -> Vec<ClientMessage> {
             epoch: Epoch(2),
             quality: Quality::Only(240),
             at: Position::Picture(40),
+            delivery: Delivery::FULL,
         }),
         ClientMessage::AskThumbnail { video },
         ClientMessage::AskStatistics,
         ClientMessage::Renew { session: Blob(vec![0x01, 0xcc]) },
         ClientMessage::Hand { to: KeyId([0x33; 32]), envelope: Blob(vec![0x01, 0x02, 0xff]) },
+        ClientMessage::Probe { number: 300 },
     ]
 }
 
 fn server_examples() -> Vec<ServerMessage> {
     let (stream, video) = (StreamId(1), VideoId(258));
-    let segment = |height, first_index, start_nanos| SegmentInfo { height, first_index, frame_count: 30, start_nanos };
+    let segment = |height, first_index, start_nanos| SegmentInfo {
+        height,
+        first_index,
+        frame_count: 30,
+        start_nanos,
+        sent_height: height,
+    };
     let epoch = Epoch(1);
-    let head =
-        PictureHead { stream, epoch, index: 30, height: 720, pts_nanos: 1_000_000_000, duration_nanos: 33_333_333 };
+    let head = PictureHead {
+        stream,
+        epoch,
+        index: 30,
+        height: 720,
+        pts_nanos: 1_000_000_000,
+        duration_nanos: 33_333_333,
+        jpeg_bytes: 4,
+        origin: Origin::Decoder,
+    };
     let statistics = Statistics {
         viewers: 2,
         decoders: 3,
@@ -112,6 +137,9 @@ fn server_examples() -> Vec<ServerMessage> {
         decoded: 64,
         held_bytes: 1_000_000,
         cache_bytes: 536_870_912,
+        disk_hits: 40,
+        disk_bytes: 2_000_000,
+        disk_limit_bytes: 21_474_836_480,
     };
     vec![
         ServerMessage::Challenge { protocol_version: PROTOCOL_VERSION, software: "demo".into(), nonce: [0x22; 32] },
@@ -135,14 +163,15 @@ fn server_examples() -> Vec<ServerMessage> {
             segments: vec![segment(240, 0, 0), segment(720, 30, 1_000_000_000)],
             first_index: 30,
             has_sound: true,
+            delivery: Delivery::FULL,
         }),
-        ServerMessage::Picture { head, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
+        ServerMessage::Picture { head, jpeg: Blob(vec![0xff, 0xd8]) },
         ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Finished },
         ServerMessage::StreamEnded { stream, epoch, reason: EndReason::Failed("gone".into()) },
         ServerMessage::Ping { number: 300 },
         ServerMessage::Goodbye { reason: "bye".into() },
         ServerMessage::Sound {
-            head: SoundHead { stream, epoch, pts_nanos: 1_000_000_000 },
+            head: SoundHead { stream, epoch, pts_nanos: 1_000_000_000, format: SoundFormat::Pcm },
             pcm: Blob(vec![1, 0, 255, 255]),
         },
         ServerMessage::Thumbnail { video, fingerprint: 77, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
@@ -150,6 +179,8 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::Renewed { revision: 3, name: name("bob"), session: session() },
         ServerMessage::Handed { envelope: Blob(vec![0x01, 0x02, 0xff]) },
         ServerMessage::People { people: vec![bob()] },
+        ServerMessage::PicturePart { stream, epoch, index: 30, bytes: Blob(vec![0xff, 0xd9]) },
+        ServerMessage::Echo { number: 300 },
     ]
 }
 

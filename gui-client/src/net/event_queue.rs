@@ -172,6 +172,7 @@ mod tests {
             duration_nanos: 1,
             has_sound: false,
             variants: Vec::new(),
+            is_ready: false,
         };
         NetEvent::LibraryChanged(Library { videos: vec![video], skipped: Vec::new() })
     }

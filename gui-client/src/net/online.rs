@@ -8,6 +8,7 @@ use common::{
     crypto::{Envelope, KeyId, PublicKey},
     media::VideoId,
     message::{ClientMessage, ServerMessage},
+    picture_parts::PictureJoiner,
     validate::Breach,
 };
 
@@ -30,6 +31,7 @@ pub(super) struct Connection<'a> {
     outgoing: Outgoing,
     own_key: KeyId,
     follower: Follower,
+    joiner: PictureJoiner,
     /// The videos whose thumbnails were requested and have not come.
     asked_thumbnails: HashSet<VideoId>,
     logged: LogOnce,
@@ -54,6 +56,7 @@ impl<'a> Connection<'a> {
             outgoing,
             own_key,
             follower: Follower::new(own, online.people.clone()),
+            joiner: PictureJoiner::default(),
             asked_thumbnails: HashSet::new(),
             logged: LogOnce::default(),
         }
@@ -72,6 +75,7 @@ impl<'a> Connection<'a> {
         let Incoming { message, frame_bytes } = incoming;
         let kind = message.kind();
         self.follower.expect(&message).map_err(|breach| self.broken_by(&breach))?;
+        let Some(message) = self.joiner.take(message).map_err(|breach| self.broken_by(&breach))? else { return Ok(()) };
         match message {
             ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
             ServerMessage::Sound { head, pcm } => self.sink.sound(head, pcm.0),
@@ -130,9 +134,11 @@ impl<'a> Connection<'a> {
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
             }
-            ServerMessage::Challenge { .. } | ServerMessage::Welcome { .. } | ServerMessage::Statistics(_) => {
-                self.ignore(kind, frame_bytes);
-            }
+            ServerMessage::Challenge { .. }
+            | ServerMessage::Welcome { .. }
+            | ServerMessage::PicturePart { .. }
+            | ServerMessage::Echo { .. }
+            | ServerMessage::Statistics(_) => self.ignore(kind, frame_bytes),
         }
         Ok(())
     }

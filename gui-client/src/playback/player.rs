@@ -356,7 +356,7 @@ impl Shared {
 mod tests {
     use std::sync::mpsc;
 
-    use common::media::VideoId;
+    use common::media::{Origin, VideoId};
 
     use super::*;
     use crate::{event::Hold, playback::picture::PictureError};
@@ -376,7 +376,16 @@ mod tests {
     fn head(index: u32) -> PictureHead {
         let duration_nanos = 20_000_000;
         let pts_nanos = u64::from(index) * duration_nanos;
-        PictureHead { stream: STREAM, epoch: Epoch(0), index, height: 240, pts_nanos, duration_nanos }
+        PictureHead {
+            stream: STREAM,
+            epoch: Epoch(0),
+            index,
+            height: 240,
+            pts_nanos,
+            duration_nanos,
+            jpeg_bytes: 1,
+            origin: Origin::Memory,
+        }
     }
 
     #[test]

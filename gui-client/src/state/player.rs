@@ -9,8 +9,8 @@ use std::time::Instant;
 use common::{
     limits::MAX_PICTURE_SIDE,
     media::{
-        Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VariantInfo,
-        VideoInfo, WatchRequest,
+        Delivery, Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart,
+        VariantInfo, VideoInfo, WatchRequest,
     },
     message::EndReason,
 };
@@ -178,7 +178,13 @@ impl PlayerState {
         let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
         let quality = before.map_or(Quality::Triptych, |before| before.quality);
         let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
-        let command = NetCommand::Watch(WatchRequest { stream, video: video.id, quality, from: Position::START });
+        let command = NetCommand::Watch(WatchRequest {
+            stream,
+            video: video.id,
+            quality,
+            from: Position::START,
+            delivery: Delivery::FULL,
+        });
         let largest_picture = largest_picture(&video);
         let start = Effect::StartPlayback { stream, has_sound: video.has_sound, largest_picture };
         self.showing = Some(Showing {
@@ -280,7 +286,13 @@ impl PlayerState {
         showing.quality = quality;
         let at = showing.target();
         let epoch = showing.begin_epoch(at, now);
-        showing.epoch_effects(NetCommand::SetQuality(SetQualityRequest { stream: showing.stream, epoch, quality, at }))
+        showing.epoch_effects(NetCommand::SetQuality(SetQualityRequest {
+            stream: showing.stream,
+            epoch,
+            quality,
+            at,
+            delivery: Delivery::FULL,
+        }))
     }
 
     pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Library, PictureHead, SoundHead, StreamId},
+    media::{Epoch, Library, Origin, PictureHead, SoundHead, StreamId},
     message::{Blob, ServerMessage},
 };
 use triptych_client::event::{NetEvent, PictureSink, WireOutcome};
@@ -59,7 +59,16 @@ fn junk_for_one_person_delays_no_ping_no_join_no_picture_and_no_letter_of_others
     flood_and(&letter(&test_keys::bob(), 1, &to_ada, "Do you hear me?"));
     flood_and(&ServerMessage::Joined { revision: 2, person: person("carol", stranger(1)) });
     let (stream, epoch) = (StreamId(1), Epoch(0));
-    let head = PictureHead { stream, epoch, index: 0, height: 240, pts_nanos: 0, duration_nanos: 1 };
+    let head = PictureHead {
+        stream,
+        epoch,
+        index: 0,
+        height: 240,
+        pts_nanos: 0,
+        duration_nanos: 1,
+        jpeg_bytes: 1,
+        origin: Origin::Memory,
+    };
     flood_and(&ServerMessage::Picture { head, jpeg: Blob(vec![1]) });
     pictures.wait_for("the picture", || (pictures.count() > 0).then_some(()));
 

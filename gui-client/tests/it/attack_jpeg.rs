@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use common::{
     limits::{MAX_PICTURE_SIDE, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
-    media::{Epoch, PictureHead, StreamId, VideoId},
+    media::{Epoch, Origin, PictureHead, StreamId, VideoId},
 };
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
@@ -155,7 +155,16 @@ fn player() -> (Player, WakeSignal) {
 fn head(index: u32) -> PictureHead {
     let duration_nanos = 20_000_000;
     let pts_nanos = u64::from(index) * duration_nanos;
-    PictureHead { stream: STREAM, epoch: Epoch(0), index, height: 240, pts_nanos, duration_nanos }
+    PictureHead {
+        stream: STREAM,
+        epoch: Epoch(0),
+        index,
+        height: 240,
+        pts_nanos,
+        duration_nanos,
+        jpeg_bytes: 1,
+        origin: Origin::Memory,
+    }
 }
 
 #[test]

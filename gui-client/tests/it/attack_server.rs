@@ -7,7 +7,8 @@ use common::{
     crypto::test_keys,
     limits::{MAX_NOTICE_CHARS, MAX_THUMBNAIL_BYTES},
     media::{
-        Epoch, Library, PictureHead, SegmentInfo, SkippedFile, SoundHead, Statistics, StreamId, StreamStart, VideoId,
+        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SkippedFile, SoundFormat, SoundHead, Statistics,
+        StreamId, StreamStart, VideoId,
     },
     message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
     name::Name,
@@ -347,8 +348,43 @@ fn a_flood_of_pings_is_answered_or_the_client_leaves_with_a_reason() {
 }
 
 #[test]
+fn a_picture_that_is_longer_than_announced_or_interrupted_ends_the_connection() {
+    let picture = ServerMessage::Picture { head: picture(4), jpeg: Blob(vec![0; 3]) };
+    let part = |bytes| ServerMessage::PicturePart {
+        stream: StreamId(1),
+        epoch: Epoch(0),
+        index: 0,
+        bytes: Blob(vec![0; bytes]),
+    };
+    for (messages, what) in [
+        ([picture.clone(), part(2)], "more bytes of a picture than the 4"),
+        ([picture.clone(), picture.clone()], "a picture is interrupted by Picture"),
+    ] {
+        let (client, mut peer) = online_with(vec![]);
+        for message in messages {
+            peer.send(&message).unwrap();
+        }
+        let sentence = complaint(&client);
+        assert!(sentence.contains(what), "{sentence}");
+    }
+}
+
+fn picture(jpeg_bytes: u32) -> PictureHead {
+    PictureHead {
+        stream: StreamId(1),
+        epoch: Epoch(0),
+        index: 0,
+        height: 0,
+        pts_nanos: 0,
+        duration_nanos: 0,
+        jpeg_bytes,
+        origin: Origin::Memory,
+    }
+}
+
+#[test]
 fn items_and_streams_beyond_their_limits_end_the_connection() {
-    let segment = SegmentInfo { height: 240, first_index: 0, frame_count: 9, start_nanos: 0 };
+    let segment = SegmentInfo { height: 240, first_index: 0, frame_count: 9, start_nanos: 0, sent_height: 240 };
     let start = |segments: Vec<SegmentInfo>| {
         ServerMessage::StreamStarted(StreamStart {
             stream: StreamId(1),
@@ -359,11 +395,10 @@ fn items_and_streams_beyond_their_limits_end_the_connection() {
             segments,
             first_index: u32::MAX,
             has_sound: true,
+            delivery: Delivery::FULL,
         })
     };
-    let sound = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: u64::MAX };
-    let picture =
-        PictureHead { stream: StreamId(1), epoch: Epoch(0), index: 0, height: 0, pts_nanos: 0, duration_nanos: 0 };
+    let sound = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: u64::MAX, format: SoundFormat::Pcm };
     for (message, part) in [
         (start(vec![segment; 480_000]), "more than 64 segments"),
         (start(vec![segment]), "segments of a stream do not fit together"),
@@ -372,7 +407,9 @@ fn items_and_streams_beyond_their_limits_end_the_connection() {
             "7340032 bytes of sound; the limit is 19200",
         ),
         (ServerMessage::Sound { head: sound, pcm: Blob(vec![0; 5]) }, "5 bytes of sound"),
-        (ServerMessage::Picture { head: picture, jpeg: Blob(Vec::new()) }, "a picture of 0 bytes"),
+        (ServerMessage::Picture { head: picture(0), jpeg: Blob(Vec::new()) }, "a picture of 0 bytes"),
+        (ServerMessage::Picture { head: picture(2), jpeg: Blob(vec![0; 3]) }, "more bytes of a picture than the 2"),
+        (ServerMessage::Picture { head: picture(1 << 20), jpeg: Blob(vec![0; 1 << 20]) }, "1048576 bytes of a picture"),
         (
             ServerMessage::Thumbnail { video: VideoId(1), fingerprint: 1, jpeg: Blob(vec![0; 1 << 20]) },
             "a thumbnail of 1048576 bytes",

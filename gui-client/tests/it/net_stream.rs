@@ -5,7 +5,8 @@ use std::{path::Path, process::Command, time::Instant};
 use common::{
     crypto::test_keys,
     media::{
-        Epoch, PictureHead, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, WatchRequest,
+        Delivery, Epoch, PictureHead, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart,
+        WatchRequest,
     },
     message::EndReason,
 };
@@ -92,6 +93,7 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
         video: video.id,
         quality: Quality::Triptych,
         from: Position::START,
+        delivery: Delivery::FULL,
     });
     send(watch);
     watcher.grant();
@@ -115,6 +117,7 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
         epoch: Epoch(2),
         quality,
         at: Position::Picture(40),
+        delivery: Delivery::FULL,
     }));
     watcher.player.seek(STREAM, Epoch(2), true, Instant::now());
     watcher.grant();

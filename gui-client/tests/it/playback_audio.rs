@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::media::{Epoch, PictureHead, SoundHead, StreamId};
+use common::media::{Epoch, Origin, PictureHead, SoundFormat, SoundHead, StreamId};
 use proptest::prelude::*;
 use triptych_client::{
     event::Hold,
@@ -224,11 +224,18 @@ impl Bench {
             height: 240,
             pts_nanos: (FRAME * index).as_nanos() as u64,
             duration_nanos: FRAME.as_nanos() as u64,
+            jpeg_bytes: 1,
+            origin: Origin::Memory,
         }
     }
 
     fn sound_head(&self, chunk: u32) -> SoundHead {
-        SoundHead { stream: STREAM, epoch: Epoch(self.epoch), pts_nanos: (CHUNK * chunk).as_nanos() as u64 }
+        SoundHead {
+            stream: STREAM,
+            epoch: Epoch(self.epoch),
+            pts_nanos: (CHUNK * chunk).as_nanos() as u64,
+            format: SoundFormat::Pcm,
+        }
     }
 
     /// A moment later; returns the picture that is shown then.

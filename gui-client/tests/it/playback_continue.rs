@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::media::{Epoch, PictureHead, Position, SoundHead, StreamId};
+use common::media::{Epoch, Origin, PictureHead, Position, SoundFormat, SoundHead, StreamId};
 use proptest::prelude::*;
 use triptych_client::playback::{
     audio_buffer::{AudioBuffer, AudioChunk},
@@ -101,11 +101,24 @@ impl Bench {
         if self.has_sound && sound_nanos < pts_nanos(index) {
             let first = self.next_audio_frame;
             self.next_audio_frame = (first / CHUNK_FRAMES + 1) * CHUNK_FRAMES;
-            return Item::Sound(SoundHead { stream, epoch, pts_nanos: sound_nanos }, first, self.next_audio_frame);
+            return Item::Sound(
+                SoundHead { stream, epoch, pts_nanos: sound_nanos, format: SoundFormat::Pcm },
+                first,
+                self.next_audio_frame,
+            );
         }
         self.next_picture = (index / self.step + 1) * self.step;
         let duration_nanos = pts_nanos(self.next_picture) - pts_nanos(index);
-        Item::Picture(PictureHead { stream, epoch, index, height: 240, pts_nanos: pts_nanos(index), duration_nanos })
+        Item::Picture(PictureHead {
+            stream,
+            epoch,
+            index,
+            height: 240,
+            pts_nanos: pts_nanos(index),
+            duration_nanos,
+            jpeg_bytes: 1,
+            origin: Origin::Memory,
+        })
     }
 
     fn take(&mut self, item: Item) -> Arrival {
@@ -269,7 +282,16 @@ fn an_epoch_is_continued_where_neither_a_picture_nor_sound_is_missing() {
 }
 
 fn shape() -> PictureHead {
-    PictureHead { stream: STREAM, epoch: Epoch(0), index: 0, height: 240, pts_nanos: 0, duration_nanos: 33_333_333 }
+    PictureHead {
+        stream: STREAM,
+        epoch: Epoch(0),
+        index: 0,
+        height: 240,
+        pts_nanos: 0,
+        duration_nanos: 33_333_333,
+        jpeg_bytes: 1,
+        origin: Origin::Memory,
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::{
     limits::MAX_PICTURE_SIDE,
-    media::{Epoch, PictureHead, StreamId, VideoId},
+    media::{Epoch, Origin, PictureHead, StreamId, VideoId},
 };
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
@@ -58,6 +58,8 @@ fn head(index: u32) -> PictureHead {
         height: 240,
         pts_nanos: u64::from(index) * 20_000_000,
         duration_nanos: 20_000_000,
+        jpeg_bytes: 1,
+        origin: Origin::Memory,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::media::{Epoch, PictureHead, StreamId};
+use common::media::{Epoch, Origin, PictureHead, StreamId};
 use proptest::prelude::*;
 use triptych_client::{
     event::Hold,
@@ -23,6 +23,8 @@ fn head(index: u32) -> PictureHead {
         height: 240,
         pts_nanos: u64::from(index) * FRAME.as_nanos() as u64,
         duration_nanos: FRAME.as_nanos() as u64,
+        jpeg_bytes: 1,
+        origin: Origin::Memory,
     }
 }
 

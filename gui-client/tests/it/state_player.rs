@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use common::{
     media::{
-        Epoch, Library, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart, VideoId,
-        WatchRequest,
+        Delivery, Epoch, Library, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId,
+        StreamStart, VideoId, WatchRequest,
     },
     message::{Blob, EndReason},
 };
@@ -215,8 +215,13 @@ fn another_quality_goes_on_at_the_picture_on_the_screen() {
     assert!(state.handle(Action::SetQuality(Quality::Only(99)), moment()).is_empty(), "the video has no such files");
     let quality = Quality::Only(1440);
     let effects = state.handle(Action::SetQuality(quality), moment());
-    let expected =
-        NetCommand::SetQuality(SetQualityRequest { stream, epoch: Epoch(1), quality, at: Position::Picture(250) });
+    let expected = NetCommand::SetQuality(SetQualityRequest {
+        stream,
+        epoch: Epoch(1),
+        quality,
+        at: Position::Picture(250),
+        delivery: Delivery::FULL,
+    });
     assert!(commands(effects) == [expected]);
     let started = NetEvent::StreamStarted(StreamStart {
         stream,
@@ -224,9 +229,16 @@ fn another_quality_goes_on_at_the_picture_on_the_screen() {
         video: VideoId(1),
         duration_nanos: 22 * SECOND,
         frame_count: 550,
-        segments: vec![SegmentInfo { height: 1440, first_index: 0, frame_count: 550, start_nanos: 0 }],
+        segments: vec![SegmentInfo {
+            height: 1440,
+            first_index: 0,
+            frame_count: 550,
+            start_nanos: 0,
+            sent_height: 1440,
+        }],
         first_index: 249,
         has_sound: true,
+        delivery: Delivery::FULL,
     });
     state.apply(started, moment());
     assert_eq!((showing(&state).frame_count, showing(&state).position_nanos), (550, 249 * 40_000_000));

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use common::{
     limits::MAX_CREDIT,
-    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, ServerMessage},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -134,6 +134,7 @@ impl Attack {
                     video,
                     quality: Quality::Only(1440),
                     from: Position::START,
+                    delivery: Delivery::FULL,
                 });
                 let grant = ClientMessage::Grant { stream: StreamId(1), epoch: Epoch(0), items: MAX_CREDIT };
                 let watch = block([watch, grant]);
@@ -285,7 +286,7 @@ impl Target<'_> {
         let watch = |stream, quality| {
             let (stream, from) = (StreamId(stream), Position::START);
             let grant = ClientMessage::Grant { stream, epoch: Epoch(0), items: 36 };
-            [ClientMessage::Watch(WatchRequest { stream, video, quality, from }), grant]
+            [ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }), grant]
         };
         let steer = |number: usize| async move {
             let mut member = self.member(number).await?;
@@ -302,9 +303,16 @@ impl Target<'_> {
                     let quality = if count % 2 == 0 { Quality::Only(1440) } else { Quality::Triptych };
                     match attack {
                         Attack::Watches => block(watch(count, quality)),
-                        Attack::Qualities => {
-                            block([ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at }), grant])
-                        }
+                        Attack::Qualities => block([
+                            ClientMessage::SetQuality(SetQualityRequest {
+                                stream,
+                                epoch,
+                                quality,
+                                at,
+                                delivery: Delivery::FULL,
+                            }),
+                            grant,
+                        ]),
                         _ => block([ClientMessage::Seek(SeekRequest { stream, epoch, to: at }), grant]),
                     }
                 })

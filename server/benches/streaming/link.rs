@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
     crypto::{Identity, test_keys},
-    media::{Epoch, PictureHead, Position, Quality, SoundHead, Statistics, StreamId, VideoInfo, WatchRequest},
+    media::{
+        Delivery, Epoch, Origin, PictureHead, Position, Quality, SoundFormat, SoundHead, Statistics, StreamId,
+        VideoInfo, WatchRequest,
+    },
     message::{ClientMessage, ServerMessage},
     test_messages,
 };
@@ -15,11 +18,12 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 /// How much is read at a time. Every message except an item must fit.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Message numbers of the two kinds of items (`docs/PROTOCOL.md`).
+/// Message numbers of items and their parts (`docs/PROTOCOL.md`).
 const PICTURE: u8 = 9;
 const SOUND: u8 = 13;
+const PICTURE_PART: u8 = 19;
 
-/// More than the longest head needs: seven numbers of at most nine bytes.
+/// More than the longest head needs: nine numbers, two of which have up to nine bytes and the others five.
 const HEAD_BYTES: usize = 64;
 
 /// The RSA key pair of a client.
@@ -40,7 +44,7 @@ impl Keys {
 /// A message that has arrived completely.
 #[derive(Debug)]
 pub enum Received {
-    /// The head of a picture.
+    /// The head of a picture, of which all parts have arrived.
     Picture(PictureHead),
     /// The head of a sound packet.
     Sound(SoundHead),
@@ -58,6 +62,8 @@ pub struct Link {
     /// Bytes of the item `passing` that are still to be skipped.
     to_skip: usize,
     passing: Option<Received>,
+    /// The picture of which parts are missing, and the size of those.
+    unfinished: Option<(PictureHead, usize)>,
 }
 
 impl Link {
@@ -66,7 +72,8 @@ impl Link {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        let mut link = Self { stream, videos: Vec::new(), buffer, filled: 0..0, to_skip: 0, passing: None };
+        let mut link =
+            Self { stream, videos: Vec::new(), buffer, filled: 0..0, to_skip: 0, passing: None, unfinished: None };
         let client_nonce = [0; 32];
         link.send(&[test_messages::hello(client_nonce)])?;
         let Received::Message(ServerMessage::Challenge { nonce: server_nonce, .. }) = link.receive().await? else {
@@ -98,7 +105,13 @@ impl Link {
         let video = self.video()?.id;
         let asked_at = Instant::now();
         self.send(&[
-            ClientMessage::Watch(WatchRequest { stream, video, quality: Quality::Triptych, from }),
+            ClientMessage::Watch(WatchRequest {
+                stream,
+                video,
+                quality: Quality::Triptych,
+                delivery: Delivery::FULL,
+                from,
+            }),
             ClientMessage::Grant { stream, epoch: Epoch(0), items },
         ])?;
         Ok(asked_at)
@@ -136,6 +149,7 @@ impl Link {
                 return Ok(received);
             }
             match self.take()? {
+                None if self.to_skip > 0 => {}
                 None => self.fill().await?,
                 Some(Received::Message(ServerMessage::Ping { number })) => {
                     self.send(&[ClientMessage::Pong { number }])?
@@ -144,22 +158,22 @@ impl Link {
                 Some(Received::Message(ServerMessage::Goodbye { reason })) => {
                     bail!("the server said goodbye: {reason}")
                 }
-                Some(received @ Received::Message(_)) => return Ok(received),
-                Some(item) => self.passing = Some(item),
+                Some(received) => return Ok(received),
             }
         }
     }
 
-    /// The message at the start of the buffer, if enough of it is there: the head of an item, or all of another message.
+    /// The message at the start of the buffer, if enough of it is there. An item is returned once its last part is skipped.
     fn take(&mut self) -> Result<Option<Received>> {
         let held = &self.buffer[self.filled.clone()];
         let Some((prefix, message)) = held.split_first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
         let length = u32::from_be_bytes(*prefix) as usize;
-        let is_item = message.first().is_some_and(|number| [PICTURE, SOUND].contains(number));
+        let is_item = message.first().is_some_and(|number| [PICTURE, SOUND, PICTURE_PART].contains(number));
         if is_item && message.len() >= length.min(HEAD_BYTES) {
-            let received = read_head(message).context("the head of an item cannot be decoded")?;
+            let item = read_head(message).context("the head of an item cannot be decoded")?;
             self.to_skip = PREFIX_BYTES + length;
-            return Ok(Some(received));
+            self.passing = self.completed(item);
+            return Ok(None);
         }
         ensure!(is_item || PREFIX_BYTES + length <= BUFFER_BYTES, "the server sent a message of {length} bytes");
         if is_item || message.len() < length {
@@ -168,6 +182,23 @@ impl Link {
         let message = decode_server(&message[..length])?;
         self.filled.start += PREFIX_BYTES + length;
         Ok(Some(Received::Message(message)))
+    }
+
+    /// What has arrived once this part of an item is skipped.
+    fn completed(&mut self, item: Head) -> Option<Received> {
+        match item {
+            Head::Sound(head) => return Some(Received::Sound(head)),
+            Head::Picture(head, part_bytes) => {
+                self.unfinished = Some((head, (head.jpeg_bytes as usize).saturating_sub(part_bytes)));
+            }
+            Head::Part(part_bytes) => {
+                if let Some((_, missing_bytes)) = &mut self.unfinished {
+                    *missing_bytes = missing_bytes.saturating_sub(part_bytes);
+                }
+            }
+        }
+        let (head, _) = self.unfinished.take_if(|(_, missing_bytes)| *missing_bytes == 0)?;
+        Some(Received::Picture(head))
     }
 
     async fn fill(&mut self) -> Result<()> {
@@ -181,18 +212,33 @@ impl Link {
     }
 }
 
-/// Decodes the fields in front of an item's payload (`docs/PROTOCOL.md`, sections 3 and 6). The codec would need the
-/// whole message, and copy it.
-fn read_head(mut message: &[u8]) -> Option<Received> {
+/// The fields in front of the payload of an item or of a part of one, and the size of the payload.
+enum Head {
+    Picture(PictureHead, usize),
+    /// A part of the picture before it: none comes of a picture that a new epoch has abandoned.
+    Part(usize),
+    Sound(SoundHead),
+}
+
+/// Decodes the fields in front of a payload (`docs/PROTOCOL.md`, sections 3 and 6). The codec would need the whole message,
+/// and copy it.
+fn read_head(mut message: &[u8]) -> Option<Head> {
     let number = message.split_off_first()?;
     let mut next = || read_number(&mut message);
     let (stream, epoch) = (StreamId(next()?.try_into().ok()?), Epoch(next()?.try_into().ok()?));
     if *number == SOUND {
-        return Some(Received::Sound(SoundHead { stream, epoch, pts_nanos: next()? }));
+        let (pts_nanos, format) = (next()?, if next()? == 0 { SoundFormat::Pcm } else { SoundFormat::Opus });
+        return Some(Head::Sound(SoundHead { stream, epoch, pts_nanos, format }));
     }
-    let (index, height) = (next()?.try_into().ok()?, next()?.try_into().ok()?);
-    let head = PictureHead { stream, epoch, index, height, pts_nanos: next()?, duration_nanos: next()? };
-    Some(Received::Picture(head))
+    let index = next()?.try_into().ok()?;
+    if *number == PICTURE_PART {
+        return Some(Head::Part(next()?.try_into().ok()?));
+    }
+    let height = next()?.try_into().ok()?;
+    let (pts_nanos, duration_nanos, jpeg_bytes) = (next()?, next()?, next()?.try_into().ok()?);
+    let origin = *[Origin::Memory, Origin::Disk, Origin::Decoder].get(usize::try_from(next()?).ok()?)?;
+    let head = PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos, jpeg_bytes, origin };
+    Some(Head::Picture(head, next()?.try_into().ok()?))
 }
 
 fn read_number(bytes: &mut &[u8]) -> Option<u64> {

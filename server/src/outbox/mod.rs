@@ -3,10 +3,13 @@
 //! The control lane holds control messages and chat: they are never dropped, and no number of them disconnects a client.
 //! How much all control lanes together may hold is decided by the hub, which makes senders wait and cuts off clients that
 //! do not read; see [`Outbox::backlog`]. The picture lane holds a few pictures and sound chunks, as the viewer's credit
-//! allows. Control goes first, so a message waits behind at most the one picture that is already being written; and a ping
-//! goes before everything else, so that a client on a slow link can show that it is alive.
+//! allows. Control goes first, also between the parts of a picture, so a message waits behind at most the one part that is
+//! already being written; and pings and echoes go before everything else, so that a client on a slow link can show that it
+//! is alive and measure the link.
 
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::VecDeque,
@@ -15,6 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::picture_parts::PictureFrames;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -55,9 +59,13 @@ struct Lanes {
     opening: Opening,
     /// The newest ping that was not handed out yet.
     ping: Option<Bytes>,
+    /// The answer to the newest probe, if it was not handed out yet.
+    echo: Option<Bytes>,
     control: VecDeque<Queued>,
     control_bytes: usize,
-    pictures: VecDeque<Frame>,
+    /// The picture of which parts were handed out and others not.
+    unfinished: Option<PictureFrames>,
+    pictures: VecDeque<StreamItem>,
     /// What was handed to the writer last, and is counted until it asks for more.
     being_written: Vec<Queued>,
     closed: Option<CloseReason>,
@@ -85,6 +93,15 @@ struct Queued {
 
 /// One frame in up to two pieces. The second, the bytes of a picture, is shared with other viewers and not copied.
 pub type Frame = [Bytes; 2];
+
+/// What waits in the picture lane.
+#[derive(Debug)]
+pub enum StreamItem {
+    /// A picture, of which one part is handed out at a time.
+    Picture(PictureFrames),
+    /// A sound chunk, or the end of the stream.
+    Frame(Frame),
+}
 
 /// Why the outbox accepts no more frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +188,18 @@ impl Outbox {
 
     /// Sends a ping before everything else that waits. One that was not sent yet is replaced.
     pub fn push_ping(&self, frame: Bytes) {
+        self.push_urgent(|lanes| &mut lanes.ping, frame);
+    }
+
+    /// Sends an echo before everything else that waits. One that was not sent yet is replaced.
+    pub fn push_echo(&self, frame: Bytes) {
+        self.push_urgent(|lanes| &mut lanes.echo, frame);
+    }
+
+    fn push_urgent(&self, place: impl FnOnce(&mut Lanes) -> &mut Option<Bytes>, frame: Bytes) {
         let mut lanes = self.lanes();
         if lanes.closed.is_none() {
-            lanes.ping = Some(frame);
+            *place(&mut lanes) = Some(frame);
         }
         drop(lanes);
         self.0.filled.notify_one();
@@ -194,8 +220,8 @@ impl Outbox {
         }
     }
 
-    /// Waits until the picture lane has room, then adds a frame. Returns `false` when the outbox is closed.
-    pub async fn push_picture(&self, frame: Frame) -> bool {
+    /// Waits until the picture lane has room, then adds an item. Returns `false` when the outbox is closed.
+    pub async fn push_picture(&self, item: StreamItem) -> bool {
         loop {
             {
                 let mut lanes = self.lanes();
@@ -203,7 +229,7 @@ impl Outbox {
                     return false;
                 }
                 if lanes.pictures.len() < PICTURE_LANE_LENGTH {
-                    lanes.pictures.push_back(frame);
+                    lanes.pictures.push_back(item);
                     drop(lanes);
                     self.0.filled.notify_one();
                     return true;
@@ -213,11 +239,14 @@ impl Outbox {
         }
     }
 
-    /// Discards all frames that wait in the picture lane. Returns whether there were any.
+    /// Discards all that waits in the picture lane, also what is left of a picture that is being sent. Returns whether there
+    /// was anything.
     pub fn clear_pictures(&self) -> bool {
-        let waiting = std::mem::take(&mut self.lanes().pictures);
+        let mut lanes = self.lanes();
+        let (unfinished, waiting) = (lanes.unfinished.take(), std::mem::take(&mut lanes.pictures));
+        drop(lanes);
         self.0.emptied.notify_one();
-        !waiting.is_empty()
+        unfinished.is_some() || !waiting.is_empty()
     }
 
     /// Closes the outbox: no more frames are added. The first reason stays.
@@ -225,8 +254,9 @@ impl Outbox {
         let mut lanes = self.lanes();
         if lanes.closed.is_none() {
             lanes.pictures.clear();
+            lanes.unfinished = None;
             if let CloseReason::CutOff { .. } = reason {
-                (lanes.ping, lanes.control_bytes) = (None, 0);
+                (lanes.ping, lanes.echo, lanes.control_bytes) = (None, None, 0);
                 lanes.control.clear();
                 lanes.being_written.clear();
                 self.0.is_cut_off.cancel();
@@ -259,16 +289,17 @@ impl Outbox {
         Some(Backlog { bytes, since: oldest.since })
     }
 
-    /// Waits for what is to be written next: a ping, some control messages, or a picture. `None` when the outbox is closed
-    /// and its control lane is empty. One caller only, which has written the frames of the call before.
+    /// Waits for what is to be written next: a ping or an echo, some control messages, a part of a picture, or another item of
+    /// a stream. `None` when the outbox is closed and its control lane is empty. One caller only, which has written the frames of the call before.
     pub async fn next(&self) -> Option<Vec<Bytes>> {
         loop {
             {
                 let mut lanes = self.lanes();
                 lanes.being_written.clear();
                 let is_open = lanes.opening == Opening::Done;
-                if let Some(ping) = lanes.ping.take_if(|_| is_open) {
-                    return Some(vec![ping]);
+                if is_open && (lanes.ping.is_some() || lanes.echo.is_some()) {
+                    let Lanes { ping, echo, .. } = &mut *lanes;
+                    return Some(ping.take().into_iter().chain(echo.take()).collect());
                 }
                 let batch = lanes.take_batch();
                 if !batch.is_empty() {
@@ -280,9 +311,13 @@ impl Outbox {
                 if lanes.closed.is_some() {
                     return None;
                 }
-                if let Some(frame) = lanes.pictures.pop_front() {
+                let waiting = lanes.pictures.len();
+                if let Some(frame) = lanes.take_frame() {
+                    let has_room = lanes.pictures.len() < waiting;
                     drop(lanes);
-                    self.0.emptied.notify_one();
+                    if has_room {
+                        self.0.emptied.notify_one();
+                    }
                     return Some(frame.into());
                 }
             }
@@ -299,6 +334,19 @@ impl Outbox {
 impl Lanes {
     fn is_calm(&self) -> bool {
         self.control_bytes <= CALM_BYTES && self.control.len() <= CALM_MESSAGES
+    }
+
+    /// The next part of the picture that is being sent, else the first frame of the next item.
+    fn take_frame(&mut self) -> Option<Frame> {
+        if self.unfinished.is_none() {
+            match self.pictures.pop_front()? {
+                StreamItem::Frame(frame) => return Some(frame),
+                StreamItem::Picture(parts) => self.unfinished = Some(parts),
+            }
+        }
+        let part = self.unfinished.as_mut().and_then(Iterator::next);
+        self.unfinished.take_if(|parts| parts.is_finished());
+        part
     }
 
     /// The pieces of the next control messages: at least one message if any waits, and as many as fit into
@@ -320,158 +368,5 @@ impl Lanes {
         }
         self.control_bytes -= bytes;
         pieces
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn picture(number: u8) -> Frame {
-        [Bytes::copy_from_slice(&[number]), Bytes::from_static(b"jpeg")]
-    }
-
-    /// The first byte of each control message, or of the picture.
-    async fn take(outbox: &Outbox) -> Vec<u8> {
-        let pieces = outbox.next().await.unwrap();
-        pieces.iter().filter(|piece| piece.len() == 1).map(|piece| piece[0]).collect()
-    }
-
-    #[tokio::test]
-    async fn control_overtakes_pictures_and_both_keep_their_order() {
-        let outbox = Outbox::default();
-        outbox.push_picture(picture(1)).await;
-        outbox.push_picture(picture(2)).await;
-        outbox.push_control(Bytes::from_static(&[10]));
-        outbox.push_control(Bytes::from_static(&[11]));
-        outbox.push_ping(Bytes::from_static(&[20]));
-        outbox.push_ping(Bytes::from_static(&[21]));
-        let order = [take(&outbox).await, take(&outbox).await, take(&outbox).await, take(&outbox).await];
-        assert_eq!(order, [vec![21], vec![10, 11], vec![1], vec![2]]);
-    }
-
-    #[tokio::test]
-    async fn the_picture_lane_makes_its_filler_wait() {
-        let outbox = Outbox::default();
-        outbox.push_picture(picture(1)).await;
-        outbox.push_picture(picture(2)).await;
-        let third = tokio::spawn({
-            let outbox = outbox.clone();
-            async move { outbox.push_picture(picture(3)).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!third.is_finished());
-        assert_eq!(take(&outbox).await, [1]);
-        assert!(third.await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn what_waits_counts_until_it_is_written() {
-        let memory = SendMemory::default();
-        let outbox = Outbox::new(&memory);
-        assert_eq!(outbox.backlog(), None);
-        for _ in 0..10_000 {
-            outbox.push_control(Bytes::from_static(b"x"));
-        }
-        assert_eq!(outbox.close_reason(), None, "no number of messages closes it");
-        let backlog = outbox.backlog().unwrap();
-        assert_eq!(backlog.bytes, 10_000 * (1 + PLACE_BYTES));
-        assert!(memory.held_bytes() > backlog.bytes);
-        while outbox.lanes().control_bytes > 0 {
-            outbox.next().await.unwrap();
-        }
-        assert!(outbox.backlog().is_some() && memory.held_bytes() > 0, "handed out, and not yet written");
-        outbox.close(CloseReason::Finished);
-        assert!(outbox.next().await.is_none());
-        assert_eq!((outbox.backlog(), memory.held_bytes()), (None, 0));
-    }
-
-    #[tokio::test]
-    async fn a_client_that_is_cut_off_holds_nothing_any_more() {
-        let memory = SendMemory::default();
-        let outbox = Outbox::new(&memory);
-        outbox.push_control(Bytes::from_static(b"x"));
-        outbox.next().await.unwrap();
-        outbox.push_control(Bytes::from_static(b"y"));
-        let reason = CloseReason::CutOff { waiting_bytes: 2, waited: Duration::from_secs(9) };
-        outbox.close(reason);
-        outbox.cut_off().await;
-        assert_eq!((outbox.close_reason(), memory.held_bytes()), (Some(reason), 0));
-        assert!(outbox.next().await.is_none());
-    }
-
-    #[tokio::test]
-    async fn several_that_wait_for_calm_go_on_as_messages_are_read() {
-        let outbox = Outbox::default();
-        let half = Bytes::from(vec![0; CALM_BYTES / 2 + 1]);
-        let filler = || {
-            let (outbox, half) = (outbox.clone(), half.clone());
-            tokio::spawn(async move {
-                for _ in 0..50 {
-                    outbox.calm().await;
-                    outbox.push_control(half.clone());
-                }
-            })
-        };
-        let fillers = [filler(), filler()];
-        for _ in 0..100 {
-            outbox.next().await.unwrap();
-            assert!(outbox.lanes().control_bytes <= 3 * CALM_BYTES);
-        }
-        for filler in fillers {
-            filler.await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_corked_outbox_hands_out_nothing_before_its_first_message() {
-        let outbox = Outbox::default();
-        outbox.push_control(Bytes::from_static(&[0]));
-        outbox.cork();
-        outbox.push_control(Bytes::from_static(&[2]));
-        outbox.push_ping(Bytes::from_static(&[3]));
-        let frame = |number: u8| ControlFrame::new(&SendMemory::default(), Bytes::copy_from_slice(&[number]));
-        let taken = tokio::spawn({
-            let outbox = outbox.clone();
-            async move { (take(&outbox).await, take(&outbox).await) }
-        });
-        tokio::task::yield_now().await;
-        assert!(!taken.is_finished());
-        outbox.push_opening([10, 11, 12].map(frame).to_vec());
-        assert_eq!(taken.await.unwrap(), (vec![0, 10, 11, 12, 2], vec![3]));
-    }
-
-    #[tokio::test]
-    async fn only_a_ping_comes_between_the_messages_of_a_series() {
-        let outbox = Outbox::default();
-        let page = |number: u8| {
-            let pieces = [vec![number], vec![0; BATCH_BYTES]];
-            ControlFrame::of_pieces(pieces.map(|piece| SharedBytes::new(&SendMemory::default(), piece.into())))
-        };
-        outbox.cork();
-        outbox.push_control(Bytes::from_static(&[9]));
-        outbox.push_opening([1, 2, 3].map(page).to_vec());
-        assert_eq!(take(&outbox).await, [1]);
-        outbox.push_ping(Bytes::from_static(&[20]));
-        outbox.push_picture(picture(30)).await;
-        outbox.push_control(Bytes::from_static(&[8]));
-        assert_eq!(outbox.push_series(&[4, 5].map(page)), 2 * (1 + BATCH_BYTES));
-        let mut order = Vec::new();
-        for _ in 0..7 {
-            order.extend(take(&outbox).await);
-        }
-        assert_eq!(order, [20, 2, 3, 9, 8, 4, 5, 30]);
-    }
-
-    #[tokio::test]
-    async fn closing_still_writes_the_control_lane_but_no_more_pictures() {
-        let outbox = Outbox::default();
-        outbox.push_picture(picture(1)).await;
-        outbox.push_control(Bytes::from_static(&[10]));
-        outbox.close(CloseReason::Finished);
-        outbox.push_control(Bytes::from_static(&[11]));
-        assert!(!outbox.push_picture(picture(2)).await);
-        assert_eq!(take(&outbox).await, [10]);
-        assert!(outbox.next().await.is_none());
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Display;
 
 use common::{
     crypto::{Addressed, Envelope, JoinTranscript, KeyError, KeyId, SessionRecord},
-    limits::{MAX_CREDIT, PROTOCOL_VERSION},
+    limits::{MAX_CREDIT, MAX_PICTURE_STEP, PROTOCOL_VERSION},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person},
     name::Name,
@@ -92,6 +92,11 @@ pub enum Action {
     SendThumbnail(VideoId),
     /// Send the counters of the frame store.
     SendStatistics,
+    /// Send an echo ahead of everything else.
+    SendEcho {
+        /// The number of the probe.
+        number: u64,
+    },
     /// End a stream, if it is the current one.
     Stop(StreamId),
     /// The client leaves of its own accord.
@@ -158,6 +163,15 @@ impl Machine {
                 ClientMessage::Renew { session } => on_renew(&self.binding, person, &session),
                 ClientMessage::Hand { to, envelope } => on_hand(person, to, envelope.0),
                 ClientMessage::AskDirectory => Action::SendDirectory,
+                ClientMessage::Watch(WatchRequest { delivery, .. })
+                | ClientMessage::SetQuality(SetQualityRequest { delivery, .. })
+                    if !delivery.is_valid() =>
+                {
+                    refuse_fault(format!(
+                        "one of 1 to {MAX_PICTURE_STEP} pictures can be delivered, and not one of {}",
+                        delivery.picture_step
+                    ))
+                }
                 ClientMessage::Watch(request) => {
                     if last_stream.is_some_and(|(last, _)| request.stream <= last) {
                         return refuse_fault(format!("stream numbers must grow, and {} is not new", request.stream.0));
@@ -178,6 +192,7 @@ impl Machine {
                 ClientMessage::AskStatistics => Action::SendStatistics,
                 ClientMessage::Stop { stream } => Action::Stop(stream),
                 ClientMessage::Pong { .. } => Action::Nothing,
+                ClientMessage::Probe { number } => Action::SendEcho { number },
                 ClientMessage::Quit => Action::Leave,
                 other @ (ClientMessage::Hello { .. } | ClientMessage::Join { .. }) => {
                     out_of_place(&other, "a message of a client that has joined")
@@ -288,6 +303,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::AskStatistics => "AskStatistics",
         ClientMessage::Renew { .. } => "Renew",
         ClientMessage::Hand { .. } => "Hand",
+        ClientMessage::Probe { .. } => "Probe",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))
 }

@@ -8,7 +8,7 @@ use common::{
         sender_key::Speaker, test_keys,
     },
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
-    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
     test_messages::letter,
@@ -92,7 +92,7 @@ fn hand(sender: &Identity, recipient: &Identity, to: &Identity) -> ClientMessage
 
 fn watch(stream: StreamId) -> ClientMessage {
     let (video, quality, from) = (VideoId(1), Quality::Triptych, Position::START);
-    ClientMessage::Watch(WatchRequest { stream, video, quality, from })
+    ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL })
 }
 
 fn seek(stream: StreamId, epoch: u32) -> ClientMessage {
@@ -101,7 +101,7 @@ fn seek(stream: StreamId, epoch: u32) -> ClientMessage {
 
 fn set_quality(stream: StreamId, epoch: u32) -> ClientMessage {
     let (epoch, quality, at) = (Epoch(epoch), Quality::Only(240), Position::START);
-    ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at })
+    ClientMessage::SetQuality(SetQualityRequest { stream, epoch, quality, at, delivery: Delivery::FULL })
 }
 
 fn awaiting_hello() -> Machine {
@@ -167,6 +167,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (grant, [NO, NO, "Grant"]),
         (ClientMessage::Stop { stream: STREAM }, [NO, NO, "Stop"]),
         (ClientMessage::Pong { number: 1 }, [NO, NO, "Nothing"]),
+        (ClientMessage::Probe { number: 1 }, [NO, NO, "SendEcho"]),
         (ClientMessage::Quit, [NO, "Leave", "Leave"]),
         (seek(STREAM, 1), [NO, NO, "Seek"]),
         (set_quality(STREAM, 1), [NO, NO, "SetQuality"]),
@@ -355,6 +356,29 @@ fn stream_numbers_must_grow() {
         let mut machine = watching();
         let actions = numbers.iter().map(|&number| machine.on_message(watch(StreamId(number))));
         assert_eq!(outline(&actions.last().unwrap()), last, "{numbers:?} after 5");
+    }
+}
+
+#[test]
+fn a_delivery_of_one_in_no_pictures_or_in_more_than_eight_is_refused() {
+    let with = |step: u8| {
+        let delivery = Delivery { picture_step: step, ..Delivery::FULL };
+        let (mut watch, mut change) = (watch(StreamId(6)), set_quality(STREAM, 1));
+        if let ClientMessage::Watch(request) = &mut watch {
+            request.delivery = delivery;
+        }
+        if let ClientMessage::SetQuality(request) = &mut change {
+            request.delivery = delivery;
+        }
+        [watch, change]
+    };
+    for (message, name) in (1..=8).flat_map(with).zip(["Watch", "SetQuality"].into_iter().cycle()) {
+        assert_eq!(outline(&watching().on_message(message)), name);
+    }
+    for message in [0, 9, 255].into_iter().flat_map(with) {
+        let (code, text) = refusal(watching().on_message(message));
+        assert_eq!(code, RefusalCode::Malformed);
+        assert!(text.contains("one of 1 to 8 pictures can be delivered"), "{text}");
     }
 }
 

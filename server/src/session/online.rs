@@ -130,6 +130,10 @@ impl Session<'_> {
                 self.outbox.calm().await;
                 self.send(&ServerMessage::Statistics(self.services.videos.store.statistics()));
             }
+            Action::SendEcho { number } => {
+                self.outbox.push_echo(encode_server(&ServerMessage::Echo { number }));
+                pause_until(self.rates.request(now())).await;
+            }
             Action::Stop(stream) => self.stop(stream).await,
             _ => {}
         }
@@ -155,9 +159,10 @@ impl Session<'_> {
         }
     }
 
-    async fn set_quality(&mut self, SetQualityRequest { stream, epoch, quality, at }: SetQualityRequest) {
+    async fn set_quality(&mut self, request: SetQualityRequest) {
+        let SetQualityRequest { stream, epoch, .. } = request;
         let Some(viewer) = self.viewer.as_mut().filter(|viewer| viewer.stream() == stream) else { return };
-        if let Err(error) = viewer.set_quality(epoch, quality, at).await {
+        if let Err(error) = viewer.set_quality(request).await {
             self.send_failed(stream, epoch, &error);
         }
     }

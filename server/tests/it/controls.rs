@@ -2,7 +2,10 @@
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, WatchRequest},
+    media::{
+        Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId,
+        WatchRequest,
+    },
     message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
 };
 use tempfile::TempDir;
@@ -34,7 +37,15 @@ impl Watcher {
         let server = TestServer::start_with(folder.path()).await;
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = welcome.library.videos[0].id;
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         Self { folder, server, client, video, epoch: Epoch(0) }
     }
 
@@ -78,7 +89,13 @@ impl Watcher {
         self.epoch.0 += 1;
         let at = Position::Picture(at);
         self.client
-            .send(&ClientMessage::SetQuality(SetQualityRequest { stream: STREAM, epoch: self.epoch, quality, at }))
+            .send(&ClientMessage::SetQuality(SetQualityRequest {
+                stream: STREAM,
+                epoch: self.epoch,
+                quality,
+                at,
+                delivery: Delivery::FULL,
+            }))
             .await;
     }
 }
@@ -160,12 +177,24 @@ async fn after_a_missing_quality_a_stream_can_still_be_sought_replaced_and_stopp
     watcher.set_quality(Quality::Only(480), 7).await;
     assert_eq!(watcher.failed_epoch().await, watcher.epoch);
     let (second, video, quality, from) = (StreamId(2), watcher.video, Quality::Only(240), Position::START);
-    watcher.client.send(&ClientMessage::Watch(WatchRequest { stream: second, video, quality, from })).await;
+    watcher
+        .client
+        .send(&ClientMessage::Watch(WatchRequest { stream: second, video, quality, from, delivery: Delivery::FULL }))
+        .await;
     let started = watcher.client.next().await;
     assert!(matches!(&started, ServerMessage::StreamStarted(start) if start.stream == second), "{started:?}");
 
     let (epoch, quality, at) = (Epoch(1), Quality::Only(480), Position::START);
-    watcher.client.send(&ClientMessage::SetQuality(SetQualityRequest { stream: second, epoch, quality, at })).await;
+    watcher
+        .client
+        .send(&ClientMessage::SetQuality(SetQualityRequest {
+            stream: second,
+            epoch,
+            quality,
+            at,
+            delivery: Delivery::FULL,
+        }))
+        .await;
     assert_eq!(watcher.failed_epoch().await, epoch);
     watcher.client.send(&ClientMessage::Stop { stream: second }).await;
     watcher.client.send(&ClientMessage::AskStatistics).await;
@@ -275,7 +304,9 @@ async fn a_video_with_several_viewers_is_decoded_once() {
         let identity = if name == "bob" { test_keys::bob() } else { test_keys::eve() };
         let (mut client, _) = TestClient::join(watcher.server.address, name, &identity).await;
         let (stream, video, quality, from) = (STREAM, watcher.video, Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }))
+            .await;
         client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: FRAMES }).await;
         others.push(client);
     }
@@ -309,7 +340,10 @@ async fn removing_a_file_ends_the_streams_of_its_video_with_a_reason() {
     assert_eq!(reason, "\"Clip_720p.mp4\" was removed from the server's video folder.");
     // Two files are left, and can be watched.
     let (stream, video, quality, from) = (StreamId(2), watcher.video, Quality::Triptych, Position::START);
-    watcher.client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from })).await;
+    watcher
+        .client
+        .send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }))
+        .await;
     let started = watcher.client.next_that(|message| match message {
         ServerMessage::StreamStarted(StreamStart { stream: StreamId(2), segments, .. }) => Some(segments.len()),
         _ => None,

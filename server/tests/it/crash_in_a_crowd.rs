@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use common::{
     crypto::Identity,
-    media::{Epoch, Library, Position, Quality, StreamId, WatchRequest},
+    media::{Delivery, Epoch, Library, Position, Quality, StreamId, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use futures_util::future::join_all;
@@ -43,7 +43,15 @@ impl Viewer {
         let title = title(variant);
         let video = library.videos.iter().find(|video| video.title == title).expect("the video is offered").id;
         let (quality, from) = (Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         client.send(&ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items: CREDIT }).await;
         Self { client, variant, pictures: Vec::new(), end: None }
     }

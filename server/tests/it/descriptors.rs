@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Library, Position, Quality, StreamId, WatchRequest},
+    media::{Delivery, Epoch, Library, Position, Quality, StreamId, WatchRequest},
     message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
 };
 use tempfile::TempDir;
@@ -129,7 +129,15 @@ const STREAM: StreamId = StreamId(1);
 impl Viewer {
     async fn watch(mut client: TestClient, library: &Library) -> Self {
         let (video, quality, from) = (library.videos[0].id, Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         Self { client, picture_count: 0 }
     }
 

@@ -4,7 +4,7 @@ use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Library, Position, Quality, StreamId, VideoInfo, WatchRequest},
+    media::{Delivery, Epoch, Library, Position, Quality, StreamId, VideoInfo, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::{TempDir, tempdir};
@@ -221,7 +221,7 @@ impl Playing {
         let server = TestServer::start_with(folder.path()).await;
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = only(&welcome.library).id;
-        let request = WatchRequest { stream: STREAM, video, quality, from: Position::START };
+        let request = WatchRequest { stream: STREAM, video, quality, from: Position::START, delivery: Delivery::FULL };
         client.send(&ClientMessage::Watch(request)).await;
         let mut playing = Self { folder, client, _server: server };
         playing.grant(4).await;

@@ -16,7 +16,7 @@ use common::{
     message::{Blob, ClientMessage, LeaveReason, Person, ServerMessage},
 };
 
-use crate::support::{client::TestClient, server::TestServer};
+use crate::support::{client::TestClient, clips::Clip, server::TestServer};
 
 /// Joins as Ada, prints what it gets, and answers each letter, until one says "bye".
 const DRIVER: &str = r#"
@@ -49,6 +49,29 @@ while True:
         client.write(sender, f"I have read: {text}".encode())
 "#;
 
+/// Joins as Ada, watches a video to its end, and prints the index of each picture, where it begins and ends, and in how
+/// many parts the pictures came.
+const VIEWER: &str = r#"
+import signal, socket, sys
+signal.alarm(20)
+path, port = sys.argv[1:]
+ada = serialization.load_pem_private_key(open(path, "rb").read(), None)
+client = Client(socket.create_connection(("127.0.0.1", int(port)), 20), "Ada", ada)
+client.watch(1, client.videos["Noise"])
+pictures, parts = Pictures(), 0
+while True:
+    kind, fields = client.next()
+    parts += kind in (9, 19)
+    picture = pictures.take(kind, fields)
+    if picture:
+        head, jpeg = picture
+        print(head["index"], jpeg[:2].hex(), jpeg[-2:].hex(), flush=True)
+        client.send(5, number(1) + number(0) + number(1))
+    elif kind == 10:
+        print("ended after", parts, flush=True)
+        break
+"#;
+
 /// The Python process; killed when dropped.
 struct Ada {
     process: Child,
@@ -56,12 +79,12 @@ struct Ada {
 }
 
 impl Ada {
-    fn start(port: u16) -> Self {
+    fn start(port: u16, driver: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let page = fs::read_to_string(root.join("docs/PROTOCOL.md")).unwrap();
         let program = |part: &str| part.split("```").next().unwrap().to_owned();
         let mut programs: String = page.split("```python\n").skip(1).map(program).collect();
-        programs.push_str(DRIVER);
+        programs.push_str(driver);
         let mut python = Command::new("python3");
         python.args(["-c", &programs]).arg(root.join("common/src/crypto/test_key_ada.pem")).arg(port.to_string());
         let spawned = python.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
@@ -111,7 +134,7 @@ async fn the_client_of_the_protocol_page_joins_keeps_the_dictionary_and_exchange
     let (bob_key, eve_key) = (test_keys::bob(), test_keys::eve());
     let server = TestServer::start().await;
     let (mut bob, _) = TestClient::join(server.address, "Bob", &bob_key).await;
-    let mut python = Ada::start(server.address.port());
+    let mut python = Ada::start(server.address.port(), DRIVER);
     let joined = |message| match message {
         ServerMessage::Joined { person, .. } => Some(person),
         _ => None,
@@ -139,4 +162,24 @@ async fn the_client_of_the_protocol_page_joins_keeps_the_dictionary_and_exchange
         _ => None,
     };
     assert_eq!(bob.next_that(left).await, LeaveReason::Quit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_of_the_protocol_page_watches_a_video_whose_pictures_come_in_parts() {
+    const FRAMES: u64 = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let noise = |number: u32, row: f32, column: f32| {
+        let place = (row * 7919.0) as u32 * 104_729 + (column * 7919.0) as u32 + number;
+        (place.wrapping_mul(0x9E37_79B1) >> 24) as u8
+    };
+    let clip = Clip { size: (640, 480), ..Clip::new(0, FRAMES, 25) };
+    clip.write_painted(&folder.path().join("Noise_480p.mp4"), noise, |_, _| (128, 128));
+    let server = TestServer::start_with(folder.path()).await;
+    let mut python = Ada::start(server.address.port(), VIEWER);
+    for index in 0..FRAMES {
+        assert_eq!(python.line(), format!("{index} ffd8 ffd9"));
+    }
+    let end = python.line();
+    let parts: u64 = end.strip_prefix("ended after ").unwrap().parse().unwrap();
+    assert!(parts >= 2 * FRAMES, "{end} parts");
 }

@@ -11,7 +11,7 @@ use common::{
         test_keys,
     },
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
-    media::{Position, Quality, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Position, Quality, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
     name::Name,
     test_messages::sealed,
@@ -340,6 +340,7 @@ async fn watching_a_video_that_does_not_exist_fails_with_a_reason() {
             video: VideoId(9),
             quality: Quality::Triptych,
             from: Position::START,
+            delivery: Delivery::FULL,
         })
     };
     ada.send(&watch(1)).await;

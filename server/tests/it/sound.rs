@@ -7,7 +7,7 @@ use common::{
     crypto::test_keys,
     limits::{SOUND_CHUNK_NANOS, SOUND_RATE_HZ},
     media::{
-        Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, VideoInfo,
+        Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, VideoInfo,
         WatchRequest,
     },
     message::{ClientMessage, EndReason, ServerMessage},
@@ -154,7 +154,15 @@ async fn beeps_are_on_time_from_the_start_and_after_seeks() {
         let (_server, mut client, video) = start(folder.path()).await;
         assert!(video.has_sound);
         let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         let received = play_to_end(&mut client, Epoch(0)).await;
         assert_eq!(received.picture_nanos.len(), 150, "{name}");
         assert_eq!(received.sound[0].0, received.picture_nanos[0]);
@@ -183,7 +191,15 @@ async fn the_sound_of_one_file_serves_all_variants_and_a_silent_video_has_none()
     run(silent, &folder.path().join("quiet_720p.mkv"));
     let (_server, mut client, video) = start(folder.path()).await;
     let (quality, from) = (Quality::Only(720), Position::START);
-    client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video: video.id, quality, from })).await;
+    client
+        .send(&ClientMessage::Watch(WatchRequest {
+            stream: STREAM,
+            video: video.id,
+            quality,
+            from,
+            delivery: Delivery::FULL,
+        }))
+        .await;
     assert_on_the_second(
         &play_to_end(&mut client, Epoch(0)).await.beeps(),
         &[0, 1, 2],
@@ -204,7 +220,9 @@ async fn sound_shorter_than_the_pictures_ends_in_silence() {
     write_beeping(&folder.path().join("clip_240p.mkv"), 4, 1500, "opusenc", "x264enc", "matroskamux");
     let (_server, mut client, video) = start(folder.path()).await;
     let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-    client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+    client
+        .send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from, delivery: Delivery::FULL }))
+        .await;
     let received = play_to_end(&mut client, Epoch(0)).await;
     assert_eq!(received.picture_nanos.len(), 100);
     let audio_frames: usize = received.sound.iter().map(|(_, pcm)| pcm.len() / AUDIO_FRAME_BYTES).sum();
@@ -221,7 +239,15 @@ struct OneCredit {
 impl OneCredit {
     async fn watch(mut client: TestClient, video: VideoId, from: u32) -> Self {
         let (quality, from) = (Quality::Triptych, Position::Picture(from));
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         Self { client, epoch: Epoch(0) }
     }
 
@@ -234,7 +260,15 @@ impl OneCredit {
     async fn set_quality(&mut self, quality: Quality, at: u32) {
         self.epoch.0 += 1;
         let (epoch, at) = (self.epoch, Position::Picture(at));
-        self.client.send(&ClientMessage::SetQuality(SetQualityRequest { stream: STREAM, epoch, quality, at })).await;
+        self.client
+            .send(&ClientMessage::SetQuality(SetQualityRequest {
+                stream: STREAM,
+                epoch,
+                quality,
+                at,
+                delivery: Delivery::FULL,
+            }))
+            .await;
     }
 
     /// Spends the credit and expects the picture with this index.

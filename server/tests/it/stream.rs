@@ -2,7 +2,9 @@
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, PictureHead, Position, Quality, Statistics, StreamId, StreamStart, VideoId, WatchRequest},
+    media::{
+        Delivery, Epoch, PictureHead, Position, Quality, Statistics, StreamId, StreamStart, VideoId, WatchRequest,
+    },
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::TempDir;
@@ -42,6 +44,7 @@ fn watch(stream: u32, video: VideoId) -> ClientMessage {
         video,
         quality: Quality::Triptych,
         from: Position::START,
+        delivery: Delivery::FULL,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use common::{
     crypto::{Identity, test_keys},
-    media::{Epoch, Position, Quality, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, StreamId, VideoId, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tempfile::{TempDir, tempdir};
@@ -34,7 +34,15 @@ impl Viewer {
         let (mut client, welcome) = TestClient::join(server.address, name, identity).await;
         let video: VideoId = welcome.library.videos[0].id;
         let (quality, from) = (Quality::Triptych, Position::Picture(from));
-        client.send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from })).await;
+        client
+            .send(&ClientMessage::Watch(WatchRequest {
+                stream: STREAM,
+                video,
+                quality,
+                from,
+                delivery: Delivery::FULL,
+            }))
+            .await;
         Self { client }
     }
 

@@ -85,6 +85,7 @@ fn check_segments(watched: &Watched) {
                 first_index: picture.index,
                 frame_count: 1,
                 start_nanos: picture.pts_nanos,
+                sent_height: picture.height,
             }),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use common::media::Quality;
+use common::media::{Delivery, Origin, Quality};
 use tempfile::tempdir;
 use triptych_server::video::{
     self,
@@ -22,7 +22,7 @@ fn plan(folder: &Path) -> StreamPlan {
     let library = Library::scan(folder).unwrap();
     let listing = library.listing();
     let video = library.video(listing.videos.first().unwrap_or_else(|| panic!("{listing:#?}")).id).unwrap();
-    StreamPlan::new(video, Quality::Triptych).unwrap()
+    StreamPlan::new(video, Quality::Triptych, Delivery::FULL).unwrap()
 }
 
 /// The next picture of a reader without sound.
@@ -163,7 +163,8 @@ async fn a_removed_file_ends_the_reader_with_its_name() {
 #[test]
 fn debug_output_of_a_picture_omits_its_bytes() {
     let jpeg = bytes::Bytes::from_static(&[1; 100]);
-    let picture = EncodedPicture { index: 0, height: 240, pts_nanos: 0, duration_nanos: 1, jpeg };
+    let picture =
+        EncodedPicture { index: 0, height: 240, pts_nanos: 0, duration_nanos: 1, jpeg, origin: Origin::Memory };
     assert!(format!("{picture:?}").contains("jpeg_bytes: 100"), "{picture:?}");
 }
 

@@ -10,10 +10,7 @@ use std::{
 use common::{
     crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{
-        Epoch, Library, PictureHead, Quality, SegmentInfo, SkippedFile, StreamId, StreamStart, VariantInfo, VideoId,
-        VideoInfo,
-    },
+    media::{Epoch, Library, Quality, SkippedFile},
     message::{EndReason, Person},
     name::Name,
 };
@@ -39,12 +36,17 @@ mod delivery;
 #[path = "scenes_trust.rs"]
 mod trust;
 
+/// Videos and streams.
+#[path = "scenes_video.rs"]
+mod video;
 /// Those about envelopes and the dictionary.
 #[path = "scenes_wire.rs"]
 mod wire;
 
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use video::{head, playing, report, segments, start, video, watch};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use wire::{entry, envelope, handed};
 
@@ -141,17 +143,6 @@ pub fn person(text: &str, public_key: PublicKey) -> Person {
     let name = name(text);
     let session = test_keys::unsigned_record(&name, &public_key, NOON_MILLIS - 4 * 60_000);
     Person { name, public_key, session, since_unix_secs: NOON_MILLIS / 1000 - 27 * 60 }
-}
-
-pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {
-    let variant = |height: u32| VariantInfo {
-        height,
-        picture_width: height * 16 / 9,
-        picture_height: height,
-        frame_count: (duration_nanos / 40_000_000) as u32,
-    };
-    let variants = [240, 720, 1440].map(variant).to_vec();
-    VideoInfo { id: VideoId(id), fingerprint: id, title: title.into(), duration_nanos, has_sound: true, variants }
 }
 
 pub fn library() -> Library {
@@ -298,64 +289,6 @@ fn talked() -> State {
     state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
     let with_key = WireOutcome::OpenedWithSenderKey { handed_unix_millis: NOON_MILLIS };
     state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], with_key), moment());
-    state
-}
-
-pub fn segments() -> Vec<SegmentInfo> {
-    [(240, 0), (720, 184), (1440, 368)]
-        .map(|(height, first_index)| SegmentInfo {
-            height,
-            first_index,
-            frame_count: 184,
-            start_nanos: u64::from(first_index) * 40_000_000,
-        })
-        .to_vec()
-}
-
-pub fn watch(state: &mut State, video: u64) -> StreamId {
-    state.handle(Action::Watch(VideoId(video)), moment());
-    state.player.showing.as_ref().expect("the video is in the library").stream
-}
-
-pub fn start(state: &mut State, stream: StreamId, video: u64) {
-    let event = NetEvent::StreamStarted(StreamStart {
-        stream,
-        epoch: Epoch(0),
-        video: VideoId(video),
-        duration_nanos: 22_120_000_000,
-        frame_count: 552,
-        segments: segments(),
-        first_index: 0,
-        has_sound: true,
-    });
-    state.apply(event, moment());
-}
-
-/// A picture at 25 frames/s.
-pub fn head(stream: StreamId, epoch: Epoch, index: u32, height: u32) -> PictureHead {
-    let duration_nanos = 40_000_000;
-    PictureHead { stream, epoch, index, height, pts_nanos: u64::from(index) * duration_nanos, duration_nanos }
-}
-
-pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
-    PlaybackStatus {
-        stream,
-        epoch: Epoch(0),
-        position_nanos: Some(seconds * 1_000_000_000),
-        shown: Some(head(stream, Epoch(0), seconds as u32 * 25, height)),
-        buffered_until_nanos: Some(seconds * 1_000_000_000 + 800_000_000),
-        epoch_bytes: 2_000_000,
-        hold: None,
-        is_finished: false,
-        continue_at: None,
-    }
-}
-
-pub fn playing() -> State {
-    let mut state = talked();
-    let stream = watch(&mut state, 1);
-    start(&mut state, stream, 1);
-    state.report(report(stream, 10, 720), moment());
     state
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 use common::{
-    media::{Epoch, Position, Quality, StreamId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, StreamId, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 use tokio::{
@@ -129,6 +129,7 @@ fn request(link: &mut Link, stream: &mut u32) -> Result<()> {
             video,
             quality: Quality::Only(WATCHED_HEIGHT),
             from: Position::START,
+            delivery: Delivery::FULL,
         }),
         ClientMessage::Grant { stream, epoch: Epoch(0), items: WINDOW_ITEMS },
     ])

@@ -106,7 +106,7 @@ impl Video {
         let duration_nanos = Plan::triptych(&indices).duration_nanos();
         let sound = best_sound(&files);
         let (id, fingerprint, has_sound) = (id_of(&title), fingerprint_of(&files), sound.is_some());
-        let info = VideoInfo { id, fingerprint, title, duration_nanos, has_sound, variants };
+        let info = VideoInfo { id, fingerprint, title, duration_nanos, has_sound, is_ready: false, variants };
         Self { info, indices, files, sound }
     }
 }

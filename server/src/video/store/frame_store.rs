@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::media::Statistics;
+use common::media::{Origin, Statistics};
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
@@ -58,6 +58,14 @@ pub(crate) struct Cursor {
     changed: Arc<Notify>,
     /// Whether its frames count as hits and misses.
     is_counted: bool,
+}
+
+/// A frame from the store.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) bytes: Bytes,
+    /// Where it was when the cursor first wanted it.
+    pub(crate) origin: Origin,
 }
 
 /// A viewer that is counted in the statistics.
@@ -128,6 +136,7 @@ impl Store {
             decoded: shared.pool.decoded.load(Relaxed),
             held_bytes: scheduler.cache.held_bytes(),
             cache_bytes: scheduler.cache.limit_bytes(),
+            ..Statistics::default()
         }
     }
 
@@ -191,8 +200,9 @@ impl Cursor {
     ///
     /// # Errors
     /// Why the frame cannot be made. It is tried again some seconds later.
-    pub(crate) async fn get(&self, frame: usize) -> Result<Bytes, FailureCause> {
+    pub(crate) async fn get(&self, frame: usize) -> Result<Fetched, FailureCause> {
         let mut is_first_look = true;
+        let was_held = self.shared.pool.scheduler().was_held(self.id, frame);
         loop {
             // Created before looking, so that nothing that happens between looking and waiting is missed.
             let changed = self.changed.notified();
@@ -203,7 +213,8 @@ impl Cursor {
                 counter.fetch_add(1, Relaxed);
             }
             if let Some(found) = found {
-                return found;
+                let origin = if was_held { Origin::Memory } else { Origin::Decoder };
+                return found.map(|bytes| Fetched { bytes, origin });
             }
             if timeout(CHECK_INTERVAL, changed).await.is_err() {
                 self.shared.pool.update(|scheduler, now| scheduler.give_up_hung(now));

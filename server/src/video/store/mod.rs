@@ -25,7 +25,7 @@ mod worker_pool;
 
 pub use self::frame_store::Store;
 pub(crate) use self::{
-    frame_store::{Cursor, ViewerGuard},
+    frame_store::{Cursor, Fetched, ViewerGuard},
     track::FailureCause,
 };
 

@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use common::splice::Plan;
 use tracing::debug;
 
-use super::{Store, source::TrackOpener, track::TrackKey};
+use super::{Fetched, Store, source::TrackOpener, track::TrackKey};
 use crate::video::library::Library;
 
 /// Pictures kept of each video: a third of a second …
@@ -57,7 +57,7 @@ async fn keep(store: &Store, key: TrackKey, opener: Arc<dyn TrackOpener>, count:
     for frame in 0..count {
         cursor.want(frame..count);
         // A viewer of this video will get the reason.
-        let Ok(bytes) = cursor.get(frame).await else { break };
+        let Ok(Fetched { bytes, .. }) = cursor.get(frame).await else { break };
         kept_bytes += bytes.len() as u64;
         if kept_bytes > room_bytes {
             break;

@@ -69,6 +69,8 @@ pub(super) struct Scheduler {
     openers: HashMap<TrackId, (Arc<dyn TrackOpener>, Arc<Notify>)>,
     handles: HashMap<WorkerId, WorkerHandle>,
     spawns: Vec<SpawnRequest>,
+    /// The frames in the range that a cursor wants which were not held when it first wanted them.
+    missed: HashMap<CursorId, BTreeSet<usize>>,
     last_number: u64,
 }
 
@@ -92,6 +94,7 @@ impl Scheduler {
             openers: HashMap::new(),
             handles: HashMap::new(),
             spawns: Vec::new(),
+            missed: HashMap::new(),
             last_number: 0,
         }
     }
@@ -121,6 +124,7 @@ impl Scheduler {
         if let Some(track) = self.tracks.get_mut(&track) {
             track.wants.remove(&cursor);
         }
+        self.missed.remove(&cursor);
     }
 
     /// Sets what a cursor wants: the first frame now, the others soon. Returns whether it wanted something else before.
@@ -130,8 +134,16 @@ impl Scheduler {
         if want.frames.start != frames.start {
             want.since = now;
         }
-        want.frames = frames;
+        let before = std::mem::replace(&mut want.frames, frames.clone());
+        let missed = self.missed.entry(cursor).or_default();
+        missed.retain(|frame| frames.contains(frame));
+        missed.extend(self.cache.missing_in(track, frames).filter(|frame| !before.contains(frame)));
         true
+    }
+
+    /// Whether a frame that a cursor wants was held when it first wanted it.
+    pub(super) fn was_held(&self, cursor: CursorId, frame: usize) -> bool {
+        self.missed.get(&cursor).is_none_or(|missed| !missed.contains(&frame))
     }
 
     /// A frame if it is held, or why it cannot be made.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::media::Origin;
 use tokio::time::timeout;
 
 use super::{
@@ -93,7 +94,8 @@ async fn walk(cursor: &Cursor, frames: Range<usize>) {
 }
 
 async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, FailureCause> {
-    timeout(DEADLINE, cursor.get(frame)).await.expect("the frame comes in time")
+    let fetched = timeout(DEADLINE, cursor.get(frame)).await.expect("the frame comes in time");
+    fetched.map(|fetched| fetched.bytes)
 }
 
 fn number(bytes: &Bytes) -> usize {
@@ -122,6 +124,21 @@ async fn fifty_readers_cause_each_frame_to_be_made_once() {
     let statistics = store.statistics();
     assert_eq!((statistics.hits + statistics.misses, statistics.decoded), (50 * 200, 200));
     assert_eq!(statistics.held_bytes, 200 * FRAME_BYTES as u64);
+}
+
+#[tokio::test]
+async fn a_frame_is_from_memory_if_it_was_held_when_it_was_first_wanted() {
+    let (store, track) = (Store::new(1 << 20), Arc::new(Counted::default()));
+    let [first, second] = [cursor(&store, 1, &track), cursor(&store, 1, &track)];
+    let origin = async |cursor: &Cursor, frame| timeout(DEADLINE, cursor.get(frame)).await.unwrap().unwrap().origin;
+    first.want(0..4);
+    assert_eq!(origin(&first, 0).await, Origin::Decoder);
+    wait_until("what is wanted is made", || store.statistics().decoded >= 4).await;
+    first.want(1..4);
+    assert_eq!(origin(&first, 3).await, Origin::Decoder, "it is there, because this reader had it made");
+    second.want(2..6);
+    assert_eq!(origin(&second, 2).await, Origin::Memory);
+    assert_eq!(origin(&second, 5).await, Origin::Decoder);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::{
-    media::{Position, Quality, SegmentInfo},
+    media::{Delivery, Position, Quality, SegmentInfo},
     splice::{Plan, Segment},
 };
 
@@ -15,14 +15,15 @@ use crate::video::library::{ProbedFile, Video};
 pub struct StreamPlan {
     pub(crate) video: Arc<Video>,
     pub(crate) splice: Arc<Plan>,
+    delivery: Delivery,
 }
 
 impl StreamPlan {
-    /// Plans a stream of `video`.
+    /// Plans a stream of `video`. It is delivered in full, whatever was asked for.
     ///
     /// # Errors
     /// [`StreamError::NoSuchResolution`].
-    pub fn new(video: Arc<Video>, quality: Quality) -> Result<Self, StreamError> {
+    pub fn new(video: Arc<Video>, quality: Quality, _: Delivery) -> Result<Self, StreamError> {
         let splice = match quality {
             Quality::Triptych => Plan::triptych(&video.indices),
             Quality::Only(height) => {
@@ -31,7 +32,7 @@ impl StreamPlan {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        Ok(Self { video, splice: Arc::new(splice) })
+        Ok(Self { video, splice: Arc::new(splice), delivery: Delivery::FULL })
     }
 
     /// The video that the stream shows.
@@ -43,11 +44,17 @@ impl StreamPlan {
     pub fn segments(&self) -> Vec<SegmentInfo> {
         let info = |segment: &Segment| SegmentInfo {
             height: self.video.info.variants[segment.variant].height,
+            sent_height: self.video.info.variants[segment.variant].height,
             first_index: to_u32(segment.first_index),
             frame_count: to_u32(segment.frames.len()),
             start_nanos: segment.start_nanos,
         };
         self.splice.segments().iter().map(info).collect()
+    }
+
+    /// How the stream is delivered.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// Number of pictures, at least one.

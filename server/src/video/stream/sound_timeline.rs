@@ -82,7 +82,7 @@ impl SoundTimeline {
         let pcm = match source {
             None => silence(),
             Some((chunk, from)) => match self.cursor.get(chunk).await {
-                Ok(bytes) => bytes.slice(from * AUDIO_FRAME_BYTES..(from + length) * AUDIO_FRAME_BYTES),
+                Ok(fetched) => fetched.bytes.slice(from * AUDIO_FRAME_BYTES..(from + length) * AUDIO_FRAME_BYTES),
                 // The decoder hung or could not be started; the pictures continue without sound.
                 Err(_) => silence(),
             },

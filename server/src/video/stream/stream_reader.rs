@@ -11,14 +11,17 @@
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use common::splice::{PlannedFrame, Segment};
+use common::{
+    media::Origin,
+    splice::{PlannedFrame, Segment},
+};
 
 use super::{
     error::StreamError,
     plan::{StreamPlan, to_u32},
     sound_timeline::SoundTimeline,
 };
-use crate::video::store::{Cursor, FailureCause, Store, ViewerGuard};
+use crate::video::store::{Cursor, FailureCause, Fetched, Store, ViewerGuard};
 
 /// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
@@ -39,6 +42,8 @@ pub struct EncodedPicture {
     pub duration_nanos: u64,
     /// The JPEG file: full-range BT.601, upright, square pixels.
     pub jpeg: Bytes,
+    /// Where it was when it was requested from the store.
+    pub origin: Origin,
 }
 
 /// A piece of the sound of a stream.
@@ -117,7 +122,8 @@ impl StreamReader {
     async fn picture(&mut self, planned: &PlannedFrame) -> Result<EncodedPicture, StreamError> {
         self.want(planned);
         let current = self.open_segments.front().expect("requesting a frame opens its segment");
-        let jpeg = current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
+        let Fetched { bytes: jpeg, origin } =
+            current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.index + 1;
         if let Some(sound) = &self.sound {
             sound.want();
@@ -132,6 +138,7 @@ impl StreamReader {
             pts_nanos: planned.pts_nanos,
             duration_nanos: planned.duration_nanos,
             jpeg,
+            origin,
         })
     }
 
@@ -193,6 +200,7 @@ impl fmt::Debug for EncodedPicture {
             .field("pts_nanos", &self.pts_nanos)
             .field("duration_nanos", &self.duration_nanos)
             .field("jpeg_bytes", &self.jpeg.len())
+            .field("origin", &self.origin)
             .finish()
     }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{
-    codec::{encode_picture, encode_server, encode_sound},
+    codec::{encode_server, encode_sound},
     limits::MAX_CREDIT,
-    media::{Epoch, PictureHead, Position, Quality, SoundHead, StreamId, StreamStart, WatchRequest},
+    media::{
+        Epoch, PictureHead, Position, SetQualityRequest, SoundFormat, SoundHead, StreamId, StreamStart, WatchRequest,
+    },
     message::{EndReason, ServerMessage},
     name::Name,
+    picture_parts::PictureFrames,
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,7 +25,7 @@ use super::{
     stream_reader::{EncodedPicture, Item, SoundChunk, StreamReader},
 };
 use crate::{
-    outbox::Outbox,
+    outbox::{Outbox, StreamItem},
     video::{
         library::{FileChange, Library, Video},
         store::Store,
@@ -76,14 +79,14 @@ impl Viewer {
     /// # Errors
     /// [`StreamError::NoSuchResolution`].
     pub fn start(
-        WatchRequest { stream, quality, from, .. }: WatchRequest,
+        WatchRequest { stream, quality, delivery, from, .. }: WatchRequest,
         name: Name,
         video: Arc<Video>,
         videos: VideoService,
         outbox: Outbox,
     ) -> Result<Self, StreamError> {
         let epoch = Epoch::default();
-        let plan = StreamPlan::new(video, quality)?;
+        let plan = StreamPlan::new(video, quality, delivery)?;
         let first_index = plan.index_at(from);
         info!("{name} started watching {:?} (stream {}).", plan.video().info.title, stream.0);
         let (credit, task) = send_epoch(&name, stream, epoch, &plan, first_index, &videos, &outbox);
@@ -112,12 +115,13 @@ impl Viewer {
         self.begin_epoch(epoch, index).await;
     }
 
-    /// Continues in another quality with the frame at `at`.
+    /// Continues in another quality or delivery with the frame at `at`.
     ///
     /// # Errors
     /// [`StreamError::NoSuchResolution`]; the new epoch has begun, and nothing is sent in it.
-    pub async fn set_quality(&mut self, epoch: Epoch, quality: Quality, at: Position) -> Result<(), StreamError> {
-        let plan = match StreamPlan::new(self.plan.video().clone(), quality) {
+    pub async fn set_quality(&mut self, request: SetQualityRequest) -> Result<(), StreamError> {
+        let SetQualityRequest { epoch, quality, delivery, at, .. } = request;
+        let plan = match StreamPlan::new(self.plan.video().clone(), quality, delivery) {
             Ok(plan) => plan,
             Err(error) => {
                 self.halt().await;
@@ -180,6 +184,7 @@ fn send_epoch(
         segments: plan.segments(),
         first_index: to_u32(first_index),
         has_sound: plan.video().info.has_sound,
+        delivery: plan.delivery(),
     });
     outbox.push_control(encode_server(&started));
     let reader = StreamReader::open(&videos.store.at_turn(), plan.clone(), first_index);
@@ -206,7 +211,7 @@ fn send_epoch(
         debug!("The frame store now has: {}.", videos.store.statistics());
         // In the lane of the pictures, so that it arrives after the last item.
         let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
-        sender.outbox.push_picture([ended, Bytes::new()]).await;
+        sender.outbox.push_picture(StreamItem::Frame([ended, Bytes::new()])).await;
     });
     (credit, AbortOnDropHandle::new(task))
 }
@@ -245,23 +250,28 @@ impl EpochSender {
     async fn send_all(&self, mut reader: StreamReader) -> Result<(), StreamError> {
         // The item comes before its permit, so that the end is sent even to a viewer that grants no more credit.
         while let Some(item) = reader.next().await {
-            let frame = self.frame(item?);
+            let item = self.sent(item?);
             let Ok(permit) = self.credit.acquire().await else { break };
             permit.forget();
-            if !self.outbox.push_picture(frame).await {
+            if !self.outbox.push_picture(item).await {
                 break;
             }
         }
         Ok(())
     }
 
-    fn frame(&self, item: Item) -> [Bytes; 2] {
+    fn sent(&self, item: Item) -> StreamItem {
         let Self { stream, epoch, .. } = *self;
         match item {
-            Item::Picture(EncodedPicture { index, height, pts_nanos, duration_nanos, jpeg }) => {
-                encode_picture(PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos }, jpeg)
+            Item::Picture(EncodedPicture { index, height, pts_nanos, duration_nanos, jpeg, origin }) => {
+                let jpeg_bytes = to_u32(jpeg.len());
+                let head = PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos, jpeg_bytes, origin };
+                StreamItem::Picture(PictureFrames::new(head, jpeg))
             }
-            Item::Sound(SoundChunk { pts_nanos, pcm }) => encode_sound(SoundHead { stream, epoch, pts_nanos }, pcm),
+            Item::Sound(SoundChunk { pts_nanos, pcm }) => {
+                let head = SoundHead { stream, epoch, pts_nanos, format: SoundFormat::Pcm };
+                StreamItem::Frame(encode_sound(head, pcm))
+            }
         }
     }
 }

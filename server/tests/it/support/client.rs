@@ -14,6 +14,7 @@ use common::{
     media::Library,
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
+    picture_parts::PictureJoiner,
     test_messages,
 };
 use futures_util::StreamExt;
@@ -37,6 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub struct TestClient {
     frames: FramedRead<ReadHalf<Box<dyn Stream>>, LengthDelimitedCodec>,
     pub writer: Writer,
+    joiner: PictureJoiner,
 }
 
 /// The writing half of a connection, which several tasks of a test can share.
@@ -84,7 +86,11 @@ impl TestClient {
         let stream: Box<dyn Stream> = Box::new(stream);
         let (read_half, writer) = tokio::io::split(stream);
         let writer = Writer(Arc::new(Mutex::new(writer)));
-        Self { frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)), writer }
+        Self {
+            frames: FramedRead::new(read_half, framing(MAX_SERVER_FRAME_BYTES)),
+            writer,
+            joiner: PictureJoiner::default(),
+        }
     }
 
     /// Connects and joins.
@@ -170,7 +176,8 @@ impl TestClient {
         timeout(DEADLINE, self.frames.next()).await.expect("the server says something in time")?.ok()
     }
 
-    /// The next message that is not a ping; pings are answered. `None` when the server closed the connection.
+    /// The next message that is not a ping; pings are answered. A picture comes once all its parts are there, as one
+    /// message. `None` when the server closed the connection.
     pub async fn try_next(&mut self) -> Option<ServerMessage> {
         timeout(DEADLINE, self.after_pings()).await.expect("the server says more than pings in time")
     }
@@ -181,7 +188,11 @@ impl TestClient {
                 ServerMessage::Ping { number } => {
                     self.writer.answer(number).await;
                 }
-                message => return Some(message),
+                message => {
+                    if let Some(message) = self.joiner.take(message).unwrap() {
+                        return Some(message);
+                    }
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use common::{
     crypto::test_keys,
-    media::{Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
+    media::{Delivery, Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
@@ -64,7 +64,15 @@ pub async fn watch_title(
 ) -> Watched {
     let found = library.videos.iter().find(|video| video.title == *title);
     let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
-    client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START })).await;
+    client
+        .send(&ClientMessage::Watch(WatchRequest {
+            stream,
+            video,
+            quality,
+            from: Position::START,
+            delivery: Delivery::FULL,
+        }))
+        .await;
     watch_stream(client, stream, library.clone()).await
 }
 
