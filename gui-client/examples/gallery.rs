@@ -77,7 +77,10 @@ fn main() -> eframe::Result {
             theme::apply(&creation.egui_ctx);
             creation.egui_ctx.set_theme(if is_dark { egui::Theme::Dark } else { egui::Theme::Light });
             let state = scenes::scene(&scene);
-            let plays = matches!(scene.as_str(), "playing" | "paused" | "portrait" | "buffering" | "ended" | "failed");
+            let plays = matches!(
+                scene.as_str(),
+                "playing" | "paused" | "portrait" | "buffering" | "statistics" | "ended" | "failed"
+            );
             let picture = plays.then(|| picture(&creation.egui_ctx));
             let thumbnail = self::picture(&creation.egui_ctx);
             Ok(Box::new(Gallery { state, picture, thumbnail }))

@@ -27,6 +27,7 @@ use crate::{
         State,
         action::{Action, Moment, SidePanel},
         connection::Phase,
+        player::meter::SAMPLE_INTERVAL,
     },
     ui::{self, View, kit::theme},
 };
@@ -112,6 +113,11 @@ impl App {
         self.screen.take_back(&self.player);
         self.grant();
         let Some(status) = self.player.status(now) else { return };
+        if self.state.player.wants_figures(now)
+            && let Some(figures) = self.player.figures(now)
+        {
+            self.state.take_figures(figures, self::now());
+        }
         let effects = self.state.report(status, self::now());
         self.carry_out(effects);
         if status.is_finished {
@@ -128,6 +134,9 @@ impl App {
         } else if status.position_nanos.is_none() && status.shown.is_some() {
             // A seek is under way: check whether it is slow.
             ctx.request_repaint_after(POSITION_INTERVAL);
+        }
+        if self.state.player.is_explaining() {
+            ctx.request_repaint_after(SAMPLE_INTERVAL);
         }
     }
 

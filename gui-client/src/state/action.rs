@@ -115,4 +115,6 @@ pub enum Action {
     ChangeVolume(i8),
     /// Mute or unmute the sound.
     ToggleMute,
+    /// Show the statistics of the video, or hide them.
+    ToggleStatistics,
 }

@@ -30,8 +30,11 @@ use common::{
     media::{Library, VideoId},
 };
 
-use crate::event::{
-    DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome,
+use crate::{
+    event::{
+        DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome,
+    },
+    figures::Figures,
 };
 
 use self::{
@@ -191,7 +194,7 @@ impl State {
                 self.wire.push(entry, now.unix_millis, said);
             }
             NetEvent::EnvelopesDropped(count) => self.wire.note_dropped(count),
-            NetEvent::StreamStarted(start) => self.player.started(start),
+            NetEvent::StreamStarted(start) => self.player.started(start, now.instant),
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
             }
@@ -205,6 +208,11 @@ impl State {
     /// Takes in the state of the stream that plays.
     pub fn report(&mut self, status: PlaybackStatus, now: Moment) -> Vec<Effect> {
         self.player.report(status, now.instant)
+    }
+
+    /// Takes in the figures of the stream that plays, from which the window writes statistics.
+    pub fn take_figures(&mut self, figures: Figures, now: Moment) {
+        self.player.take_figures(figures, now.instant);
     }
 
     /// Takes in that a thumbnail of [`Effect::ShowThumbnail`] was decoded, or could not be. Returns whether it is still
@@ -276,6 +284,7 @@ impl State {
             Action::SetVolume(percent) => return self.player.set_volume(percent),
             Action::ChangeVolume(percent) => return self.player.change_volume(percent),
             Action::ToggleMute => return self.player.toggle_mute(),
+            Action::ToggleStatistics => self.player.toggle_statistics(),
         }
         Vec::new()
     }

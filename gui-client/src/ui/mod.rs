@@ -93,7 +93,7 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
     right_column(ui, state).frame(Frame::new()).show(ui, |ui| right(ui, state, view, actions));
     egui::CentralPanel::default()
         .frame(Frame::new().inner_margin(Margin::same(12)))
-        .show(ui, |ui| output.picture_size = player::show(ui, state, view.picture, actions));
+        .show(ui, |ui| output.picture_size = player::show(ui, state, view.picture, view.now.instant, actions));
 }
 
 /// The right column: as wide as the person has made it, or, for the wire and the keys, most of the window.

@@ -33,6 +33,8 @@ pub(crate) enum Icon {
     Skipped,
     /// Two sheets, one over the other.
     Copy,
+    /// Three bars of different heights.
+    Statistics,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -104,6 +106,12 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
         Icon::Skipped => {
             painter.circle_stroke(center, side * 0.38, stroke);
             painter.line_segment([at(-0.2, 0.0), at(0.2, 0.0)], stroke);
+        }
+        Icon::Statistics => {
+            for (x, top) in [(-0.3, 0.08), (0.0, -0.4), (0.3, -0.12)] {
+                let bar = Rect::from_min_max(at(x - 0.1, top), at(x + 0.1, 0.42));
+                painter.rect_filled(bar, 1.0, color);
+            }
         }
         Icon::Copy => {
             let thin = Stroke::new(side * 0.08, color);

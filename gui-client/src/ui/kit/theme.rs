@@ -106,8 +106,12 @@ pub struct Theme {
     pub screen: Color32,
     /// The translucent background of text on a picture.
     pub overlay: Color32,
+    /// The same for a table, which may also lie on other text.
+    pub dense_overlay: Color32,
     /// Text on the overlay.
     pub on_overlay: Color32,
+    /// Secondary text on the overlay.
+    pub on_overlay_weak: Color32,
     /// The three parts of a triptych, from low to high resolution.
     pub parts: [Color32; 3],
     /// Avatars; the key of a person selects one of these.
@@ -140,7 +144,9 @@ pub const LIGHT: Theme = Theme {
     bad_soft: rgb(0xfbe4e2),
     screen: rgb(0x0c0d11),
     overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
     on_overlay: rgb(0xf4f5fa),
+    on_overlay_weak: rgb(0xb4bac9),
     parts: [rgb(0xa9adf0), rgb(0x767cdf), rgb(0x4a4fd0)],
     people: [
         rgb(0x2f6f9f),
@@ -175,7 +181,9 @@ pub const DARK: Theme = Theme {
     bad_soft: rgb(0x3f2325),
     screen: rgb(0x08090c),
     overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
     on_overlay: rgb(0xf4f5fa),
+    on_overlay_weak: rgb(0xb4bac9),
     parts: [rgb(0x565ca8), rgb(0x777ed6), rgb(0x9aa0ff)],
     people: [
         rgb(0x7ab8e0),
@@ -200,6 +208,11 @@ impl Theme {
     pub fn part(&self, index: usize, count: usize) -> Color32 {
         let last = self.parts.len() - 1;
         self.parts[if count < 2 { last } else { (index * last / (count - 1)).min(last) }]
+    }
+
+    /// The same where its pictures have been received and are not shown yet.
+    pub fn received_part(&self, index: usize, count: usize) -> Color32 {
+        self.border.lerp_to_gamma(self.part(index, count), 0.45)
     }
 }
 
@@ -300,6 +313,8 @@ mod tests {
                 ("alarm", theme.bad, theme.bad_soft),
                 ("failure beside a message", theme.bad, theme.background),
                 ("badge", theme.on_overlay, theme.screen),
+                ("notice on a white picture", theme.on_overlay, Color32::WHITE.blend(theme.overlay)),
+                ("statistics on a white picture", theme.on_overlay_weak, Color32::WHITE.blend(theme.dense_overlay)),
             ];
             let circles = theme.people.map(|circle| ("initial in an avatar", theme.on_people, circle));
             for (name, color, background) in pairs.into_iter().chain(circles) {

@@ -51,6 +51,7 @@ pub(super) fn show(
         time(ui, showing);
         if !matches!(showing.stage, Stage::Failed(_)) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                statistics(ui, actions);
                 quality(ui, showing, actions);
                 sound(ui, player, showing, actions);
             });
@@ -98,6 +99,12 @@ fn time(ui: &mut Ui, showing: &Showing) {
     let text = format!("{} / {}", format::length(showing.position_nanos), format::whole_length(showing.duration_nanos));
     let text = RichText::new(text).monospace().color(Theme::of(ui).weak);
     ui.add(egui::Label::new(text).truncate());
+}
+
+fn statistics(ui: &mut Ui, actions: &mut Vec<Action>) {
+    if icons::button(ui, Icon::Statistics, "Statistics", "Statistics of this video (I)").clicked() {
+        actions.push(Action::ToggleStatistics);
+    }
 }
 
 /// The menu of resolutions. Laid out from right to left.

@@ -5,3 +5,4 @@ mod keys;
 pub(super) mod library;
 pub(super) mod player;
 mod seek_bar;
+mod statistics;

@@ -1,5 +1,7 @@
 //! The player: the title, the picture, and what is drawn over the picture (resolution, stage of playback, failure).
 
+use std::time::Instant;
+
 use egui::{
     Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
     WidgetText,
@@ -10,10 +12,10 @@ use crate::state::{
     State,
     action::Action,
     connection::sentence,
-    player::{Showing, Stage},
+    player::{PlayerState, Showing, Stage},
 };
 
-use super::{controls, keys};
+use super::{controls, keys, statistics};
 use crate::ui::kit::{
     theme::{Theme, font_size, space},
     widgets,
@@ -30,13 +32,14 @@ pub(crate) fn show(
     ui: &mut Ui,
     state: &State,
     picture: Option<egui::TextureId>,
+    now: Instant,
     actions: &mut Vec<Action>,
 ) -> Option<(u32, u32)> {
     let Some(showing) = &state.player.showing else {
         nothing_plays(ui, state);
         return None;
     };
-    keys::take(ui, actions);
+    keys::take(ui, &state.player, actions);
     let all = ui.available_rect_before_wrap();
     let controls_height = controls::height(all.width());
     let mut area = all;
@@ -55,7 +58,10 @@ pub(crate) fn show(
     if response.clicked() {
         actions.push(Action::TogglePause);
     }
-    overlays(ui, screen, showing);
+    overlays(ui, screen, &state.player, showing, now);
+    if let Some(lines) = state.player.statistics() {
+        statistics::show(ui, screen, lines, actions);
+    }
     let can_play =
         state.connection.is_online() && state.library.videos.iter().any(|video| video.id == showing.video.id);
     let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
@@ -85,7 +91,7 @@ fn title(ui: &mut Ui, screen: Rect, showing: &Showing) {
     ui.add(egui::Label::new(RichText::new(&showing.video.title).size(font_size::HEADING - 1.0)).truncate());
 }
 
-fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
+fn overlays(ui: &mut Ui, screen: Rect, player: &PlayerState, showing: &Showing, now: Instant) {
     if let Stage::Failed(reason) = &showing.stage {
         failure(ui, screen, reason);
         return;
@@ -101,16 +107,15 @@ fn overlays(ui: &mut Ui, screen: Rect, showing: &Showing) {
     }
     let text = match (&showing.stage, showing.hold) {
         (Stage::Opening | Stage::Playing, Some(Hold::Unreadable)) => {
-            Some("This computer cannot decode the pictures of this video.")
+            Some("This computer cannot decode the pictures of this video.".into())
         }
-        (Stage::Opening, _) => Some("Opening…"),
-        (Stage::Playing, Some(Hold::Source)) => Some("Waiting for the server…"),
-        (Stage::Playing, Some(Hold::Decoder)) => Some("This computer is too slow for this resolution."),
-        (Stage::Ended, _) => Some("The end"),
-        _ => None,
+        (Stage::Playing, Some(Hold::Decoder)) => Some("This computer is too slow for this resolution.".into()),
+        (Stage::Opening | Stage::Playing, _) => player.wait_reason(now).map(|reason| reason.to_string()),
+        (Stage::Ended, _) => Some("The end".to_owned()),
+        (Stage::Failed(_), _) => None,
     };
     if let Some(text) = text {
-        widgets::pill(ui, screen.center(), Align2::CENTER_CENTER, text, "Playback");
+        widgets::notice(ui, screen, &text, "Playback");
     }
 }
 

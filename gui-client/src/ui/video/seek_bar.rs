@@ -1,5 +1,5 @@
-//! The seek bar: one part for each segment, as long as the segment, filled up to the position, with its resolution below.
-//! A click or a drag seeks.
+//! The seek bar: one part for each segment, as long as the segment, filled up to the position and fainter up to where
+//! pictures have been received, with its resolution below. A click or a drag seeks.
 
 use common::media::SegmentInfo;
 use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
@@ -46,6 +46,12 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             Pos2::new((at(end) - gap).max(at(segment.start_nanos) + 1.0), bar.bottom()),
         );
         ui.painter().rect_filled(part, size::SEEK_BAR / 2.0, theme.border);
+        if let Some(received) = showing.buffered_until_nanos {
+            let received = part.intersect(Rect::everything_left_of(at(received)));
+            if received.width() > 0.5 {
+                ui.painter().rect_filled(received, size::SEEK_BAR / 2.0, theme.received_part(index, count));
+            }
+        }
         let filled = part.intersect(Rect::everything_left_of(at(showing.position_nanos)));
         if filled.width() > 0.5 {
             ui.painter().rect_filled(filled, size::SEEK_BAR / 2.0, theme.part(index, count));

@@ -10,16 +10,13 @@ use std::{
 use common::{
     crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{Epoch, Library, Quality, SkippedFile},
-    message::{EndReason, Person},
+    media::{Library, SkippedFile},
+    message::Person,
     name::Name,
 };
 use triptych_client::{
     dictionary::Dictionary,
-    event::{
-        DraftId, Hold, NetEvent, Offline, Online, PlaybackStatus, Progress, ReceivedMessage, SealedAs, TlsFacts,
-        WireOutcome,
-    },
+    event::{DraftId, NetEvent, Offline, Online, Progress, ReceivedMessage, SealedAs, TlsFacts, WireOutcome},
     pins::{PinChange, Pins},
     state::{
         State,
@@ -32,10 +29,12 @@ use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 /// Those about what became of messages.
 #[path = "scenes_delivery.rs"]
 mod delivery;
+/// Those of the player.
+#[path = "scenes_player.rs"]
+mod player;
 /// Those about keys, certificates and servers that are not to be trusted.
 #[path = "scenes_trust.rs"]
 mod trust;
-
 /// Videos and streams.
 #[path = "scenes_video.rs"]
 mod video;
@@ -43,6 +42,8 @@ mod video;
 #[path = "scenes_wire.rs"]
 mod wire;
 
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use player::{figures, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
@@ -98,7 +99,10 @@ pub const SCENES: &[&str] = &[
     "playing",
     "paused",
     "portrait",
+    "opening-slowly",
+    "decoding",
     "buffering",
+    "statistics",
     "ended",
     "failed",
     "lost",
@@ -345,45 +349,6 @@ pub fn scene(which: &str) -> State {
             state.handle(Action::EditDraft("words and more words, ".repeat(380)), moment());
             state.handle(Action::Send, moment());
         }
-        "opening" => {
-            state = talked();
-            watch(&mut state, 1);
-        }
-        "playing" => state = playing(),
-        "paused" => {
-            state = playing();
-            state.handle(Action::TogglePause, moment());
-            state.handle(Action::SetVolume(30), moment());
-            state.handle(Action::SetQuality(Quality::Only(720)), moment());
-        }
-        "portrait" => {
-            let mut tall = video(4, "Upright", 22_120_000_000);
-            for variant in &mut tall.variants {
-                variant.picture_width = variant.picture_height * 9 / 16;
-            }
-            tall.has_sound = false;
-            let library = Library { videos: vec![tall], skipped: Vec::new() };
-            state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
-            let stream = watch(&mut state, 4);
-            start(&mut state, stream, 4);
-            state.report(report(stream, 10, 720), moment());
-        }
-        "buffering" => {
-            state = playing();
-            let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackStatus { hold: Some(Hold::Source), ..report(stream, 10, 720) }, moment());
-        }
-        "ended" => {
-            state = playing();
-            let stream = state.player.showing.as_ref().expect("it plays").stream;
-            state.report(PlaybackStatus { is_finished: true, ..report(stream, 22, 1440) }, moment());
-        }
-        "failed" => {
-            state = playing();
-            let stream = state.player.showing.as_ref().expect("it plays").stream;
-            let reason = EndReason::Failed("the file breaks off after frame 251".into());
-            state.apply(NetEvent::StreamEnded { stream, epoch: Epoch(0), reason }, moment());
-        }
         "lost" => {
             state = talked();
             let bob_peer = Peer::Person(bob().id());
@@ -408,7 +373,10 @@ pub fn scene(which: &str) -> State {
             state = joined_with(many, library());
         }
         other => {
-            let scene = trust::scene(other).or_else(|| wire::scene(other)).or_else(|| delivery::scene(other));
+            let scene = trust::scene(other)
+                .or_else(|| wire::scene(other))
+                .or_else(|| delivery::scene(other))
+                .or_else(|| player::scene(other));
             return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
         }
     }

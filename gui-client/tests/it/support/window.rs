@@ -4,7 +4,11 @@ use egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportCommand};
 use egui_kittest::{Harness, HarnessBuilder};
 use triptych_client::{
     event::NetCommand,
-    state::{State, action::Action, effect::Effect},
+    state::{
+        State,
+        action::{Action, Moment},
+        effect::Effect,
+    },
     ui::{self, View, kit::theme},
 };
 
@@ -16,6 +20,8 @@ pub struct Window {
     pub actions: Vec<Action>,
     pub effects: Vec<Effect>,
     pub wants_composer_focus: bool,
+    /// The time of all frames; `None` while it passes.
+    pub now: Option<Moment>,
     /// What the desktop was told, in order.
     pub viewport_commands: Vec<ViewportCommand>,
 }
@@ -40,6 +46,7 @@ pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, 
         actions: Vec::new(),
         effects: Vec::new(),
         wants_composer_focus: false,
+        now: None,
         viewport_commands: Vec::new(),
     };
     let mut harness = builder.with_context_setup(theme::apply).build_ui_state(
@@ -47,7 +54,7 @@ pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, 
             shown.state.set_focused(ui::window::has_focus(ui.ctx()));
             shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
             let view = View {
-                now: moment(),
+                now: shown.now.unwrap_or_else(moment),
                 picture: None,
                 thumbnail: &|_| None,
                 wants_composer_focus: std::mem::take(&mut shown.wants_composer_focus),

@@ -4,6 +4,11 @@
 //! arrives. While a seek is under way, further ones (a drag along the bar, a key held down) are queued, and only the last
 //! of them is sent when the picture arrives: the server is asked as fast as it can answer and no faster.
 
+mod explain;
+pub mod meter;
+pub mod statistics;
+pub mod wait;
+
 use std::time::Instant;
 
 use common::{
@@ -17,6 +22,11 @@ use common::{
 
 use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
 
+use self::{
+    meter::Meter,
+    statistics::Line,
+    wait::{Wait, WaitCause},
+};
 use super::effect::Effect;
 
 /// The stage of playback.
@@ -57,6 +67,8 @@ pub struct Showing {
     pub has_sound: bool,
     /// The position in the stream; while a seek is under way, its target.
     pub position_nanos: u64,
+    /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
+    pub buffered_until_nanos: Option<u64>,
     /// Height in lines of the variant that the picture on the screen comes from.
     pub height: Option<u32>,
     /// Why playback is held up, if it is.
@@ -69,6 +81,8 @@ pub struct Showing {
     pending_seek: Option<(Position, Instant)>,
     /// The target of the seek after that.
     queued_seek: Option<Position>,
+    /// The wait that is under way; `None` while enough has arrived, or nothing is wanted.
+    wait: Option<Wait>,
 }
 
 impl Showing {
@@ -87,6 +101,20 @@ impl Showing {
     pub fn aspect(&self) -> f32 {
         let largest = self.video.variants.last();
         largest.map_or(16.0 / 9.0, |variant| variant.picture_width as f32 / variant.picture_height.max(1) as f32)
+    }
+
+    /// The segment of the picture on the screen, or else of the position.
+    pub fn segment(&self) -> Option<&SegmentInfo> {
+        let is_begun = |segment: &&SegmentInfo| match self.index {
+            Some(index) => segment.first_index <= index,
+            None => segment.start_nanos <= self.position_nanos,
+        };
+        self.segments.iter().take_while(is_begun).last()
+    }
+
+    /// Index in the stream of the picture on the screen; `None` if that picture is of another epoch.
+    pub fn picture_index(&self) -> Option<u32> {
+        self.index
     }
 
     /// The time of the picture with this index, in nanoseconds. Exact if frames are evenly spaced, else an estimate.
@@ -110,17 +138,19 @@ impl Showing {
     }
 
     fn seek(&mut self, to: Position, now: Instant) -> Vec<Effect> {
-        let epoch = self.begin_epoch(to, now);
+        let epoch = self.begin_epoch(to, WaitCause::Seek, now);
         let seek = NetCommand::Seek(SeekRequest { stream: self.stream, epoch, to });
         self.epoch_effects(seek)
     }
 
-    fn begin_epoch(&mut self, to: Position, now: Instant) -> Epoch {
+    fn begin_epoch(&mut self, to: Position, cause: WaitCause, now: Instant) -> Epoch {
         self.epoch = Epoch(self.epoch.0.saturating_add(1));
         self.pending_seek = Some((to, now));
         self.queued_seek = None;
         self.index = None;
         self.hold = None;
+        self.buffered_until_nanos = None;
+        self.wait = Some(Wait::new(cause, 0, now));
         self.stage = Stage::Playing;
         self.epoch
     }
@@ -155,11 +185,22 @@ pub struct PlayerState {
     /// The last volume above 0, for unmuting.
     audible_percent: u8,
     last_stream: u32,
+    /// The statistics over the picture, while they are shown.
+    statistics: Option<Vec<Line>>,
+    meter: Meter,
 }
 
 impl Default for PlayerState {
     fn default() -> Self {
-        Self { showing: None, volume_percent: 100, is_muted: false, audible_percent: 100, last_stream: 0 }
+        Self {
+            showing: None,
+            volume_percent: 100,
+            is_muted: false,
+            audible_percent: 100,
+            last_stream: 0,
+            statistics: None,
+            meter: Meter::default(),
+        }
     }
 }
 
@@ -198,14 +239,18 @@ impl PlayerState {
             frame_count: 0,
             has_sound: video.has_sound,
             position_nanos: 0,
+            buffered_until_nanos: None,
             height: None,
             hold: None,
             is_closed: false,
             index: None,
             pending_seek: None,
             queued_seek: None,
+            wait: Some(Wait::new(WaitCause::Open, 0, now)),
             video,
         });
+        self.meter = Meter::default();
+        self.rewrite_statistics();
         // The network gets the command first, so that no grant precedes its `Watch`.
         vec![Effect::Net(command), start]
     }
@@ -285,7 +330,7 @@ impl PlayerState {
         }
         showing.quality = quality;
         let at = showing.target();
-        let epoch = showing.begin_epoch(at, now);
+        let epoch = showing.begin_epoch(at, WaitCause::Quality, now);
         showing.epoch_effects(NetCommand::SetQuality(SetQualityRequest {
             stream: showing.stream,
             epoch,
@@ -324,8 +369,11 @@ impl PlayerState {
         Effect::Volume { percent: if self.is_muted { 0 } else { self.volume_percent } }
     }
 
-    pub(super) fn started(&mut self, start: StreamStart) {
+    pub(super) fn started(&mut self, start: StreamStart, now: Instant) {
         let Some(showing) = self.current(start.stream).filter(|showing| showing.epoch == start.epoch) else { return };
+        if let Some(wait) = &mut showing.wait {
+            wait.answered(now);
+        }
         showing.duration_nanos = start.duration_nanos;
         showing.segments = start.segments;
         showing.frame_count = start.frame_count;
@@ -367,6 +415,8 @@ impl PlayerState {
             return Vec::new();
         };
         showing.hold = status.hold;
+        showing.buffered_until_nanos = status.buffered_until_nanos;
+        showing.note_wait(&status, now);
         if let Some(picture) = status.shown {
             showing.stage = Stage::Playing;
             showing.height = Some(picture.height);

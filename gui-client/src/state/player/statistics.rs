@@ -1,0 +1,113 @@
+//! The statistics of the video that plays, as lines of text. They are written anew a few times a second, and not for each
+//! frame of the window.
+
+use std::time::Duration;
+
+use crate::figures::Tally;
+
+use super::{Showing, meter::Meter, wait::Megabits};
+
+/// A line of the statistics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about.
+    pub label: &'static str,
+    /// The figure, with its unit.
+    pub value: String,
+}
+
+/// What is shown for a figure that is not known yet.
+const UNKNOWN: &str = "not measured yet";
+
+/// All lines, in the order in which they are shown.
+pub(super) fn lines(showing: &Showing, meter: &Meter) -> Vec<Line> {
+    let line = |label, value| Line { label, value };
+    let mut lines = vec![line("Resolution", resolution(showing)), line("Picture", picture(showing))];
+    let Some(figures) = meter.latest() else { return lines };
+    let tally = &figures.tally;
+    let rates = meter.rates();
+    let per_second =
+        rates.map(|rates| format!("{:.1} shown, {:.1} received", rates.shown_per_second, rates.received_per_second));
+    let arriving = rates.map(|rates| Megabits(rates.received_bits_per_second));
+    let received = match (arriving, meter.needed_bits_per_second().map(Megabits)) {
+        (Some(arriving), Some(needed)) => format!("{arriving} Mbit/s, {needed} needed"),
+        (Some(arriving), None) => format!("{arriving} Mbit/s"),
+        (None, _) => UNKNOWN.to_owned(),
+    };
+    let opened = figures.first_picture_after.map_or_else(|| UNKNOWN.to_owned(), millis);
+    let click = match figures.seek_picture_after {
+        Some(sought) => format!("{opened} to open, {} for the last seek", millis(sought)),
+        None => format!("{opened} to open"),
+    };
+    let decoding = figures.decoding.map(|decoding| {
+        format!("{} for a picture, {} at most", fine_millis(decoding.recent), fine_millis(decoding.most))
+    });
+    let unknown = || UNKNOWN.to_owned();
+    lines.extend([
+        line("Pictures per second", per_second.unwrap_or_else(unknown)),
+        line("Dropped", dropped(tally)),
+        line("Stalls", count_or_none(tally.stalls)),
+        line("Buffer", format!("{}, {} pictures", millis(figures.buffered), figures.buffered_pictures)),
+        line("Received", received),
+        line("Click to picture", click),
+        line("Decoding here", decoding.unwrap_or_else(unknown)),
+        line("Sound", sound(showing, tally)),
+    ]);
+    lines
+}
+
+fn resolution(showing: &Showing) -> String {
+    let planned = showing.segment().map(|segment| segment.height);
+    match (planned, showing.height) {
+        (Some(planned), Some(sent)) if planned != sent => format!("{planned}p planned, {sent}p sent"),
+        (_, Some(sent)) => format!("{sent}p"),
+        (Some(planned), None) => format!("{planned}p planned"),
+        (None, None) => UNKNOWN.to_owned(),
+    }
+}
+
+fn picture(showing: &Showing) -> String {
+    match (showing.picture_index(), showing.frame_count) {
+        (Some(index), count) if count > 0 => format!("{} of {count}", u64::from(index) + 1),
+        _ => "none of this position yet".to_owned(),
+    }
+}
+
+/// Pictures that were not shown although they should have been, by cause.
+fn dropped(tally: &Tally) -> String {
+    let causes = [
+        (tally.late_at_decoder, "late before decoding"),
+        (tally.late_at_display, "late after decoding"),
+        (tally.broken, "undecodable"),
+        (tally.beyond_credit, "sent without credit"),
+        (tally.unshown_at_seek, "left over at seeks"),
+    ];
+    let causes: Vec<String> =
+        causes.iter().filter(|(count, _)| *count > 0).map(|(count, cause)| format!("{count} {cause}")).collect();
+    if causes.is_empty() { "none".to_owned() } else { causes.join(", ") }
+}
+
+fn sound(showing: &Showing, tally: &Tally) -> String {
+    if !showing.has_sound {
+        return "none".to_owned();
+    }
+    let gaps = match tally.under_runs {
+        0 => String::new(),
+        1 => ", 1 gap".to_owned(),
+        count => format!(", {count} gaps"),
+    };
+    let unheard = if tally.sounds_unheard > 0 { ", no sound device" } else { "" };
+    format!("PCM{gaps}{unheard}")
+}
+
+fn count_or_none(count: u64) -> String {
+    if count == 0 { "none".to_owned() } else { count.to_string() }
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+fn fine_millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}

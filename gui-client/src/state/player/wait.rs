@@ -1,0 +1,252 @@
+//! Why a video waits, in a sentence: decided from what is known of the wait and of the link.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use crate::event::SEEK_PATIENCE;
+
+/// A wait this short is not explained: a text that appears for a moment cannot be read.
+const PATIENCE: Duration = SEEK_PATIENCE;
+
+/// From this time on without a single byte, the sentence says how long it has been.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// What arrives is too little if it is less than this share of what is needed.
+const ENOUGH: f64 = 0.9;
+
+/// What began a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitCause {
+    /// The video was opened.
+    Open,
+    /// The person went to another position.
+    Seek,
+    /// The person chose another resolution.
+    Quality,
+    /// The pictures or the sound that had arrived ran out.
+    Stall,
+}
+
+/// A wait, from its beginning until enough has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    cause: WaitCause,
+    begun_at: Instant,
+    /// Whether the server has answered the request that began it.
+    is_answered: bool,
+    /// Bytes of the epoch that had arrived when it began, and that have arrived by now.
+    bytes: (u64, u64),
+    /// When bytes arrived last, or else when it began.
+    heard_at: Instant,
+}
+
+/// What is known of the link, whether anything waits or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LinkFigures {
+    /// Bits of pictures and sound per second that arrive.
+    pub arriving_bits_per_second: Option<f64>,
+    /// What they take per second of the video.
+    pub needed_bits_per_second: Option<f64>,
+}
+
+/// Why a video waits. It is displayed as a sentence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WaitReason {
+    /// The server has not said that the video, or the other position, begins.
+    Answer,
+    /// The same for so long that something may be wrong.
+    LongAnswer(Duration),
+    /// The server has answered, and has sent no picture since: it has to make it first.
+    Decoder,
+    /// The same for so long that others may be the cause.
+    LongDecoder(Duration),
+    /// What had arrived has run out, and nothing comes.
+    Silence(Duration),
+    /// Pictures arrive, but more slowly than they are to be shown. Bits per second.
+    TooLittle {
+        /// What arrives.
+        arriving: f64,
+        /// What the video takes.
+        needed: f64,
+    },
+    /// Pictures arrive, and there will be enough soon.
+    Buffering(WaitCause),
+}
+
+impl Wait {
+    /// A wait that begins now. `epoch_bytes` is what has arrived of the epoch.
+    pub fn new(cause: WaitCause, epoch_bytes: u64, now: Instant) -> Self {
+        let is_answered = cause == WaitCause::Stall;
+        Self { cause, begun_at: now, is_answered, bytes: (epoch_bytes, epoch_bytes), heard_at: now }
+    }
+
+    /// The server has answered.
+    pub fn answered(&mut self, now: Instant) {
+        self.is_answered = true;
+        self.heard_at = now;
+    }
+
+    /// Takes in what has arrived of the epoch.
+    pub fn received(&mut self, epoch_bytes: u64, now: Instant) {
+        if epoch_bytes != self.bytes.1 {
+            self.bytes.1 = epoch_bytes;
+            self.heard_at = now;
+        }
+    }
+
+    /// Why it lasts; `None` while it is too short to be explained.
+    pub fn reason(&self, link: &LinkFigures, now: Instant) -> Option<WaitReason> {
+        let waited = now.saturating_duration_since(self.begun_at);
+        if waited < PATIENCE {
+            return None;
+        }
+        let silent_for = now.saturating_duration_since(self.heard_at);
+        let is_long = silent_for >= SILENCE;
+        if !self.is_answered {
+            return Some(if is_long { WaitReason::LongAnswer(silent_for) } else { WaitReason::Answer });
+        }
+        let has_received = self.bytes.1 > self.bytes.0;
+        match self.cause {
+            WaitCause::Open | WaitCause::Seek | WaitCause::Quality if !has_received => {
+                return Some(if is_long { WaitReason::LongDecoder(silent_for) } else { WaitReason::Decoder });
+            }
+            _ if is_long => return Some(WaitReason::Silence(silent_for)),
+            _ => {}
+        }
+        if let (Some(arriving), Some(needed)) = (link.arriving_bits_per_second, link.needed_bits_per_second)
+            && arriving < needed * ENOUGH
+            && arriving > 0.0
+        {
+            return Some(WaitReason::TooLittle { arriving, needed });
+        }
+        Some(WaitReason::Buffering(self.cause))
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            WaitReason::Answer => write!(f, "Waiting for the server's answer."),
+            WaitReason::LongAnswer(time) => write!(f, "The server has not answered for {} s.", time.as_secs()),
+            WaitReason::Decoder => write!(f, "Waiting for the server's decoder."),
+            WaitReason::LongDecoder(time) => write!(
+                f,
+                "Waiting for the server's decoder for {} s. Other viewers may be using all of them.",
+                time.as_secs()
+            ),
+            WaitReason::Silence(time) => write!(f, "Nothing has come from the server for {} s.", time.as_secs()),
+            WaitReason::TooLittle { arriving, needed } => {
+                let (arriving, needed) = (Megabits(arriving), Megabits(needed));
+                write!(f, "Too little arrives: {arriving} Mbit/s, and {needed} are needed.")
+            }
+            WaitReason::Buffering(WaitCause::Seek) => write!(f, "Buffering after a seek."),
+            WaitReason::Buffering(WaitCause::Quality) => write!(f, "Buffering after a change of resolution."),
+            WaitReason::Buffering(WaitCause::Open | WaitCause::Stall) => write!(f, "Buffering."),
+        }
+    }
+}
+
+/// Bits per second in Mbit/s: whole from 10 on, below that with one decimal.
+#[derive(Debug, Clone, Copy)]
+pub struct Megabits(pub f64);
+
+impl fmt::Display for Megabits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabits = self.0 / 1e6;
+        let decimals = usize::from(megabits < 9.95);
+        write!(f, "{megabits:.decimals$}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [WaitCause; 4] = [WaitCause::Open, WaitCause::Seek, WaitCause::Quality, WaitCause::Stall];
+
+    /// 8 Mbit/s of 83 arrive.
+    const SLOW: LinkFigures =
+        LinkFigures { arriving_bits_per_second: Some(8.04e6), needed_bits_per_second: Some(83.2e6) };
+
+    fn sentence(wait: &Wait, link: &LinkFigures, now: Instant) -> String {
+        wait.reason(link, now).map(|reason| reason.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_wait_is_explained_by_how_far_it_has_come() {
+        let begun = Instant::now();
+        let after = |millis| begun + Duration::from_millis(millis);
+        let link = LinkFigures::default();
+        for cause in [WaitCause::Open, WaitCause::Seek, WaitCause::Quality] {
+            let mut wait = Wait::new(cause, 0, begun);
+            assert_eq!(sentence(&wait, &link, after(299)), "", "not for a moment");
+            assert_eq!(sentence(&wait, &link, after(300)), "Waiting for the server's answer.");
+            assert_eq!(sentence(&wait, &link, after(4_200)), "The server has not answered for 4 s.");
+            wait.answered(after(500));
+            assert_eq!(sentence(&wait, &link, after(500)), "Waiting for the server's decoder.");
+            let long = "Waiting for the server's decoder for 3 s. Other viewers may be using all of them.";
+            assert_eq!(sentence(&wait, &link, after(3_500)), long);
+            wait.received(10_000, after(3_600));
+            let buffering = match cause {
+                WaitCause::Seek => "Buffering after a seek.",
+                WaitCause::Quality => "Buffering after a change of resolution.",
+                _ => "Buffering.",
+            };
+            assert_eq!(sentence(&wait, &link, after(3_600)), buffering);
+            assert_eq!(sentence(&wait, &SLOW, after(3_600)), "Too little arrives: 8.0 Mbit/s, and 83 are needed.");
+            wait.received(10_000, after(6_600));
+            assert_eq!(sentence(&wait, &SLOW, after(6_600)), "Nothing has come from the server for 3 s.");
+        }
+    }
+
+    #[test]
+    fn a_stall_is_not_said_to_wait_for_an_answer_or_a_decoder() {
+        let begun = Instant::now();
+        let at = begun + Duration::from_millis(400);
+        let wait = Wait::new(WaitCause::Stall, 5_000, begun);
+        assert_eq!(sentence(&wait, &LinkFigures::default(), at), "Buffering.");
+        assert_eq!(sentence(&wait, &SLOW, at), "Too little arrives: 8.0 Mbit/s, and 83 are needed.");
+        let enough = LinkFigures { arriving_bits_per_second: Some(83e6), ..SLOW };
+        assert_eq!(sentence(&wait, &enough, at), "Buffering.");
+    }
+
+    #[test]
+    fn megabits_have_as_many_digits_as_are_of_use() {
+        let texts = [0.0, 400e3, 9.94e6, 9.96e6, 83.4e6, 1.2e9].map(|bits| Megabits(bits).to_string());
+        assert_eq!(texts, ["0.0", "0.4", "9.9", "10", "83", "1200"]);
+    }
+
+    proptest! {
+        /// Whatever is known: a short wait is not explained, and a longer one always is, by one sentence or more.
+        #[test]
+        fn every_wait_that_lasts_has_a_reason(
+            cause in prop::sample::select(ALL.to_vec()),
+            answered_after in prop::option::of(0_u64..10_000),
+            received_after in prop::option::of(0_u64..10_000),
+            waited in 0_u64..20_000,
+            arriving in prop::option::of(0.0..1e9),
+            needed in prop::option::of(0.0..1e9),
+        ) {
+            let begun = Instant::now();
+            let after = |millis| begun + Duration::from_millis(millis);
+            let mut wait = Wait::new(cause, 0, begun);
+            if let Some(millis) = answered_after.filter(|millis| *millis <= waited) {
+                wait.answered(after(millis));
+            }
+            if let Some(millis) = received_after.filter(|millis| *millis <= waited) {
+                wait.received(1, after(millis));
+            }
+            let link = LinkFigures { arriving_bits_per_second: arriving, needed_bits_per_second: needed };
+            let reason = wait.reason(&link, after(waited));
+            prop_assert_eq!(reason.is_some(), waited >= 300);
+            if let Some(reason) = reason {
+                let text = reason.to_string();
+                prop_assert!(text.ends_with('.') && text.starts_with(char::is_uppercase), "{}", text);
+            }
+        }
+    }
+}

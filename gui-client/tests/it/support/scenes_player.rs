@@ -1,0 +1,126 @@
+//! Scenes of the player, from opening a video to its end.
+
+use std::time::Duration;
+
+use common::{
+    media::{Epoch, Library, Quality, StreamId, VideoId},
+    message::EndReason,
+};
+use triptych_client::{
+    event::{Hold, NetEvent, PlaybackStatus},
+    figures::{DecodingTime, Figures, Tally},
+    state::{
+        State,
+        action::{Action, Moment},
+    },
+};
+
+use super::{ada, bob, joined_with, moment, person, playing, report, start, talked, video, watch};
+
+fn before(now: Moment, millis: u64) -> Moment {
+    let instant = now.instant.checked_sub(Duration::from_millis(millis)).expect("the system has run for longer");
+    Moment { instant, ..now }
+}
+
+/// Some time ago.
+fn earlier(millis: u64) -> Moment {
+    before(moment(), millis)
+}
+
+fn stream(state: &State) -> StreamId {
+    state.player.showing.as_ref().expect("it plays").stream
+}
+
+/// What the player has counted after this number of pictures at 25 frames/s, each of 100 KB with its sound.
+pub fn figures(stream: StreamId, pictures: u64) -> Figures {
+    Figures {
+        stream,
+        tally: Tally {
+            shown: pictures - 21,
+            received: pictures,
+            received_span: Duration::from_millis(40 * pictures),
+            received_bytes: 100_000 * pictures,
+            late_at_decoder: 2,
+            unshown_at_seek: 19,
+            stalls: 1,
+            seeks: 1,
+            ..Tally::default()
+        },
+        buffered: Duration::from_millis(790),
+        buffered_pictures: 19,
+        first_picture_after: Some(Duration::from_millis(23)),
+        seek_picture_after: Some(Duration::from_millis(11)),
+        decoding: Some(DecodingTime { recent: Duration::from_micros(5_400), most: Duration::from_micros(9_120) }),
+    }
+}
+
+/// The video has stalled for half a second, and ten of its 25 pictures per second arrive.
+pub fn starved(now: Moment) -> State {
+    let mut state = playing();
+    let stream = stream(&state);
+    state.take_figures(figures(stream, 250), before(now, 2_000));
+    let at = report(stream, 10, 720);
+    let held = PlaybackStatus { hold: Some(Hold::Source), buffered_until_nanos: at.position_nanos, ..at };
+    state.report(held, before(now, 500));
+    state.take_figures(figures(stream, 270), now);
+    state.report(PlaybackStatus { epoch_bytes: held.epoch_bytes + 400_000, ..held }, now);
+    state
+}
+
+pub fn scene(which: &str) -> Option<State> {
+    let mut state = talked();
+    match which {
+        "opening" => {
+            watch(&mut state, 1);
+        }
+        "opening-slowly" => {
+            state.handle(Action::Watch(VideoId(1)), earlier(700));
+        }
+        "decoding" => {
+            state.handle(Action::Watch(VideoId(1)), earlier(700));
+            let stream = stream(&state);
+            start(&mut state, stream, 1);
+        }
+        "playing" => state = playing(),
+        "statistics" => {
+            state = playing();
+            let stream = stream(&state);
+            for tick in 0..=8 {
+                state.take_figures(figures(stream, 200 + 6 * tick), earlier(250 * (8 - tick)));
+            }
+            state.handle(Action::ToggleStatistics, moment());
+        }
+        "paused" => {
+            state = playing();
+            state.handle(Action::TogglePause, moment());
+            state.handle(Action::SetVolume(30), moment());
+            state.handle(Action::SetQuality(Quality::Only(720)), moment());
+        }
+        "portrait" => {
+            let mut tall = video(4, "Upright", 22_120_000_000);
+            for variant in &mut tall.variants {
+                variant.picture_width = variant.picture_height * 9 / 16;
+            }
+            tall.has_sound = false;
+            let library = Library { videos: vec![tall], skipped: Vec::new() };
+            state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
+            let stream = watch(&mut state, 4);
+            start(&mut state, stream, 4);
+            state.report(report(stream, 10, 720), moment());
+        }
+        "buffering" => state = starved(moment()),
+        "ended" => {
+            state = playing();
+            let stream = stream(&state);
+            state.report(PlaybackStatus { is_finished: true, ..report(stream, 22, 1440) }, moment());
+        }
+        "failed" => {
+            state = playing();
+            let stream = stream(&state);
+            let reason = EndReason::Failed("the file breaks off after frame 251".into());
+            state.apply(NetEvent::StreamEnded { stream, epoch: Epoch(0), reason }, moment());
+        }
+        _ => return None,
+    }
+    Some(state)
+}

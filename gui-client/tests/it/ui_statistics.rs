@@ -1,0 +1,130 @@
+//! The statistics over the picture, the reason of a wait, and what of the bar is filled.
+
+use std::time::Duration;
+
+use egui::{Key, Modifiers, Rect};
+use egui_kittest::{Harness, kittest::Queryable};
+use triptych_client::state::action::{Action, Moment};
+
+use crate::support::{
+    scenes::{figures, moment, scene, starved, watch},
+    window::{Window, press, show, window},
+};
+
+/// The values of the statistics, by their labels.
+const EXPECTED: &[&str] = &[
+    "Resolution: 720p",
+    "Picture: 251 of 552",
+    "Pictures per second: 24.0 shown, 24.0 received",
+    "Dropped: 2 late before decoding, 19 left over at seeks",
+    "Stalls: 1",
+    "Buffer: 790 ms, 19 pictures",
+    "Received: 19 Mbit/s, 20 needed",
+    "Click to picture: 23 ms to open, 11 ms for the last seek",
+    "Decoding here: 5.4 ms for a picture, 9.1 ms at most",
+    "Sound: PCM",
+];
+
+fn is_open(harness: &Harness<'static, Window>) -> bool {
+    harness.query_by_label("Close the statistics").is_some()
+}
+
+#[test]
+fn the_statistics_say_what_was_counted_and_measured() {
+    let harness = show("statistics");
+    for line in EXPECTED {
+        harness.get_by_label(line);
+    }
+}
+
+#[test]
+fn the_key_the_button_and_escape_open_and_close_them() {
+    let mut harness = show("playing");
+    assert!(!is_open(&harness));
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert!(harness.state().actions.is_empty(), "there is nothing to close");
+    for close in [Some(Key::I), Some(Key::Escape), None] {
+        press(&mut harness, Modifiers::NONE, Key::I);
+        assert!(is_open(&harness), "{close:?}");
+        match close {
+            Some(key) => press(&mut harness, Modifiers::NONE, key),
+            None => {
+                harness.get_by_label("Close the statistics").click();
+                harness.run();
+            }
+        }
+        assert!(!is_open(&harness), "{close:?}");
+    }
+    harness.get_by_label("Statistics").click();
+    harness.run();
+    assert!(is_open(&harness));
+}
+
+#[test]
+fn a_click_on_the_statistics_is_one_on_the_picture() {
+    let mut harness = show("statistics");
+    let line = harness.get_by_label("Stalls: 1").rect().center();
+    let picture = harness.get_by_label_contains("Picture of").rect();
+    assert!(picture.contains(line), "they lie on the picture");
+    harness.hover_at(line);
+    harness.run();
+    harness.drag_at(line);
+    harness.run();
+    harness.drop_at(line);
+    harness.run();
+    assert_eq!(harness.state().actions, [Action::TogglePause]);
+    assert!(is_open(&harness));
+}
+
+#[test]
+fn in_a_small_window_all_of_them_can_be_read() {
+    let size = [600.0, 400.0];
+    let harness = window(scene("statistics"), size);
+    let inside = Rect::from_min_size(egui::Pos2::ZERO, size.into());
+    for line in EXPECTED {
+        let rect = harness.get_by_label(line).rect();
+        assert!(inside.contains_rect(rect), "{line} at {rect:?}");
+    }
+    assert!(inside.contains_rect(harness.get_by_label("Close the statistics").rect()));
+}
+
+#[test]
+fn they_are_written_anew_with_the_figures_and_stay_open_for_the_next_video() {
+    let mut harness = show("statistics");
+    let later = Moment { instant: moment().instant + Duration::from_secs(1), ..moment() };
+    let state = &mut harness.state_mut().state;
+    let stream = state.player.showing.as_ref().expect("it plays").stream;
+    let mut news = figures(stream, 300);
+    (news.tally.stalls, news.tally.broken) = (2, 1);
+    state.take_figures(news, later);
+    harness.run();
+    harness.get_by_label("Stalls: 2");
+    harness.get_by_label("Dropped: 2 late before decoding, 1 undecodable, 19 left over at seeks");
+    watch(&mut harness.state_mut().state, 2);
+    harness.run();
+    assert!(is_open(&harness));
+    harness.get_by_label("Picture: none of this position yet");
+    assert!(harness.query_by_label("Stalls: 2").is_none(), "figures of another stream are not shown");
+}
+
+#[test]
+fn after_a_failure_its_reason_has_the_room() {
+    let mut state = scene("failed");
+    state.handle(Action::ToggleStatistics, moment());
+    let harness = window(state, [1200.0, 760.0]);
+    assert!(!is_open(&harness));
+    harness.get_by_label_contains("breaks off after frame 251");
+}
+
+#[test]
+fn a_wait_is_explained_over_the_picture() {
+    show("opening-slowly").get_by_label_contains("Waiting for the server's answer");
+    show("decoding").get_by_label_contains("Waiting for the server's decoder");
+    let now = moment();
+    let mut harness = window(starved(now), [760.0, 520.0]);
+    harness.state_mut().now = Some(now);
+    harness.run();
+    let notice = harness.get_by_label("Too little arrives: 8.0 Mbit/s, and 20 are needed.").rect();
+    let picture = harness.get_by_label_contains("Picture of").rect();
+    assert!(picture.contains_rect(notice), "{notice:?} in {picture:?}");
+}
