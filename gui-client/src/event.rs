@@ -443,6 +443,15 @@ pub enum Hold {
 /// the next seek is sent without waiting for the picture of this one.
 pub const SEEK_PATIENCE: Duration = Duration::from_millis(300);
 
+/// What the ladder for slow links may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LadderSettings {
+    /// Whether it changes the delivery; otherwise it measures only.
+    pub is_automatic: bool,
+    /// The height that the person allows at most.
+    pub max_height: Option<u32>,
+}
+
 /// The state of the stream that plays, as the player reports it for each frame of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaybackStatus {

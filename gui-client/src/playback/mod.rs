@@ -13,6 +13,7 @@
 pub mod audio_buffer;
 pub mod audio_output;
 mod decode_worker;
+pub mod ladder;
 pub mod picture;
 pub mod player;
 pub mod playout;
