@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use common::media::StreamId;
+use common::media::{Origin, PictureHead, StreamId};
 
 /// What happened to the pictures and the sound of one stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub struct Tally {
     pub received_span: Duration,
     /// Bytes of the pictures and the sound received.
     pub received_bytes: u64,
+    /// Pictures received that the server held in memory.
+    pub from_memory: u64,
+    /// Pictures received that the server read from its disk.
+    pub from_disk: u64,
+    /// Pictures received that the server decoded for this or another viewer who waited.
+    pub from_decoder: u64,
     /// Pictures dropped because they were overdue before they were decoded.
     pub late_at_decoder: u64,
     /// Pictures dropped because they were overdue after they were decoded.
@@ -45,6 +51,17 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a picture that was received and buffered.
+    pub fn receive(&mut self, head: &PictureHead) {
+        self.received += 1;
+        self.received_span += Duration::from_nanos(head.duration_nanos);
+        match head.origin {
+            Origin::Memory => self.from_memory += 1,
+            Origin::Disk => self.from_disk += 1,
+            Origin::Decoder => self.from_decoder += 1,
+        }
+    }
+
     /// Pictures that should have been shown and were not.
     pub fn dropped(&self) -> u64 {
         self.late_at_decoder + self.late_at_display + self.broken + self.beyond_credit

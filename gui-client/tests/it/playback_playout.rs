@@ -157,13 +157,15 @@ fn figures_count_what_came_and_how_long_it_took() {
     assert_eq!(bench.playout.epoch_bytes(), 0, "bytes of an epoch are counted from the seek on");
     bench.take_credit_of(Epoch(1));
     bench.pass(Duration::from_millis(30));
-    let sought = PictureHead { epoch: Epoch(1), ..head(9) };
+    let sought = PictureHead { epoch: Epoch(1), origin: Origin::Disk, ..head(9) };
     assert_eq!(bench.playout.arrive(sought, 9, bench.now), Arrival::Queued);
     bench.playout.count_bytes(300);
     bench.decode();
     assert_eq!(bench.shown_of(Epoch(1)), Some(9));
     let figures = bench.playout.figures(bench.now).expect("a stream plays");
-    assert_eq!((figures.tally.received, figures.tally.received_span), (3, 3 * FRAME));
+    let tally = figures.tally;
+    assert_eq!((tally.received, tally.received_span), (3, 3 * FRAME));
+    assert_eq!((tally.from_memory, tally.from_disk, tally.from_decoder), (2, 1, 0));
     assert_eq!((figures.tally.received_bytes, bench.playout.epoch_bytes()), (800, 300));
     assert_eq!(figures.first_picture_after, Some(Duration::from_millis(70)));
     assert_eq!(figures.seek_picture_after, Some(Duration::from_millis(30)));

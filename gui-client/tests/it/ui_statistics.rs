@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use common::media::{Delivery, Epoch, SoundFormat};
 use egui::{Key, Modifiers, Rect};
 use egui_kittest::{Harness, kittest::Queryable};
-use triptych_client::state::action::{Action, Moment};
+use triptych_client::{
+    event::{NetEvent, PlaybackStatus},
+    state::action::{Action, Moment},
+};
 
 use crate::support::{
-    scenes::{figures, moment, scene, starved, watch},
+    scenes::{figures, head, joined, moment, report, scene, starved, stream_start, watch},
     window::{Window, press, show, window},
 };
 
@@ -20,6 +24,7 @@ const EXPECTED: &[&str] = &[
     "Stalls: 1",
     "Buffer: 790 ms, 19 pictures",
     "Received: 19 Mbit/s, 20 needed",
+    "At the server: 208 from memory, 30 from the disk, 10 decoded",
     "Click to picture: 23 ms to open, 11 ms for the last seek",
     "Decoding here: 5.4 ms for a picture, 9.1 ms at most",
     "Sound: PCM",
@@ -105,6 +110,35 @@ fn they_are_written_anew_with_the_figures_and_stay_open_for_the_next_video() {
     assert!(is_open(&harness));
     harness.get_by_label("Picture: none of this position yet");
     assert!(harness.query_by_label("Stalls: 2").is_none(), "figures of another stream are not shown");
+}
+
+#[test]
+fn what_the_link_costs_is_told_too() {
+    let mut state = joined();
+    let stream = watch(&mut state, 1);
+    let mut start = stream_start(stream, 1);
+    start.segments[2].sent_height = 720;
+    start.delivery = Delivery { picture_step: 2, max_height: Some(720), sound: SoundFormat::Opus };
+    state.apply(NetEvent::StreamStarted(start), moment());
+    state.report(PlaybackStatus { shown: Some(head(stream, Epoch(0), 500, 720)), ..report(stream, 20, 720) }, moment());
+    state.take_figures(figures(stream, 100), moment());
+    state.handle(Action::ToggleStatistics, moment());
+    let harness = window(state, [1200.0, 760.0]);
+    harness.get_by_label("Resolution: 1440p planned, 720p sent, every 2nd picture");
+    harness.get_by_label("Sound: Opus");
+}
+
+#[test]
+fn a_video_that_is_ready_says_so_in_the_list() {
+    let mut harness = show("chat");
+    let row = harness.get_by_label_contains("Play Ein sehr langer Titel").rect();
+    harness.get_by_label_contains("1440p, with sound, ready");
+    let is_marked = |harness: &Harness<'static, Window>| harness.query_by_label_contains("without decoding").is_some();
+    assert!(!is_marked(&harness));
+    harness.hover_at(row.center());
+    harness.run();
+    assert!(is_marked(&harness));
+    harness.get_by_label("Play Numbers, 0:20 · 240p · 720p · 1440p, with sound");
 }
 
 #[test]

@@ -262,8 +262,7 @@ impl<E, P> Playout<E, P> {
             // Late although there was credit and the buffer was empty: the server is to blame, so the clock waits.
             stream.stall(pts(&head));
         }
-        stream.tally.received += 1;
-        stream.tally.received_span += Duration::from_nanos(head.duration_nanos);
+        stream.tally.receive(&head);
         self.encoded.push_back((head, encoded));
         self.start_if_ready(now);
         Arrival::Queued

@@ -7,6 +7,8 @@
 mod explain;
 pub mod meter;
 pub mod statistics;
+pub mod units;
+mod volume;
 pub mod wait;
 
 use std::time::Instant;
@@ -65,6 +67,8 @@ pub struct Showing {
     pub frame_count: u32,
     /// Whether the stream has sound.
     pub has_sound: bool,
+    /// The delivery of the current epoch, as the server has confirmed it last.
+    pub delivery: Delivery,
     /// The position in the stream; while a seek is under way, its target.
     pub position_nanos: u64,
     /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
@@ -238,6 +242,7 @@ impl PlayerState {
             duration_nanos: video.duration_nanos,
             frame_count: 0,
             has_sound: video.has_sound,
+            delivery: Delivery::FULL,
             position_nanos: 0,
             buffered_until_nanos: None,
             height: None,
@@ -340,35 +345,6 @@ impl PlayerState {
         }))
     }
 
-    pub(super) fn set_volume(&mut self, percent: u8) -> Vec<Effect> {
-        self.volume_percent = percent.min(100);
-        self.is_muted = false;
-        if self.volume_percent > 0 {
-            self.audible_percent = self.volume_percent;
-        }
-        vec![self.volume()]
-    }
-
-    pub(super) fn change_volume(&mut self, percent: i8) -> Vec<Effect> {
-        // Turning the volume down must not unmute the sound.
-        if self.is_muted && percent < 0 {
-            return Vec::new();
-        }
-        self.set_volume(self.volume_percent.saturating_add_signed(percent))
-    }
-
-    pub(super) fn toggle_mute(&mut self) -> Vec<Effect> {
-        if self.volume_percent == 0 {
-            return self.set_volume(self.audible_percent);
-        }
-        self.is_muted = !self.is_muted;
-        vec![self.volume()]
-    }
-
-    fn volume(&self) -> Effect {
-        Effect::Volume { percent: if self.is_muted { 0 } else { self.volume_percent } }
-    }
-
     pub(super) fn started(&mut self, start: StreamStart, now: Instant) {
         let Some(showing) = self.current(start.stream).filter(|showing| showing.epoch == start.epoch) else { return };
         if let Some(wait) = &mut showing.wait {
@@ -378,6 +354,7 @@ impl PlayerState {
         showing.segments = start.segments;
         showing.frame_count = start.frame_count;
         showing.has_sound = start.has_sound;
+        showing.delivery = start.delivery;
         // The answer names the picture; its index in this epoch is the position from here on.
         showing.pending_seek =
             showing.pending_seek.map(|(_, asked_at)| (Position::Picture(start.first_index), asked_at));

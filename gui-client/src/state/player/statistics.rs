@@ -3,9 +3,15 @@
 
 use std::time::Duration;
 
+use common::media::SoundFormat;
+
 use crate::figures::Tally;
 
-use super::{Showing, meter::Meter, wait::Megabits};
+use super::{
+    Showing,
+    meter::Meter,
+    units::{EveryNth, Megabits},
+};
 
 /// A line of the statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +55,7 @@ pub(super) fn lines(showing: &Showing, meter: &Meter) -> Vec<Line> {
         line("Stalls", count_or_none(tally.stalls)),
         line("Buffer", format!("{}, {} pictures", millis(figures.buffered), figures.buffered_pictures)),
         line("Received", received),
+        line("At the server", origins(tally)),
         line("Click to picture", click),
         line("Decoding here", decoding.unwrap_or_else(unknown)),
         line("Sound", sound(showing, tally)),
@@ -58,12 +65,23 @@ pub(super) fn lines(showing: &Showing, meter: &Meter) -> Vec<Line> {
 
 fn resolution(showing: &Showing) -> String {
     let planned = showing.segment().map(|segment| segment.height);
-    match (planned, showing.height) {
+    let heights = match (planned, showing.height) {
         (Some(planned), Some(sent)) if planned != sent => format!("{planned}p planned, {sent}p sent"),
         (_, Some(sent)) => format!("{sent}p"),
         (Some(planned), None) => format!("{planned}p planned"),
-        (None, None) => UNKNOWN.to_owned(),
+        (None, None) => return UNKNOWN.to_owned(),
+    };
+    match showing.delivery.picture_step {
+        0 | 1 => heights,
+        step => format!("{heights}, {}", EveryNth(step)),
     }
+}
+
+/// Where the server had the pictures from.
+fn origins(tally: &Tally) -> String {
+    let origins =
+        [(tally.from_memory, "from memory"), (tally.from_disk, "from the disk"), (tally.from_decoder, "decoded")];
+    listed(&origins)
 }
 
 fn picture(showing: &Showing) -> String {
@@ -82,9 +100,14 @@ fn dropped(tally: &Tally) -> String {
         (tally.beyond_credit, "sent without credit"),
         (tally.unshown_at_seek, "left over at seeks"),
     ];
-    let causes: Vec<String> =
-        causes.iter().filter(|(count, _)| *count > 0).map(|(count, cause)| format!("{count} {cause}")).collect();
-    if causes.is_empty() { "none".to_owned() } else { causes.join(", ") }
+    listed(&causes)
+}
+
+/// Those that are not 0.
+fn listed(counts: &[(u64, &str)]) -> String {
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let texts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 fn sound(showing: &Showing, tally: &Tally) -> String {
@@ -97,7 +120,11 @@ fn sound(showing: &Showing, tally: &Tally) -> String {
         count => format!(", {count} gaps"),
     };
     let unheard = if tally.sounds_unheard > 0 { ", no sound device" } else { "" };
-    format!("PCM{gaps}{unheard}")
+    let format = match showing.delivery.sound {
+        SoundFormat::Pcm => "PCM",
+        SoundFormat::Opus => "Opus",
+    };
+    format!("{format}{gaps}{unheard}")
 }
 
 fn count_or_none(count: u64) -> String {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::units::Megabits;
 use crate::event::SEEK_PATIENCE;
 
 /// A wait this short is not explained: a text that appears for a moment cannot be read.
@@ -148,18 +149,6 @@ impl fmt::Display for WaitReason {
     }
 }
 
-/// Bits per second in Mbit/s: whole from 10 on, below that with one decimal.
-#[derive(Debug, Clone, Copy)]
-pub struct Megabits(pub f64);
-
-impl fmt::Display for Megabits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabits = self.0 / 1e6;
-        let decimals = usize::from(megabits < 9.95);
-        write!(f, "{megabits:.decimals$}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -212,12 +201,6 @@ mod tests {
         assert_eq!(sentence(&wait, &SLOW, at), "Too little arrives: 8.0 Mbit/s, and 83 are needed.");
         let enough = LinkFigures { arriving_bits_per_second: Some(83e6), ..SLOW };
         assert_eq!(sentence(&wait, &enough, at), "Buffering.");
-    }
-
-    #[test]
-    fn megabits_have_as_many_digits_as_are_of_use() {
-        let texts = [0.0, 400e3, 9.94e6, 9.96e6, 83.4e6, 1.2e9].map(|bits| Megabits(bits).to_string());
-        assert_eq!(texts, ["0.0", "0.4", "9.9", "10", "83", "1200"]);
     }
 
     proptest! {

@@ -35,6 +35,8 @@ pub(crate) enum Icon {
     Copy,
     /// Three bars of different heights.
     Statistics,
+    /// A flash: ready at once.
+    Ready,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -106,6 +108,14 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
         Icon::Skipped => {
             painter.circle_stroke(center, side * 0.38, stroke);
             painter.line_segment([at(-0.2, 0.0), at(0.2, 0.0)], stroke);
+        }
+        Icon::Ready => {
+            // Two triangles, since a flash is not convex.
+            for corners in [[(0.14, -0.5), (-0.32, 0.08), (0.06, 0.08)], [(-0.14, 0.5), (0.32, -0.08), (-0.06, -0.08)]]
+            {
+                let corners = corners.map(|(x, y)| at(x, y)).to_vec();
+                painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
+            }
         }
         Icon::Statistics => {
             for (x, top) in [(-0.3, 0.08), (0.0, -0.4), (0.3, -0.12)] {

@@ -22,6 +22,9 @@ pub(crate) type ThumbnailLookup<'a> = &'a dyn Fn(ThumbnailKey) -> Option<(egui::
 /// Size of the thumbnail beside a title.
 const THUMBNAIL: Vec2 = Vec2::new(68.0, 39.0);
 
+/// Diameter of the mark of a video that is ready.
+const READY_MARK: f32 = 15.0;
+
 /// Gap between rows.
 const ROW_GAP: f32 = 2.0;
 
@@ -72,13 +75,17 @@ fn entry(
     let is_playing = showing.is_some_and(|showing| showing.is_running());
     let caption = describe(video);
     let sound = if video.has_sound { ", with sound" } else { "" };
-    let name = format!("Play {}, {caption}{sound}", video.title);
+    let ready = if video.is_ready { ", ready" } else { "" };
+    let name = format!("Play {}, {caption}{sound}{ready}", video.title);
     let mut is_visible = false;
     let response = widgets::row(ui, ("video", video.id), size::VIDEO_ROW, is_playing, &name, |ui, rect| {
         is_visible = true;
         let center = Pos2::new(rect.left() + space::S + THUMBNAIL.x / 2.0, rect.center().y);
         let picture = Rect::from_center_size(center, THUMBNAIL);
         thumbnail(ui, picture, lookup(thumbnails::key(video)), is_playing);
+        if video.is_ready {
+            ready_mark(ui, picture);
+        }
         let left = picture.right() + space::S + 1.0;
         let right = rect.right() - space::S;
         let middle = rect.center().y;
@@ -92,7 +99,8 @@ fn entry(
         }
         widgets::line(ui, lower, describe_shortly(video), font_size::SMALL - 0.5, theme.weak);
     });
-    let response = response.on_hover_text(format!("{}\n{caption}{sound}", video.title));
+    let ready = if video.is_ready { "\nReady: the server sends it without decoding anything." } else { "" };
+    let response = response.on_hover_text(format!("{}\n{caption}{sound}{ready}", video.title));
     if response.clicked() {
         actions.push(Action::Watch(video.id));
     }
@@ -107,6 +115,14 @@ fn describe_shortly(video: &VideoInfo) -> String {
         [least, .., most] => format!("{}p–{}p", least.height, most.height),
     };
     format!("{} · {heights}", format::whole_length(video.duration_nanos))
+}
+
+/// Draws a flash into the lower right corner of a thumbnail.
+fn ready_mark(ui: &Ui, thumbnail: Rect) {
+    let theme = Theme::of(ui);
+    let center = thumbnail.right_bottom() - Vec2::splat(READY_MARK * 0.6);
+    ui.painter().circle_filled(center, READY_MARK / 2.0, theme.dense_overlay);
+    icons::paint(ui.painter(), Icon::Ready, center, READY_MARK * 0.7, theme.on_overlay);
 }
 
 /// Draws a thumbnail on a dark background, in its own aspect ratio.

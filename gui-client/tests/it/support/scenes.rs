@@ -10,7 +10,7 @@ use std::{
 use common::{
     crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{Library, SkippedFile},
+    media::{Library, SkippedFile, VideoInfo},
     message::Person,
     name::Name,
 };
@@ -47,7 +47,7 @@ pub use player::{figures, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
-pub use video::{head, playing, report, segments, start, video, watch};
+pub use video::{head, playing, report, segments, start, stream_start, video, watch};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use wire::{entry, envelope, handed};
 
@@ -150,12 +150,13 @@ pub fn person(text: &str, public_key: PublicKey) -> Person {
 }
 
 pub fn library() -> Library {
+    let long = video(3, "Ein sehr langer Titel, der nicht in eine Zeile passt", 3_725_000_000_000);
     let skipped = |file: &str, reason: &str| SkippedFile { file_name: file.into(), reason: reason.into() };
     Library {
         videos: vec![
             video(1, "A walk by the river", 22_120_000_000),
             video(2, "Numbers", 20_000_000_000),
-            video(3, "Ein sehr langer Titel, der nicht in eine Zeile passt", 3_725_000_000_000),
+            VideoInfo { is_ready: true, ..long },
         ],
         skipped: vec![
             skipped("holiday_720p.mp4", "the file is empty"),

@@ -46,8 +46,9 @@ pub fn watch(state: &mut State, video: u64) -> StreamId {
     state.player.showing.as_ref().expect("the video is in the library").stream
 }
 
-pub fn start(state: &mut State, stream: StreamId, video: u64) {
-    let event = NetEvent::StreamStarted(StreamStart {
+/// What the server says at the beginning of a stream.
+pub fn stream_start(stream: StreamId, video: u64) -> StreamStart {
+    StreamStart {
         stream,
         epoch: Epoch(0),
         video: VideoId(video),
@@ -57,8 +58,11 @@ pub fn start(state: &mut State, stream: StreamId, video: u64) {
         first_index: 0,
         has_sound: true,
         delivery: Delivery::FULL,
-    });
-    state.apply(event, moment());
+    }
+}
+
+pub fn start(state: &mut State, stream: StreamId, video: u64) {
+    state.apply(NetEvent::StreamStarted(stream_start(stream, video)), moment());
 }
 
 /// A picture at 25 frames/s.
