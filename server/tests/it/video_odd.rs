@@ -193,3 +193,27 @@ async fn of_two_video_tracks_the_first_is_shown_each_time() {
         assert_eq!((watched.pictures.len(), watched.end), (10, EndReason::Finished));
     }
 }
+
+#[tokio::test]
+async fn pictures_that_change_their_size_halfway_arrive_in_the_size_of_the_first() {
+    let folder = tempdir().unwrap();
+    let part = |size: &str| {
+        format!(
+            "videotestsrc num-buffers=20 ! video/x-raw,format=I420,framerate=25/1,{size} ! x264enc key-int-max=5 bframes=0 \
+             ! video/x-h264,stream-format=byte-stream ! queue ! parts. "
+        )
+    };
+    let description = format!(
+        "concat name=parts ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ! mpegtsmux \
+         ! filesink name=sink {} {}",
+        part("width=160,height=96"),
+        part("width=320,height=240"),
+    );
+    run(&description, &folder.path().join("clip_240p.ts"));
+    let watched = watch(folder.path(), "clip", Quality::Triptych).await;
+    assert_eq!((watched.pictures.len(), watched.end), (40, EndReason::Finished));
+    for picture in &watched.pictures {
+        let size = image::ImageReader::with_format(std::io::Cursor::new(&picture.jpeg), image::ImageFormat::Jpeg);
+        assert_eq!(size.into_dimensions().unwrap(), (160, 96));
+    }
+}

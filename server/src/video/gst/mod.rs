@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! probe             what a file contains, read without decoding it      track_scan, probe_error
-//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, row_padding
+//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range
 //! sound_decoder     the sound of a file as PCM                          preroll
 //! transcoder        a file in other sizes                               decoder_select, tracks, key_frames
 //! clip_encoder      generated pictures and sound as a file              pipeline: shared by all of them
@@ -14,14 +14,15 @@
 pub(crate) mod clip_encoder;
 mod decoder_select;
 pub(crate) mod elements;
+mod full_range;
 mod jpeg_format;
+mod jpeg_input;
 pub(crate) mod key_frames;
 pub(crate) mod picture_decoder;
 pub(crate) mod pipeline;
 mod preroll;
 pub(crate) mod probe;
 pub(crate) mod probe_error;
-mod row_padding;
 pub(crate) mod sound_decoder;
 pub(crate) mod track_scan;
 mod tracks;

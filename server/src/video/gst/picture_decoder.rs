@@ -7,7 +7,8 @@
 //!            │ PLAYING and the   └ unwanted frames are dropped here, before they are converted or encoded
 //!            │ seek is done
 //!            └ video track
-//! converters:  videoconvertscale ► caps ► deinterlace ► videoflip ► videoconvertscale, see `jpeg_format`
+//! converters:  videoconvertscale ► caps ► deinterlace ► videoflip ► videoconvertscale, see `jpeg_format`; none for most files,
+//!              whose frames are given other colours where they enter `jpegenc`, see `jpeg_input`
 //! ```
 //!
 //! * Frames are identified by their time in the stream, compared with the frame index.
@@ -33,11 +34,11 @@ use gstreamer_app::AppSink;
 
 use super::{
     jpeg_format::{self, DecoderOutput, caps_filter, converters},
+    jpeg_input,
     pipeline::{
         DecodeError, Heartbeat, POLL_TIMEOUT, Pipeline, PipelineError, Watchdog, add_source, display_time, element,
     },
     preroll::preroll,
-    row_padding,
     tracks::{is_video_track, link_track},
 };
 
@@ -75,9 +76,9 @@ pub(crate) struct DecodeRequest<'a> {
     pub(crate) needs_rgb: bool,
     /// See [`DecoderOutput::is_interlaced`].
     pub(crate) is_interlaced: bool,
-    /// Whether the frames go into the encoder unchanged: [`DecoderOutput::is_jpeg_ready`], upright, and of the wanted
-    /// size.
-    pub(crate) is_jpeg_ready: bool,
+    /// Whether the frames go into the encoder without converters: [`DecoderOutput::is_planar`], upright, and all of the
+    /// wanted size.
+    pub(crate) is_planar: bool,
     /// Number of encoder branches, each with a thread of its own.
     pub(crate) branches: usize,
 }
@@ -255,15 +256,19 @@ fn add_encoder_branch(
         .property("max-size-bytes", 0u32)
         .property("max-size-time", 0u64)
         .build()?;
-    let filter = caps_filter(&jpeg_format::caps(request.size))?;
+    let (filter, converters) = match request.size.filter(|_| request.is_planar) {
+        Some(size) => (caps_filter(&jpeg_format::planar_caps(size))?, Vec::new()),
+        None => {
+            let converters = converters(request.needs_rgb, request.is_interlaced)?;
+            (caps_filter(&jpeg_format::caps(request.size))?, converters)
+        }
+    };
     let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
-    row_padding::pad_rows(&encoder);
+    jpeg_input::prepare(&encoder);
     // `async` off, because a branch that receives no frame would never preroll.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
     let mut chain = vec![queue.clone()];
-    if !request.is_jpeg_ready {
-        chain.extend(converters(request.needs_rgb, request.is_interlaced)?);
-    }
+    chain.extend(converters);
     chain.extend([filter, encoder, sink.clone().upcast()]);
     pipeline.add_many(&chain)?;
     link_unchecked(&chain)?;

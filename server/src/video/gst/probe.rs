@@ -48,6 +48,8 @@ pub(crate) struct Probed {
     pub(crate) is_interlaced: bool,
     /// Whether decoded frames can be encoded as JPEG without any conversion.
     pub(crate) is_jpeg_ready: bool,
+    /// Whether they need no converters, but other colours at most.
+    pub(crate) is_planar: bool,
     /// Usual name of the coding of the pictures.
     pub(crate) coding: String,
     /// The first sound track that this machine can decode.
@@ -123,6 +125,7 @@ fn try_decoder(
     let times = (first..index.len()).map(|frame| index.pts_nanos(frame)).collect();
     let index = FrameIndex::new(times, Some(index.end_nanos(index.len() - 1)));
     let key_frames = is_timed.then_some(scan.key_frames);
+    let is_uniform = !scan.is_rotated && !scan.changes_size;
     Ok(Probed {
         index,
         key_frames,
@@ -132,7 +135,8 @@ fn try_decoder(
         picture_height,
         needs_rgb: output.needs_rgb(),
         is_interlaced: output.is_interlaced(),
-        is_jpeg_ready: output.is_jpeg_ready() && !scan.is_rotated,
+        is_jpeg_ready: output.is_jpeg_ready() && is_uniform,
+        is_planar: output.is_planar() && is_uniform,
         coding: scan.caps.map_or_else(String::new, |caps| coding(&caps)),
         sound: scan.sounds.into_values().flatten().next(),
     })
@@ -156,7 +160,7 @@ fn first_picture(
         size: None,
         needs_rgb: false,
         is_interlaced: false,
-        is_jpeg_ready: false,
+        is_planar: false,
         branches: 1,
     };
     let first = PictureDecoder::open(&request, Heartbeat::default(), is_wanted)

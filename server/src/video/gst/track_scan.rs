@@ -56,6 +56,8 @@ pub(crate) struct TrackScan {
     pub(crate) sounds: BTreeMap<String, Option<ProbedSound>>,
     /// Whether the metadata say that the picture is to be rotated or mirrored.
     pub(crate) is_rotated: bool,
+    /// Whether frames may differ in their size or in the shape of their pixels.
+    pub(crate) changes_size: bool,
     /// Times of the frames, in decoding order.
     pub(crate) pts_nanos: Vec<u64>,
     pub(crate) key_frames: KeyFrames,
@@ -75,6 +77,12 @@ impl TrackScan {
             // With the first frame they are complete.
             self.caps = pad.current_caps().or(self.caps.take());
             self.is_rotated = is_rotated(pad);
+            // There is no parser for VP8 that would tell.
+            self.changes_size = is_vp8;
+        } else if let (Some(first), Some(caps)) = (&self.caps, pad.current_caps())
+            && *first != caps
+        {
+            self.changes_size |= shape(first) != shape(&caps);
         }
         if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) || (is_vp8 && is_hidden_vp8(buffer)) {
             return;
@@ -111,6 +119,14 @@ impl TrackScan {
         sorted.sort_unstable();
         sorted
     }
+}
+
+/// Width, height and shape of the pixels, as far as the caps of a coded track say them.
+fn shape(caps: &gst::CapsRef) -> (Option<i32>, Option<i32>, gst::Fraction) {
+    let first = caps.structure(0);
+    let side = |name| first.and_then(|first| first.get::<i32>(name).ok());
+    let pixels = first.and_then(|first| first.get("pixel-aspect-ratio").ok());
+    (side("width"), side("height"), pixels.unwrap_or_else(|| gst::Fraction::new(1, 1)))
 }
 
 /// Whether the metadata say that the picture is to be rotated or mirrored.

@@ -134,7 +134,7 @@ fn frame_at(
         needs_rgb: probed.needs_rgb,
         is_interlaced: probed.is_interlaced,
         // The frame has to be scaled down.
-        is_jpeg_ready: false,
+        is_planar: false,
         branches: 1,
     };
     let jpeg = FrameStream::pictures(processes, job, &probed.index, is_wanted)?.next(is_wanted, &|| ())?;

@@ -71,6 +71,7 @@ impl ProbedFile {
             needs_rgb: false,
             is_interlaced: false,
             is_jpeg_ready: false,
+            is_planar: false,
             coding: "raw pictures".into(),
             sound: None,
         };

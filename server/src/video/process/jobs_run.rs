@@ -70,7 +70,7 @@ fn run_pictures(job: &PictureJob, payload: &[u8], line: &Line<'_>) -> Result<(),
         size: Some(job.size),
         needs_rgb: job.needs_rgb,
         is_interlaced: job.is_interlaced,
-        is_jpeg_ready: job.is_jpeg_ready,
+        is_planar: job.is_planar,
         branches: job.branches.max(1) as usize,
     };
     let (mut decoder, picture) = open(request, &|| line.is_wanted())?;

@@ -82,7 +82,7 @@ pub(crate) struct PictureJob {
     pub(crate) size: (u32, u32),
     pub(crate) needs_rgb: bool,
     pub(crate) is_interlaced: bool,
-    pub(crate) is_jpeg_ready: bool,
+    pub(crate) is_planar: bool,
     pub(crate) branches: u32,
 }
 
@@ -245,6 +245,7 @@ pub(super) struct ProbedHead {
     needs_rgb: bool,
     is_interlaced: bool,
     is_jpeg_ready: bool,
+    is_planar: bool,
     coding: String,
     /// Track, decoder and coding.
     sound: Option<[String; 3]>,
@@ -268,6 +269,7 @@ impl ProbedHead {
             needs_rgb: probed.needs_rgb,
             is_interlaced: probed.is_interlaced,
             is_jpeg_ready: probed.is_jpeg_ready,
+            is_planar: probed.is_planar,
             coding: probed.coding,
             sound: probed.sound.map(|sound| [sound.track, sound.decoder, sound.coding]),
         };
@@ -302,6 +304,7 @@ impl ProbedHead {
             needs_rgb: self.needs_rgb,
             is_interlaced: self.is_interlaced,
             is_jpeg_ready: self.is_jpeg_ready,
+            is_planar: self.is_planar,
             coding: self.coding,
             sound: self.sound.map(|[track, decoder, coding]| ProbedSound { track, decoder, coding }),
         })
@@ -329,6 +332,7 @@ mod tests {
             needs_rgb: true,
             is_interlaced: false,
             is_jpeg_ready: true,
+            is_planar: true,
             coding: "raw pictures".into(),
             sound: Some(ProbedSound { track: "2".into(), decoder: "opusdec".into(), coding: "Opus".into() }),
         }

@@ -30,7 +30,7 @@ fn decode() -> Result<(), DecodeError> {
     // A file in memory lies in no folder, so the sandbox does not matter to it.
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let probed = probe(&path, &|| true).map_err(|error| failed(&error))?;
-    for is_jpeg_ready in [true, false] {
+    for is_planar in [true, false] {
         let request = DecodeRequest {
             path: &path,
             track: &probed.track,
@@ -41,7 +41,7 @@ fn decode() -> Result<(), DecodeError> {
             size: Some((probed.picture_width, probed.picture_height)),
             needs_rgb: probed.needs_rgb,
             is_interlaced: false,
-            is_jpeg_ready,
+            is_planar,
             branches: branches(),
         };
         PictureDecoder::open(&request, Heartbeat::default(), &|| true)?.next(0, &|| true)?;

@@ -63,8 +63,7 @@ impl TrackOpener for PictureOpener {
             size: (probed.picture_width, probed.picture_height),
             needs_rgb: probed.needs_rgb,
             is_interlaced: probed.is_interlaced,
-            // Other decoders pass on the caps that they find downstream, and refuse a file that specifies less.
-            is_jpeg_ready: probed.is_jpeg_ready && probed.decoder.starts_with("avdec_"),
+            is_planar: probed.is_planar,
             branches: branches() as u32,
         };
         let pictures = FrameStream::pictures(&self.pool, job, index, is_wanted)?;
