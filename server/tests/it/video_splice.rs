@@ -222,3 +222,16 @@ async fn real_sizes() {
     let sizes: Vec<_> = library.videos[0].variants.iter().map(|v| (v.picture_width, v.picture_height)).collect();
     assert_eq!(sizes, [(426, 240), (1280, 720), (2560, 1440)]);
 }
+
+#[tokio::test]
+async fn frames_far_from_their_only_key_frame_are_exact_although_most_on_the_way_are_left_out() {
+    // B-frames that others refer to, and that none refers to, in each framing of H.264 and without a table of contents.
+    for (mux, extension, pyramid) in [
+        ("mp4mux", "mp4", "normal"),
+        ("matroskamux", "mkv", "none"),
+        ("video/x-h264,stream-format=byte-stream ! mpegtsmux", "ts", "normal"),
+    ] {
+        let encoder = format!("{H264} option-string=b-pyramid={pyramid}:scenecut=0");
+        check_triptych(&format!("far {extension}"), &three(130, &encoder, mux, extension)).await;
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! probe             what a file contains, read without decoding it      track_scan, probe_error
-//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range
+//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range, skim
 //! sound_decoder     the sound of a file as PCM                          preroll
 //! transcoder        a file in other sizes                               decoder_select, tracks, key_frames
 //! clip_encoder      generated pictures and sound as a file              pipeline: shared by all of them
@@ -23,6 +23,7 @@ pub(crate) mod pipeline;
 mod preroll;
 pub(crate) mod probe;
 pub(crate) mod probe_error;
+mod skim;
 pub(crate) mod sound_decoder;
 pub(crate) mod track_scan;
 mod tracks;

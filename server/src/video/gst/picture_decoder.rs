@@ -39,6 +39,7 @@ use super::{
         DecodeError, Heartbeat, POLL_TIMEOUT, Pipeline, PipelineError, Watchdog, add_source, display_time, element,
     },
     preroll::preroll,
+    skim::skim,
     tracks::{is_video_track, link_track},
 };
 
@@ -70,6 +71,8 @@ pub(crate) struct DecodeRequest<'a> {
     pub(crate) frames: Range<usize>,
     /// Time of the key frame to seek to; `None` reads from the start of the file.
     pub(crate) seek_nanos: Option<u64>,
+    /// Before this time, frames that no other refers to are not even decoded; `None` decodes all of them.
+    pub(crate) skim_until_nanos: Option<u64>,
     /// Width and height of the pictures; `None` takes those of the file.
     pub(crate) size: Option<(u32, u32)>,
     /// See [`DecoderOutput::needs_rgb`].
@@ -169,7 +172,13 @@ impl PictureDecoder {
             .map(|branch| add_encoder_branch(&pipeline.bin, &tee, request, &wanted, branch))
             .collect::<Result<_, _>>()?;
         let (preroll, install) = preroll();
-        link_track(&parse, &decoder, is_video_track(request.track), install);
+        let skim_until_nanos = request.skim_until_nanos;
+        link_track(&parse, &decoder, is_video_track(request.track), move |pad| {
+            if let Some(until_nanos) = skim_until_nanos {
+                skim(pad, until_nanos);
+            }
+            install(pad);
+        });
         let mut opened = Self { pipeline, decoded, branches, wanted, heartbeat };
         opened.pipeline.play()?;
         let is_over = || opened.branches[0].is_eos();

@@ -157,6 +157,7 @@ fn first_picture(
         index,
         frames: 0..index.len(),
         seek_nanos: None,
+        skim_until_nanos: None,
         size: None,
         needs_rgb: false,
         is_interlaced: false,

@@ -130,6 +130,7 @@ fn frame_at(
         count: 1,
         end_nanos: probed.index.end_nanos(probed.index.len() - 1),
         seek_nanos,
+        skim_until_nanos: None,
         size,
         needs_rgb: probed.needs_rgb,
         is_interlaced: probed.is_interlaced,

@@ -67,6 +67,7 @@ fn run_pictures(job: &PictureJob, payload: &[u8], line: &Line<'_>) -> Result<(),
         index: &index,
         frames: first..end,
         seek_nanos: job.seek_nanos,
+        skim_until_nanos: job.skim_until_nanos,
         size: Some(job.size),
         needs_rgb: job.needs_rgb,
         is_interlaced: job.is_interlaced,
@@ -94,7 +95,7 @@ fn run_pictures(job: &PictureJob, payload: &[u8], line: &Line<'_>) -> Result<(),
 }
 
 /// Starts to decode, and decodes the first picture: by a seek to a key frame if there is one and the seek does not
-/// overshoot, otherwise by reading from the start.
+/// overshoot, otherwise by reading from the start without leaving anything out.
 fn open(
     mut request: DecodeRequest<'_>,
     is_wanted: &dyn Fn() -> bool,
@@ -107,7 +108,9 @@ fn open(
         let begun = PictureDecoder::open(&request, Heartbeat::default(), &is_worth_it)
             .and_then(|mut decoder| decoder.next(first, &is_worth_it).map(|picture| (decoder, picture)));
         match begun {
-            Err(error @ (DecodeError::Missing | DecodeError::Pipeline(_))) if request.seek_nanos.take().is_some() => {
+            Err(error @ (DecodeError::Missing | DecodeError::Pipeline(_)))
+                if request.seek_nanos.take().is_some() | request.skim_until_nanos.take().is_some() =>
+            {
                 tracing::debug!("seeking in {:?} failed, reading it from the start: {error}", request.path);
                 (deadline, failed) = (Some(Instant::now() + READ_FROM_START_TIME), Some(error));
             }

@@ -78,6 +78,7 @@ pub(crate) struct PictureJob {
     /// End of the last frame.
     pub(crate) end_nanos: u64,
     pub(crate) seek_nanos: Option<u64>,
+    pub(crate) skim_until_nanos: Option<u64>,
     /// Width and height of the pictures.
     pub(crate) size: (u32, u32),
     pub(crate) needs_rgb: bool,

@@ -38,6 +38,7 @@ fn decode() -> Result<(), DecodeError> {
             index: &probed.index,
             frames: 0..probed.index.len(),
             seek_nanos: None,
+            skim_until_nanos: None,
             size: Some((probed.picture_width, probed.picture_height)),
             needs_rgb: probed.needs_rgb,
             is_interlaced: false,

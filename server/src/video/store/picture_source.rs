@@ -17,6 +17,10 @@ use crate::video::{
     process::{FrameStream, PictureJob, ProcessPool},
 };
 
+/// Frames before the wanted one that are decoded in any case, because libav may learn only from them how far frames are
+/// reordered: ITU-T H.264 allows sixteen.
+const UNSKIMMED_FRAMES: usize = 16;
+
 /// Opens the pictures of a file.
 pub(crate) struct PictureOpener {
     file: Arc<ProbedFile>,
@@ -51,6 +55,8 @@ impl TrackOpener for PictureOpener {
         let index = &probed.index;
         file.check_same().map_err(DecodeError::from)?;
         let key_frame = probed.key_frames.as_ref().and_then(|key_frames| key_frames.before(index.pts_nanos(frame)));
+        // Of a file without times of its own, those of the index are the decoder's.
+        let can_skim = probed.key_frames.is_some() && probed.decoder == "avdec_h264";
         let job = PictureJob {
             path: file.path.as_path().into(),
             track: probed.track.clone(),
@@ -60,6 +66,7 @@ impl TrackOpener for PictureOpener {
             end_nanos: index.end_nanos(index.len() - 1),
             // The first frame needs no seek.
             seek_nanos: key_frame.filter(|&nanos| nanos > index.pts_nanos(0)),
+            skim_until_nanos: can_skim.then(|| index.pts_nanos(frame.saturating_sub(UNSKIMMED_FRAMES))),
             size: (probed.picture_width, probed.picture_height),
             needs_rgb: probed.needs_rgb,
             is_interlaced: probed.is_interlaced,
