@@ -5,7 +5,10 @@ use std::{fmt, path::Path};
 use common::media::SkippedFile;
 
 use crate::video::{
-    gst::elements::{self, Element, SetupError},
+    gst::{
+        elements::{self, Element, SetupError},
+        probe::Probed,
+    },
     library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
     process::ProcessPool,
 };
@@ -136,11 +139,12 @@ fn sound(file: &ProbedFile, is_used: bool) -> String {
 /// What the file costs the server while it is played.
 fn effort(file: &ProbedFile) -> &'static str {
     let probed = &file.probed;
-    match (probed.is_jpeg_ready, probed.is_interlaced, probed.key_frames.is_some()) {
-        (_, _, false) => "seeks read it from its start",
-        (_, true, _) => "needs deinterlacing",
-        (true, ..) => "needs no conversion",
-        (false, ..) => "needs conversion",
+    match probed {
+        Probed { key_frames: None, .. } => "seeks read it from its start",
+        Probed { is_interlaced: true, .. } => "needs deinterlacing",
+        Probed { is_jpeg_ready: true, .. } => "needs no conversion",
+        Probed { is_planar: true, .. } => "needs other colours",
+        _ => "needs conversion",
     }
 }
 
