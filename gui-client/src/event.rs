@@ -108,6 +108,8 @@ pub enum NetCommand {
     Seek(SeekRequest),
     /// Continues a stream with other frames at the same time of the video.
     SetQuality(SetQualityRequest),
+    /// Measures the round trip to the server; the answer is [`NetEvent::RoundTrip`].
+    Probe,
     /// Requests the thumbnail of a video.
     AskThumbnail {
         /// Id in the library.
@@ -183,6 +185,8 @@ pub enum NetEvent {
         /// Why it ended, and what may be asked of the stream after that.
         reason: EndReason,
     },
+    /// The time from a [`NetCommand::Probe`] to its echo.
+    RoundTrip(Duration),
     /// The answer to [`NetCommand::AskThumbnail`].
     Thumbnail {
         /// From [`NetCommand::AskThumbnail`].

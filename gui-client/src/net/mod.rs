@@ -34,6 +34,7 @@ mod private_files;
 mod receipt_queue;
 mod received;
 mod received_file;
+mod round_trip;
 mod sent_counts;
 mod sequences;
 mod task;

@@ -1,7 +1,7 @@
 //! What an established connection brings and takes: each message of the server is passed on, or ends the connection when
 //! the server must not send it; each command of the window becomes a message.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Instant};
 
 use common::{
     codec::encode_client,
@@ -19,6 +19,7 @@ use super::{
     key_inbox::{Arrived, People, Seal},
     log_once::LogOnce,
     outgoing::Outgoing,
+    round_trip::RoundTrips,
 };
 use crate::event::{DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, SealedAs, WireEntry, WireOutcome};
 
@@ -34,6 +35,7 @@ pub(super) struct Connection<'a> {
     joiner: PictureJoiner,
     /// The videos whose thumbnails were requested and have not come.
     asked_thumbnails: HashSet<VideoId>,
+    round_trips: RoundTrips,
     logged: LogOnce,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Connection<'a> {
             follower: Follower::new(own, online.people.clone()),
             joiner: PictureJoiner::default(),
             asked_thumbnails: HashSet::new(),
+            round_trips: RoundTrips::default(),
             logged: LogOnce::default(),
         }
     }
@@ -130,6 +133,10 @@ impl<'a> Connection<'a> {
                     self.ignore(kind, frame_bytes);
                 }
             }
+            ServerMessage::Echo { number } => match self.round_trips.echo(number, Instant::now()) {
+                Some(round_trip) => self.tell(NetEvent::RoundTrip(round_trip)).await,
+                None => self.ignore(kind, frame_bytes),
+            },
             ServerMessage::Goodbye { reason } => return Err(Offline::Goodbye(reason)),
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
@@ -137,7 +144,6 @@ impl<'a> Connection<'a> {
             ServerMessage::Challenge { .. }
             | ServerMessage::Welcome { .. }
             | ServerMessage::PicturePart { .. }
-            | ServerMessage::Echo { .. }
             | ServerMessage::Statistics(_) => self.ignore(kind, frame_bytes),
         }
         Ok(())
@@ -170,6 +176,7 @@ impl<'a> Connection<'a> {
                 ClientMessage::AskThumbnail { video }
             }
             NetCommand::Stop { stream } => ClientMessage::Stop { stream },
+            NetCommand::Probe => ClientMessage::Probe { number: self.round_trips.probe(Instant::now()) },
         };
         self.outgoing.write(encode_client(&message));
     }

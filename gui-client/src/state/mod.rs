@@ -127,15 +127,16 @@ impl State {
             Phase::Waiting { retry_at } => Some(retry_at),
             _ => None,
         };
-        reconnect.into_iter().chain(self.conversations.next_tick()).min()
+        let probe = self.player.next_probe_at();
+        reconnect.into_iter().chain(self.conversations.next_tick()).chain(probe).min()
     }
 
-    /// Does what is due by now: reconnects, and stops waiting for what has become of messages.
+    /// Does what is due by now: reconnects, stops waiting for what has become of messages, and measures the round trip.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         self.give_up_waiting(now);
         match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
-            _ => Vec::new(),
+            _ => self.player.probe(now.instant),
         }
     }
 
@@ -198,6 +199,7 @@ impl State {
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
             }
+            NetEvent::RoundTrip(round_trip) => self.player.echoed(round_trip, now.instant),
             NetEvent::Thumbnail { video, fingerprint, jpeg } => {
                 return self.thumbnails.came((video, fingerprint), jpeg.0, &self.library);
             }

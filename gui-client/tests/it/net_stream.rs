@@ -136,6 +136,13 @@ fn a_video_is_watched_sought_in_and_seen_to_its_end() {
     assert_eq!((tally.dropped(), tally.seeks), (0, 2), "{tally:?}");
     assert!(tally.sounds_unheard > 0, "sound came along: {tally:?}");
 
+    send(NetCommand::Probe);
+    let round_trip = watcher.client.wait_for("round trip", |event| match event {
+        NetEvent::RoundTrip(round_trip) => Some(*round_trip),
+        _ => None,
+    });
+    assert!(!round_trip.is_zero(), "it takes some time even on one computer");
+
     send(NetCommand::AskThumbnail { video: video.id });
     let (fingerprint, bytes) = watcher.client.wait_for("thumbnail", |event| match event {
         NetEvent::Thumbnail { fingerprint, jpeg, .. } => Some((*fingerprint, jpeg.0.len())),

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use common::media::{Epoch, StreamId, VideoId};
 use triptych_client::{
-    event::{Hold, PlaybackStatus},
+    event::{Hold, NetCommand, NetEvent, PlaybackStatus},
     state::{
         State,
         action::{Action, Moment},
     },
 };
 
-use crate::support::scenes::{self, figures, joined, moment, playing, starved};
+use crate::support::{
+    scenes::{self, figures, joined, lost, moment, playing, starved},
+    state::commands,
+};
 
 fn after(begun: Moment, millis: u64) -> Moment {
     Moment { instant: begun.instant + Duration::from_millis(millis), ..begun }
@@ -113,4 +116,58 @@ fn figures_are_taken_four_times_a_second_and_only_while_something_is_in_the_play
     state.take_figures(figures(stream(&state), 50), begun);
     assert!(!state.player.wants_figures(after(begun, 249).instant));
     assert!(state.player.wants_figures(after(begun, 250).instant));
+}
+
+/// The times in ms, within ten seconds, at which the window probes if it looks whenever the state asks for it.
+fn probes(state: &mut State, begun: Moment) -> Vec<u64> {
+    let mut probes = Vec::new();
+    for _ in 0..100 {
+        let Some(at) = state.next_tick() else { break };
+        let now = Moment { instant: at.max(begun.instant), ..begun };
+        let millis = now.instant.duration_since(begun.instant).as_millis();
+        if millis > 10_000 {
+            break;
+        }
+        let sent = commands(state.tick(now));
+        assert!(sent == [NetCommand::Probe], "a tick that is asked for is of use");
+        probes.push(u64::try_from(millis).expect("it is below 10,000"));
+    }
+    probes
+}
+
+#[test]
+fn the_round_trip_is_measured_every_two_seconds_while_a_video_plays() {
+    let begun = moment();
+    let mut state = joined();
+    assert_eq!(probes(&mut state, begun), [0; 0], "nothing plays");
+    state.handle(Action::Watch(VideoId(1)), begun);
+    assert_eq!(probes(&mut state, begun), [0, 2_000, 4_000, 6_000, 8_000, 10_000]);
+    let later = after(begun, 60_000);
+    state.handle(Action::TogglePause, later);
+    assert_eq!(probes(&mut state, later), [0; 0], "a paused video costs nothing");
+    state.handle(Action::ToggleStatistics, later);
+    assert_eq!(probes(&mut state, later).len(), 6, "unless the person looks at the figures");
+    state.handle(Action::StopWatching, later);
+    assert_eq!(probes(&mut state, later), [0; 0]);
+}
+
+#[test]
+fn the_round_trip_is_forgotten_with_the_connection() {
+    let now = moment();
+    let line = |state: &State| {
+        let lines = state.player.statistics().expect("they are shown").iter();
+        lines.filter(|line| line.label == "Round trip").map(|line| line.value.clone()).collect::<Vec<_>>()
+    };
+    let mut state = playing();
+    state.handle(Action::ToggleStatistics, now);
+    state.take_figures(figures(stream(&state), 50), now);
+    assert_eq!(line(&state), ["not measured yet"]);
+    state.apply(NetEvent::RoundTrip(Duration::from_micros(12_340)), now);
+    state.take_figures(figures(stream(&state), 56), now);
+    assert_eq!(line(&state), ["12.3 ms"]);
+    state.apply(NetEvent::Offline(lost()), now);
+    state.apply(scenes::online(vec![scenes::person("ada", scenes::ada())], scenes::library()), now);
+    let stream = scenes::watch(&mut state, 1);
+    state.take_figures(figures(stream, 50), now);
+    assert_eq!(line(&state), ["not measured yet"]);
 }

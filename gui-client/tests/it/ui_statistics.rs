@@ -25,6 +25,7 @@ const EXPECTED: &[&str] = &[
     "Buffer: 790 ms, 19 pictures",
     "Received: 19 Mbit/s, 20 needed",
     "At the server: 208 from memory, 30 from the disk, 10 decoded",
+    "Round trip: 1.2 ms",
     "Click to picture: 23 ms to open, 11 ms for the last seek",
     "Decoding here: 5.4 ms for a picture, 9.1 ms at most",
     "Sound: PCM",

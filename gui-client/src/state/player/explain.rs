@@ -1,6 +1,6 @@
 //! What the player says about itself: the statistics, and why it waits.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     PlayerState, Showing,
@@ -8,8 +8,9 @@ use super::{
     wait::{LinkFigures, Wait, WaitCause, WaitReason},
 };
 use crate::{
-    event::{Hold, PlaybackStatus},
+    event::{Hold, NetCommand, PlaybackStatus},
     figures::Figures,
+    state::effect::Effect,
 };
 
 impl Showing {
@@ -44,7 +45,7 @@ impl PlayerState {
     /// Writes the statistics anew if they are shown.
     pub(super) fn rewrite_statistics(&mut self) {
         if let (Some(lines), Some(showing)) = (&mut self.statistics, &self.showing) {
-            *lines = statistics::lines(showing, &self.meter);
+            *lines = statistics::lines(showing, &self.meter, self.round_trip.latest());
         }
     }
 
@@ -64,12 +65,36 @@ impl PlayerState {
         self.statistics().is_some() || self.showing.as_ref().is_some_and(is_waiting)
     }
 
+    /// When the round trip is to be measured next; `None` while nothing asks for it.
+    pub(in crate::state) fn next_probe_at(&self) -> Option<Instant> {
+        let showing = self.showing.as_ref().filter(|showing| showing.is_running())?;
+        // A paused video costs nothing, unless the person looks at the figure.
+        let is_wanted = !showing.is_paused || self.statistics().is_some();
+        is_wanted.then(|| self.round_trip.next_probe_at(showing.opened_at))
+    }
+
+    /// Measures the round trip if that is due.
+    pub(in crate::state) fn probe(&mut self, now: Instant) -> Vec<Effect> {
+        if self.next_probe_at().is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        self.round_trip.probed(now);
+        vec![Effect::Net(NetCommand::Probe)]
+    }
+
+    /// The echo of a probe has come.
+    pub(in crate::state) fn echoed(&mut self, round_trip: Duration, now: Instant) {
+        self.round_trip.measured(round_trip, now);
+    }
+
     /// Why the video waits; `None` if it does not, or has not done so for long.
     pub fn wait_reason(&self, now: Instant) -> Option<WaitReason> {
         let showing = self.showing.as_ref().filter(|showing| showing.is_running())?;
         let link = LinkFigures {
             arriving_bits_per_second: self.meter.rates().map(|rates| rates.received_bits_per_second),
             needed_bits_per_second: self.meter.needed_bits_per_second(),
+            round_trip: self.round_trip.latest(),
+            echoed_at: self.round_trip.echoed_at(),
         };
         showing.wait.as_ref()?.reason(&link, now)
     }

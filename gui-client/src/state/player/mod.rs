@@ -6,6 +6,7 @@
 
 mod explain;
 pub mod meter;
+mod round_trip;
 pub mod statistics;
 pub mod units;
 mod volume;
@@ -26,6 +27,7 @@ use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
 
 use self::{
     meter::Meter,
+    round_trip::RoundTrip,
     statistics::Line,
     wait::{Wait, WaitCause},
 };
@@ -85,6 +87,8 @@ pub struct Showing {
     pending_seek: Option<(Position, Instant)>,
     /// The target of the seek after that.
     queued_seek: Option<Position>,
+    /// When the video was opened.
+    opened_at: Instant,
     /// The wait that is under way; `None` while enough has arrived, or nothing is wanted.
     wait: Option<Wait>,
 }
@@ -192,6 +196,7 @@ pub struct PlayerState {
     /// The statistics over the picture, while they are shown.
     statistics: Option<Vec<Line>>,
     meter: Meter,
+    round_trip: RoundTrip,
 }
 
 impl Default for PlayerState {
@@ -204,6 +209,7 @@ impl Default for PlayerState {
             last_stream: 0,
             statistics: None,
             meter: Meter::default(),
+            round_trip: RoundTrip::default(),
         }
     }
 }
@@ -251,6 +257,7 @@ impl PlayerState {
             index: None,
             pending_seek: None,
             queued_seek: None,
+            opened_at: now,
             wait: Some(Wait::new(WaitCause::Open, 0, now)),
             video,
         });
@@ -426,6 +433,7 @@ impl PlayerState {
     }
 
     pub(super) fn went_offline(&mut self) -> Vec<Effect> {
+        self.round_trip = RoundTrip::default();
         let Some(showing) = &mut self.showing else { return Vec::new() };
         showing.is_closed = true;
         if !showing.is_running() {

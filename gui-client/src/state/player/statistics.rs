@@ -26,7 +26,7 @@ pub struct Line {
 const UNKNOWN: &str = "not measured yet";
 
 /// All lines, in the order in which they are shown.
-pub(super) fn lines(showing: &Showing, meter: &Meter) -> Vec<Line> {
+pub(super) fn lines(showing: &Showing, meter: &Meter, round_trip: Option<Duration>) -> Vec<Line> {
     let line = |label, value| Line { label, value };
     let mut lines = vec![line("Resolution", resolution(showing)), line("Picture", picture(showing))];
     let Some(figures) = meter.latest() else { return lines };
@@ -56,6 +56,7 @@ pub(super) fn lines(showing: &Showing, meter: &Meter) -> Vec<Line> {
         line("Buffer", format!("{}, {} pictures", millis(figures.buffered), figures.buffered_pictures)),
         line("Received", received),
         line("At the server", origins(tally)),
+        line("Round trip", round_trip.map_or_else(unknown, fine_millis)),
         line("Click to picture", click),
         line("Decoding here", decoding.unwrap_or_else(unknown)),
         line("Sound", sound(showing, tally)),

@@ -14,6 +14,9 @@ const PATIENCE: Duration = SEEK_PATIENCE;
 /// From this time on without a single byte, the sentence says how long it has been.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// A round trip from which on the distance is named as a reason.
+const FAR: Duration = Duration::from_millis(200);
+
 /// What arrives is too little if it is less than this share of what is needed.
 const ENOUGH: f64 = 0.9;
 
@@ -50,6 +53,10 @@ pub struct LinkFigures {
     pub arriving_bits_per_second: Option<f64>,
     /// What they take per second of the video.
     pub needed_bits_per_second: Option<f64>,
+    /// The time from the last probe to its echo.
+    pub round_trip: Option<Duration>,
+    /// When that echo came.
+    pub echoed_at: Option<Instant>,
 }
 
 /// Why a video waits. It is displayed as a sentence.
@@ -59,12 +66,16 @@ pub enum WaitReason {
     Answer,
     /// The same for so long that something may be wrong.
     LongAnswer(Duration),
+    /// The same, and every answer of this server takes long.
+    FarServer(Duration),
     /// The server has answered, and has sent no picture since: it has to make it first.
     Decoder,
     /// The same for so long that others may be the cause.
     LongDecoder(Duration),
     /// What had arrived has run out, and nothing comes.
     Silence(Duration),
+    /// What had arrived has run out, and the server answers, but sends neither pictures nor sound.
+    NoPictures(Duration),
     /// Pictures arrive, but more slowly than they are to be shown. Bits per second.
     TooLittle {
         /// What arrives.
@@ -106,14 +117,22 @@ impl Wait {
         let silent_for = now.saturating_duration_since(self.heard_at);
         let is_long = silent_for >= SILENCE;
         if !self.is_answered {
-            return Some(if is_long { WaitReason::LongAnswer(silent_for) } else { WaitReason::Answer });
+            return Some(match link.round_trip {
+                _ if is_long => WaitReason::LongAnswer(silent_for),
+                Some(round_trip) if round_trip >= FAR => WaitReason::FarServer(round_trip),
+                _ => WaitReason::Answer,
+            });
         }
         let has_received = self.bytes.1 > self.bytes.0;
         match self.cause {
             WaitCause::Open | WaitCause::Seek | WaitCause::Quality if !has_received => {
                 return Some(if is_long { WaitReason::LongDecoder(silent_for) } else { WaitReason::Decoder });
             }
-            _ if is_long => return Some(WaitReason::Silence(silent_for)),
+            _ if is_long => {
+                let is_answering = link.echoed_at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE);
+                let reason = if is_answering { WaitReason::NoPictures } else { WaitReason::Silence };
+                return Some(reason(silent_for));
+            }
             _ => {}
         }
         if let (Some(arriving), Some(needed)) = (link.arriving_bits_per_second, link.needed_bits_per_second)
@@ -131,6 +150,9 @@ impl fmt::Display for WaitReason {
         match *self {
             WaitReason::Answer => write!(f, "Waiting for the server's answer."),
             WaitReason::LongAnswer(time) => write!(f, "The server has not answered for {} s.", time.as_secs()),
+            WaitReason::FarServer(time) => {
+                write!(f, "Waiting for the server's answer. It is far away: an answer takes {} ms.", time.as_millis())
+            }
             WaitReason::Decoder => write!(f, "Waiting for the server's decoder."),
             WaitReason::LongDecoder(time) => write!(
                 f,
@@ -138,6 +160,9 @@ impl fmt::Display for WaitReason {
                 time.as_secs()
             ),
             WaitReason::Silence(time) => write!(f, "Nothing has come from the server for {} s.", time.as_secs()),
+            WaitReason::NoPictures(time) => {
+                write!(f, "The server has sent neither pictures nor sound for {} s.", time.as_secs())
+            }
             WaitReason::TooLittle { arriving, needed } => {
                 let (arriving, needed) = (Megabits(arriving), Megabits(needed));
                 write!(f, "Too little arrives: {arriving} Mbit/s, and {needed} are needed.")
@@ -158,8 +183,12 @@ mod tests {
     const ALL: [WaitCause; 4] = [WaitCause::Open, WaitCause::Seek, WaitCause::Quality, WaitCause::Stall];
 
     /// 8 Mbit/s of 83 arrive.
-    const SLOW: LinkFigures =
-        LinkFigures { arriving_bits_per_second: Some(8.04e6), needed_bits_per_second: Some(83.2e6) };
+    const SLOW: LinkFigures = LinkFigures {
+        arriving_bits_per_second: Some(8.04e6),
+        needed_bits_per_second: Some(83.2e6),
+        round_trip: None,
+        echoed_at: None,
+    };
 
     fn sentence(wait: &Wait, link: &LinkFigures, now: Instant) -> String {
         wait.reason(link, now).map(|reason| reason.to_string()).unwrap_or_default()
@@ -203,6 +232,21 @@ mod tests {
         assert_eq!(sentence(&wait, &enough, at), "Buffering.");
     }
 
+    #[test]
+    fn a_server_that_is_far_away_or_still_answers_is_told_from_others() {
+        let begun = Instant::now();
+        let after = |millis| begun + Duration::from_millis(millis);
+        let far = LinkFigures { round_trip: Some(Duration::from_millis(420)), ..LinkFigures::default() };
+        let sought = Wait::new(WaitCause::Seek, 0, begun);
+        let answer = "Waiting for the server's answer. It is far away: an answer takes 420 ms.";
+        assert_eq!(sentence(&sought, &far, after(400)), answer);
+        let stalled = Wait::new(WaitCause::Stall, 0, begun);
+        let answering = LinkFigures { echoed_at: Some(after(2_000)), ..far };
+        let no_pictures = "The server has sent neither pictures nor sound for 4 s.";
+        assert_eq!(sentence(&stalled, &answering, after(4_000)), no_pictures);
+        assert_eq!(sentence(&stalled, &answering, after(5_000)), "Nothing has come from the server for 5 s.");
+    }
+
     proptest! {
         /// Whatever is known: a short wait is not explained, and a longer one always is, by one sentence or more.
         #[test]
@@ -213,6 +257,7 @@ mod tests {
             waited in 0_u64..20_000,
             arriving in prop::option::of(0.0..1e9),
             needed in prop::option::of(0.0..1e9),
+            round_trip in prop::option::of(0_u64..2_000),
         ) {
             let begun = Instant::now();
             let after = |millis| begun + Duration::from_millis(millis);
@@ -223,7 +268,12 @@ mod tests {
             if let Some(millis) = received_after.filter(|millis| *millis <= waited) {
                 wait.received(1, after(millis));
             }
-            let link = LinkFigures { arriving_bits_per_second: arriving, needed_bits_per_second: needed };
+            let link = LinkFigures {
+                arriving_bits_per_second: arriving,
+                needed_bits_per_second: needed,
+                round_trip: round_trip.map(Duration::from_millis),
+                echoed_at: round_trip.map(|_| begun),
+            };
             let reason = wait.reason(&link, after(waited));
             prop_assert_eq!(reason.is_some(), waited >= 300);
             if let Some(reason) = reason {
