@@ -56,6 +56,15 @@ impl FrameIndex {
         self.pts_nanos[frame] - self.pts_nanos[0]
     }
 
+    /// The middle of the time for which `frame` is displayed, counted from the first frame. By it another file is asked for
+    /// the same content, so that rounded time stamps do not lead to the frame before.
+    ///
+    /// # Panics
+    /// If there is no such frame.
+    pub fn middle_nanos(&self, frame: usize) -> u64 {
+        self.content_nanos(frame) + (self.end_nanos(frame) - self.pts_nanos(frame)) / 2
+    }
+
     /// The frame on display at this time, counted from the first frame; past the end, the last frame.
     ///
     /// # Panics
@@ -194,9 +203,7 @@ impl Plan {
     pub fn matching_index(&self, other: &Self, index: usize, variants: &[FrameIndex]) -> usize {
         let theirs = &other.segments[other.segment_of(index)];
         let frame = (theirs.frames.start + index.saturating_sub(theirs.first_index)).min(theirs.frames.end - 1);
-        // The middle of the frame's display time, so that rounded time stamps do not lead to the frame before.
-        let times = &variants[theirs.variant];
-        let nanos = times.content_nanos(frame) + (times.end_nanos(frame) - times.pts_nanos(frame)) / 2;
+        let nanos = variants[theirs.variant].middle_nanos(frame);
         let ends_after = |segment: &&Segment| {
             let times = &variants[segment.variant];
             times.end_nanos(segment.frames.end - 1) - times.pts_nanos(0) > nanos

@@ -7,6 +7,7 @@
 mod console;
 mod controls;
 mod crash_in_a_crowd;
+mod delivery;
 mod descriptors;
 mod framing;
 mod half_open;

@@ -8,6 +8,9 @@
 
 mod error;
 mod plan;
+mod selection;
+#[cfg(test)]
+mod selection_tests;
 mod sound_timeline;
 mod stream_reader;
 mod viewer;

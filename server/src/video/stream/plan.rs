@@ -1,13 +1,16 @@
-//! The plan of a stream: a video, and which of its frames are shown when. Pure.
+//! The plan of a stream: a video, which of its frames are shown when, and which of these are sent. Pure.
 
 use std::sync::Arc;
 
 use common::{
-    media::{Delivery, Position, Quality, SegmentInfo},
+    media::{Delivery, Position, Quality, SegmentInfo, SoundFormat},
     splice::{Plan, Segment},
 };
 
-use super::error::StreamError;
+use super::{
+    error::StreamError,
+    selection::{Selection, SentPicture},
+};
 use crate::video::library::{ProbedFile, Video};
 
 /// A video and the frames of it that a viewer receives. Cheap to clone.
@@ -16,14 +19,15 @@ pub struct StreamPlan {
     pub(crate) video: Arc<Video>,
     pub(crate) splice: Arc<Plan>,
     delivery: Delivery,
+    pub(super) selection: Arc<Selection>,
 }
 
 impl StreamPlan {
-    /// Plans a stream of `video`. It is delivered in full, whatever was asked for.
+    /// Plans a stream of `video`. Its sound is delivered as PCM, whatever was asked for.
     ///
     /// # Errors
     /// [`StreamError::NoSuchResolution`].
-    pub fn new(video: Arc<Video>, quality: Quality, _: Delivery) -> Result<Self, StreamError> {
+    pub fn new(video: Arc<Video>, quality: Quality, delivery: Delivery) -> Result<Self, StreamError> {
         let splice = match quality {
             Quality::Triptych => Plan::triptych(&video.indices),
             Quality::Only(height) => {
@@ -32,7 +36,9 @@ impl StreamPlan {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        Ok(Self { video, splice: Arc::new(splice), delivery: Delivery::FULL })
+        let delivery = Delivery { sound: SoundFormat::Pcm, ..delivery };
+        let selection = Selection::new(&splice, &video.info.variants, &video.indices, &delivery);
+        Ok(Self { video, splice: Arc::new(splice), delivery, selection: Arc::new(selection) })
     }
 
     /// The video that the stream shows.
@@ -42,14 +48,24 @@ impl StreamPlan {
 
     /// The parts of the stream in order; none is empty.
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        let info = |segment: &Segment| SegmentInfo {
-            height: self.video.info.variants[segment.variant].height,
-            sent_height: self.video.info.variants[segment.variant].height,
+        let info = |(segment, &source): (&Segment, &usize)| SegmentInfo {
+            height: self.height_of(segment.variant),
+            sent_height: self.height_of(source),
             first_index: to_u32(segment.first_index),
             frame_count: to_u32(segment.frames.len()),
             start_nanos: segment.start_nanos,
         };
-        self.splice.segments().iter().map(info).collect()
+        self.splice.segments().iter().zip(self.selection.sources()).map(info).collect()
+    }
+
+    /// The nominal height of a variant.
+    pub(super) fn height_of(&self, variant: usize) -> u32 {
+        self.video.info.variants[variant].height
+    }
+
+    /// The picture with this index, which is sent; `None` past the end.
+    pub(super) fn picture(&self, index: usize) -> Option<SentPicture> {
+        self.selection.picture(index, &self.splice, &self.video.indices)
     }
 
     /// How the stream is delivered.
@@ -67,9 +83,9 @@ impl StreamPlan {
         self.splice.duration_nanos()
     }
 
-    /// The files that the stream uses: those of its pictures, and the one that its sound comes from.
+    /// The files that the stream uses: those that its pictures really come from, and the one of its sound.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Arc<ProbedFile>> {
-        let pictures = self.splice.segments().iter().map(|segment| segment.variant);
+        let pictures = self.selection.sources().iter().copied();
         let sound = self.video.sound.iter().map(|sound| sound.file);
         pictures.chain(sound).map(|file| &self.video.files[file])
     }

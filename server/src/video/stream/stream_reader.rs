@@ -1,24 +1,22 @@
 //! The items of a stream one after the other: the pictures of a plan and the sound between them, from the frame store.
 //!
 //! ```text
-//! plan ──► cursor on the current segment ─────────────┐
-//!          cursors on the next segments, prefetching ─┼─► next(): by time, a picture before sound of the same time
-//! sound ─► cursor on the soundtrack ──────────────────┘
+//! plan ──► cursor on the current run ─────────────┐
+//!          cursors on the next runs, prefetching ─┼─► next(): by time, a picture before sound of the same time
+//! sound ─► cursor on the soundtrack ──────────────┘
 //! ```
 //!
-//! The next segments are prefetched some seconds before they begin, so that a splice causes no delay.
+//! A run is a segment, or several that one file serves one after the other. The next runs are prefetched some seconds before they begin, so that a splice causes no delay.
 
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use common::{
-    media::Origin,
-    splice::{PlannedFrame, Segment},
-};
+use common::media::Origin;
 
 use super::{
     error::StreamError,
     plan::{StreamPlan, to_u32},
+    selection::{Run, SentPicture},
     sound_timeline::SoundTimeline,
 };
 use crate::video::store::{Cursor, FailureCause, Fetched, Store, ViewerGuard};
@@ -26,7 +24,10 @@ use crate::video::store::{Cursor, FailureCause, Fetched, Store, ViewerGuard};
 /// Pictures made ahead of a viewer: half a second at 30 frames/s, and about 8 MB at 1440p.
 const PICTURES_AHEAD: usize = 16;
 
-/// How far ahead a segment is prefetched. A seek far into a file with few key frames may take seconds.
+/// Frames that may lie between a picture and the next one that is sent without another decoder being started for that.
+const MAX_FRAMES_AHEAD: usize = 128;
+
+/// How far ahead a run is prefetched. A seek far into a file with few key frames may take seconds.
 const PREFETCH_NANOS: u64 = 10_000_000_000;
 
 /// One picture of a stream.
@@ -70,16 +71,17 @@ pub struct StreamReader {
     store: Store,
     plan: StreamPlan,
     first_index: usize,
-    next_index: usize,
-    /// The current segment, followed by those that are prefetched.
-    open_segments: VecDeque<OpenSegment>,
+    /// `None` at the end.
+    next_index: Option<usize>,
+    /// The current run of the plan, followed by those that are prefetched.
+    open_runs: VecDeque<OpenRun>,
     sound: Option<SoundTimeline>,
     _counted: ViewerGuard,
 }
 
-/// A cursor of the store on a segment of the plan.
-struct OpenSegment {
-    /// Index in the plan.
+/// A cursor of the store on a run of the plan: on one segment, or on several whose pictures follow each other in one file.
+struct OpenRun {
+    /// Which one.
     number: usize,
     cursor: Cursor,
 }
@@ -92,8 +94,8 @@ impl StreamReader {
             store: store.clone(),
             plan,
             first_index,
-            next_index: first_index,
-            open_segments: VecDeque::new(),
+            next_index: Some(first_index),
+            open_runs: VecDeque::new(),
             sound,
             _counted: store.count_viewer(),
         };
@@ -119,12 +121,12 @@ impl StreamReader {
         Some(self.picture(&planned?).await.map(Item::Picture))
     }
 
-    async fn picture(&mut self, planned: &PlannedFrame) -> Result<EncodedPicture, StreamError> {
+    async fn picture(&mut self, planned: &SentPicture) -> Result<EncodedPicture, StreamError> {
         self.want(planned);
-        let current = self.open_segments.front().expect("requesting a frame opens its segment");
+        let current = self.open_runs.front().expect("requesting a frame opens its run");
         let Fetched { bytes: jpeg, origin } =
             current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
-        self.next_index = planned.index + 1;
+        self.next_index = planned.next_index;
         if let Some(sound) = &self.sound {
             sound.want();
         }
@@ -134,7 +136,7 @@ impl StreamReader {
         }
         Ok(EncodedPicture {
             index: to_u32(planned.index),
-            height: self.plan.video.info.variants[planned.variant].height,
+            height: self.plan.height_of(planned.source),
             pts_nanos: planned.pts_nanos,
             duration_nanos: planned.duration_nanos,
             jpeg,
@@ -142,54 +144,58 @@ impl StreamReader {
         })
     }
 
-    fn planned(&self) -> Option<PlannedFrame> {
-        self.plan.splice.frame(self.next_index, &self.plan.video.indices)
+    fn planned(&self) -> Option<SentPicture> {
+        self.plan.picture(self.next_index?)
     }
 
-    /// Requests the frames from `planned` on from the store, and those of the segments that begin soon.
-    fn want(&mut self, planned: &PlannedFrame) {
-        let current = self.plan.splice.segment_of(planned.index);
-        while self.open_segments.front().is_some_and(|open| open.number != current) {
-            self.open_segments.pop_front();
+    /// Requests the frames from `planned` on from the store, and those of the runs that begin soon.
+    fn want(&mut self, planned: &SentPicture) {
+        let current = self.plan.selection.run_of(planned.index);
+        while self.open_runs.front().is_some_and(|open| open.number != current) {
+            self.open_runs.pop_front();
         }
-        let splice = self.plan.splice.clone();
+        let selection = self.plan.selection.clone();
+        let runs = selection.runs();
         // Nothing is prefetched before the first picture, because it would compete with it.
         let is_first = planned.index == self.first_index;
         let soon_nanos = if is_first { 0 } else { planned.pts_nanos + PREFETCH_NANOS };
-        for (number, segment) in splice.segments().iter().enumerate().skip(current + self.open_segments.len()) {
-            // One segment after the other, so that a later one does not compete with an earlier one.
-            let is_next = self
-                .open_segments
-                .back()
-                .is_none_or(|open| open.cursor.has(splice.segments()[open.number].frames.start));
-            if number > current && (segment.start_nanos > soon_nanos || (number > current + 1 && !is_next)) {
+        for (number, run) in runs.iter().enumerate().skip(current + self.open_runs.len()) {
+            // One run after the other, so that a later one does not compete with an earlier one.
+            let is_next = self.open_runs.back().is_none_or(|open| open.cursor.has(runs[open.number].frames.start));
+            if number > current && (run.start_nanos > soon_nanos || (number > current + 1 && !is_next)) {
                 break;
             }
-            self.open_segments.push_back(self.open_segment(number));
+            self.open_runs.push_back(self.open_run(number, run));
             if number > current {
-                self.open_segments[number - current].cursor.want(ahead(segment.frames.start, segment));
+                self.open_runs[number - current].cursor.want(ahead(run.frames.start, None, run));
             }
         }
-        if let Some(open) = self.open_segments.front() {
-            open.cursor.want(ahead(planned.frame, &splice.segments()[current]));
+        if let Some(open) = self.open_runs.front() {
+            let run = &runs[current];
+            let next = planned.next_index.filter(|&next| selection.run_of(next) == current);
+            let next_frame = next.and_then(|next| self.plan.picture(next)).map(|next| next.frame);
+            open.cursor.want(ahead(planned.frame, next_frame, run));
         }
     }
 
-    fn open_segment(&self, number: usize) -> OpenSegment {
-        let opener = self.store.pictures_of(self.plan.video.files[self.plan.splice.segments()[number].variant].clone());
-        OpenSegment { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
+    fn open_run(&self, number: usize, run: &Run) -> OpenRun {
+        let opener = self.store.pictures_of(self.plan.video.files[run.source].clone());
+        OpenRun { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
     }
 
-    fn broken(&self, planned: &PlannedFrame, cause: FailureCause) -> StreamError {
+    fn broken(&self, planned: &SentPicture, cause: FailureCause) -> StreamError {
         let FailureCause::Source(cause) = cause else { return StreamError::Busy };
-        let file_name = self.plan.video.files[planned.variant].file_name.clone();
+        let file_name = self.plan.video.files[planned.source].file_name.clone();
         StreamError::BrokenFile { file_name, frame: planned.frame, cause }
     }
 }
 
-/// The frames of a segment that are made ahead when `frame` comes next.
-fn ahead(frame: usize, segment: &Segment) -> Range<usize> {
-    frame..(frame + PICTURES_AHEAD).min(segment.frames.end)
+/// The frames of a run that are made ahead when `frame` comes next, and `next_frame` is sent after it: also those between
+/// the two, so that the decoder goes on where it is. Another one would have to be started for each picture else.
+fn ahead(frame: usize, next_frame: Option<usize>, run: &Run) -> Range<usize> {
+    let usual = frame + PICTURES_AHEAD;
+    let end = next_frame.map_or(usual, |next| usual.max(next + 1).min(frame + MAX_FRAMES_AHEAD));
+    frame..end.min(run.frames.end)
 }
 
 impl fmt::Debug for EncodedPicture {
