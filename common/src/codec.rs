@@ -67,9 +67,9 @@ pub fn encode_picture_part(head: &PictureHead, bytes: Bytes) -> [Bytes; 2] {
     with_last_field(&ServerMessage::PicturePart { stream, epoch, index, bytes: Blob::default() }, bytes)
 }
 
-/// Encodes `ServerMessage::Sound` as a frame in two pieces, the second being `pcm` itself.
-pub fn encode_sound(head: SoundHead, pcm: Bytes) -> [Bytes; 2] {
-    with_last_field(&ServerMessage::Sound { head, pcm: Blob::default() }, pcm)
+/// Encodes `ServerMessage::Sound` as a frame in two pieces, the second being `bytes` itself.
+pub fn encode_sound(head: SoundHead, bytes: Bytes) -> [Bytes; 2] {
+    with_last_field(&ServerMessage::Sound { head, bytes: Blob::default() }, bytes)
 }
 
 /// Encodes `message`, whose last field is empty, as if that field held `bytes`.
@@ -288,7 +288,7 @@ mod tests {
                 encode_server(&part),
                 "{length} bytes"
             );
-            let sound = encode_server(&ServerMessage::Sound { head: SOUND, pcm: Blob(bytes.clone()) });
+            let sound = encode_server(&ServerMessage::Sound { head: SOUND, bytes: Blob(bytes.clone()) });
             assert_eq!(encode_sound(SOUND, bytes.into()).concat(), sound, "{length} bytes");
         }
     }

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod media;
 pub mod message;
 pub mod name;
+pub mod opus_sound;
 pub mod picture_parts;
 pub mod splice;
 #[cfg(feature = "test-keys")]

@@ -59,7 +59,7 @@ pub const MAX_PICTURE_SIDE: u32 = 8_192;
 /// The largest credit of a viewer: pictures and sound chunks that were granted and not yet sent.
 pub const MAX_CREDIT: u32 = 256;
 
-/// The sample rate of sound, which is 16-bit little-endian PCM.
+/// The sample rate of sound, whatever its format is.
 pub const SOUND_RATE_HZ: u32 = 48_000;
 
 /// The number of sound channels, interleaved with the left one first.
@@ -71,9 +71,22 @@ pub const SOUND_CHUNK_NANOS: u64 = 100_000_000;
 /// The size of one sample of every sound channel.
 pub const SOUND_FRAME_BYTES: usize = 2 * SOUND_CHANNELS as usize;
 
-/// The size of the longest sound chunk.
+/// The size of the longest sound chunk in PCM.
 pub const MAX_SOUND_BYTES: usize =
     (SOUND_RATE_HZ as u64 * SOUND_CHUNK_NANOS / 1_000_000_000) as usize * SOUND_FRAME_BYTES;
+
+/// The number of audio frames that a packet of Opus holds: 20 ms.
+pub const OPUS_PACKET_AUDIO_FRAMES: usize = SOUND_RATE_HZ as usize / 50;
+
+/// The largest packet of Opus (RFC 6716 §3.4: a frame of 1275 bytes, after the byte that describes it).
+pub const MAX_OPUS_PACKET_BYTES: usize = 1_276;
+
+/// The number of packets that a decoder is given before the first that is heard, when it begins anew: 80 ms.
+pub const OPUS_PREROLL_PACKETS: usize = 4;
+
+/// The largest number of packets in a sound chunk: a tenth of a second, and what goes before it when a decoder begins anew.
+pub const MAX_OPUS_PACKETS: usize = OPUS_PREROLL_PACKETS
+    + (SOUND_CHUNK_NANOS * SOUND_RATE_HZ as u64 / 1_000_000_000) as usize / OPUS_PACKET_AUDIO_FRAMES;
 
 /// The largest JPEG of a thumbnail.
 pub const MAX_THUMBNAIL_BYTES: usize = 64 * 1024;

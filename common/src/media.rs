@@ -138,7 +138,7 @@ pub enum SoundFormat {
     /// 16-bit little-endian samples; see [`crate::limits::SOUND_RATE_HZ`].
     #[default]
     Pcm,
-    /// Packets of Opus (RFC 6716). A server that has none sends [`SoundFormat::Pcm`] instead.
+    /// Packets of Opus (RFC 6716), see [`crate::opus_sound`]. A server that has none sends [`SoundFormat::Pcm`] instead.
     Opus,
 }
 
@@ -254,14 +254,14 @@ pub struct PictureHead {
     pub origin: Origin,
 }
 
-/// The description of a sound chunk, without its samples.
+/// The description of a sound chunk, without its samples or packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoundHead {
     /// The stream it belongs to.
     pub stream: StreamId,
     /// The epoch of the stream it belongs to.
     pub epoch: Epoch,
-    /// The presentation time of its first sample, counted from the start of the stream.
+    /// The presentation time of its first sample that is heard, counted from the start of the stream.
     pub pts_nanos: u64,
     /// How it is coded: as [`StreamStart::delivery`] says.
     pub format: SoundFormat,

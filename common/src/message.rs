@@ -232,8 +232,8 @@ pub enum ServerMessage {
     Sound {
         /// Where the chunk belongs.
         head: SoundHead,
-        /// 16-bit little-endian PCM; see [`crate::limits::SOUND_RATE_HZ`].
-        pcm: Blob,
+        /// In PCM, 16-bit little-endian samples, see [`crate::limits::SOUND_RATE_HZ`]; in Opus, see [`crate::opus_sound`].
+        bytes: Blob,
     },
     /// A thumbnail, as requested by `AskThumbnail`.
     Thumbnail {

@@ -88,9 +88,9 @@ impl PictureJoiner {
                     None => Ok(None),
                 }
             }
-            ServerMessage::Sound { head, pcm } => {
+            ServerMessage::Sound { head, bytes } => {
                 self.uninterrupted(head.stream, head.epoch, "Sound")?;
-                Ok(Some(ServerMessage::Sound { head, pcm }))
+                Ok(Some(ServerMessage::Sound { head, bytes }))
             }
             other => {
                 if matches!(other, ServerMessage::StreamStarted(_) | ServerMessage::StreamEnded { .. }) {
@@ -166,7 +166,7 @@ mod tests {
 
     fn sound(epoch: u32) -> ServerMessage {
         let head = SoundHead { stream: StreamId(1), epoch: Epoch(epoch), pts_nanos: 0, format: SoundFormat::default() };
-        ServerMessage::Sound { head, pcm: Blob(vec![0; 4]) }
+        ServerMessage::Sound { head, bytes: Blob(vec![0; 4]) }
     }
 
     fn jpeg(bytes: usize) -> Vec<u8> {

@@ -16,6 +16,7 @@ use crate::{
     media::{Library, PictureHead, SoundFormat, StreamStart, VariantInfo},
     message::{EndReason, ServerMessage},
     name::Name,
+    opus_sound::OpusSound,
 };
 
 /// What a server's message breaks, as a clause about the message.
@@ -63,6 +64,9 @@ pub enum Breach {
     /// A sound chunk of this size.
     #[error("it carries {0} bytes of sound; the limit is {MAX_SOUND_BYTES}, in samples of {SOUND_FRAME_BYTES}")]
     BadSoundBytes(usize),
+    /// A sound chunk in Opus of this size that is not made of packets, or breaks a limit.
+    #[error("it carries {0} bytes of sound that are not packets of Opus within their limits")]
+    BadOpusSound(usize),
     /// An envelope of this size, longer than any that a client could have sent.
     #[error("it carries an envelope of {0} bytes; the limit is {MAX_CLIENT_FRAME_BYTES}")]
     LongEnvelope(usize),
@@ -130,12 +134,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         ServerMessage::Thumbnail { jpeg, .. } => {
             check(0..=MAX_THUMBNAIL_BYTES, jpeg.0.len(), Breach::LongThumbnail)?;
         }
-        ServerMessage::Sound { head, pcm } => {
-            check(0..=MAX_SOUND_BYTES, pcm.0.len(), Breach::BadSoundBytes)?;
-            if head.format == SoundFormat::Pcm && !pcm.0.len().is_multiple_of(SOUND_FRAME_BYTES) {
-                return Err(Breach::BadSoundBytes(pcm.0.len()));
-            }
-        }
+        ServerMessage::Sound { head, bytes } => check_sound(head.format, &bytes.0)?,
         ServerMessage::Relayed { envelope } | ServerMessage::Handed { envelope } => {
             check(0..=MAX_CLIENT_FRAME_BYTES, envelope.0.len(), Breach::LongEnvelope)?;
         }
@@ -189,6 +188,15 @@ fn check_picture(head: &PictureHead, first_bytes: usize) -> Result<(), Breach> {
     check(1..=MAX_PICTURE_BYTES, head.jpeg_bytes as usize, Breach::BadPictureBytes)?;
     check(1..=MAX_PART_BYTES, first_bytes, Breach::BadPartBytes)?;
     if first_bytes > head.jpeg_bytes as usize { Err(Breach::SurplusPictureBytes(head.jpeg_bytes)) } else { Ok(()) }
+}
+
+fn check_sound(format: SoundFormat, bytes: &[u8]) -> Result<(), Breach> {
+    let is_good = match format {
+        SoundFormat::Pcm => bytes.len() <= MAX_SOUND_BYTES && bytes.len().is_multiple_of(SOUND_FRAME_BYTES),
+        SoundFormat::Opus if OpusSound::parse(bytes).is_none() => return Err(Breach::BadOpusSound(bytes.len())),
+        SoundFormat::Opus => true,
+    };
+    if is_good { Ok(()) } else { Err(Breach::BadSoundBytes(bytes.len())) }
 }
 
 /// That the people agree with each other is checked by the client's dictionary, which knows all pages.

@@ -90,7 +90,12 @@ fn delivered(picture_step: u8, sent_height: u32) -> ServerMessage {
 
 fn sound(bytes: usize) -> ServerMessage {
     let head = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: 0, format: SoundFormat::Pcm };
-    ServerMessage::Sound { head, pcm: Blob(vec![0; bytes]) }
+    ServerMessage::Sound { head, bytes: Blob(vec![0; bytes]) }
+}
+
+fn opus(bytes: Vec<u8>) -> ServerMessage {
+    let head = SoundHead { stream: StreamId(1), epoch: Epoch(0), pts_nanos: 0, format: SoundFormat::Opus };
+    ServerMessage::Sound { head, bytes: Blob(bytes) }
 }
 
 fn thumbnail(bytes: usize) -> ServerMessage {
@@ -132,6 +137,8 @@ fn what_an_honest_server_sends_passes_unchanged() {
         part(MAX_PART_BYTES),
         ServerMessage::Echo { number: u64::MAX },
         sound(MAX_SOUND_BYTES),
+        opus(vec![0, 0, 18, 192]),
+        opus(vec![0, 120, 3, 72, 0, 1, 252]),
         thumbnail(0),
         thumbnail(MAX_THUMBNAIL_BYTES),
         ServerMessage::Relayed { envelope: Blob(vec![0; MAX_CLIENT_FRAME_BYTES]) },
@@ -208,6 +215,9 @@ fn everything_binary_has_its_limit() {
         (thumbnail(MAX_THUMBNAIL_BYTES + 1), Breach::LongThumbnail(MAX_THUMBNAIL_BYTES + 1)),
         (sound(MAX_SOUND_BYTES + 4), Breach::BadSoundBytes(MAX_SOUND_BYTES + 4)),
         (sound(6), Breach::BadSoundBytes(6)),
+        (opus(Vec::new()), Breach::BadOpusSound(0)),
+        (opus(vec![0, 0, 18, 193]), Breach::BadOpusSound(4)),
+        (opus(vec![0, 120, 3, 73, 0, 1, 252]), Breach::BadOpusSound(7)),
         (
             ServerMessage::Relayed { envelope: Blob(vec![0; MAX_CLIENT_FRAME_BYTES + 1]) },
             Breach::LongEnvelope(MAX_CLIENT_FRAME_BYTES + 1),

@@ -485,8 +485,9 @@ pub trait PictureSink: Send + Sync {
     /// Takes a picture of a stream.
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>);
 
-    /// Takes a chunk of sound: 16-bit little-endian samples at [`common::limits::SOUND_RATE_HZ`], interleaved by channel.
-    fn sound(&self, head: SoundHead, pcm: Vec<u8>);
+    /// Takes a chunk of sound, which has been checked: 16-bit little-endian samples at [`common::limits::SOUND_RATE_HZ`],
+    /// interleaved by channel, or [`common::opus_sound`], as the head says.
+    fn sound(&self, head: SoundHead, bytes: Vec<u8>);
 }
 
 impl std::fmt::Debug for ReceivedMessage {

@@ -28,6 +28,8 @@ pub struct Tally {
     pub late_at_display: u64,
     /// Pictures that could not be decoded.
     pub broken: u64,
+    /// Packets of sound that could not be decoded, and were silent.
+    pub broken_sounds: u64,
     /// Pictures and sound chunks that the server sent without credit.
     pub beyond_credit: u64,
     /// Pictures still buffered at a seek or a change of quality.

@@ -27,6 +27,7 @@ use crate::{
     video::{
         VideoService,
         library::{FolderWatcher, Library, LibraryError, ProbeRecords},
+        opus_gap,
         process::{ProcessPool, WorkerProgram},
         store::{Store, prewarm::prewarm},
     },
@@ -177,7 +178,12 @@ impl Server {
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
         let _watcher = FolderWatcher::start(library.clone(), self.records)
             .inspect_err(|error| warn!("Changes of the video folder will not be noticed: {error}."));
-        let services = Services::new(hub.clone(), VideoService { library, store }, self.limits);
+        let opus_gap = opus_gap();
+        if let Some(gap) = &opus_gap {
+            warn!("Sound cannot be encoded in Opus and is sent as PCM, which takes 1.5 Mbit/s: {gap}.");
+        }
+        let has_opus = opus_gap.is_none();
+        let services = Services::new(hub.clone(), VideoService { library, store, has_opus }, self.limits);
         let _reporting = AbortOnDropHandle::new(tokio::spawn(services.log.clone().report()));
         let serving = listener::run(self.listener, self.tls, services, stop);
         match self.names {

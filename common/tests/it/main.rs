@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
 mod opener;
+mod opus;
 mod pictures;
 mod tidy;
 mod vectors;

@@ -41,7 +41,7 @@ fn part(epoch: u32, index: u32, bytes: &[u8]) -> ServerMessage {
 
 fn sound(epoch: u32) -> ServerMessage {
     let head = SoundHead { stream: STREAM, epoch: Epoch(epoch), pts_nanos: 0, format: SoundFormat::Pcm };
-    ServerMessage::Sound { head, pcm: Blob(vec![1, 0, 255, 255]) }
+    ServerMessage::Sound { head, bytes: Blob(vec![1, 0, 255, 255]) }
 }
 
 fn started(epoch: u32, picture_step: u8, sent_height: u32) -> ServerMessage {

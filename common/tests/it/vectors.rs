@@ -14,6 +14,7 @@ use common::{
     },
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
+    opus_sound::OpusSound,
 };
 
 pub fn document(path: &str) -> String {
@@ -119,6 +120,7 @@ fn server_examples() -> Vec<ServerMessage> {
         sent_height: height,
     };
     let epoch = Epoch(1);
+    let silence = OpusSound { skip_audio_frames: 120, audio_frames: 840, packets: vec![&[0xfc, 0xff, 0xfe]] };
     let head = PictureHead {
         stream,
         epoch,
@@ -172,7 +174,11 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::Goodbye { reason: "bye".into() },
         ServerMessage::Sound {
             head: SoundHead { stream, epoch, pts_nanos: 1_000_000_000, format: SoundFormat::Pcm },
-            pcm: Blob(vec![1, 0, 255, 255]),
+            bytes: Blob(vec![1, 0, 255, 255]),
+        },
+        ServerMessage::Sound {
+            head: SoundHead { stream, epoch, pts_nanos: 1_000_000_000, format: SoundFormat::Opus },
+            bytes: Blob(silence.encode().to_vec()),
         },
         ServerMessage::Thumbnail { video, fingerprint: 77, jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]) },
         ServerMessage::Statistics(statistics),

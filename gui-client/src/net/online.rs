@@ -81,7 +81,7 @@ impl<'a> Connection<'a> {
         let Some(message) = self.joiner.take(message).map_err(|breach| self.broken_by(&breach))? else { return Ok(()) };
         match message {
             ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
-            ServerMessage::Sound { head, pcm } => self.sink.sound(head, pcm.0),
+            ServerMessage::Sound { head, bytes } => self.sink.sound(head, bytes.0),
             ServerMessage::Ping { number } => self.outgoing.write(encode_client(&ClientMessage::Pong { number })),
             ServerMessage::Handed { envelope } => {
                 let envelope = Envelope::parse(envelope.0).map_err(|error| self.broken_by(&error.into()))?;

@@ -56,6 +56,11 @@ impl AudioChunk {
             .chunks_exact(FRAME_BYTES)
             .map(|bytes| [i16::from_le_bytes([bytes[0], bytes[1]]), i16::from_le_bytes([bytes[2], bytes[3]])])
             .collect();
+        Self::from_frames(pts_nanos, frames)
+    }
+
+    /// The same for audio frames that were decoded.
+    pub fn from_frames(pts_nanos: u64, frames: Vec<[i16; SOUND_CHANNELS as usize]>) -> Self {
         Self { start: Duration::from_nanos(pts_nanos), frames, next: 0 }
     }
 

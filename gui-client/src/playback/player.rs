@@ -7,20 +7,22 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use common::{
     limits::MAX_PICTURE_SIDE,
-    media::{Epoch, PictureHead, SoundHead, StreamId},
+    media::{Epoch, PictureHead, SoundFormat, SoundHead, StreamId},
+    opus_sound::OpusSound,
 };
 
 use super::{
     audio_buffer::{AudioChunk, loudness},
     audio_output::AudioOutput,
     decode_worker::{Decode, Inner, MAX_QUEUED_THUMBNAILS, POOL_BUFFERS, Shared},
+    opus_decoder::{DecodedSound, OpusDecoder},
     picture::{Picture, PictureDecoder},
     playout::{Arrival, Device, Playout, Summary},
 };
@@ -36,7 +38,11 @@ pub struct Player {
 }
 
 /// The network thread's end of a [`Player`].
-struct Sink(Arc<Shared>);
+struct Sink {
+    shared: Arc<Shared>,
+    /// Sound is decoded when it arrives: a tenth of a second takes less than a millisecond.
+    opus: Mutex<OpusDecoder>,
+}
 
 impl Player {
     /// Starts the thread. `wake` makes the window draw a frame; it is called when the player has something new at a time that
@@ -73,7 +79,7 @@ impl Player {
 
     /// Where the network thread delivers pictures and sound.
     pub fn sink(&self) -> Arc<dyn PictureSink> {
-        Arc::new(Sink(Arc::clone(&self.shared)))
+        Arc::new(Sink { shared: Arc::clone(&self.shared), opus: Mutex::default() })
     }
 
     /// Begins a stream; returns the figures of the one before.
@@ -258,12 +264,12 @@ fn nanos(duration: Duration) -> u64 {
 impl PictureSink for Sink {
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>) {
         let bytes = jpeg.len();
-        let (arrival, is_resumed) = self.0.take_in(bytes, |playout, now| playout.arrive(head, jpeg, now));
+        let (arrival, is_resumed) = self.shared.take_in(bytes, |playout, now| playout.arrive(head, jpeg, now));
         if is_resumed {
-            (self.0.wake)();
+            (self.shared.wake)();
         }
         match arrival {
-            Arrival::Queued | Arrival::Overlapping { .. } => self.0.changed.notify_one(),
+            Arrival::Queued | Arrival::Overlapping { .. } => self.shared.changed.notify_one(),
             Arrival::Repeated => {}
             Arrival::Stale => {
                 tracing::debug!(
@@ -272,30 +278,56 @@ impl PictureSink for Sink {
                     "dropped a picture of an epoch that is over"
                 );
             }
-            Arrival::BeyondCredit => self.0.log_beyond_credit(head.stream, "picture"),
+            Arrival::BeyondCredit => self.shared.log_beyond_credit(head.stream, "picture"),
         }
     }
 
-    fn sound(&self, head: SoundHead, pcm: Vec<u8>) {
-        let mut chunk = AudioChunk::new(head.pts_nanos, &pcm);
-        let (arrival, is_resumed) = self.0.take_in(pcm.len(), |playout, now| {
+    fn sound(&self, head: SoundHead, bytes: Vec<u8>) {
+        let mut chunk = match head.format {
+            SoundFormat::Pcm => AudioChunk::new(head.pts_nanos, &bytes),
+            SoundFormat::Opus => self.decode(head, &bytes),
+        };
+        let (arrival, is_resumed) = self.shared.take_in(bytes.len(), |playout, now| {
             let arrival = playout.arrive_sound(head, chunk.duration(), now);
             if let Arrival::Overlapping { until } = arrival {
                 chunk.skip_before(until);
             }
             if matches!(arrival, Arrival::Queued | Arrival::Overlapping { .. }) {
-                self.0.audio.push(chunk);
+                self.shared.audio.push(chunk);
             }
             arrival
         });
         if is_resumed {
-            (self.0.wake)();
+            (self.shared.wake)();
         }
         match arrival {
             Arrival::Queued | Arrival::Overlapping { .. } | Arrival::Repeated => {}
             Arrival::Stale => tracing::debug!(stream = head.stream.0, "dropped sound of an epoch that is over"),
-            Arrival::BeyondCredit => self.0.log_beyond_credit(head.stream, "sound"),
+            Arrival::BeyondCredit => self.shared.log_beyond_credit(head.stream, "sound"),
         }
+    }
+}
+
+impl Sink {
+    /// Decodes sound in Opus. What belongs to another stream is not worth it.
+    fn decode(&self, head: SoundHead, bytes: &[u8]) -> AudioChunk {
+        let is_expected = self.shared.lock().playout.stream() == Some(head.stream);
+        let Some(sound) = OpusSound::parse(bytes).filter(|_| is_expected) else {
+            return AudioChunk::from_frames(head.pts_nanos, Vec::new());
+        };
+        // Poisoning is ignored: the decoder begins anew after a panic.
+        let mut opus = self.opus.lock().unwrap_or_else(PoisonError::into_inner);
+        let DecodedSound { frames, broken_packets } = opus.decode(head.stream, head.epoch, &sound);
+        drop(opus);
+        if broken_packets > 0 {
+            let mut inner = self.shared.lock();
+            inner.playout.count_broken_sound(broken_packets);
+            if inner.logged.insert((head.stream, "unreadable sound")) {
+                let stream = head.stream.0;
+                tracing::warn!(stream, "sound that cannot be decoded is silence; further packets of it are not logged");
+            }
+        }
+        AudioChunk::from_frames(head.pts_nanos, frames)
     }
 }
 

@@ -403,10 +403,10 @@ fn items_and_streams_beyond_their_limits_end_the_connection() {
         (start(vec![segment; 480_000]), "more than 64 segments"),
         (start(vec![segment]), "segments of a stream do not fit together"),
         (
-            ServerMessage::Sound { head: sound, pcm: Blob(vec![0; 7 << 20]) },
+            ServerMessage::Sound { head: sound, bytes: Blob(vec![0; 7 << 20]) },
             "7340032 bytes of sound; the limit is 19200",
         ),
-        (ServerMessage::Sound { head: sound, pcm: Blob(vec![0; 5]) }, "5 bytes of sound"),
+        (ServerMessage::Sound { head: sound, bytes: Blob(vec![0; 5]) }, "5 bytes of sound"),
         (ServerMessage::Picture { head: picture(0), jpeg: Blob(Vec::new()) }, "a picture of 0 bytes"),
         (ServerMessage::Picture { head: picture(2), jpeg: Blob(vec![0; 3]) }, "more bytes of a picture than the 2"),
         (ServerMessage::Picture { head: picture(1 << 20), jpeg: Blob(vec![0; 1 << 20]) }, "1048576 bytes of a picture"),

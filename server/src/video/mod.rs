@@ -19,6 +19,6 @@ pub mod store;
 pub mod stream;
 
 pub use self::{
-    gst::elements::{SetupError, init},
+    gst::elements::{SetupError, init, opus_gap},
     stream::VideoService,
 };

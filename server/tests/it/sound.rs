@@ -105,7 +105,7 @@ async fn play_to_end(client: &mut TestClient, epoch: Epoch) -> Received {
                 received.picture_nanos.push(head.pts_nanos);
                 client.send(&ClientMessage::Grant { stream: STREAM, epoch, items: 1 }).await;
             }
-            ServerMessage::Sound { head, pcm } if head.epoch == epoch => {
+            ServerMessage::Sound { head, bytes: pcm } if head.epoch == epoch => {
                 assert!(head.pts_nanos >= last_nanos, "items come in the order of their times");
                 assert!(pcm.0.len() as u64 <= SOUND_CHUNK_NANOS * 192 / 1_000_000);
                 last_nanos = head.pts_nanos;

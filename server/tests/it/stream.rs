@@ -3,7 +3,8 @@
 use common::{
     crypto::test_keys,
     media::{
-        Delivery, Epoch, PictureHead, Position, Quality, Statistics, StreamId, StreamStart, VideoId, WatchRequest,
+        Delivery, Epoch, PictureHead, Position, Quality, SetQualityRequest, SoundFormat, Statistics, StreamId,
+        StreamStart, VideoId, WatchRequest,
     },
     message::{ClientMessage, EndReason, ServerMessage},
 };
@@ -50,6 +51,36 @@ fn watch(stream: u32, video: VideoId) -> ClientMessage {
 
 fn grant(stream: u32, items: u32) -> ClientMessage {
     ClientMessage::Grant { stream: StreamId(stream), epoch: Epoch(0), items }
+}
+
+#[tokio::test]
+async fn without_an_encoder_for_opus_the_sound_is_pcm() {
+    let folder = folder_with_video();
+    let mut sessions = Sessions::start_with(folder.path());
+    let video = sessions.services.videos.library.listing().videos[0].id;
+    for (stream, has_opus, expected) in [(1, false, SoundFormat::Pcm), (2, true, SoundFormat::Opus)] {
+        sessions.services.videos.has_opus = has_opus;
+        let mut client = sessions.join("ada", &test_keys::ada()).await;
+        let delivery = Delivery { sound: SoundFormat::Opus, ..Delivery::FULL };
+        let (stream, quality, from) = (StreamId(stream), Quality::Triptych, Position::START);
+        client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery })).await;
+        let started = async |client: &mut TestClient, expected: Epoch| {
+            let started = |message| match message {
+                ServerMessage::StreamStarted(StreamStart { epoch, delivery, .. }) if epoch == expected => {
+                    Some(delivery)
+                }
+                _ => None,
+            };
+            client.next_that(started).await.sound
+        };
+        assert_eq!(started(&mut client, Epoch(0)).await, expected);
+        let (epoch, at) = (Epoch(1), Position::START);
+        let request = SetQualityRequest { stream, epoch, quality, delivery, at };
+        client.send(&ClientMessage::SetQuality(request)).await;
+        assert_eq!(started(&mut client, epoch).await, expected);
+        client.send(&ClientMessage::Quit).await;
+        client.stay().await;
+    }
 }
 
 /// The heads of the pictures until `count` have come.

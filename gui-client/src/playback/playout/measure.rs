@@ -8,6 +8,13 @@ use super::{Playout, stream::end_of};
 use crate::figures::Figures;
 
 impl<E, P> Playout<E, P> {
+    /// Counts packets of sound that could not be decoded.
+    pub fn count_broken_sound(&mut self, packets: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.tally.broken_sounds += packets;
+        }
+    }
+
     /// Counts bytes of an item that was queued.
     pub fn count_bytes(&mut self, bytes: u64) {
         if let Some(stream) = &mut self.stream {

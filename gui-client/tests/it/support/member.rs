@@ -8,6 +8,7 @@ use std::{
 
 use common::{
     codec::{decode_server, encode_client},
+    media::Library,
     message::{Blob, ClientMessage, Person, RefusalCode, ServerMessage},
     test_messages,
 };
@@ -18,6 +19,7 @@ use super::{adversary::Adversary, wake::DEADLINE};
 pub struct Member {
     pub adversary: Adversary,
     pub people: Vec<Person>,
+    pub library: Library,
     stream: TcpStream,
 }
 
@@ -25,14 +27,15 @@ impl Member {
     pub fn join(address: &str, adversary: Adversary) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut member = Self { adversary, people: Vec::new(), stream };
+        let mut member = Self { adversary, people: Vec::new(), library: Library::default(), stream };
         let nonce = [3; 32];
         member.send(&test_messages::hello(nonce));
         let ServerMessage::Challenge { nonce: server_nonce, .. } = member.next() else { panic!("no challenge") };
         let (entry, identity) = (member.adversary.entry(), &member.adversary.identity);
         let join = test_messages::join_with(entry.name.as_str(), identity, &entry.session, nonce, server_nonce);
         member.send(&join);
-        let ServerMessage::Welcome { people_count, .. } = member.next() else { panic!("not let in") };
+        let ServerMessage::Welcome { people_count, library, .. } = member.next() else { panic!("not let in") };
+        member.library = library;
         while member.people.len() < people_count as usize {
             let ServerMessage::People { people } = member.next() else { panic!("no page") };
             member.people.extend(people);

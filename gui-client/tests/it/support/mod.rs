@@ -9,4 +9,5 @@ pub mod person;
 pub mod scenes;
 pub mod state;
 pub mod wake;
+pub mod wav;
 pub mod window;

@@ -24,6 +24,9 @@ pub(crate) const PLAYBACK: &[Element] = &[
     ("avdec_h264", "gstreamer1.0-libav"),
 ];
 
+/// The element for sound in Opus, in addition to those for playback. Without it, sound is sent in PCM.
+pub(crate) const OPUS: &[Element] = &[("opusenc", "gstreamer1.0-plugins-base")];
+
 /// The elements for `import`, in addition to those for playback.
 pub(crate) const IMPORT: &[Element] = &[
     ("x264enc", "gstreamer1.0-plugins-ugly"),
@@ -90,6 +93,11 @@ pub(crate) fn require(elements: &[Element]) -> Result<(), SetupError> {
     let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
     let packages = packages.into_iter().collect::<Vec<_>>().join(" ");
     Err(SetupError::Missing { elements: missing.into_iter().map(|(element, _)| element).collect(), packages })
+}
+
+/// Why sound cannot be encoded in Opus; `None` if it can.
+pub fn opus_gap() -> Option<SetupError> {
+    require(OPUS).err()
 }
 
 /// The elements that are not installed. GStreamer must have been started.

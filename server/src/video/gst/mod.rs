@@ -4,6 +4,7 @@
 //! probe             what a file contains, read without decoding it      track_scan, probe_error
 //! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range, skim
 //! sound_decoder     the sound of a file as PCM                          preroll
+//! opus_encoder      PCM as packets of Opus
 //! transcoder        a file in other sizes                               decoder_select, tracks, key_frames
 //! clip_encoder      generated pictures and sound as a file              pipeline: shared by all of them
 //! elements          starts GStreamer and checks that its elements are installed
@@ -18,6 +19,7 @@ mod full_range;
 mod jpeg_format;
 mod jpeg_input;
 pub(crate) mod key_frames;
+pub(crate) mod opus_encoder;
 pub(crate) mod picture_decoder;
 pub(crate) mod pipeline;
 mod preroll;

@@ -64,6 +64,7 @@ impl Check {
             }
         };
         look(elements::PLAYBACK, "playback");
+        look(elements::OPUS, "sound on slow links");
         look(elements::IMPORT, "import");
         look(elements::SAMPLE, "the sample");
         let catalog = Library::scan_with_records(folder, processes)?.0.catalog();

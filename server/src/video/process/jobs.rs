@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{limits::MAX_PICTURE_BYTES, splice::FrameIndex};
+use common::{limits::MAX_PICTURE_BYTES, media::SoundFormat, opus_sound::MAX_OPUS_SOUND_BYTES, splice::FrameIndex};
 
 use super::{
     channel::{ReceiveError, receive, send},
     child::{Process, is_shortage},
     jpeg_head,
+    opus_chunks::is_opus_chunk,
     pool::{Lease, ProcessPool},
     protocol::{
         Answer, Failure, Job, MAX_PROBED_BYTES, PathBytes, PictureJob, Request, SoundJob, TranscodeJob, clean,
@@ -261,7 +262,7 @@ pub(crate) struct FrameStream {
 enum FrameKind {
     /// Pictures of this width and height.
     Pictures(u32, u32),
-    Sound,
+    Sound(SoundFormat),
 }
 
 impl FrameStream {
@@ -282,7 +283,7 @@ impl FrameStream {
 
     /// The sound of a job, in chunks.
     pub(crate) fn sound(pool: &ProcessPool, job: SoundJob, is_wanted: &dyn Fn() -> bool) -> Result<Self, ProcessError> {
-        Self::begin(pool, &job.path.to_path(), FrameKind::Sound, Job::Sound(job), &[], is_wanted)
+        Self::begin(pool, &job.path.to_path(), FrameKind::Sound(job.format), Job::Sound(job), &[], is_wanted)
     }
 
     fn begin(
@@ -338,14 +339,16 @@ impl FrameKind {
     fn max_bytes(self) -> usize {
         match self {
             Self::Pictures(..) => MAX_PICTURE_BYTES,
-            Self::Sound => CHUNK_BYTES,
+            Self::Sound(SoundFormat::Pcm) => CHUNK_BYTES,
+            Self::Sound(SoundFormat::Opus) => MAX_OPUS_SOUND_BYTES,
         }
     }
 
     fn fits(self, bytes: &[u8]) -> bool {
         match self {
             Self::Pictures(width, height) => jpeg_head::sides(bytes) == Some((width, height)),
-            Self::Sound => bytes.len() == CHUNK_BYTES,
+            Self::Sound(SoundFormat::Pcm) => bytes.len() == CHUNK_BYTES,
+            Self::Sound(SoundFormat::Opus) => is_opus_chunk(bytes),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::splice::FrameIndex;
+use bytes::Bytes;
+use common::{media::SoundFormat, splice::FrameIndex};
 
 use super::{
     fault::{At, Fault},
     line::Line,
+    opus_chunks::OpusChunks,
     protocol::{Answer, Failure, Job, PictureJob, ProbedHead, SoundJob, TranscodeJob, decode_words},
     sound_chunks::SoundChunks,
 };
@@ -123,7 +125,17 @@ fn open(
 fn run_sound(job: &SoundJob, line: &Line<'_>) -> Result<(), DecodeError> {
     let path = job.path.to_path();
     let warn = |text: String| line.say(&Answer::Warning(text), &[]);
-    let mut chunks = SoundChunks::open(&path, job, &|| line.is_wanted(), &warn)?;
+    let is_wanted = || line.is_wanted();
+    let mut next: Box<dyn FnMut() -> Result<Bytes, DecodeError>> = match job.format {
+        SoundFormat::Pcm => {
+            let mut chunks = SoundChunks::open(&path, job, &is_wanted, &warn)?;
+            Box::new(move || Ok(chunks.next(&is_wanted, &warn)?.into()))
+        }
+        SoundFormat::Opus => {
+            let mut chunks = OpusChunks::open(&path, job, &is_wanted, &warn)?;
+            Box::new(move || chunks.next(&is_wanted, &warn))
+        }
+    };
     for number in 0.. {
         if !line.wait_for_credit() {
             return Err(DecodeError::Cancelled);
@@ -131,7 +143,7 @@ fn run_sound(job: &SoundJob, line: &Line<'_>) -> Result<(), DecodeError> {
         if let Some(failure) = fail(line, &path, At::Frame(number)) {
             return Err(PipelineError(failure.to_string()).into());
         }
-        let chunk = chunks.next(&|| line.is_wanted(), &warn)?;
+        let chunk = next()?;
         line.say(&Answer::Frame(number), &chunk);
     }
     Ok(())

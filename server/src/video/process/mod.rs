@@ -26,6 +26,7 @@ mod jobs;
 mod jobs_run;
 mod jpeg_head;
 mod line;
+mod opus_chunks;
 mod pool;
 mod protocol;
 mod sandbox;
@@ -42,6 +43,7 @@ pub use self::{
 };
 pub(crate) use self::{
     jobs::{FrameStream, ProbeFailure, Prober, ProcessError, transcode},
+    opus_chunks::{CHUNK_PACKETS, opus_chunk_of, silent_opus_chunk},
     protocol::{PictureJob, SoundJob, TranscodeJob},
     sound_chunks::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
 };

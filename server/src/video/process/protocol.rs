@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{limits::MAX_PICTURE_SIDE, splice::FrameIndex};
+use common::{limits::MAX_PICTURE_SIDE, media::SoundFormat, splice::FrameIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::video::gst::{
@@ -87,7 +87,7 @@ pub(crate) struct PictureJob {
     pub(crate) branches: u32,
 }
 
-/// The sound of a file from one chunk on.
+/// The sound of a file in one format, from one chunk on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SoundJob {
     pub(crate) path: PathBytes,
@@ -95,6 +95,7 @@ pub(crate) struct SoundJob {
     pub(crate) decoder: String,
     /// When the first picture is shown, where chunk 0 begins.
     pub(crate) origin_nanos: u64,
+    pub(crate) format: SoundFormat,
     pub(crate) first_chunk: u64,
 }
 

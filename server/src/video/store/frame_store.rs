@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::media::{Origin, Statistics};
+use common::media::{Origin, SoundFormat, Statistics};
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
@@ -163,9 +163,9 @@ impl Store {
         PictureOpener::new(file, self.shared.processes.clone())
     }
 
-    /// The sound of a file, to be read by a cursor.
-    pub(crate) fn sound_of(&self, file: Arc<ProbedFile>) -> SoundOpener {
-        SoundOpener::new(file, self.shared.processes.clone())
+    /// The sound of a file in one format, to be read by a cursor.
+    pub(crate) fn sound_of(&self, file: Arc<ProbedFile>, format: SoundFormat) -> SoundOpener {
+        SoundOpener::new(file, format, self.shared.processes.clone())
     }
 
     /// Lets the first frames of every other track be evicted.

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use common::splice::Plan;
+use common::{media::SoundFormat, splice::Plan};
 use tracing::debug;
 
 use super::{Fetched, Store, source::TrackOpener, track::TrackKey};
@@ -35,7 +35,7 @@ pub(crate) async fn prewarm(library: &Library, store: &Store) {
         warm_bytes +=
             keep(store, pictures.key(), Arc::new(pictures), count, share_bytes.saturating_sub(warm_bytes)).await;
         if let Some(sound) = &video.sound {
-            let sound = store.sound_of(video.files[sound.file].clone());
+            let sound = store.sound_of(video.files[sound.file].clone(), SoundFormat::Pcm);
             warm.insert(sound.key());
             warm_bytes +=
                 keep(store, sound.key(), Arc::new(sound), CHUNKS, share_bytes.saturating_sub(warm_bytes)).await;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use common::media::SoundFormat;
 
 use super::{
     source::{FrameSource, SourceError, TrackOpener},
@@ -14,12 +15,15 @@ use super::{
 use crate::video::{
     gst::pipeline::{DecodeError, Heartbeat},
     library::ProbedFile,
-    process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, FrameStream, ProcessError, ProcessPool, SoundJob},
+    process::{
+        AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, FrameStream, ProcessError, ProcessPool, SoundJob, silent_opus_chunk,
+    },
 };
 
-/// Opens the sound of a file, which must have some.
+/// Opens the sound of a file, which must have some, in one format. In Opus there is a chunk of silence before the first.
 pub(crate) struct SoundOpener {
     file: Arc<ProbedFile>,
+    format: SoundFormat,
     pool: ProcessPool,
 }
 
@@ -27,16 +31,21 @@ pub(crate) struct SoundOpener {
 struct SoundSource {
     /// `None` after an error.
     chunks: Option<FrameStream>,
+    format: SoundFormat,
     heartbeat: Heartbeat,
 }
 
 impl SoundOpener {
-    pub(crate) fn new(file: Arc<ProbedFile>, pool: ProcessPool) -> Self {
-        Self { file, pool }
+    pub(crate) fn new(file: Arc<ProbedFile>, format: SoundFormat, pool: ProcessPool) -> Self {
+        Self { file, format, pool }
     }
 
     pub(crate) fn key(&self) -> TrackKey {
-        TrackKey { file: self.file.fingerprint, kind: TrackKind::Sound }
+        let kind = match self.format {
+            SoundFormat::Pcm => TrackKind::Sound,
+            SoundFormat::Opus => TrackKind::OpusSound,
+        };
+        TrackKey { file: self.file.fingerprint, kind }
     }
 }
 
@@ -55,14 +64,18 @@ impl TrackOpener for SoundOpener {
             track: sound.track.clone(),
             decoder: sound.decoder.clone(),
             origin_nanos: file.probed.index.pts_nanos(0),
+            format: self.format,
             first_chunk: chunk as u64,
         };
         let chunks = Some(FrameStream::sound(&self.pool, job, is_wanted)?);
-        Ok(Box::new(SoundSource { chunks, heartbeat }))
+        Ok(Box::new(SoundSource { chunks, format: self.format, heartbeat }))
     }
 
     fn name(&self) -> String {
-        "sound".to_owned()
+        match self.format {
+            SoundFormat::Pcm => "sound".to_owned(),
+            SoundFormat::Opus => "sound-opus".to_owned(),
+        }
     }
 
     fn pixels(&self) -> u64 {
@@ -80,6 +93,9 @@ impl FrameSource for SoundSource {
                 Err(_) => self.chunks = None,
             }
         }
-        Ok(vec![0; CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES].into())
+        Ok(match self.format {
+            SoundFormat::Pcm => vec![0; CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES].into(),
+            SoundFormat::Opus => silent_opus_chunk(),
+        })
     }
 }

@@ -66,7 +66,10 @@ pub(crate) struct TrackKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum TrackKind {
     Pictures,
+    /// In PCM.
     Sound,
+    /// In Opus.
+    OpusSound,
 }
 
 /// A track with its cursors and workers.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::{
-    media::{Delivery, Position, Quality, SegmentInfo, SoundFormat},
+    media::{Delivery, Position, Quality, SegmentInfo},
     splice::{Plan, Segment},
 };
 
@@ -23,7 +23,7 @@ pub struct StreamPlan {
 }
 
 impl StreamPlan {
-    /// Plans a stream of `video`. Its sound is delivered as PCM, whatever was asked for.
+    /// Plans a stream of `video`. What `delivery` asks for, the server must have.
     ///
     /// # Errors
     /// [`StreamError::NoSuchResolution`].
@@ -36,7 +36,6 @@ impl StreamPlan {
                 Plan::only(&video.indices, found.ok_or_else(missing)?)
             }
         };
-        let delivery = Delivery { sound: SoundFormat::Pcm, ..delivery };
         let selection = Selection::new(&splice, &video.info.variants, &video.indices, &delivery);
         Ok(Self { video, splice: Arc::new(splice), delivery, selection: Arc::new(selection) })
     }

@@ -4,15 +4,20 @@
 //! Sound follows the pictures: where the plan continues in a file that shows the same frame at another time, the sound is
 //! cut, and continues at that time.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use common::splice::{FrameIndex, Plan};
+use common::{
+    limits::{OPUS_PACKET_AUDIO_FRAMES, OPUS_PREROLL_PACKETS},
+    media::SoundFormat,
+    opus_sound::OpusSound,
+    splice::{FrameIndex, Plan},
+};
 
 use super::plan::StreamPlan;
 use crate::video::{
     gst::sound_decoder::{audio_frames_to_nanos, nanos_to_audio_frame},
-    process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
+    process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, CHUNK_PACKETS, opus_chunk_of},
     store::{Cursor, Store},
 };
 
@@ -25,12 +30,15 @@ const CUT_TOLERANCE_AUDIO_FRAMES: u64 = 240;
 /// The sound of one stream, from its first picture on.
 pub(crate) struct SoundTimeline {
     cursor: Cursor,
+    format: SoundFormat,
+    /// In Opus, the position in the soundtrack that the client's decoder has reached. `None` if it is to begin anew.
+    decoded_until: Option<u64>,
     spans: Vec<Span>,
     /// Position in the stream of the next audio frame.
     next: u64,
     /// Position in the stream at which it ends.
     end: u64,
-    /// Number of chunks of the soundtrack; silence follows them.
+    /// Number of tenths of a second of the soundtrack; silence follows them.
     chunk_count: usize,
 }
 
@@ -44,8 +52,9 @@ struct Span {
 }
 
 /// What comes next in a stream.
+#[derive(Debug, Clone, Copy)]
 struct Piece {
-    /// The chunk of the soundtrack, and the audio frame in it at which the piece begins; `None` is silence.
+    /// The tenth of a second of the soundtrack, and the audio frame in it at which the piece begins; `None` is silence.
     source: Option<(usize, usize)>,
     /// Length in audio frames, at least one.
     length: usize,
@@ -54,13 +63,15 @@ struct Piece {
 impl SoundTimeline {
     /// Begins with the picture `first_index`; requests nothing yet. `None` when the video has no sound.
     pub(crate) fn new(store: &Store, plan: &StreamPlan, first_index: usize) -> Option<Self> {
-        let (video, splice) = (&plan.video, &plan.splice);
+        let (video, splice, format) = (&plan.video, &plan.splice, plan.delivery().sound);
         let file = &video.indices[video.sound.as_ref()?.file];
         let last = file.len().checked_sub(1)?;
         let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = splice.frame(first_index, &video.indices)?;
-        let opener = store.sound_of(video.files[video.sound.as_ref()?.file].clone());
+        let opener = store.sound_of(video.files[video.sound.as_ref()?.file].clone(), format);
         Some(Self {
+            format,
+            decoded_until: None,
             cursor: store.cursor(opener.key(), || Arc::new(opener)),
             spans: spans(splice, &video.indices),
             next: first_audio_frame(first.pts_nanos),
@@ -74,22 +85,81 @@ impl SoundTimeline {
         (self.next < self.end).then(|| audio_frames_to_nanos(self.next))
     }
 
-    /// The next chunk, which ends where the span or the chunk of the store ends.
+    /// How its chunks are coded.
+    pub(crate) fn format(&self) -> SoundFormat {
+        self.format
+    }
+
+    /// The next chunk, which ends where the span or the chunk of the store ends. The future may be dropped and called again.
     pub(crate) async fn next(&mut self) -> Bytes {
         self.want();
-        let Piece { source, length } = self.piece();
+        let piece = self.piece();
+        let (bytes, decoded_until) = match self.format {
+            SoundFormat::Pcm => (self.pcm(piece).await, None),
+            SoundFormat::Opus => self.opus(piece).await,
+        };
+        self.next += piece.length as u64;
+        self.decoded_until = decoded_until;
+        self.want();
+        bytes
+    }
+
+    async fn pcm(&self, Piece { source, length }: Piece) -> Bytes {
         let silence = || Bytes::from(vec![0; length * AUDIO_FRAME_BYTES]);
-        let pcm = match source {
+        match source {
             None => silence(),
             Some((chunk, from)) => match self.cursor.get(chunk).await {
                 Ok(fetched) => fetched.bytes.slice(from * AUDIO_FRAME_BYTES..(from + length) * AUDIO_FRAME_BYTES),
                 // The decoder hung or could not be started; the pictures continue without sound.
                 Err(_) => silence(),
             },
+        }
+    }
+
+    /// Also returns what [`Self::decoded_until`] is then.
+    async fn opus(&self, piece @ Piece { source, length }: Piece) -> (Bytes, Option<u64>) {
+        let silence = || OpusSound { skip_audio_frames: 0, audio_frames: length, packets: Vec::new() }.encode();
+        let Some((tenth, from)) = source else { return (silence(), None) };
+        let (chunk, end) = (opus_chunk_of(tenth), from + length);
+        let preroll_packets = self.preroll_packets(&piece);
+        // Counted from the beginning of the chunk before.
+        let first_packet = CHUNK_PACKETS + from / OPUS_PACKET_AUDIO_FRAMES - preroll_packets;
+        let packets = first_packet..CHUNK_PACKETS + end.div_ceil(OPUS_PACKET_AUDIO_FRAMES);
+        let mut chunks = Vec::new();
+        for number in if first_packet < CHUNK_PACKETS { chunk - 1..chunk + 1 } else { chunk..chunk + 1 } {
+            self.cursor.want(self.ahead(number));
+            match self.cursor.get(number).await {
+                Ok(fetched) => chunks.push(fetched.bytes),
+                Err(_) => return (silence(), None),
+            }
+        }
+        let is_packet_end = end.is_multiple_of(OPUS_PACKET_AUDIO_FRAMES);
+        let decoded_until = is_packet_end.then_some(tenth as u64 * CHUNK_AUDIO_FRAMES + end as u64);
+        if let [only] = &chunks[..]
+            && packets == (CHUNK_PACKETS..2 * CHUNK_PACKETS)
+        {
+            // As it comes from the store, shared by all viewers.
+            return (only.clone(), decoded_until);
+        }
+        let parsed: Option<Vec<OpusSound<'_>>> = chunks.iter().map(|chunk| OpusSound::parse(chunk)).collect();
+        let Some(parsed) = parsed else { return (silence(), None) };
+        let missing = 2 * CHUNK_PACKETS - parsed.len() * CHUNK_PACKETS;
+        let all = parsed.into_iter().flat_map(|sound| sound.packets);
+        let packets: Vec<&[u8]> = all.skip(packets.start - missing).take(packets.len()).collect();
+        let skip_audio_frames = if preroll_packets == 0 {
+            0
+        } else {
+            preroll_packets * OPUS_PACKET_AUDIO_FRAMES + from % OPUS_PACKET_AUDIO_FRAMES
         };
-        self.next += length as u64;
-        self.want();
-        pcm
+        (OpusSound { skip_audio_frames, audio_frames: length, packets }.encode(), decoded_until)
+    }
+
+    /// How many packets the client's decoder is given before the first one of a piece: none if it has just decoded what comes
+    /// before.
+    fn preroll_packets(&self, piece: &Piece) -> usize {
+        let is_next =
+            |(tenth, from): (usize, usize)| self.decoded_until == Some(tenth as u64 * CHUNK_AUDIO_FRAMES + from as u64);
+        if piece.source.is_none_or(is_next) { 0 } else { OPUS_PREROLL_PACKETS }
     }
 
     fn piece(&self) -> Piece {
@@ -105,11 +175,29 @@ impl SoundTimeline {
 
     /// Requests the next chunks from the store.
     pub(crate) fn want(&self) {
-        let chunks = match self.piece().source {
-            Some((chunk, _)) if self.next < self.end => chunk..(chunk + CHUNKS_AHEAD).min(self.chunk_count),
+        let piece = self.piece();
+        let chunks = match piece.source {
+            Some((tenth, from)) if self.next < self.end => {
+                let preroll_packets = self.preroll_packets(&piece);
+                let is_in_chunk = from / OPUS_PACKET_AUDIO_FRAMES >= preroll_packets;
+                self.ahead(match self.format {
+                    SoundFormat::Pcm => tenth,
+                    SoundFormat::Opus if is_in_chunk => opus_chunk_of(tenth),
+                    SoundFormat::Opus => opus_chunk_of(tenth) - 1,
+                })
+            }
             _ => 0..0,
         };
         self.cursor.want(chunks);
+    }
+
+    /// The chunks of the store that are made ahead when this one comes next.
+    fn ahead(&self, chunk: usize) -> Range<usize> {
+        let end = match self.format {
+            SoundFormat::Pcm => self.chunk_count,
+            SoundFormat::Opus => opus_chunk_of(self.chunk_count),
+        };
+        chunk..(chunk + CHUNKS_AHEAD).min(end)
     }
 }
 

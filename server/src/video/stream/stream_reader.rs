@@ -11,7 +11,7 @@
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use common::media::Origin;
+use common::media::{Origin, SoundFormat};
 
 use super::{
     error::StreamError,
@@ -52,9 +52,11 @@ pub struct EncodedPicture {
 pub struct SoundChunk {
     /// When its first audio frame is heard, counted from the start of the stream.
     pub pts_nanos: u64,
-    /// Interleaved 16-bit little-endian samples, see [`common::limits::SOUND_RATE_HZ`] and
-    /// [`common::limits::SOUND_CHANNELS`].
-    pub pcm: Bytes,
+    /// How it is coded.
+    pub format: SoundFormat,
+    /// In PCM, interleaved 16-bit little-endian samples, see [`common::limits::SOUND_RATE_HZ`] and
+    /// [`common::limits::SOUND_CHANNELS`]; in Opus, see [`common::opus_sound`].
+    pub bytes: Bytes,
 }
 
 /// What a viewer receives for one unit of credit.
@@ -116,7 +118,8 @@ impl StreamReader {
             && let Some(pts_nanos) = sound.next_pts_nanos()
             && planned.is_none_or(|planned| pts_nanos < planned.pts_nanos)
         {
-            return Some(Ok(Item::Sound(SoundChunk { pts_nanos, pcm: sound.next().await })));
+            let (format, bytes) = (sound.format(), sound.next().await);
+            return Some(Ok(Item::Sound(SoundChunk { pts_nanos, format, bytes })));
         }
         Some(self.picture(&planned?).await.map(Item::Picture))
     }
@@ -213,6 +216,6 @@ impl fmt::Debug for EncodedPicture {
 
 impl fmt::Debug for SoundChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SoundChunk at {} ns, {} bytes", self.pts_nanos, self.pcm.len())
+        write!(f, "SoundChunk at {} ns, {} bytes of {:?}", self.pts_nanos, self.bytes.len(), self.format)
     }
 }

@@ -9,7 +9,8 @@ use common::{
     codec::{encode_server, encode_sound},
     limits::MAX_CREDIT,
     media::{
-        Epoch, PictureHead, Position, SetQualityRequest, SoundFormat, SoundHead, StreamId, StreamStart, WatchRequest,
+        Delivery, Epoch, PictureHead, Position, SetQualityRequest, SoundFormat, SoundHead, StreamId, StreamStart,
+        WatchRequest,
     },
     message::{EndReason, ServerMessage},
     name::Name,
@@ -40,13 +41,20 @@ pub struct VideoService {
     pub library: Library,
     /// Their frames.
     pub store: Store,
+    /// Whether sound can be encoded in Opus.
+    pub has_opus: bool,
 }
 
 impl VideoService {
     /// The same for one client, whose decoders are counted.
     #[must_use]
     pub fn for_viewer(&self) -> Self {
-        Self { library: self.library.clone(), store: self.store.for_viewer() }
+        Self { store: self.store.for_viewer(), ..self.clone() }
+    }
+
+    /// What can be delivered of what was asked for: without Opus, the sound is PCM.
+    fn deliverable(&self, asked: Delivery) -> Delivery {
+        if self.has_opus { asked } else { Delivery { sound: SoundFormat::Pcm, ..asked } }
     }
 }
 
@@ -86,7 +94,7 @@ impl Viewer {
         outbox: Outbox,
     ) -> Result<Self, StreamError> {
         let epoch = Epoch::default();
-        let plan = StreamPlan::new(video, quality, delivery)?;
+        let plan = StreamPlan::new(video, quality, videos.deliverable(delivery))?;
         let first_index = plan.index_at(from);
         info!("{name} started watching {:?} (stream {}).", plan.video().info.title, stream.0);
         let (credit, task) = send_epoch(&name, stream, epoch, &plan, first_index, &videos, &outbox);
@@ -121,7 +129,7 @@ impl Viewer {
     /// [`StreamError::NoSuchResolution`]; the new epoch has begun, and nothing is sent in it.
     pub async fn set_quality(&mut self, request: SetQualityRequest) -> Result<(), StreamError> {
         let SetQualityRequest { epoch, quality, delivery, at, .. } = request;
-        let plan = match StreamPlan::new(self.plan.video().clone(), quality, delivery) {
+        let plan = match StreamPlan::new(self.plan.video().clone(), quality, self.videos.deliverable(delivery)) {
             Ok(plan) => plan,
             Err(error) => {
                 self.halt().await;
@@ -268,9 +276,8 @@ impl EpochSender {
                 let head = PictureHead { stream, epoch, index, height, pts_nanos, duration_nanos, jpeg_bytes, origin };
                 StreamItem::Picture(PictureFrames::new(head, jpeg))
             }
-            Item::Sound(SoundChunk { pts_nanos, pcm }) => {
-                let head = SoundHead { stream, epoch, pts_nanos, format: SoundFormat::Pcm };
-                StreamItem::Frame(encode_sound(head, pcm))
+            Item::Sound(SoundChunk { pts_nanos, format, bytes }) => {
+                StreamItem::Frame(encode_sound(SoundHead { stream, epoch, pts_nanos, format }, bytes))
             }
         }
     }

@@ -48,7 +48,8 @@ impl Sessions {
     /// With the videos of `folder`, and these limits.
     pub fn start_with_limits(folder: &Path, limits: Limits) -> Self {
         triptych_server::video::init().unwrap();
-        let videos = VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20) };
+        let videos =
+            VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20), has_opus: false };
         let services = Services::new(Hub::new(&limits), videos, limits);
         services.hub.offer(services.videos.library.listing());
         let admission = Admission::new(&services.limits);
