@@ -1,4 +1,4 @@
-//! The subcommands `sample`, `import` and `check`: their progress bars and console output.
+//! The subcommands `sample`, `import`, `prepare` and `check`: their progress bars and console output.
 
 use std::{
     io::IsTerminal,
@@ -16,7 +16,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use triptych_server::video::{
     self,
-    offline::{Check, Import, ImportError, ImportRequest, make_sample as generate_sample},
+    disk::DiskSettings,
+    offline::{Check, Import, ImportError, ImportRequest, Preparation, PrepareError, make_sample as generate_sample},
     process::{ProcessPool, WorkerProgram},
 };
 
@@ -54,11 +55,16 @@ pub(crate) fn make_sample(folder: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Imports a file. Ctrl-C cancels the import and leaves nothing behind.
-pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Result<ExitCode> {
+/// Imports a file, and keeps its frames in `disk`, if given. Ctrl-C cancels the import and leaves nothing behind.
+pub(crate) fn import(
+    request: ImportRequest,
+    has_default_heights: bool,
+    disk: Option<DiskSettings>,
+) -> Result<ExitCode> {
     video::init()?;
     let started_at = Instant::now();
-    let import = Import::prepare(request, &processes()?)?;
+    let (folder, processes) = (request.folder.clone(), processes()?);
+    let import = Import::prepare(request, &processes)?;
     let plan = import.plan().clone();
     println!(
         "{:?}: {} frames, {}",
@@ -72,7 +78,8 @@ pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Resul
     }
     let total = (plan.frame_count * plan.sizes.len()) as u64;
     let bar = progress_bar(total, "Importing".to_owned());
-    let made = import.run(|frames| bar.set_position(frames.min(total)), until_interrupted()?);
+    let is_wanted = until_interrupted()?;
+    let made = import.run(|frames| bar.set_position(frames.min(total)), &is_wanted);
     bar.finish_and_clear();
     match made {
         Ok(paths) => {
@@ -82,7 +89,10 @@ pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Resul
             }
             let seconds = started_at.elapsed().as_secs_f64();
             println!("Done in {seconds:.1} s. A running server picks the video up automatically.");
-            Ok(ExitCode::SUCCESS)
+            match disk {
+                Some(disk) => keep_frames(&folder, Some(&[plan.title]), &disk, &processes, &is_wanted),
+                None => Ok(ExitCode::SUCCESS),
+            }
         }
         Err(error @ ImportError::Interrupted) => {
             eprintln!("triptych-server: {error}");
@@ -90,6 +100,48 @@ pub(crate) fn import(request: ImportRequest, has_default_heights: bool) -> Resul
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Keeps the frames of videos on disk; `None` takes all in the folder. Ctrl-C stops it and leaves what was written.
+pub(crate) fn prepare(folder: &Path, titles: Option<Vec<String>>, disk: &DiskSettings) -> Result<ExitCode> {
+    video::init()?;
+    keep_frames(folder, titles.as_deref(), disk, &processes()?, until_interrupted()?)
+}
+
+fn keep_frames(
+    folder: &Path,
+    titles: Option<&[String]>,
+    disk: &DiskSettings,
+    processes: &ProcessPool,
+    is_wanted: impl Fn() -> bool,
+) -> Result<ExitCode> {
+    let started_at = Instant::now();
+    let preparation = Preparation::open(folder, titles, disk, processes)?;
+    let (bytes_before, _) = preparation.bytes_and_limit();
+    let (frames_before, frames) = preparation.frames_done_and_all();
+    let bar = progress_bar(frames - frames_before, "Preparing".to_owned());
+    let prepared = preparation.run(|done| bar.set_position(done), is_wanted);
+    bar.finish_and_clear();
+    let (bytes, limit_bytes) = preparation.bytes_and_limit();
+    let titles: Vec<_> = preparation.titles().into_iter().map(|title| format!("{title:?}")).collect();
+    match prepared {
+        Ok(()) if frames_before == frames => println!("{} was ready already.", titles.join(", ")),
+        Ok(()) => println!(
+            "{} is ready: wrote {:.1} MB in {:.1} s to {}, which now holds {:.2} of {:.1} GiB.",
+            titles.join(", "),
+            bytes.saturating_sub(bytes_before) as f64 / 1e6,
+            started_at.elapsed().as_secs_f64(),
+            disk.folder.display(),
+            bytes as f64 / (1u64 << 30) as f64,
+            limit_bytes as f64 / (1u64 << 30) as f64,
+        ),
+        Err(error @ PrepareError::Interrupted) => {
+            eprintln!("triptych-server: {error}");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns whether the command may go on: not after Ctrl-C or SIGTERM. A second Ctrl-C ends the program at once.
@@ -123,11 +175,11 @@ fn until_interrupted() -> Result<impl Fn() -> bool> {
 
 /// Prints which GStreamer elements are missing and the state of each file in `folder`. The exit code is 1 when anything
 /// is wrong.
-pub(crate) fn check(folder: &Path) -> Result<ExitCode> {
+pub(crate) fn check(folder: &Path, disk: Option<&DiskSettings>) -> Result<ExitCode> {
     if std::io::stdout().is_terminal() {
         eprintln!("Reading {} …", folder.display());
     }
-    let check = Check::run(folder, &processes()?)?;
+    let check = Check::run(folder, disk, &processes()?)?;
     print!("{check}");
     Ok(if check.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -41,6 +41,14 @@ pub struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub cache_mib: u64,
 
+    /// Disk space for frames that are ready to send, in GiB; 0 keeps none [default: 20, or a tenth of what is free if that is less]
+    #[arg(long, value_name = "GIB", global = true)]
+    pub disk_cache_gib: Option<u64>,
+
+    /// Folder for frames that are ready to send [default: the user's cache folder]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub disk_cache_dir: Option<PathBuf>,
+
     /// What the server grants to its clients.
     #[command(flatten)]
     pub limits: Limits,
@@ -68,6 +76,18 @@ pub enum Command {
         /// Replace an existing video with the same title
         #[arg(long)]
         force: bool,
+        /// Also keep its frames on disk as they are sent, like the command prepare
+        #[arg(long)]
+        ready: bool,
+    },
+    /// Keep the frames of videos on disk as they are sent, so that playing them needs no decoder
+    Prepare {
+        /// Titles of the videos
+        #[arg(value_name = "TITLE", required_unless_present = "all")]
+        titles: Vec<String>,
+        /// Every video in the folder
+        #[arg(long, conflicts_with = "titles")]
+        all: bool,
     },
     /// Report missing GStreamer elements and the state of each file in the video folder
     Check,

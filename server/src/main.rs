@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Parser;
 use common::{crypto::fingerprint, media::Library};
+use directories::ProjectDirs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -22,6 +23,7 @@ use triptych_server::{
     config::{Args, Command, DEFAULT_HEIGHTS},
     video::{
         self,
+        disk::DiskSettings,
         offline::ImportRequest,
         process::{WorkerProgram, run_worker},
     },
@@ -40,12 +42,19 @@ fn main() -> ExitCode {
     use_small_pages();
     let outcome = start_log(&args.log).and_then(|()| match args.command.clone() {
         Some(Command::Sample) => commands::make_sample(&args.videos),
-        Some(Command::Import { file, title, heights, force }) => {
+        Some(Command::Import { file, title, heights, force, ready }) => {
             let has_default_heights = heights == DEFAULT_HEIGHTS;
             let folder = args.videos.clone();
-            commands::import(ImportRequest { file, folder, title, heights, replaces: force }, has_default_heights)
+            let request = ImportRequest { file, folder, title, heights, replaces: force };
+            let disk = ready.then(|| needed_disk(&args)).transpose();
+            disk.and_then(|disk| commands::import(request, has_default_heights, disk))
         }
-        Some(Command::Check) => commands::check(&args.videos),
+        Some(Command::Prepare { titles, .. }) => {
+            // None are given with --all.
+            let titles = Some(titles).filter(|titles| !titles.is_empty());
+            needed_disk(&args).and_then(|disk| commands::prepare(&args.videos, titles, &disk))
+        }
+        Some(Command::Check) => commands::check(&args.videos, disk_settings(&args).ok().flatten().as_ref()),
         Some(Command::Worker { fault }) => {
             run_worker(fault.as_deref()).map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
         }
@@ -103,6 +112,10 @@ async fn serve(args: &Args) -> Result<()> {
         names_dir: data_dir,
         cache_bytes: args.cache_mib.saturating_mul(1 << 20),
         limits: args.limits.clone(),
+        disk: disk_settings(args).unwrap_or_else(|error| {
+            warn!("No frames are kept on disk: {error:#}.");
+            None
+        }),
         worker_program: Some(WorkerProgram::current().context("the system does not tell which program this is")?),
     };
     let server = Server::bind(&settings).await?;
@@ -180,7 +193,32 @@ fn data_dir(args: &Args) -> Result<PathBuf> {
     if let Some(folder) = &args.data_dir {
         return Ok(folder.clone());
     }
-    let dirs = directories::ProjectDirs::from("", "", "triptych-server")
-        .context("there is no home folder for the server's data; choose a folder with --data-dir")?;
+    let dirs =
+        user_folders().context("there is no home folder for the server's data; choose a folder with --data-dir")?;
     Ok(dirs.data_local_dir().to_owned())
+}
+
+/// Where frames are kept on disk, and how many; `None` if none are.
+fn disk_settings(args: &Args) -> Result<Option<DiskSettings>> {
+    if args.disk_cache_gib == Some(0) {
+        return Ok(None);
+    }
+    let folder = match &args.disk_cache_dir {
+        Some(folder) => folder.clone(),
+        None => user_folders()
+            .context("there is no home folder for frames on disk; choose a folder with --disk-cache-dir")?
+            .cache_dir()
+            .join("frames"),
+    };
+    let limit_bytes = args.disk_cache_gib.map(|gib| gib.saturating_mul(1 << 30));
+    Ok(Some(DiskSettings { limit_bytes, ..DiskSettings::new(folder) }))
+}
+
+/// The same for a command that does nothing else.
+fn needed_disk(args: &Args) -> Result<DiskSettings> {
+    disk_settings(args)?.context("--disk-cache-gib 0 leaves no space for frames on disk; give more, or leave it out")
+}
+
+fn user_folders() -> Option<ProjectDirs> {
+    ProjectDirs::from("", "", "triptych-server")
 }

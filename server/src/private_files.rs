@@ -1,4 +1,4 @@
-//! Files of the server's data folder: for the server's user only, and whole or not there at all.
+//! Files of the server's data folder, and folders: for the server's user only, and whole or not there at all.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -15,9 +15,7 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if fs::metadata(folder)?.permissions().mode() & 0o022 != 0 {
         let folder = folder.display();
-        warn!(
-            "Other users can write to the data folder {folder} and could replace its files; run chmod 700 '{folder}'."
-        );
+        warn!("Other users can write to the folder {folder} and could replace its files; run chmod 700 '{folder}'.");
     }
     Ok(())
 }

@@ -26,10 +26,11 @@ use crate::{
     tls::{Tls, TlsError},
     video::{
         VideoService,
+        disk::{DiskSettings, DiskTier},
         library::{FolderWatcher, Library, LibraryError, ProbeRecords},
         opus_gap,
         process::{ProcessPool, WorkerProgram},
-        store::{Store, prewarm::prewarm},
+        store::{Store, prewarm::prewarm, ready_videos},
     },
 };
 
@@ -37,6 +38,8 @@ use crate::{
 const LISTEN_BACKLOG: u32 = 4096;
 /// How often it is looked whether the names must be written anew: most joins that a crash can forget.
 const NAMES_INTERVAL: Duration = Duration::from_secs(2);
+/// How often it is looked which videos are ready: clients are sent a new list at most that often because of it.
+const DISK_INTERVAL: Duration = Duration::from_secs(3);
 /// After this many looks the names are written even so, with the time until which those online were seen: once an hour.
 const NAMES_LOOKS: u32 = 1_800;
 
@@ -47,6 +50,7 @@ pub struct Server {
     library: Library,
     records: ProbeRecords,
     store: Store,
+    disk: Option<Arc<DiskTier>>,
     hub: Hub,
     names: Option<NamesFile>,
     limits: Limits,
@@ -66,6 +70,8 @@ pub struct Settings {
     pub names_dir: Option<PathBuf>,
     /// Memory for encoded frames, in bytes.
     pub cache_bytes: u64,
+    /// Where frames are kept on disk; `None` keeps none.
+    pub disk: Option<DiskSettings>,
     /// What the server grants to its clients.
     pub limits: Limits,
     /// The program that decodes videos in processes of its own; `None` decodes them in this process.
@@ -132,8 +138,10 @@ impl Server {
             hub.restore_names(entries);
             file
         });
-        let store = Store::with_processes(settings.cache_bytes, limits.decoders_per_client, processes.clone());
-        Ok(Self { listener, tls, library, records, store, hub, names, limits, processes })
+        let disk = open_disk(settings.disk.clone()).await;
+        let decoders = limits.decoders_per_client;
+        let store = Store::with_processes(settings.cache_bytes, decoders, processes.clone(), disk.clone());
+        Ok(Self { listener, tls, library, records, store, disk, hub, names, limits, processes })
     }
 
     /// The address that the server listens on.
@@ -173,6 +181,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let (hub, library, store) = (self.hub, self.library, self.store);
         hub.offer(library.listing());
+        let _ready = self.disk.map(|disk| AbortOnDropHandle::new(tokio::spawn(keep_ready(disk, library.clone()))));
         let broadcasting = broadcast_changes(library.changes(), library.clone(), hub.clone());
         let _broadcasting = AbortOnDropHandle::new(tokio::spawn(broadcasting));
         let _warm = AbortOnDropHandle::new(tokio::spawn(keep_warm(library.changes(), library.clone(), store.clone())));
@@ -234,6 +243,36 @@ async fn keep_warm(mut changes: watch::Receiver<u64>, library: Library, store: S
         if changes.changed().await.is_err() {
             break;
         }
+    }
+}
+
+/// Opens the folder for frames on disk on a thread that may block. The server runs without it, too.
+async fn open_disk(settings: Option<DiskSettings>) -> Option<Arc<DiskTier>> {
+    let settings = settings?;
+    let opened = tokio::task::spawn_blocking(move || DiskTier::open(&settings)).await.expect("opening does not panic");
+    match opened {
+        Ok(disk) => Some(Arc::new(disk)),
+        Err(error) => {
+            warn!("No frames are kept on disk: {error}.");
+            None
+        }
+    }
+}
+
+/// Keeps the library's knowledge of which videos need no decoder, and the disk's of what other programs wrote.
+async fn keep_ready(disk: Arc<DiskTier>, library: Library) {
+    let (mut known, mut library_changes) = (None, library.changes());
+    loop {
+        let refreshed = disk.clone();
+        tokio::task::spawn_blocking(move || refreshed.refresh()).await.expect("refreshing does not panic");
+        let state = (disk.change_count(), *library_changes.borrow_and_update());
+        if known != Some(state) {
+            let (disk, library) = (disk.clone(), library.clone());
+            let look = move || library.set_ready(ready_videos(&disk, &library));
+            tokio::task::spawn_blocking(look).await.expect("looking does not panic");
+            known = Some(state);
+        }
+        sleep(DISK_INTERVAL).await;
     }
 }
 

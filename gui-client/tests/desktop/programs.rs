@@ -70,6 +70,8 @@ pub fn start_server(videos: &Path, home: &Path) -> (Program, String) {
         .arg(videos)
         .arg("--data-dir")
         .arg(home.join("server"))
+        .arg("--disk-cache-dir")
+        .arg(home.join("frames"))
         .stdout(Stdio::piped())
         .stderr(fs::File::create(&log).unwrap())
         .spawn()

@@ -58,7 +58,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=9)]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=10)]
     rows: Vec<u32>,
 }
 
@@ -130,6 +130,11 @@ async fn measure(args: Args) -> Result<()> {
     }
     if wants(9) {
         bench.foreign(&clips::foreign(&args.folder)?, &mut table).await?;
+    }
+    if wants(10) {
+        for clip in &clips {
+            bench.ready(clip, &mut table).await?;
+        }
     }
     println!("{table}");
     if args.clip.is_none() {

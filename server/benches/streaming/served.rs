@@ -57,10 +57,25 @@ impl Drop for Process {
 impl Served {
     /// Starts a server with a video folder and waits until it listens. `cache_mib` of `None` keeps the default cache size.
     pub fn start(server: &Path, videos: &Path, cache_mib: Option<u64>) -> Result<Self> {
+        Self::start_with_disk(server, videos, cache_mib, None)
+    }
+
+    /// The same with frames on disk in a folder; `None` keeps none.
+    pub fn start_with_disk(
+        server: &Path,
+        videos: &Path,
+        cache_mib: Option<u64>,
+        frames: Option<&Path>,
+    ) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let mut command = Command::new(server);
         command.arg("--data-dir").arg(data.path());
         command.args(["--plaintext", "--listen", "127.0.0.1:0", "--log", "error", "--videos"]).arg(videos);
+        match frames {
+            Some(folder) => command.arg("--disk-cache-dir").arg(folder),
+            // Otherwise what an earlier run decoded would be read from disk.
+            None => command.args(["--disk-cache-gib", "0"]),
+        };
         if let Some(mib) = cache_mib {
             command.arg("--cache-mib").arg(mib.to_string());
         }

@@ -27,6 +27,7 @@ fn a_server_whose_output_is_read_no_more_serves_its_clients() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_triptych-server"));
     command.args(["--plaintext", "--log", "error", "--listen"]).arg(address.to_string());
     command.arg("--videos").arg(folder.path()).arg("--data-dir").arg(folder.path().join("data"));
+    command.args(["--disk-cache-gib", "0"]);
     let mut server = Process(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
     drop(server.0.stdout.take());
     // The server refuses this, and says so.

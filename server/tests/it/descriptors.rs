@@ -49,6 +49,7 @@ impl Process {
         let mut shell = Command::new("bash");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_triptych-server"), "--plaintext", "--listen", "127.0.0.1:0"]);
         shell.arg("--videos").arg(folder).arg("--data-dir").arg(folder.join("data"));
+        shell.arg("--disk-cache-dir").arg(folder.join("frames"));
         let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (log, stderr) = (Arc::<Mutex<String>>::default(), child.stderr.take().unwrap());
         let keep = log.clone();

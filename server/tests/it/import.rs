@@ -23,6 +23,9 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     guard::alive();
     let mut command = Command::new(SERVER);
     command.arg("--videos").arg(folder).args(arguments);
+    if !arguments.contains(&"--disk-cache-dir") {
+        command.args(["--disk-cache-gib", "0"]);
+    }
     command
 }
 

@@ -9,6 +9,7 @@ mod controls;
 mod crash_in_a_crowd;
 mod delivery;
 mod descriptors;
+mod disk_cache;
 mod framing;
 mod half_open;
 mod import;

@@ -159,7 +159,7 @@ impl Program {
         guard::alive();
         let mut command = Command::new(env!("CARGO_BIN_EXE_triptych-server"));
         command.args(["--plaintext", "--listen", "127.0.0.1:0", "--log", "error", "--videos"]).arg(folder);
-        command.arg("--data-dir").arg(folder.join("data"));
+        command.arg("--data-dir").arg(folder.join("data")).args(["--disk-cache-gib", "0"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -61,8 +61,8 @@ fn each_layer_refuses_what_lies_above_or_beside_it() {
         (
             VIDEO,
             "server/src/video/offline/import.rs",
-            "use crate::video::store::Store as S;",
-            "offline may not import store",
+            "use crate::video::stream::Viewer as V;",
+            "offline may not import stream",
         ),
         (
             VIDEO,

@@ -27,22 +27,23 @@ pub const SERVER: Layers = Layers {
         ("log_limiter", &[]),
         ("descriptors", &[]),
         ("hub", &["outbox", "limits", "private_files"]),
-        ("video", &["outbox"]),
+        ("video", &["outbox", "private_files"]),
         ("outbox", &[]),
         ("tls", &["private_files"]),
         ("private_files", &[]),
     ],
 };
 
-/// `stream → store → library → process → gst`; `offline` needs neither streams nor the store.
+/// `stream → store → {library, disk}`, `library → process → gst`; `offline` needs no streams.
 pub const VIDEO: Layers = Layers {
     folder: ("server", &["video"]),
     parts: &[
         ("stream", &["store", "library", "process", "gst"]),
-        ("store", &["library", "process", "gst"]),
-        ("offline", &["library", "process", "gst"]),
+        ("store", &["library", "disk", "process", "gst"]),
+        ("offline", &["store", "library", "disk", "process", "gst"]),
         ("library", &["process", "gst"]),
         ("process", &["gst"]),
+        ("disk", &["gst"]),
         ("gst", &[]),
     ],
 };

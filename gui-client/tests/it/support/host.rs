@@ -30,6 +30,7 @@ impl Host {
             certificate_dir: certificate_dir.map(Path::to_owned),
             names_dir: None,
             cache_bytes: 1 << 20,
+            disk: None,
             limits: Limits::default(),
             worker_program: None,
         };

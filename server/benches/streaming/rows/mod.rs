@@ -5,6 +5,7 @@ mod foreign;
 mod joins;
 mod load;
 mod opening;
+mod ready;
 
 use std::path::PathBuf;
 

@@ -84,40 +84,7 @@ impl Bench {
     pub async fn seeks(&self, clip: &Clip, table: &mut Table) -> Result<()> {
         // Nothing is kept, so every frame that is not close to a recently wanted one is decoded from the file.
         let (_served, mut link) = Served::start_idle(&self.server, &clip.videos, Some(0)).await?;
-        link.watch(StreamId(1), Position::START, 1)?;
-        let segments = next_picture(&mut link, StreamId(1), Epoch(0)).await?.context("no segments")?;
-        let (mut times, mut previous, mut seed) = (Vec::new(), 0, 1u64);
-        for number in 1..=MAX_SEEKS {
-            // Knuth's MMIX generator: the same frames in each run and on each machine.
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let segment = segments[number as usize % segments.len()];
-            let offset = (seed >> 33) as u32 % segment.frame_count;
-            let next = segment.first_index + offset;
-            // The first frames of a third are prefetched when a viewer comes close to them.
-            let near = NEAR_FRAMES.min(segment.frame_count / 4);
-            if offset < near || (previous..previous + near).contains(&next) {
-                continue;
-            }
-            let before = link.statistics().await?;
-            let epoch = Epoch(number);
-            let asked_at = Instant::now();
-            link.send(&[
-                ClientMessage::Seek(SeekRequest { stream: StreamId(1), epoch, to: Position::Picture(next) }),
-                ClientMessage::Grant { stream: StreamId(1), epoch, items: 1 },
-            ])?;
-            next_picture(&mut link, StreamId(1), epoch).await?;
-            let took = asked_at.elapsed();
-            if link.statistics().await?.misses > before.misses {
-                times.push(millis(took));
-            }
-            previous = next;
-            if times.len() == SEEKS {
-                break;
-            }
-            // Leaves time for the prefetch, as a person who looks at the picture does.
-            sleep(Duration::from_millis(100)).await;
-        }
-        ensure!(times.len() == SEEKS, "only {} of {MAX_SEEKS} seeks were misses", times.len());
+        let times = seek_times(&mut link).await?;
         let (median_ms, worst_ms) = (median(&times), largest(&times));
         table.add(Row {
             what: format!("6 seek to picture, empty frame store ({})", clip.name),
@@ -131,8 +98,47 @@ impl Bench {
     }
 }
 
+/// The times of seeks to frames that are not in memory, in milliseconds.
+pub async fn seek_times(link: &mut Link) -> Result<Vec<f64>> {
+    link.watch(StreamId(1), Position::START, 1)?;
+    let segments = next_picture(link, StreamId(1), Epoch(0)).await?.context("no segments")?;
+    let (mut times, mut previous, mut seed) = (Vec::new(), 0, 1u64);
+    for number in 1..=MAX_SEEKS {
+        // Knuth's MMIX generator: the same frames in each run and on each machine.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let segment = segments[number as usize % segments.len()];
+        let offset = (seed >> 33) as u32 % segment.frame_count;
+        let next = segment.first_index + offset;
+        // The first frames of a third are prefetched when a viewer comes close to them.
+        let near = NEAR_FRAMES.min(segment.frame_count / 4);
+        if offset < near || (previous..previous + near).contains(&next) {
+            continue;
+        }
+        let before = link.statistics().await?;
+        let epoch = Epoch(number);
+        let asked_at = Instant::now();
+        link.send(&[
+            ClientMessage::Seek(SeekRequest { stream: StreamId(1), epoch, to: Position::Picture(next) }),
+            ClientMessage::Grant { stream: StreamId(1), epoch, items: 1 },
+        ])?;
+        next_picture(link, StreamId(1), epoch).await?;
+        let took = asked_at.elapsed();
+        if link.statistics().await?.misses > before.misses {
+            times.push(millis(took));
+        }
+        previous = next;
+        if times.len() == SEEKS {
+            break;
+        }
+        // Leaves time for the prefetch, as a person who looks at the picture does.
+        sleep(Duration::from_millis(100)).await;
+    }
+    ensure!(times.len() == SEEKS, "only {} of {MAX_SEEKS} seeks were misses", times.len());
+    Ok(times)
+}
+
 /// The time from the request until the first picture has arrived completely.
-async fn first_picture(link: &mut Link, stream: StreamId) -> Result<Duration> {
+pub async fn first_picture(link: &mut Link, stream: StreamId) -> Result<Duration> {
     let asked_at = link.watch(stream, Position::START, 1)?;
     next_picture(link, stream, Epoch(0)).await?;
     let took = asked_at.elapsed();

@@ -22,6 +22,7 @@ mod video;
 
 pub(crate) use self::{
     catalog::FileChange,
+    scan::scan_titles,
     video::{ProbedFile, file_name},
 };
 pub use self::{

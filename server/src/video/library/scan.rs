@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     catalog::{Catalog, ProbeRecords},
-    folder::{VariantFile, list_folder},
+    folder::{FolderListing, VariantFile, list_folder},
     video::ProbedFile,
 };
 use crate::video::process::{ProbeFailure, Prober, ProcessPool};
@@ -31,13 +31,34 @@ pub enum LibraryError {
 /// # Errors
 /// When the folder cannot be read; a file that cannot is only skipped.
 pub(crate) fn scan(folder: &Path, processes: &ProcessPool) -> Result<(Catalog, ProbeRecords), LibraryError> {
-    let listing = list_folder(folder).map_err(|error| LibraryError::Unreadable(folder.to_owned(), error))?;
+    Ok(scan_listing(&list(folder)?, processes))
+}
+
+/// The same for some titles only.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(crate) fn scan_titles(
+    folder: &Path,
+    mut is_wanted: impl FnMut(&str) -> bool,
+    processes: &ProcessPool,
+) -> Result<Catalog, LibraryError> {
+    let mut listing = list(folder)?;
+    listing.files.retain(|name, _| is_wanted(&name.title));
+    Ok(scan_listing(&listing, processes).0)
+}
+
+fn list(folder: &Path) -> Result<FolderListing, LibraryError> {
+    list_folder(folder).map_err(|error| LibraryError::Unreadable(folder.to_owned(), error))
+}
+
+fn scan_listing(listing: &FolderListing, processes: &ProcessPool) -> (Catalog, ProbeRecords) {
     let (mut records, mut untried) = (ProbeRecords::default(), Vec::new());
     loop {
-        let (catalog, unread) = Catalog::build(&listing, &records, &Catalog::default(), |_| false);
+        let (catalog, unread) = Catalog::build(listing, &records, &Catalog::default(), |_| false);
         if unread.is_empty() {
             untried.iter().for_each(|file| records.remove(file));
-            return Ok((catalog, records));
+            return (catalog, records);
         }
         for (file, outcome) in probe_all(unread, processes) {
             if outcome.as_ref().is_err_and(|failure| !failure.is_final) {

@@ -34,6 +34,8 @@ struct Shared {
     revision: watch::Sender<u64>,
     thumbnails: Thumbnails,
     processes: ProcessPool,
+    /// The videos that can be played without a decoder.
+    ready: Mutex<HashSet<VideoId>>,
 }
 
 impl Library {
@@ -60,6 +62,7 @@ impl Library {
             revision: watch::Sender::new(0),
             thumbnails: Thumbnails::default(),
             processes: processes.clone(),
+            ready: Mutex::default(),
         };
         Ok((Self { shared: Arc::new(shared) }, records))
     }
@@ -78,7 +81,10 @@ impl Library {
     /// The list that clients receive: videos by title, and skipped files with the reason, if they are named like videos.
     pub fn listing(&self) -> media::Library {
         let catalog = self.catalog();
-        let mut videos: Vec<_> = catalog.videos.values().map(|video| video.info.clone()).collect();
+        let ready = self.shared.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let info =
+            |video: &Arc<Video>| media::VideoInfo { is_ready: ready.contains(&video.info.id), ..video.info.clone() };
+        let mut videos: Vec<_> = catalog.videos.values().map(info).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         media::Library { videos, skipped: catalog.skipped.clone() }
     }
@@ -87,6 +93,16 @@ impl Library {
     /// its files exist.
     pub fn video(&self, id: VideoId) -> Option<Arc<Video>> {
         self.catalog().videos.get(&id).cloned()
+    }
+
+    /// Sets which videos are ready, and increments the revision if that changes what clients see.
+    pub(crate) fn set_ready(&self, ready: HashSet<VideoId>) {
+        let mut held = self.shared.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if *held != ready {
+            *held = ready;
+            drop(held);
+            self.shared.revision.send_modify(|revision| *revision += 1);
+        }
     }
 
     /// The thumbnail of a video (JFIF) and the fingerprint of the version of the video that it shows. Empty when there

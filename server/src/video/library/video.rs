@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::UNIX_EPOCH,
@@ -22,6 +23,8 @@ pub struct Video {
     pub info: VideoInfo,
     /// Frame times of each variant, in the order of `info.variants`.
     pub(crate) indices: Vec<FrameIndex>,
+    /// The frames of each variant that a triptych shows, in the same order.
+    pub(crate) shares: Vec<Range<usize>>,
     /// The file of each variant, in the same order.
     pub(crate) files: Vec<Arc<ProbedFile>>,
     /// The sound of every stream of this video; `None` when no file has any.
@@ -104,11 +107,16 @@ impl Video {
         let variants = files.iter().map(|(height, file)| variant_info(*height, &file.probed)).collect();
         let files: Vec<_> = files.into_iter().map(|(_, file)| file).collect();
         let indices: Vec<_> = files.iter().map(|file| file.probed.index.clone()).collect();
-        let duration_nanos = Plan::triptych(&indices).duration_nanos();
+        let triptych = Plan::triptych(&indices);
+        let mut shares = vec![0..0; files.len()];
+        for segment in triptych.segments() {
+            shares[segment.variant] = segment.frames.clone();
+        }
+        let duration_nanos = triptych.duration_nanos();
         let sound = best_sound(&files);
         let (id, fingerprint, has_sound) = (id_of(&title), fingerprint_of(&files), sound.is_some());
         let info = VideoInfo { id, fingerprint, title, duration_nanos, has_sound, is_ready: false, variants };
-        Self { info, indices, files, sound }
+        Self { info, indices, shares, files, sound }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The `check` command: missing GStreamer elements and the state of each file in the video folder.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use common::media::SkippedFile;
 
 use crate::video::{
+    disk::{DiskSettings, DiskTier},
     gst::{
         elements::{self, Element, SetupError},
         probe::Probed,
     },
     library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
     process::ProcessPool,
+    store::is_ready,
 };
 
 /// Frame counts of the variants of one video may differ by this much without a note: some encoders drop a frame at the
@@ -26,6 +32,8 @@ pub struct Check {
     missing: Vec<Missing>,
     /// What the sandbox of the decoders lacks on this system.
     gap: Option<&'static str>,
+    /// The folder with frames on disk, their bytes, and how many they may be.
+    disk: Option<(PathBuf, u64, u64)>,
     videos: Vec<VideoReport>,
     /// Files that are named like variants and cannot be played.
     broken: Vec<SkippedFile>,
@@ -45,17 +53,20 @@ struct Missing {
 #[derive(Debug)]
 struct VideoReport {
     title: String,
+    /// Whether playing it needs no decoder, because all of its frames are on disk.
+    is_ready: bool,
     /// A row of the table for each variant.
     rows: Vec<[String; COLUMNS]>,
     notes: Vec<&'static str>,
 }
 
 impl Check {
-    /// Looks for missing elements and reads every file in the folder. Blocks for as long as that takes.
+    /// Looks for missing elements and reads every file in the folder, and what is kept on disk. Blocks for as long as that
+    /// takes.
     ///
     /// # Errors
     /// When GStreamer does not start or the folder cannot be read.
-    pub fn run(folder: &Path, processes: &ProcessPool) -> Result<Self, CheckError> {
+    pub fn run(folder: &Path, disk: Option<&DiskSettings>, processes: &ProcessPool) -> Result<Self, CheckError> {
         elements::start()?;
         let mut missing = Vec::new();
         let mut look = |needed: &[Element], purpose| {
@@ -68,12 +79,19 @@ impl Check {
         look(elements::IMPORT, "import");
         look(elements::SAMPLE, "the sample");
         let catalog = Library::scan_with_records(folder, processes)?.0.catalog();
-        let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video)).collect();
+        // Only looked at: a folder that is not there is not made. What is wrong with it, the server says.
+        let disk = disk.filter(|disk| disk.folder.exists()).and_then(|disk| DiskTier::open(disk).ok()).map(Arc::new);
+        let is_ready = |video: &Video| disk.as_ref().is_some_and(|disk| is_ready(disk, video));
+        let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video, is_ready(video))).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =
             catalog.all_skipped().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
         let gap = processes.sandbox_gap();
-        Ok(Self { missing, gap, videos, broken, skipped })
+        let disk = disk.map(|disk| {
+            let (bytes, limit_bytes) = disk.bytes_and_limit();
+            (disk.folder().to_owned(), bytes, limit_bytes)
+        });
+        Ok(Self { missing, gap, disk, videos, broken, skipped })
     }
 
     /// Whether no element is missing and no file is broken.
@@ -94,7 +112,7 @@ pub enum CheckError {
 }
 
 impl VideoReport {
-    fn of(video: &Video) -> Self {
+    fn of(video: &Video, is_ready: bool) -> Self {
         let info = &video.info;
         let sound_file = video.sound.as_ref().map(|sound| sound.file);
         let rows = video.files.iter().zip(&info.variants).enumerate().map(|(number, (file, variant))| {
@@ -119,7 +137,7 @@ impl VideoReport {
         if info.variants.iter().any(|variant| variant.picture_height < variant.height / 2) {
             notes.push("the height in a file name is more than twice that of the picture");
         }
-        Self { title: info.title.clone(), rows: rows.collect(), notes }
+        Self { title: info.title.clone(), is_ready, rows: rows.collect(), notes }
     }
 }
 
@@ -161,11 +179,15 @@ impl fmt::Display for Check {
             None => writeln!(f, "Videos are decoded in processes that can reach nothing else.")?,
             Some(gap) => writeln!(f, "note: {gap}")?,
         }
+        if let Some((folder, bytes, limit_bytes)) = &self.disk {
+            let gib = |bytes: &u64| *bytes as f64 / (1u64 << 30) as f64;
+            writeln!(f, "Frames on disk: {:.2} of {:.1} GiB in {}.", gib(bytes), gib(limit_bytes), folder.display())?;
+        }
         let rows = || self.videos.iter().flat_map(|video| &video.rows);
         let width = |column: usize| rows().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: [usize; COLUMNS] = std::array::from_fn(width);
         for video in &self.videos {
-            writeln!(f, "\n{}", video.title)?;
+            writeln!(f, "\n{}{}", video.title, if video.is_ready { " (ready: plays without a decoder)" } else { "" })?;
             for row in &video.rows {
                 let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
                 writeln!(f, "  {}", cells.join("  ").trim_end())?;

@@ -298,6 +298,11 @@ impl FrameStream {
         Ok(Self { running, kind, next: 0, uncredited: 0 })
     }
 
+    /// Whether the process said that it cannot do what the file asks for, and goes on without.
+    pub(crate) fn has_warned(&self) -> bool {
+        self.running.warnings > 0
+    }
+
     /// The bytes of the next frame. Calls `on_beat` whenever the process shows that it is at work.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Decides who decodes what: one pure function of what cursors want, what is held, what workers do, the limits and the
 //! time. Everything that the store does about decoders follows from its result.
 //!
-//! For each track:
+//! What is on disk is read, as [`reads`] decides. For the rest of each track:
 //!
 //! * A frame that is wanted and not held belongs to the nearest worker before it. A worker makes its frames in order, so
 //!   it takes a chain of them: gaps of up to [`REACH_FRAMES`] are decoded too, except across a frame that just failed.
@@ -19,6 +19,7 @@
 //! simulated machine.
 //!
 //! [`places`]: super::places
+//! [`reads`]: super::reads
 
 use std::{
     cmp::Reverse,
@@ -29,7 +30,8 @@ use std::{
 use super::{
     cache::{Cache, TrackId},
     places::{Claim, Limits, Places, Room},
-    track::{Phase, Track, ViewerId, Want, Worker, WorkerId, union},
+    reads::{ReadStart, Reads},
+    track::{Missing, Phase, Track, ViewerId, Want, Worker, WorkerId, union},
 };
 
 /// A worker decodes across gaps of up to this many frames rather than let a second one open and search the file: about
@@ -56,6 +58,8 @@ const MAX_HUNG_PER_TRACK: usize = 2;
 pub(super) struct Assignment {
     /// The last frame that each worker is to make. A worker that is not listed has nothing to do.
     pub(super) targets: BTreeMap<WorkerId, usize>,
+    /// Packs to read from disk.
+    pub(super) reads: Vec<ReadStart>,
     /// Workers to start.
     pub(super) starts: Vec<Start>,
     /// Workers that are to leave.
@@ -91,12 +95,24 @@ pub(super) enum RefusalReason {
 }
 
 /// Decides who decodes what.
-pub(super) fn assign(tracks: &BTreeMap<TrackId, Track>, cache: &Cache, limits: &Limits, now: Instant) -> Assignment {
+pub(super) fn assign(
+    tracks: &BTreeMap<TrackId, Track>,
+    cache: &Cache,
+    reads: &Reads,
+    limits: &Limits,
+    now: Instant,
+) -> Assignment {
     let mut assignment = Assignment::default();
     let mut room = Room::new(tracks, cache);
-    let mut claims = Vec::new();
+    let (mut lacking, mut readable) = (Vec::with_capacity(tracks.len()), Vec::new());
     for (&id, track) in tracks {
-        let missing = missing_frames(id, track, cache, now);
+        let mut missing = missing_frames(id, track, cache, now);
+        reads.take_readable(id, track, &mut missing, &mut readable, now);
+        lacking.push((id, track, missing));
+    }
+    assignment.reads = reads.choose(readable, &mut room);
+    let mut claims = Vec::new();
+    for (id, track, missing) in lacking {
         let unassigned = give_to_workers(track, missing, now, &mut room, &mut assignment);
         claims.extend(claims_of(id, track, &unassigned, cache, now, &mut room));
     }
@@ -127,14 +143,6 @@ impl Assignment {
             self.refusals.push(Refusal { track: claim.track, frame: claim.frame, reason });
         }
     }
-}
-
-/// A frame that is wanted and not held.
-#[derive(Debug, Clone, Copy)]
-struct Missing {
-    frame: usize,
-    /// Since when a cursor has wanted it now; `None` if all want it soon.
-    urgent_since: Option<Instant>,
 }
 
 /// Ascending, each frame once.

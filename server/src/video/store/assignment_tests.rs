@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::*;
+use crate::video::store::cache::Make;
 use crate::video::store::track::{Failure, FailureCause, Reader};
 
 const A: TrackId = TrackId(1);
@@ -13,6 +14,7 @@ const FRAME_BYTES: usize = 100;
 struct Situation {
     tracks: BTreeMap<TrackId, Track>,
     cache: Cache,
+    reads: Reads,
     limits: Limits,
     start: Instant,
     now: Instant,
@@ -23,7 +25,14 @@ impl Situation {
         let start = Instant::now();
         let cache = Cache::new((cache_frames * FRAME_BYTES) as u64);
         let limits = Limits { workers: 2, workers_per_viewer: 4, pixels: 100, scrubbing_pixels: 100 };
-        Self { tracks: BTreeMap::new(), cache, limits, start, now: start + Duration::from_secs(100) }
+        Self {
+            tracks: BTreeMap::new(),
+            cache,
+            reads: Reads::new(2),
+            limits,
+            start,
+            now: start + Duration::from_secs(100),
+        }
     }
 
     fn track(&mut self, id: TrackId) -> &mut Track {
@@ -72,13 +81,13 @@ impl Situation {
     fn held(mut self, track: TrackId, frames: Range<usize>) -> Self {
         self.track(track);
         for frame in frames {
-            self.cache.put(track, frame, vec![0; FRAME_BYTES].into(), |_, _| true);
+            self.cache.put(track, frame, vec![0; FRAME_BYTES].into(), Make::Decoded, |_, _| true);
         }
         self
     }
 
     fn assign(&self) -> Assignment {
-        assign(&self.tracks, &self.cache, &self.limits, self.now)
+        assign(&self.tracks, &self.cache, &self.reads, &self.limits, self.now)
     }
 }
 

@@ -15,6 +15,17 @@ const CHUNK_FRAMES: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TrackId(pub(crate) u64);
 
+/// How a frame came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// A decoder made it.
+    Decoded,
+    /// It takes the place of one that the decoder could not make.
+    Substitute,
+    /// It was read from disk.
+    Read,
+}
+
 /// A track, and the number of a chunk in it.
 type ChunkKey = (TrackId, usize);
 
@@ -33,6 +44,7 @@ pub(crate) struct Cache {
 #[derive(Debug)]
 struct Chunk {
     frames: [Option<Bytes>; CHUNK_FRAMES],
+    makes: [Make; CHUNK_FRAMES],
     last_use: u64,
 }
 
@@ -92,17 +104,32 @@ impl Cache {
         Some(bytes)
     }
 
+    /// How a frame that is held came about.
+    pub(super) fn make(&self, track: TrackId, frame: usize) -> Option<Make> {
+        let chunk = self.chunks.get(&(track, frame / CHUNK_FRAMES))?;
+        chunk.frames[frame % CHUNK_FRAMES].as_ref().map(|_| chunk.makes[frame % CHUNK_FRAMES])
+    }
+
+    /// The frame if it is held, without counting that as a use.
+    pub(super) fn peek(&self, track: TrackId, frame: usize) -> Option<Bytes> {
+        self.chunks.get(&(track, frame / CHUNK_FRAMES))?.frames[frame % CHUNK_FRAMES].clone()
+    }
+
     /// Adds a frame, then evicts what exceeds the limit and is not needed. If everything is needed the limit is exceeded.
     pub(crate) fn put(
         &mut self,
         track: TrackId,
         frame: usize,
         bytes: Bytes,
+        make: Make,
         is_needed: impl Fn(TrackId, usize) -> bool,
     ) {
         let key = (track, frame / CHUNK_FRAMES);
-        let empty = || Chunk { frames: [const { None }; CHUNK_FRAMES], last_use: 0 };
-        let slot = &mut self.chunks.entry(key).or_insert_with(empty).frames[frame % CHUNK_FRAMES];
+        let empty =
+            || Chunk { frames: [const { None }; CHUNK_FRAMES], makes: [Make::Decoded; CHUNK_FRAMES], last_use: 0 };
+        let chunk = self.chunks.entry(key).or_insert_with(empty);
+        chunk.makes[frame % CHUNK_FRAMES] = make;
+        let slot = &mut chunk.frames[frame % CHUNK_FRAMES];
         let added_bytes = bytes.len() as u64;
         let replaced_bytes = slot.replace(bytes).map_or(0, |old| old.len() as u64);
         self.held_bytes = self.held_bytes + added_bytes - replaced_bytes;
@@ -175,10 +202,10 @@ mod tests {
     fn the_least_recently_used_chunk_is_evicted_first_and_whole() {
         let mut cache = Cache::new(350);
         for number in [0, 1, CHUNK_FRAMES] {
-            cache.put(TRACK, number, frame(100), |_, _| false);
+            cache.put(TRACK, number, frame(100), Make::Decoded, |_, _| false);
         }
         assert!(cache.take(TRACK, 0).is_some());
-        cache.put(TRACK, 2 * CHUNK_FRAMES, frame(100), |_, _| false);
+        cache.put(TRACK, 2 * CHUNK_FRAMES, frame(100), Make::Decoded, |_, _| false);
         let held = [0, 1, CHUNK_FRAMES, 2 * CHUNK_FRAMES].map(|number| cache.has(TRACK, number));
         assert_eq!(held, [true, true, false, true]);
         assert_eq!(cache.held_bytes(), 300);
@@ -188,19 +215,19 @@ mod tests {
     fn needed_frames_stay_and_the_rest_of_their_chunk_is_evicted() {
         let mut cache = Cache::new(250);
         for number in 0..3 {
-            cache.put(TRACK, number, frame(100), |_, number| number >= 1);
+            cache.put(TRACK, number, frame(100), Make::Decoded, |_, number| number >= 1);
         }
         assert_eq!([0, 1, 2].map(|number| cache.has(TRACK, number)), [false, true, true]);
         // Everything is needed: the limit gives way.
-        cache.put(TRACK, 3, frame(100), |_, _| true);
+        cache.put(TRACK, 3, frame(100), Make::Decoded, |_, _| true);
         assert_eq!(cache.held_bytes(), 300);
     }
 
     #[test]
     fn a_forgotten_track_leaves_nothing() {
         let mut cache = Cache::new(1000);
-        cache.put(TRACK, 5, frame(10), |_, _| true);
-        cache.put(TrackId(2), 5, frame(20), |_, _| true);
+        cache.put(TRACK, 5, frame(10), Make::Decoded, |_, _| true);
+        cache.put(TrackId(2), 5, frame(20), Make::Decoded, |_, _| true);
         cache.forget(|track| track == TRACK);
         assert_eq!((cache.held_bytes(), cache.has_any(TRACK), cache.has_any(TrackId(2))), (20, false, true));
     }
@@ -214,7 +241,7 @@ mod tests {
             let mut cache = Cache::new(500);
             for (track, number, bytes, is_put) in steps {
                 if is_put {
-                    cache.put(TrackId(track), number, frame(bytes), |_, number| number >= needed_from);
+                    cache.put(TrackId(track), number, frame(bytes), Make::Decoded, |_, number| number >= needed_from);
                 } else {
                     cache.take(TrackId(track), number);
                 }

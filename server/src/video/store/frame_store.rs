@@ -14,16 +14,17 @@ use common::media::{Origin, SoundFormat, Statistics};
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    cache::TrackId,
+    cache::{Make, TrackId},
     picture_source::PictureOpener,
     places::Limits,
+    ready::{picture_packs, sound_packs},
     scheduler::Scheduler,
     sound_source::SoundOpener,
     source::TrackOpener,
     track::{CursorId, FailureCause, Reader, TrackKey, ViewerId},
     worker_pool::WorkerPool,
 };
-use crate::video::{gst::pipeline::PATIENCE, library::ProbedFile, process::ProcessPool};
+use crate::video::{disk::DiskTier, gst::pipeline::PATIENCE, library::Video, process::ProcessPool};
 
 /// A source reports a hung pipeline itself after [`PATIENCE`]; this is for one that hangs with it.
 const HANG_PATIENCE: Duration = PATIENCE.saturating_add(Duration::from_secs(5));
@@ -45,8 +46,10 @@ struct Shared {
     last_viewer: AtomicU64,
     pool: Arc<WorkerPool>,
     processes: ProcessPool,
+    disk: Option<Arc<DiskTier>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    disk_hits: AtomicU64,
     viewers: AtomicU32,
 }
 
@@ -66,6 +69,8 @@ pub(crate) struct Fetched {
     pub(crate) bytes: Bytes,
     /// Where it was when the cursor first wanted it.
     pub(crate) origin: Origin,
+    /// Whether it only takes the place of what could not be made.
+    pub(crate) is_substitute: bool,
 }
 
 /// A viewer that is counted in the statistics.
@@ -81,25 +86,44 @@ impl Store {
     /// A store bounded by `cache_bytes`; only frames that viewers are waiting for may exceed it. It decodes in this
     /// process.
     pub fn new(cache_bytes: u64) -> Self {
-        Self::with(cache_bytes, ProcessPool::in_this_process(), Limits::default(), HANG_PATIENCE)
+        Self::with(cache_bytes, ProcessPool::in_this_process(), Limits::default(), HANG_PATIENCE, None)
     }
 
-    /// The same with decoders in worker processes, where one viewer takes up to `decoders_per_viewer` of its own.
-    pub fn with_processes(cache_bytes: u64, decoders_per_viewer: usize, processes: ProcessPool) -> Self {
+    /// The same with decoders in worker processes, where one viewer takes up to `decoders_per_viewer` of its own, and with
+    /// frames on disk.
+    pub(crate) fn with_processes(
+        cache_bytes: u64,
+        decoders_per_viewer: usize,
+        processes: ProcessPool,
+        disk: Option<Arc<DiskTier>>,
+    ) -> Self {
         let limits = Limits { workers_per_viewer: decoders_per_viewer, ..Limits::default() };
-        Self::with(cache_bytes, processes, limits, HANG_PATIENCE)
+        Self::with(cache_bytes, processes, limits, HANG_PATIENCE, disk)
     }
 
-    pub(super) fn with(cache_bytes: u64, processes: ProcessPool, limits: Limits, hang_patience: Duration) -> Self {
+    pub(super) fn with(
+        cache_bytes: u64,
+        processes: ProcessPool,
+        limits: Limits,
+        hang_patience: Duration,
+        disk: Option<Arc<DiskTier>>,
+    ) -> Self {
         let scheduler = Scheduler::new(cache_bytes, limits, hang_patience);
         let shared = Arc::new(Shared {
             last_viewer: AtomicU64::new(Reader::SERVER.viewer.0),
             pool: Arc::new(WorkerPool::new(scheduler)),
             processes,
+            disk,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            disk_hits: AtomicU64::new(0),
             viewers: AtomicU32::new(0),
         });
+        if shared.disk.is_some()
+            && let Err(error) = shared.pool.use_disk()
+        {
+            tracing::warn!("Frames on disk are not used, because the system provides no threads for that: {error}.");
+        }
         Self { shared, reader: Reader::SERVER, last_turn: Arc::default() }
     }
 
@@ -127,6 +151,7 @@ impl Store {
     /// Counters since the start, and what is held now.
     pub fn statistics(&self) -> Statistics {
         let shared = &self.shared;
+        let (disk_bytes, disk_limit_bytes) = shared.disk.as_ref().map_or((0, 0), |disk| disk.bytes_and_limit());
         let scheduler = shared.pool.scheduler();
         Statistics {
             viewers: shared.viewers.load(Relaxed),
@@ -136,7 +161,9 @@ impl Store {
             decoded: shared.pool.decoded.load(Relaxed),
             held_bytes: scheduler.cache.held_bytes(),
             cache_bytes: scheduler.cache.limit_bytes(),
-            ..Statistics::default()
+            disk_hits: shared.disk_hits.load(Relaxed),
+            disk_bytes,
+            disk_limit_bytes,
         }
     }
 
@@ -158,14 +185,17 @@ impl Store {
         }
     }
 
-    /// The pictures of a file, to be read by a cursor.
-    pub(crate) fn pictures_of(&self, file: Arc<ProbedFile>) -> PictureOpener {
-        PictureOpener::new(file, self.shared.processes.clone())
+    /// The pictures of a variant, to be read by a cursor.
+    pub(crate) fn pictures_of(&self, video: &Video, variant: usize) -> PictureOpener {
+        let packs = self.shared.disk.as_ref().map(|disk| Arc::new(picture_packs(disk, video, variant)));
+        PictureOpener::new(video.files[variant].clone(), self.shared.processes.clone(), packs)
     }
 
-    /// The sound of a file in one format, to be read by a cursor.
-    pub(crate) fn sound_of(&self, file: Arc<ProbedFile>, format: SoundFormat) -> SoundOpener {
-        SoundOpener::new(file, format, self.shared.processes.clone())
+    /// The sound of a video in one format, to be read by a cursor; `None` if it has none.
+    pub(crate) fn sound_of(&self, video: &Video, format: SoundFormat) -> Option<SoundOpener> {
+        let file = video.files[video.sound.as_ref()?.file].clone();
+        let packs = self.shared.disk.as_ref().and_then(|disk| Some(Arc::new(sound_packs(disk, video, format)?)));
+        Some(SoundOpener::new(file, format, self.shared.processes.clone(), packs))
     }
 
     /// Lets the first frames of every other track be evicted.
@@ -202,19 +232,23 @@ impl Cursor {
     /// Why the frame cannot be made. It is tried again some seconds later.
     pub(crate) async fn get(&self, frame: usize) -> Result<Fetched, FailureCause> {
         let mut is_first_look = true;
-        let was_held = self.shared.pool.scheduler().was_held(self.id, frame);
         loop {
             // Created before looking, so that nothing that happens between looking and waiting is missed.
             let changed = self.changed.notified();
-            let found = self.shared.pool.scheduler().take(self.track, frame, Instant::now());
+            let (found, origin, make) = {
+                let mut scheduler = self.shared.pool.scheduler();
+                let found = scheduler.take(self.track, frame, Instant::now());
+                (found, scheduler.origin(self.track, self.id, frame), scheduler.cache.make(self.track, frame))
+            };
             if std::mem::take(&mut is_first_look) && self.is_counted {
                 let is_hit = matches!(found, Some(Ok(_)));
                 let counter = if is_hit { &self.shared.hits } else { &self.shared.misses };
                 counter.fetch_add(1, Relaxed);
             }
             if let Some(found) = found {
-                let origin = if was_held { Origin::Memory } else { Origin::Decoder };
-                return found.map(|bytes| Fetched { bytes, origin });
+                let is_hit = self.is_counted && found.is_ok() && origin == Origin::Disk;
+                self.shared.disk_hits.fetch_add(is_hit.into(), Relaxed);
+                return found.map(|bytes| Fetched { bytes, origin, is_substitute: make == Some(Make::Substitute) });
             }
             if timeout(CHECK_INTERVAL, changed).await.is_err() {
                 self.shared.pool.update(|scheduler, now| scheduler.give_up_hung(now));

@@ -3,7 +3,8 @@
 //! watch, if there are places for them, do not wait for others who seek wildly.
 //!
 //! The simulation drives the real [`Scheduler`] with invented time. Its workers take time to open a file and to make a
-//! frame; some tracks fail at a frame, some hang. Its viewers play, pull as fast as they can, pause, seek and leave.
+//! frame; some tracks fail at a frame, some hang. Some frames are on disk, in packs that are read quickly, slowly or never, or
+//! that cannot be read. Its viewers play, pull as fast as they can, pause, seek and leave.
 
 use std::{
     sync::Arc,
@@ -11,20 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{
     assignment::BUSY_PATIENCE,
-    cache::TrackId,
+    cache::{Make, TrackId},
+    liveness_models::{Pace, Scenario, TICK, TRACK_FRAMES, TrackModel, ViewerModel, scenario, wild_scenario},
+    liveness_packs::{DiskThread, PackModel, ReadModel, SimulatedPacks},
     places::Limits,
+    reads::READERS,
     scheduler::{CursorEntry, Scheduler, SpawnRequest, Step},
-    source::{FrameSource, SourceError, TrackOpener},
+    source::{FrameSource, Packs, SourceError, TrackOpener},
     track::{FailureCause, Reader, TURN_TIME, TrackKey, TrackKind, ViewerId, WorkerId},
 };
-use crate::video::gst::pipeline::Heartbeat;
-
-/// One step of the simulation.
-const TICK: Duration = Duration::from_millis(10);
+use crate::video::{disk::PACK_FRAMES, gst::pipeline::Heartbeat};
 
 /// How often a waiting cursor has the scheduler check what changes by time alone, as in the store.
 const CHECK_TICKS: u32 = 25;
@@ -36,93 +38,9 @@ const HANG_PATIENCE: Duration = Duration::from_secs(15);
 const MAX_WAIT: Duration = HANG_PATIENCE.saturating_add(BUSY_PATIENCE).saturating_add(Duration::from_secs(5));
 
 const FRAMES_AHEAD: usize = 16;
-const TRACK_FRAMES: usize = 300;
-
-/// Frames of the tracks between which viewers seek wildly.
-const WILD_FRAMES: usize = 3000;
-
-#[derive(Debug, Clone)]
-struct TrackModel {
-    frames: usize,
-    pixels: u64,
-    frame_bytes: usize,
-    open_ticks: u32,
-    frame_ticks: u32,
-    failing_frame: Option<usize>,
-    hanging_frame: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-struct ViewerModel {
-    track: usize,
-    start: usize,
-    pace: Pace,
-    /// At which ticks it seeks, ascending, and to which frames.
-    seeks: Vec<(u32, usize)>,
-    leaves_after: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Pace {
-    /// Takes a frame as soon as there is one.
-    Unthrottled,
-    /// Takes a frame every this many ticks.
-    Playing(u32),
-    /// Takes one frame, then waits for this many ticks.
-    Stepping(u32),
-}
-
-#[derive(Debug, Clone)]
-struct Scenario {
-    tracks: Vec<TrackModel>,
-    viewers: Vec<ViewerModel>,
-    cache_bytes: u64,
-    limits: Limits,
-}
-
-impl Scenario {
-    fn may_refuse(&self) -> bool {
-        let can_hang = self.tracks.iter().any(|track| track.hanging_frame.is_some());
-        let longest_open = self.tracks.iter().map(|track| TICK * track.open_ticks).max().unwrap_or_default();
-        let turn = Duration::from_millis(1500) + longest_open;
-        can_hang || TURN_TIME + turn * self.viewers.len() as u32 >= BUSY_PATIENCE
-    }
-}
-
-fn scenario() -> impl Strategy<Value = Scenario> {
-    let rarely = |frames: std::ops::Range<usize>| prop_oneof![8 => Just(None), 1 => frames.prop_map(Some)];
-    let pixels = prop_oneof![Just(0), Just(1), Just(4), Just(40)];
-    let track = (pixels, 1usize..200, 1u32..40, 1u32..6, rarely(0..TRACK_FRAMES), rarely(0..TRACK_FRAMES));
-    let track = track.prop_map(|(pixels, frame_bytes, open_ticks, frame_ticks, failing_frame, hanging_frame)| {
-        let frames = TRACK_FRAMES;
-        TrackModel { frames, pixels, frame_bytes, open_ticks, frame_ticks, failing_frame, hanging_frame }
-    });
-    let pace = prop_oneof![
-        Just(Pace::Unthrottled),
-        (2u32..6).prop_map(Pace::Playing),
-        prop_oneof![100u32..400, 1500u32..2500].prop_map(Pace::Stepping),
-    ];
-    // Viewers are mostly close to each other, where the decisions are difficult.
-    let place = || prop_oneof![3 => 0usize..60, 1 => 0..TRACK_FRAMES];
-    let seeks = prop::collection::vec((1u32..600, place()), 0..4).prop_map(ascending);
-    let leaves_after = prop_oneof![3 => Just(None), 1 => (1u32..2000).prop_map(Some)];
-    let viewer = (0usize..4, place(), pace, seeks, leaves_after)
-        .prop_map(|(track, start, pace, seeks, leaves_after)| ViewerModel { track, start, pace, seeks, leaves_after });
-    let cache_bytes = prop_oneof![Just(0u64), 1u64..5_000, Just(1 << 20)];
-    let limits = (1usize..6, 1usize..5, 4u64..64, 1u64..64).prop_map(
-        |(workers, workers_per_viewer, pixels, scrubbing_pixels)| Limits {
-            workers,
-            workers_per_viewer,
-            pixels,
-            scrubbing_pixels,
-        },
-    );
-    (prop::collection::vec(track, 1..4), prop::collection::vec(viewer, 1..9), cache_bytes, limits)
-        .prop_map(|(tracks, viewers, cache_bytes, limits)| Scenario { tracks, viewers, cache_bytes, limits })
-}
 
 /// Placeholder: the simulation opens the tracks itself.
-struct SimulatedOpener(u64);
+struct SimulatedOpener(u64, Arc<SimulatedPacks>);
 
 impl TrackOpener for SimulatedOpener {
     fn open(&self, _: usize, _: Heartbeat, _: &dyn Fn() -> bool) -> Result<Box<dyn FrameSource>, SourceError> {
@@ -135,6 +53,10 @@ impl TrackOpener for SimulatedOpener {
 
     fn pixels(&self) -> u64 {
         self.0
+    }
+
+    fn packs(&self) -> Option<Arc<dyn Packs>> {
+        Some(self.1.clone())
     }
 }
 
@@ -168,6 +90,8 @@ struct Simulation {
     tracks: Vec<TrackModel>,
     viewers: Vec<Viewer>,
     threads: Vec<Thread>,
+    packs: Vec<Arc<SimulatedPacks>>,
+    reading: Vec<DiskThread>,
     limits: Limits,
     /// Whether a viewer may be told that all decoders are in use: because one hangs, or because the turns of all viewers
     /// together take longer than [`BUSY_PATIENCE`].
@@ -185,9 +109,12 @@ impl Simulation {
             tracks: scenario.tracks.clone(),
             viewers: Vec::new(),
             threads: Vec::new(),
+            packs: scenario.tracks.iter().map(|track| SimulatedPacks::new(&track.packs)).collect(),
+            reading: Vec::new(),
             limits: scenario.limits,
             may_refuse: scenario.may_refuse(),
         };
+        simulation.scheduler.read_from_disk();
         for model in &scenario.viewers {
             let number = model.track % scenario.tracks.len();
             let reader = Reader { viewer: ViewerId(simulation.viewers.len() as u64 + 1), ..Reader::SERVER }.turned(now);
@@ -213,9 +140,9 @@ impl Simulation {
     }
 
     fn add_cursor(&mut self, reader: Reader, track: usize) -> CursorEntry {
-        let pixels = self.tracks[track].pixels;
+        let (pixels, packs) = (self.tracks[track].pixels, self.packs[track].clone());
         let key = TrackKey { file: track as u64, kind: TrackKind::Pictures };
-        self.scheduler.add_cursor(key, || Arc::new(SimulatedOpener(pixels)), reader, self.now)
+        self.scheduler.add_cursor(key, || Arc::new(SimulatedOpener(pixels, packs)), reader, self.now)
     }
 
     fn step(&mut self) -> Result<(), TestCaseError> {
@@ -229,6 +156,8 @@ impl Simulation {
             self.reassign();
         }
         self.step_threads();
+        self.step_readers();
+        prop_assert!(self.reading.len() <= READERS, "{} reads", self.reading.len());
         let started = self.threads.iter().filter(|thread| !self.is_hung(thread)).count();
         prop_assert!(started <= self.limits.workers, "{started} workers");
         Ok(())
@@ -310,6 +239,40 @@ impl Simulation {
             let frame = request.frame;
             self.threads.push(Thread { request, model, frame, is_open: false, ticks_left: None });
         }
+        for request in self.scheduler.take_read_requests() {
+            let model = self.packs_of(request.track).model(&request.pack.frames);
+            self.reading.push(DiskThread { request, model, ticks_left: model.read_ticks });
+        }
+    }
+
+    fn packs_of(&self, track: TrackId) -> &SimulatedPacks {
+        let viewer = self.viewers.iter().find(|viewer| viewer.entry.track == track).unwrap();
+        &self.packs[viewer.model.track % self.tracks.len()]
+    }
+
+    /// Advances each thread that reads by one tick.
+    fn step_readers(&mut self) {
+        for reading in &mut self.reading {
+            reading.ticks_left = reading.ticks_left.map(|ticks| ticks - 1);
+        }
+        let (ended, reading) = self.reading.drain(..).partition(|reading| reading.ticks_left == Some(0));
+        self.reading = reading;
+        for DiskThread { request, model, .. } in ended {
+            let (track, frames) = (request.track, request.pack.frames);
+            match model.end {
+                ReadModel::Good => {
+                    let bytes: Bytes = vec![0; 60].into();
+                    self.scheduler.put_read(track, frames.clone().map(|frame| (frame, bytes.clone())).collect());
+                }
+                ReadModel::Missing => {
+                    self.packs_of(track).remove(&frames);
+                }
+                ReadModel::Failed => {}
+            }
+            self.reassign();
+            self.scheduler.end_read(track, frames.start, model.end == ReadModel::Failed, self.now);
+            self.reassign();
+        }
     }
 
     /// Advances each worker's thread by one tick.
@@ -350,7 +313,7 @@ impl Simulation {
             }
         }
         for (track, worker, frame_bytes) in made {
-            self.scheduler.put(track, worker, vec![0; frame_bytes].into(), self.now);
+            self.scheduler.put(track, worker, vec![0; frame_bytes].into(), Make::Decoded, self.now);
             self.reassign();
         }
         for (track, worker, cause) in ended {
@@ -370,57 +333,6 @@ impl Simulation {
     }
 }
 
-/// Viewers that just watch, each in a file of its own, and others that seek all the time. There is a place for each that
-/// watches and two more. With only one more, a viewer that watches waits up to a second longer than this in one of a hundred
-/// cases.
-fn wild_scenario() -> impl Strategy<Value = (usize, Scenario)> {
-    let watching = (1usize..4, 3u32..6);
-    let interval = prop_oneof![3 => 1u32..60, 1 => 190u32..400];
-    let seeking = prop::collection::vec((0usize..6, prop::collection::vec((interval, 0..WILD_FRAMES), 100)), 1..8);
-    let open_ticks = 1u32..40;
-    // As much as is wanted at a time, and little more.
-    let cache_bytes = 20_000u64..40_000;
-    let scrubbing_pixels = prop_oneof![Just(1000u64), 1u64..4];
-    (watching, seeking, open_ticks, 0usize..2, 1usize..5, (cache_bytes, scrubbing_pixels)).prop_map(
-        |((watchers, pace), seeking, open_ticks, more_places, workers_per_viewer, (cache_bytes, scrubbing_pixels))| {
-            let model = TrackModel {
-                frames: WILD_FRAMES,
-                pixels: 1,
-                frame_bytes: 100,
-                open_ticks,
-                frame_ticks: 1,
-                failing_frame: None,
-                hanging_frame: None,
-            };
-            let watcher = |track| ViewerModel {
-                track,
-                start: 0,
-                pace: Pace::Playing(pace),
-                seeks: Vec::new(),
-                leaves_after: None,
-            };
-            let seeker = |(track, seeks): (usize, Vec<(u32, usize)>)| {
-                let seeks = ascending(seeks);
-                ViewerModel { track, start: 0, pace: Pace::Playing(pace), seeks, leaves_after: None }
-            };
-            let viewers = (0..watchers).map(watcher).chain(seeking.into_iter().map(seeker)).collect();
-            let workers = watchers + 2 + more_places;
-            let limits = Limits { workers, workers_per_viewer, pixels: 1000, scrubbing_pixels };
-            (watchers, Scenario { tracks: vec![model; 6], viewers, cache_bytes, limits })
-        },
-    )
-}
-
-/// Turns the intervals between seeks into times.
-fn ascending(mut seeks: Vec<(u32, usize)>) -> Vec<(u32, usize)> {
-    let mut at = 0;
-    for (ticks, _) in &mut seeks {
-        at += *ticks;
-        *ticks = at;
-    }
-    seeks
-}
-
 proptest! {
     // `PROPTEST_CASES` sets another number of cases.
     #![proptest_config(ProptestConfig { max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -430,6 +342,25 @@ proptest! {
         let mut simulation = Simulation::new(&scenario);
         for _ in 0..6000 {
             simulation.step()?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_on_a_fast_disk_needs_no_decoder(scenario in scenario(), read_ticks in 1u32..4) {
+        let mut scenario = scenario;
+        for track in &mut scenario.tracks {
+            let pack = PackModel { read_ticks: Some(read_ticks), end: ReadModel::Good };
+            track.packs = vec![Some(pack); TRACK_FRAMES.div_ceil(PACK_FRAMES)];
+        }
+        let mut simulation = Simulation::new(&scenario);
+        simulation.may_refuse = false;
+        for _ in 0..3000 {
+            simulation.step()?;
+            prop_assert!(simulation.threads.is_empty(), "a decoder was started");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! stream reader ─► Cursor ─► scheduler ─► assignment (pure: who decodes what)
 //!                    ▲           │
 //!                    │           └─► worker thread ─► FrameSource (decoder in a worker process) ─┐
+//!                    │           ├─► threads that read packs from disk, and one that writes them ─────┤
 //!                    └────────────── cache ◄───────────────────────────────────────────────────┘
 //! ```
 //!
@@ -13,22 +14,37 @@
 
 mod assignment;
 mod cache;
+mod disk_threads;
 mod frame_store;
 mod picture_source;
 mod places;
 pub(crate) mod prewarm;
+mod reads;
+mod ready;
 mod scheduler;
 mod sound_source;
 mod source;
 mod track;
+mod track_packs;
 mod worker_pool;
 
 pub use self::frame_store::Store;
 pub(crate) use self::{
     frame_store::{Cursor, Fetched, ViewerGuard},
+    ready::{is_ready, picture_packs, ready_videos, sound_packs},
+    sound_source::sound_chunk_count,
+    source::TrackOpener,
     track::FailureCause,
+    track::TrackKey,
+    track_packs::TrackPacks,
 };
 
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod liveness_models;
+#[cfg(test)]
+mod liveness_packs;
 #[cfg(test)]
 mod liveness_tests;
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    source::{FrameSource, SourceError, TrackOpener},
+    source::{FrameSource, Packs, SourceError, TrackOpener},
     track::{TrackKey, TrackKind},
+    track_packs::TrackPacks,
 };
 use crate::video::{
     gst::{
@@ -25,6 +26,7 @@ const UNSKIMMED_FRAMES: usize = 16;
 pub(crate) struct PictureOpener {
     file: Arc<ProbedFile>,
     pool: ProcessPool,
+    packs: Option<Arc<TrackPacks>>,
 }
 
 /// The pictures of a file, from one frame on.
@@ -34,8 +36,8 @@ struct PictureSource {
 }
 
 impl PictureOpener {
-    pub(crate) fn new(file: Arc<ProbedFile>, pool: ProcessPool) -> Self {
-        Self { file, pool }
+    pub(crate) fn new(file: Arc<ProbedFile>, pool: ProcessPool, packs: Option<Arc<TrackPacks>>) -> Self {
+        Self { file, pool, packs }
     }
 
     pub(crate) fn key(&self) -> TrackKey {
@@ -84,6 +86,10 @@ impl TrackOpener for PictureOpener {
     fn pixels(&self) -> u64 {
         let probed = &self.file.probed;
         u64::from(probed.picture_width) * u64::from(probed.picture_height)
+    }
+
+    fn packs(&self) -> Option<Arc<dyn Packs>> {
+        Some(self.packs.clone()?)
     }
 }
 

@@ -29,13 +29,12 @@ pub(crate) async fn prewarm(library: &Library, store: &Store) {
     for info in &listing.videos {
         let Some(video) = library.video(info.id) else { continue };
         let opening = Plan::triptych(&video.indices).segments()[0].clone();
-        let pictures = store.pictures_of(video.files[opening.variant].clone());
+        let pictures = store.pictures_of(&video, opening.variant);
         let count = PICTURES.min(opening.frames.len());
         warm.insert(pictures.key());
         warm_bytes +=
             keep(store, pictures.key(), Arc::new(pictures), count, share_bytes.saturating_sub(warm_bytes)).await;
-        if let Some(sound) = &video.sound {
-            let sound = store.sound_of(video.files[sound.file].clone(), SoundFormat::Pcm);
+        if let Some(sound) = store.sound_of(&video, SoundFormat::Pcm) {
             warm.insert(sound.key());
             warm_bytes +=
                 keep(store, sound.key(), Arc::new(sound), CHUNKS, share_bytes.saturating_sub(warm_bytes)).await;

@@ -1,8 +1,10 @@
 //! The scheduler: the cursors, tracks, workers and held frames of the store. Plain data: it starts no thread, waits for
 //! nothing, and is told the time. What the workers do is decided in [`assignment`](super::assignment).
 
+mod on_disk;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     ops::Range,
     sync::{
         Arc, Condvar,
@@ -12,16 +14,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use common::media::Origin;
 use tokio::sync::Notify;
 
 use super::{
     assignment::{Assignment, RefusalReason, Start, assign},
-    cache::{Cache, TrackId},
+    cache::{Cache, Make, TrackId},
     places::Limits,
+    reads::{ReadRequest, Reads},
     source::TrackOpener,
     track::{CursorId, Failure, FailureCause, Phase, Reader, Track, TrackKey, Want, Worker, WorkerId},
 };
-use crate::video::gst::pipeline::Heartbeat;
+use crate::video::{disk::PACK_FRAMES, gst::pipeline::Heartbeat};
 
 /// How often an idle worker checks whether it is time to leave, since the viewer that it is parked for may leave before.
 const IDLE_CHECK: Duration = Duration::from_secs(2);
@@ -71,6 +75,10 @@ pub(super) struct Scheduler {
     spawns: Vec<SpawnRequest>,
     /// The frames in the range that a cursor wants which were not held when it first wanted them.
     missed: HashMap<CursorId, BTreeSet<usize>>,
+    reads: Reads,
+    read_requests: Vec<ReadRequest>,
+    /// Frames that were made, and are complete as a pack.
+    unwritten: VecDeque<(TrackId, Range<usize>)>,
     last_number: u64,
 }
 
@@ -95,6 +103,9 @@ impl Scheduler {
             handles: HashMap::new(),
             spawns: Vec::new(),
             missed: HashMap::new(),
+            reads: Reads::default(),
+            read_requests: Vec::new(),
+            unwritten: VecDeque::new(),
             last_number: 0,
         }
     }
@@ -114,8 +125,12 @@ impl Scheduler {
     ) -> CursorEntry {
         let cursor = self.next_number();
         let id = *self.ids.entry(key).or_insert(TrackId(cursor));
-        let (opener, changed) = self.openers.entry(id).or_insert_with(|| (opener(), Arc::default())).clone();
+        let opener = opener();
+        let packs = opener.packs();
+        let (opener, changed) = self.openers.entry(id).or_insert_with(|| (opener, Arc::default())).clone();
         let track = self.tracks.entry(id).or_insert_with(|| Track { pixels: opener.pixels(), ..Track::default() });
+        // The video may have another resolution by now, and so show another part of the file.
+        track.packs = packs;
         track.wants.insert(cursor, Want { frames: 0..0, since: now, reader });
         CursorEntry { track: id, cursor, changed }
     }
@@ -136,14 +151,19 @@ impl Scheduler {
         }
         let before = std::mem::replace(&mut want.frames, frames.clone());
         let missed = self.missed.entry(cursor).or_default();
-        missed.retain(|frame| frames.contains(frame));
+        missed.retain(|frame| (frames.start..frames.end + PACK_FRAMES).contains(frame));
         missed.extend(self.cache.missing_in(track, frames).filter(|frame| !before.contains(frame)));
         true
     }
 
-    /// Whether a frame that a cursor wants was held when it first wanted it.
-    pub(super) fn was_held(&self, cursor: CursorId, frame: usize) -> bool {
-        self.missed.get(&cursor).is_none_or(|missed| !missed.contains(&frame))
+    /// Where a frame that is held was when a cursor first wanted it.
+    pub(super) fn origin(&self, track: TrackId, cursor: CursorId, frame: usize) -> Origin {
+        let was_held = self.missed.get(&cursor).is_none_or(|missed| !missed.contains(&frame));
+        match self.cache.make(track, frame) {
+            _ if was_held => Origin::Memory,
+            Some(Make::Read) => Origin::Disk,
+            _ => Origin::Decoder,
+        }
     }
 
     /// A frame if it is held, or why it cannot be made.
@@ -194,7 +214,7 @@ impl Scheduler {
     }
 
     /// A worker has made the frame at its position.
-    pub(super) fn put(&mut self, track_id: TrackId, worker: WorkerId, bytes: Bytes, now: Instant) {
+    pub(super) fn put(&mut self, track_id: TrackId, worker: WorkerId, bytes: Bytes, make: Make, now: Instant) {
         let Some(track) = self.tracks.get_mut(&track_id) else { return };
         let Some(worker) = track.workers.get_mut(&worker) else { return };
         let frame = worker.position;
@@ -207,7 +227,8 @@ impl Scheduler {
         track.failures.remove(&frame);
         let tracks = &self.tracks;
         let is_needed = |track: TrackId, frame| tracks.get(&track).is_some_and(|track| track.needs(frame));
-        self.cache.put(track_id, frame, bytes, is_needed);
+        self.cache.put(track_id, frame, bytes, make, is_needed);
+        self.note_unwritten(track_id, frame);
         self.notify(track_id);
     }
 
@@ -263,7 +284,16 @@ impl Scheduler {
 
     /// Decides anew who decodes what. To be called after each change, and now and then while a cursor waits.
     pub(super) fn reassign(&mut self, now: Instant) {
-        let Assignment { targets, starts, cancels, refusals } = assign(&self.tracks, &self.cache, &self.limits, now);
+        if let Some(track) = self.reads.give_up_slow(now)
+            && let Some(packs) = self.tracks.get(&track).and_then(|track| track.packs.as_ref())
+        {
+            packs.report_delay();
+        }
+        let assignment = assign(&self.tracks, &self.cache, &self.reads, &self.limits, now);
+        let Assignment { targets, reads, starts, cancels, refusals } = assignment;
+        for read in reads {
+            self.begin_read(read, now);
+        }
         for track in self.tracks.values_mut() {
             for (id, worker) in &mut track.workers {
                 let is_cancelled = cancels.contains(id);

@@ -6,14 +6,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::media::SoundFormat;
+use common::{media::SoundFormat, splice::FrameIndex};
 
 use super::{
-    source::{FrameSource, SourceError, TrackOpener},
+    source::{FrameSource, Packs, SourceError, TrackOpener},
     track::{TrackKey, TrackKind},
+    track_packs::TrackPacks,
 };
 use crate::video::{
-    gst::pipeline::{DecodeError, Heartbeat},
+    gst::{
+        pipeline::{DecodeError, Heartbeat},
+        sound_decoder::nanos_to_audio_frame,
+    },
     library::ProbedFile,
     process::{
         AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, FrameStream, ProcessError, ProcessPool, SoundJob, silent_opus_chunk,
@@ -25,6 +29,7 @@ pub(crate) struct SoundOpener {
     file: Arc<ProbedFile>,
     format: SoundFormat,
     pool: ProcessPool,
+    packs: Option<Arc<TrackPacks>>,
 }
 
 /// The sound of a file, from one chunk on.
@@ -36,8 +41,13 @@ struct SoundSource {
 }
 
 impl SoundOpener {
-    pub(crate) fn new(file: Arc<ProbedFile>, format: SoundFormat, pool: ProcessPool) -> Self {
-        Self { file, format, pool }
+    pub(crate) fn new(
+        file: Arc<ProbedFile>,
+        format: SoundFormat,
+        pool: ProcessPool,
+        packs: Option<Arc<TrackPacks>>,
+    ) -> Self {
+        Self { file, format, pool, packs }
     }
 
     pub(crate) fn key(&self) -> TrackKey {
@@ -47,6 +57,13 @@ impl SoundOpener {
         };
         TrackKey { file: self.file.fingerprint, kind }
     }
+}
+
+/// Number of chunks that the sound of a file has; silence follows them.
+pub(crate) fn sound_chunk_count(index: &FrameIndex) -> usize {
+    let Some(last) = index.len().checked_sub(1) else { return 0 };
+    let length = nanos_to_audio_frame(i128::from(index.end_nanos(last) - index.pts_nanos(0))).unsigned_abs();
+    usize::try_from(length.div_ceil(CHUNK_AUDIO_FRAMES)).unwrap_or(usize::MAX)
 }
 
 impl TrackOpener for SoundOpener {
@@ -81,6 +98,10 @@ impl TrackOpener for SoundOpener {
     fn pixels(&self) -> u64 {
         0
     }
+
+    fn packs(&self) -> Option<Arc<dyn Packs>> {
+        Some(self.packs.clone()?)
+    }
 }
 
 impl FrameSource for SoundSource {
@@ -97,5 +118,9 @@ impl FrameSource for SoundSource {
             SoundFormat::Pcm => vec![0; CHUNK_AUDIO_FRAMES as usize * AUDIO_FRAME_BYTES].into(),
             SoundFormat::Opus => silent_opus_chunk(),
         })
+    }
+
+    fn is_true_to_file(&self) -> bool {
+        self.chunks.as_ref().is_some_and(|chunks| !chunks.has_warned())
     }
 }

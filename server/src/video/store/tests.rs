@@ -15,25 +15,29 @@ use common::media::Origin;
 use tokio::time::timeout;
 
 use super::{
-    source::{FrameSource, SourceError, TrackOpener},
+    source::{FrameSource, Packs, SourceError, TrackOpener},
     track::{TrackKey, TrackKind},
     *,
 };
 use crate::video::{gst::pipeline::Heartbeat, process::ProcessPool};
 
-const DEADLINE: Duration = Duration::from_secs(10);
-const FRAME_BYTES: usize = 1000;
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const FRAME_BYTES: usize = 1000;
 
 /// A fake track whose frames carry their number. Counts how often it was opened and how many frames it made.
 #[derive(Default)]
-struct Counted {
-    opened: AtomicUsize,
-    made: AtomicUsize,
+pub(super) struct Counted {
+    pub(super) opened: AtomicUsize,
+    pub(super) made: AtomicUsize,
     /// This frame cannot be made.
-    broken_frame: Option<usize>,
+    pub(super) broken_frame: Option<usize>,
+    /// Its frames only take the place of what cannot be made.
+    pub(super) has_substitutes: bool,
+    /// Its frames on disk.
+    pub(super) packs: Option<Arc<dyn Packs>>,
     /// Sources of this track wait until it is dropped.
-    hanging: Option<Mutex<mpsc::Receiver<()>>>,
-    is_done_hanging: Arc<AtomicBool>,
+    pub(super) hanging: Option<Mutex<mpsc::Receiver<()>>>,
+    pub(super) is_done_hanging: Arc<AtomicBool>,
 }
 
 struct Counting {
@@ -53,6 +57,10 @@ impl TrackOpener for Arc<Counted> {
 
     fn pixels(&self) -> u64 {
         1
+    }
+
+    fn packs(&self) -> Option<Arc<dyn Packs>> {
+        self.packs.clone()
     }
 }
 
@@ -75,34 +83,38 @@ impl FrameSource for Counting {
         self.frame += 1;
         Ok(bytes.into())
     }
+
+    fn is_true_to_file(&self) -> bool {
+        !self.track.has_substitutes
+    }
 }
 
-fn key(video: u64) -> TrackKey {
+pub(super) fn key(video: u64) -> TrackKey {
     TrackKey { file: video, kind: TrackKind::Pictures }
 }
 
-fn cursor(store: &Store, video: u64, track: &Arc<Counted>) -> Cursor {
+pub(super) fn cursor(store: &Store, video: u64, track: &Arc<Counted>) -> Cursor {
     store.cursor(key(video), || Arc::new(track.clone()))
 }
 
 /// Reads the frames one after the other, as a viewer does.
-async fn walk(cursor: &Cursor, frames: Range<usize>) {
+pub(super) async fn walk(cursor: &Cursor, frames: Range<usize>) {
     for frame in frames.clone() {
         cursor.want(frame..(frame + 16).min(frames.end));
         assert_eq!(number(&get(cursor, frame).await.unwrap()), frame);
     }
 }
 
-async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, FailureCause> {
+pub(super) async fn get(cursor: &Cursor, frame: usize) -> Result<Bytes, FailureCause> {
     let fetched = timeout(DEADLINE, cursor.get(frame)).await.expect("the frame comes in time");
     fetched.map(|fetched| fetched.bytes)
 }
 
-fn number(bytes: &Bytes) -> usize {
+pub(super) fn number(bytes: &Bytes) -> usize {
     u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
 }
 
-async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+pub(super) async fn wait_until(what: &str, is_true: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_true() {
         assert!(begun.elapsed() < DEADLINE, "{what}");
@@ -202,7 +214,7 @@ async fn a_hung_decoder_is_abandoned_with_a_reason() {
     let is_done = hanging.is_done_hanging.clone();
     let patience = Duration::from_millis(300);
     let processes = ProcessPool::in_this_process();
-    let store = Store::with(1 << 20, processes, Default::default(), patience);
+    let store = Store::with(1 << 20, processes, Default::default(), patience, None);
     let sound = Arc::new(Counted::default());
     let reader = cursor(&store, 1, &hanging);
     reader.want(0..16);

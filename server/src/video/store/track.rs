@@ -3,10 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::cache::{Cache, TrackId};
+use super::{
+    cache::{Cache, TrackId},
+    source::Packs,
+};
+pub(crate) use crate::video::disk::TrackKind;
 
 /// How long a frame that could not be made is not tried again.
 const FAILURE_TIME: Duration = Duration::from_secs(5);
@@ -63,15 +68,6 @@ pub(crate) struct TrackKey {
     pub(crate) kind: TrackKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum TrackKind {
-    Pictures,
-    /// In PCM.
-    Sound,
-    /// In Opus.
-    OpusSound,
-}
-
 /// A track with its cursors and workers.
 #[derive(Debug, Default)]
 pub(super) struct Track {
@@ -87,6 +83,16 @@ pub(super) struct Track {
     pub(super) warm_frames: usize,
     /// Size of the newest frame, an estimate for the next one.
     pub(super) frame_bytes: u64,
+    /// Its frames on disk, if there is a disk tier.
+    pub(super) packs: Option<Arc<dyn Packs>>,
+}
+
+/// A frame that is wanted and not held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missing {
+    pub(super) frame: usize,
+    /// Since when a cursor has wanted it now; `None` if all want it soon.
+    pub(super) urgent_since: Option<Instant>,
 }
 
 /// What a cursor wants: the first frame now, the others soon.
@@ -131,11 +137,13 @@ pub(crate) struct Failure {
 }
 
 /// What a failure is due to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FailureCause {
     /// The file, or its decoder; the text says what is wrong.
+    #[error("{0}")]
     Source(String),
     /// Every decoder is in use for other viewers.
+    #[error("every decoder is in use")]
     Busy,
 }
 
@@ -174,6 +182,11 @@ impl Track {
     /// Whether a frame must not be evicted.
     pub(super) fn needs(&self, frame: usize) -> bool {
         frame < self.warm_frames || self.wants.values().any(|want| want.frames.contains(&frame))
+    }
+
+    /// Whether a cursor waits for a frame.
+    pub(super) fn is_awaited(&self, frame: usize) -> bool {
+        self.wants.values().any(|want| want.frames.start == frame && !want.frames.is_empty())
     }
 
     /// Bytes of the held frames that must not be evicted.

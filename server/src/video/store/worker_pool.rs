@@ -3,14 +3,18 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::Instant,
 };
 
+use bytes::Bytes;
+
 use super::{
+    cache::{Make, TrackId},
+    disk_threads::{DiskThreads, DiskUser},
     scheduler::{Scheduler, SpawnRequest, Step},
     source::{FrameSource, SourceError},
 };
@@ -20,11 +24,24 @@ pub(super) struct WorkerPool {
     scheduler: Mutex<Scheduler>,
     /// Frames made since the start.
     pub(super) decoded: AtomicU64,
+    disk: OnceLock<DiskThreads>,
 }
 
 impl WorkerPool {
     pub(super) fn new(scheduler: Scheduler) -> Self {
-        Self { scheduler: Mutex::new(scheduler), decoded: AtomicU64::new(0) }
+        Self { scheduler: Mutex::new(scheduler), decoded: AtomicU64::new(0), disk: OnceLock::new() }
+    }
+
+    /// From now on frames are read from disk and written to it, where their track knows how.
+    ///
+    /// # Errors
+    /// When the system provides no threads for that.
+    pub(super) fn use_disk(self: &Arc<Self>) -> io::Result<()> {
+        let user: Weak<dyn DiskUser> = Arc::<Self>::downgrade(self);
+        let threads = DiskThreads::start(&user)?;
+        self.disk.get_or_init(|| threads);
+        self.scheduler().read_from_disk();
+        Ok(())
     }
 
     /// The scheduler, to look something up.
@@ -53,7 +70,18 @@ impl WorkerPool {
         }
         scheduler.reassign(now);
         let mut spawns = scheduler.take_spawns();
+        let reads = scheduler.take_read_requests();
+        let has_unwritten = scheduler.has_unwritten();
         drop(scheduler);
+        for request in reads {
+            let (track, first_frame) = (request.track, request.pack.frames.start);
+            if !self.disk.get().is_some_and(|disk| disk.read(request)) {
+                self.clone().end_read(track, first_frame, true);
+            }
+        }
+        if has_unwritten {
+            self.write_next();
+        }
         while let Some(request) = spawns.pop() {
             let (track, worker) = (request.track, request.worker);
             if let Err(error) = spawn(self.clone(), request) {
@@ -63,6 +91,22 @@ impl WorkerPool {
                 scheduler.reassign(now);
                 spawns.extend(scheduler.take_spawns());
             }
+        }
+    }
+}
+
+impl DiskUser for WorkerPool {
+    fn put_read(self: Arc<Self>, track: TrackId, frames: Vec<(usize, Bytes)>) {
+        self.update(|scheduler, _| scheduler.put_read(track, frames));
+    }
+
+    fn end_read(self: Arc<Self>, track: TrackId, first_frame: usize, is_failed: bool) {
+        self.update(|scheduler, now| scheduler.end_read(track, first_frame, is_failed, now));
+    }
+
+    fn write_next(&self) {
+        if let Some(disk) = self.disk.get() {
+            disk.write(|| self.scheduler().take_unwritten());
         }
     }
 }
@@ -108,7 +152,8 @@ fn work(pool: &Arc<WorkerPool>, request: &SpawnRequest) -> Result<(), SourceErro
         };
         let bytes = source.next(&is_wanted)?;
         pool.decoded.fetch_add(1, Relaxed);
-        pool.update(|scheduler, now| scheduler.put(request.track, request.worker, bytes, now));
+        let make = if source.is_true_to_file() { Make::Decoded } else { Make::Substitute };
+        pool.update(|scheduler, now| scheduler.put(request.track, request.worker, bytes, make, now));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::plan::StreamPlan;
 use crate::video::{
     gst::sound_decoder::{audio_frames_to_nanos, nanos_to_audio_frame},
     process::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES, CHUNK_PACKETS, opus_chunk_of},
-    store::{Cursor, Store},
+    store::{Cursor, Store, sound_chunk_count},
 };
 
 /// Sound chunks that are made ahead of a viewer.
@@ -65,10 +65,8 @@ impl SoundTimeline {
     pub(crate) fn new(store: &Store, plan: &StreamPlan, first_index: usize) -> Option<Self> {
         let (video, splice, format) = (&plan.video, &plan.splice, plan.delivery().sound);
         let file = &video.indices[video.sound.as_ref()?.file];
-        let last = file.len().checked_sub(1)?;
-        let length = to_audio_frame(file.content_nanos(last) + (file.end_nanos(last) - file.pts_nanos(last)));
         let first = splice.frame(first_index, &video.indices)?;
-        let opener = store.sound_of(video.files[video.sound.as_ref()?.file].clone(), format);
+        let opener = store.sound_of(video, format)?;
         Some(Self {
             format,
             decoded_until: None,
@@ -76,7 +74,7 @@ impl SoundTimeline {
             spans: spans(splice, &video.indices),
             next: first_audio_frame(first.pts_nanos),
             end: to_audio_frame(splice.duration_nanos()),
-            chunk_count: usize::try_from(length.div_ceil(CHUNK_AUDIO_FRAMES)).ok()?,
+            chunk_count: sound_chunk_count(file),
         })
     }
 

@@ -127,7 +127,7 @@ impl StreamReader {
     async fn picture(&mut self, planned: &SentPicture) -> Result<EncodedPicture, StreamError> {
         self.want(planned);
         let current = self.open_runs.front().expect("requesting a frame opens its run");
-        let Fetched { bytes: jpeg, origin } =
+        let Fetched { bytes: jpeg, origin, .. } =
             current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.next_index;
         if let Some(sound) = &self.sound {
@@ -182,7 +182,7 @@ impl StreamReader {
     }
 
     fn open_run(&self, number: usize, run: &Run) -> OpenRun {
-        let opener = self.store.pictures_of(self.plan.video.files[run.source].clone());
+        let opener = self.store.pictures_of(&self.plan.video, run.source);
         OpenRun { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
     }
 

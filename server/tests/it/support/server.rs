@@ -30,6 +30,7 @@ pub fn settings(folder: &Path) -> Settings {
         certificate_dir: None,
         names_dir: None,
         cache_bytes: 64 << 20,
+        disk: None,
         limits: Limits::default(),
         worker_program: Some(worker_program()),
     }

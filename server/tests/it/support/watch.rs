@@ -4,7 +4,7 @@ use std::path::Path;
 
 use common::{
     crypto::test_keys,
-    media::{Delivery, Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
+    media::{Delivery, Epoch, Library, Origin, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
     message::{ClientMessage, EndReason, ServerMessage},
 };
 
@@ -34,6 +34,7 @@ pub struct Received {
     pub height: u32,
     pub pts_nanos: u64,
     pub duration_nanos: u64,
+    pub origin: Origin,
     pub jpeg: Vec<u8>,
 }
 
@@ -99,6 +100,7 @@ async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Librar
                     height: head.height,
                     pts_nanos: head.pts_nanos,
                     duration_nanos: head.duration_nanos,
+                    origin: head.origin,
                     jpeg: jpeg.0,
                 });
             }
@@ -109,8 +111,8 @@ async fn watch_stream(client: &mut TestClient, stream: StreamId, library: Librar
                 watched.end = reason;
                 break;
             }
-            // Other viewers come and go.
-            ServerMessage::Joined { .. } | ServerMessage::Left { .. } => {}
+            // Other viewers come and go, and videos become ready.
+            ServerMessage::Joined { .. } | ServerMessage::Left { .. } | ServerMessage::LibraryChanged { .. } => {}
             other => panic!("expected a picture or the end, received {other:?}"),
         }
     }
