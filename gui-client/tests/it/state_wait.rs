@@ -100,8 +100,9 @@ fn each_stall_is_timed_by_itself() {
     for second in 0..5 {
         let at = after(begun, 1_000 * second);
         state.report(held, at);
+        state.report(held, after(at, 100));
         assert_eq!(said(&state, after(at, 299)), "", "stall {second}");
-        assert_eq!(said(&state, after(at, 300)), "Buffering.", "stall {second}");
+        assert_eq!(said(&state, after(at, 300)), "Waiting for the server's pictures.", "stall {second}");
         state.report(playing_at(&state), after(at, 400));
     }
 }

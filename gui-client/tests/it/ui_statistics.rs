@@ -162,4 +162,12 @@ fn a_wait_is_explained_over_the_picture() {
     let notice = harness.get_by_label("Too little arrives: 8.0 Mbit/s, and 20 are needed.").rect();
     let picture = harness.get_by_label_contains("Picture of").rect();
     assert!(picture.contains_rect(notice), "{notice:?} in {picture:?}");
+
+    // Beside the statistics it can be read too.
+    let mut harness = window(starved(now), [1200.0, 760.0]);
+    harness.state_mut().now = Some(now);
+    press(&mut harness, Modifiers::NONE, Key::I);
+    let notice = harness.get_by_label("Too little arrives: 8.0 Mbit/s, and 20 are needed.").rect();
+    let (first, last) = (harness.get_by_label("Resolution: 720p").rect(), harness.get_by_label("Sound: PCM").rect());
+    assert!(!first.union(last).intersects(notice), "{notice:?} lies under the statistics");
 }

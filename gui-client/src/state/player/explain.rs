@@ -93,6 +93,7 @@ impl PlayerState {
         let link = LinkFigures {
             arriving_bits_per_second: self.meter.rates().map(|rates| rates.received_bits_per_second),
             needed_bits_per_second: self.meter.needed_bits_per_second(),
+            carried_bits_per_second: None,
             round_trip: self.round_trip.latest(),
             echoed_at: self.round_trip.echoed_at(),
         };

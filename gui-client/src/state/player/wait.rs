@@ -53,6 +53,8 @@ pub struct LinkFigures {
     pub arriving_bits_per_second: Option<f64>,
     /// What they take per second of the video.
     pub needed_bits_per_second: Option<f64>,
+    /// Bits per second that the link carries while something arrives; `None` until it was measured.
+    pub carried_bits_per_second: Option<f64>,
     /// The time from the last probe to its echo.
     pub round_trip: Option<Duration>,
     /// When that echo came.
@@ -83,6 +85,22 @@ pub enum WaitReason {
         /// What the video takes.
         needed: f64,
     },
+    /// The same, because the link carries no more. Bits per second.
+    SlowLink {
+        /// What the link carries.
+        carried: f64,
+        /// What the video takes.
+        needed: f64,
+    },
+    /// The same, although the link carries enough. Bits per second.
+    SlowServer {
+        /// What arrives.
+        arriving: f64,
+        /// What the video takes.
+        needed: f64,
+    },
+    /// What had arrived has run out, and nothing has come since.
+    Pictures,
     /// Pictures arrive, and there will be enough soon.
     Buffering(WaitCause),
 }
@@ -135,13 +153,23 @@ impl Wait {
             }
             _ => {}
         }
-        if let (Some(arriving), Some(needed)) = (link.arriving_bits_per_second, link.needed_bits_per_second)
-            && arriving < needed * ENOUGH
-            && arriving > 0.0
-        {
-            return Some(WaitReason::TooLittle { arriving, needed });
+        let shortage = link.shortage();
+        Some(shortage.unwrap_or(if has_received { WaitReason::Buffering(self.cause) } else { WaitReason::Pictures }))
+    }
+}
+
+impl LinkFigures {
+    /// The reason if too little arrives.
+    fn shortage(&self) -> Option<WaitReason> {
+        let (arriving, needed) = (self.arriving_bits_per_second?, self.needed_bits_per_second?);
+        if arriving <= 0.0 || arriving >= needed * ENOUGH {
+            return None;
         }
-        Some(WaitReason::Buffering(self.cause))
+        Some(match self.carried_bits_per_second {
+            Some(carried) if carried < needed * ENOUGH => WaitReason::SlowLink { carried, needed },
+            Some(carried) if carried > needed => WaitReason::SlowServer { arriving, needed },
+            _ => WaitReason::TooLittle { arriving, needed },
+        })
     }
 }
 
@@ -167,6 +195,15 @@ impl fmt::Display for WaitReason {
                 let (arriving, needed) = (Megabits(arriving), Megabits(needed));
                 write!(f, "Too little arrives: {arriving} Mbit/s, and {needed} are needed.")
             }
+            WaitReason::SlowLink { carried, needed } => {
+                let (carried, needed) = (Megabits(carried), Megabits(needed));
+                write!(f, "Your link is slow: it carries {carried} Mbit/s, and {needed} are needed.")
+            }
+            WaitReason::SlowServer { arriving, needed } => {
+                let (arriving, needed) = (Megabits(arriving), Megabits(needed));
+                write!(f, "The server is slow: {arriving} Mbit/s arrive, and {needed} are needed.")
+            }
+            WaitReason::Pictures => write!(f, "Waiting for the server's pictures."),
             WaitReason::Buffering(WaitCause::Seek) => write!(f, "Buffering after a seek."),
             WaitReason::Buffering(WaitCause::Quality) => write!(f, "Buffering after a change of resolution."),
             WaitReason::Buffering(WaitCause::Open | WaitCause::Stall) => write!(f, "Buffering."),
@@ -186,6 +223,7 @@ mod tests {
     const SLOW: LinkFigures = LinkFigures {
         arriving_bits_per_second: Some(8.04e6),
         needed_bits_per_second: Some(83.2e6),
+        carried_bits_per_second: None,
         round_trip: None,
         echoed_at: None,
     };
@@ -225,11 +263,24 @@ mod tests {
     fn a_stall_is_not_said_to_wait_for_an_answer_or_a_decoder() {
         let begun = Instant::now();
         let at = begun + Duration::from_millis(400);
-        let wait = Wait::new(WaitCause::Stall, 5_000, begun);
+        let mut wait = Wait::new(WaitCause::Stall, 5_000, begun);
+        assert_eq!(sentence(&wait, &LinkFigures::default(), at), "Waiting for the server's pictures.");
+        wait.received(6_000, at);
         assert_eq!(sentence(&wait, &LinkFigures::default(), at), "Buffering.");
         assert_eq!(sentence(&wait, &SLOW, at), "Too little arrives: 8.0 Mbit/s, and 83 are needed.");
         let enough = LinkFigures { arriving_bits_per_second: Some(83e6), ..SLOW };
         assert_eq!(sentence(&wait, &enough, at), "Buffering.");
+    }
+
+    #[test]
+    fn a_slow_link_is_told_from_a_slow_server() {
+        let begun = Instant::now();
+        let at = begun + Duration::from_millis(400);
+        let wait = Wait::new(WaitCause::Stall, 0, begun);
+        let with = |carried| sentence(&wait, &LinkFigures { carried_bits_per_second: Some(carried), ..SLOW }, at);
+        assert_eq!(with(9.9e6), "Your link is slow: it carries 9.9 Mbit/s, and 83 are needed.");
+        assert_eq!(with(200e6), "The server is slow: 8.0 Mbit/s arrive, and 83 are needed.");
+        assert_eq!(with(80e6), "Too little arrives: 8.0 Mbit/s, and 83 are needed.", "it could be either");
     }
 
     #[test]
@@ -257,6 +308,7 @@ mod tests {
             waited in 0_u64..20_000,
             arriving in prop::option::of(0.0..1e9),
             needed in prop::option::of(0.0..1e9),
+            carried in prop::option::of(0.0..1e9),
             round_trip in prop::option::of(0_u64..2_000),
         ) {
             let begun = Instant::now();
@@ -271,6 +323,7 @@ mod tests {
             let link = LinkFigures {
                 arriving_bits_per_second: arriving,
                 needed_bits_per_second: needed,
+                carried_bits_per_second: carried,
                 round_trip: round_trip.map(Duration::from_millis),
                 echoed_at: round_trip.map(|_| begun),
             };

@@ -378,16 +378,16 @@ pub(crate) fn caption(ui: &mut Ui, text: &str) {
     });
 }
 
-/// A sentence in the middle of a picture, on a dark background, in as many lines as it needs. `kind` is the source of its
-/// id.
-pub(crate) fn notice(ui: &mut Ui, picture: Rect, text: &str, kind: &str) {
+/// A sentence at a place of a picture, on a dark background, in as many lines as it needs. `kind` is the source of its id.
+pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind: &str) {
     let theme = Theme::of(ui);
     let width = (picture.width() - 2.0 * space::L).max(120.0);
     let font = FontId::proportional(font_size::SMALL);
     let mut job = egui::text::LayoutJob::simple(text.to_owned(), font, theme.on_overlay, width);
     job.halign = Align::Center;
     let galley = ui.painter().layout_job(job);
-    let rect = Align2::CENTER_CENTER.anchor_size(picture.center(), galley.size() + Vec2::new(18.0, 8.0));
+    let room = picture.shrink(space::S);
+    let rect = place.align_size_within_rect(galley.size() + Vec2::new(18.0, 8.0), room);
     ui.painter().rect_filled(rect, (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS)), theme.overlay);
     // A centred text is placed by the middle of its upper edge.
     let top = rect.center() - Vec2::new(0.0, galley.size().y / 2.0);

@@ -115,7 +115,9 @@ fn overlays(ui: &mut Ui, screen: Rect, player: &PlayerState, showing: &Showing, 
         (Stage::Failed(_), _) => None,
     };
     if let Some(text) = text {
-        widgets::notice(ui, screen, &text, "Playback");
+        // The statistics would hide the middle.
+        let place = if player.statistics().is_some() { Align2::CENTER_BOTTOM } else { Align2::CENTER_CENTER };
+        widgets::notice(ui, screen, place, &text, "Playback");
     }
 }
 
