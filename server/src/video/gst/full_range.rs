@@ -34,7 +34,7 @@ pub(super) struct ColourConversion {
     luma_offset: i16,
     /// Factors of the two colour differences, blue first, in luma.
     shares: [i16; 2],
-    /// The same in each of the new differences; less one in the one that they continue.
+    /// The same in each of the new differences, less one for the difference that it continues, which comes first.
     blue: [i16; 2],
     red: [i16; 2],
 }
@@ -94,6 +94,7 @@ impl ColourConversion {
         let both = |part: &dyn Fn([f64; 3]) -> f64, [less_blue, less_red]: [f64; 2]| {
             [part(of_blue) * stretch - less_blue, part(of_red) * stretch - less_red].map(|factor| fixed(factor) as i16)
         };
+        let [red_of_blue, red_of_red] = both(&new_red, [0.0, 1.0]);
         let luma = fixed(255.0 / luma_levels - 1.0);
         // With the factor as it was rounded, so that black becomes zero.
         let black = black * (1.0 + luma / f64::from(1 << FACTOR_BITS));
@@ -102,7 +103,7 @@ impl ColourConversion {
             luma_offset: HALF - (black * f64::from(1 << FRACTION_BITS)).round() as i16,
             shares: both(&share, [0.0, 0.0]),
             blue: both(&new_blue, [1.0, 0.0]),
-            red: both(&new_red, [0.0, 1.0]),
+            red: [red_of_red, red_of_blue],
         }
     }
 
@@ -111,22 +112,17 @@ impl ColourConversion {
         *self == Self::new(BT601, true)
     }
 
-    /// Writes a picture with new colours. Rows of `target` have `strides` bytes, which are filled: after the samples with
-    /// the last one of them.
-    pub(super) fn convert(&self, source: &Planes<'_>, target: [&mut [u8]; 3], strides: [usize; 3]) {
-        let (width, chroma_width) = (source.width, source.width.div_ceil(2));
-        let [luma, blue, red] = target;
-        let mut luma_rows = luma.chunks_exact_mut(strides[0]).take(source.height);
-        let chroma_rows = blue.chunks_exact_mut(strides[1]).zip(red.chunks_exact_mut(strides[2]));
-        let from_rows = source.planes[1].chunks(source.strides[1]).zip(source.planes[2].chunks(source.strides[2]));
-        let mut from_luma = source.planes[0].chunks(source.strides[0]);
+    /// Gives a picture new colours, in place. Rows of the planes have `strides` bytes.
+    pub(super) fn convert(&self, planes: [&mut [u8]; 3], strides: [usize; 3], (width, height): (usize, usize)) {
+        let chroma_width = width.div_ceil(2);
+        let [luma, blue, red] = planes;
+        let mut luma_rows = luma.chunks_mut(strides[0]).take(height);
+        let chroma_rows = blue.chunks_mut(strides[1]).zip(red.chunks_mut(strides[2]));
         // One more than there are colour samples: what follows the last one is like it.
         let (mut half, mut shares) = (vec![0; chroma_width + 1], vec![0; 2 * chroma_width]);
-        for ((blue, red), (from_blue, from_red)) in chroma_rows.zip(from_rows).take(source.height.div_ceil(2)) {
-            let (from_blue, from_red) = (&from_blue[..chroma_width], &from_red[..chroma_width]);
-            new_difference(from_blue, from_red, self.blue, &mut blue[..chroma_width]);
-            new_difference(from_red, from_blue, [self.red[1], self.red[0]], &mut red[..chroma_width]);
-            for ((half, &blue), &red) in half.iter_mut().zip(from_blue).zip(from_red) {
+        for (blue, red) in chroma_rows.take(height.div_ceil(2)) {
+            let (blue, red) = (&mut blue[..chroma_width], &mut red[..chroma_width]);
+            for ((half, &blue), &red) in half.iter_mut().zip(&*blue).zip(&*red) {
                 *half = weighed(blue, red, self.shares).wrapping_add(self.luma_offset);
             }
             half[chroma_width] = half[chroma_width - 1];
@@ -134,12 +130,12 @@ impl ColourConversion {
                 // Colour samples lie on every second luma sample, as H.264 assumes.
                 *pair = [here, here.wrapping_add(next) >> 1];
             }
-            for (from, luma) in (&mut from_luma).zip(&mut luma_rows).take(2) {
-                new_luma(&from[..width], self.luma, &shares, &mut luma[..width]);
-                extend(luma, width);
+            for luma in (&mut luma_rows).take(2) {
+                stretch_luma(&mut luma[..width], self.luma, &shares);
             }
-            extend(blue, chroma_width);
-            extend(red, chroma_width);
+            for (blue, red) in blue.iter_mut().zip(red) {
+                (*blue, *red) = (new_difference(*blue, *red, self.blue), new_difference(*red, *blue, self.red));
+            }
         }
     }
 }
@@ -151,19 +147,17 @@ fn weighed(one: u8, other: u8, [of_one, of_other]: [i16; 2]) -> i16 {
     part(one, of_one).wrapping_add(part(other, of_other))
 }
 
-/// Makes the difference that continues `one`.
-fn new_difference(one: &[u8], other: &[u8], factors: [i16; 2], target: &mut [u8]) {
-    for ((target, &one), &other) in target.iter_mut().zip(one).zip(other) {
-        let same = i16::from(one) << FRACTION_BITS;
-        *target = level(same.wrapping_add(weighed(one, other, factors)).wrapping_add(HALF));
-    }
+/// The difference that continues `one`.
+fn new_difference(one: u8, other: u8, factors: [i16; 2]) -> u8 {
+    let same = i16::from(one) << FRACTION_BITS;
+    level(same.wrapping_add(weighed(one, other, factors)).wrapping_add(HALF))
 }
 
-fn new_luma(from: &[u8], factor: u16, shares: &[i16], target: &mut [u8]) {
-    for ((target, &from), &share) in target.iter_mut().zip(from).zip(shares) {
-        let from = u16::from(from);
-        let more = from.wrapping_mul(factor) >> (FACTOR_BITS - FRACTION_BITS);
-        *target = level((from << FRACTION_BITS).wrapping_add(more).wrapping_add_signed(share) as i16);
+fn stretch_luma(row: &mut [u8], factor: u16, shares: &[i16]) {
+    for (luma, &share) in row.iter_mut().zip(shares) {
+        let old = u16::from(*luma);
+        let more = old.wrapping_mul(factor) >> (FACTOR_BITS - FRACTION_BITS);
+        *luma = level((old << FRACTION_BITS).wrapping_add(more).wrapping_add_signed(share) as i16);
     }
 }
 
@@ -198,15 +192,19 @@ mod tests {
         [luma * 255.0, (b - luma) / 1.772 * 255.0 + 128.0, (r - luma) / 1.402 * 255.0 + 128.0]
     }
 
-    /// A picture of one colour, converted.
+    /// A picture of one colour, converted, without what follows the samples of each row.
     fn converted(colour: [u8; 3], weights: (f64, f64), is_full_range: bool) -> [Vec<u8>; 3] {
-        let (width, height) = (18, 3);
-        let source = [vec![colour[0]; 20 * height], vec![colour[1]; 10 * 2], vec![colour[2]; 10 * 2]];
-        let planes = Planes { planes: [&source[0], &source[1], &source[2]], strides: [20, 10, 10], width, height };
-        let mut target = [vec![0; 32 * height], vec![0; 16 * 2], vec![0; 16 * 2]];
-        let [luma, blue, red] = &mut target;
-        ColourConversion::new(weights, is_full_range).convert(&planes, [luma, blue, red], [32, 16, 16]);
-        target
+        let strides = [20, 12, 12];
+        let mut planes = [vec![colour[0]; 20 * 3], vec![colour[1]; 12 * 2], vec![colour[2]; 12 * 2]];
+        let [luma, blue, red] = &mut planes;
+        ColourConversion::new(weights, is_full_range).convert([luma, blue, red], strides, (17, 3));
+        let samples = [17, 9, 9];
+        [0, 1, 2].map(|plane| {
+            let (samples, rest): (Vec<_>, Vec<_>) =
+                planes[plane].chunks(strides[plane]).map(|row| row.split_at(samples[plane])).unzip();
+            assert!(rest.concat().iter().all(|&level| level == colour[plane]), "what follows is not touched");
+            samples.concat()
+        })
     }
 
     proptest! {
@@ -240,7 +238,7 @@ mod tests {
         let planes = Planes { planes: [&luma, &[128; 6], &[128; 6]], strides: [5, 3, 3], width: 5, height: 3 };
         let mut target = [vec![0; 16 * 3], vec![0; 8 * 2], vec![0; 8 * 2]];
         let [to_luma, blue, red] = &mut target;
-        ColourConversion::new(BT601, true).convert(&planes, [to_luma, blue, red], [16, 8, 8]);
+        planes.copy_to([to_luma, blue, red], [16, 8, 8]);
         for (row, expected) in target[0].chunks(16).zip(luma.chunks(5)) {
             assert_eq!(&row[..5], expected);
             assert_eq!(row[5..], [expected[4]; 11]);

@@ -26,7 +26,11 @@ pub(crate) fn prepare(encoder: &gst::Element) {
         {
             let conversion = ColourConversion::from(&video.colorimetry()).filter(|found| !found.changes_nothing());
             let has_whole_blocks = (video.width() as usize).is_multiple_of(BLOCK_WIDTH);
-            if (conversion.is_some() || !has_whole_blocks)
+            let is_done = match conversion {
+                Some(conversion) => has_whole_blocks && convert_in_place(buffer, &video, conversion),
+                None => has_whole_blocks,
+            };
+            if !is_done
                 && let Some(copy) = pool.lock().unwrap_or_else(PoisonError::into_inner).copy(buffer, &video, conversion)
             {
                 *buffer = copy;
@@ -34,6 +38,25 @@ pub(crate) fn prepare(encoder: &gst::Element) {
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// Converts a frame that no one else sees: what libav decodes in several threads has been copied already, because the decoder
+/// goes on to use its own. Returns whether that was so.
+fn convert_in_place(buffer: &mut gst::Buffer, video: &VideoInfo, conversion: ColourConversion) -> bool {
+    let size = (video.width() as usize, video.height() as usize);
+    let Some(own) = buffer.get_mut() else { return false };
+    if own.n_memory() != 1 || own.peek_memory_mut(0).is_err() {
+        return false;
+    }
+    let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(own, video) else { return false };
+    let strides = [0, 1, 2].map(|plane| frame.plane_stride().get(plane).copied().unwrap_or(0));
+    let strides = strides.map(|stride| usize::try_from(stride).unwrap_or(0));
+    let [luma, blue, red, _] = frame.planes_data_mut();
+    if strides[0] < size.0 || strides[1].min(strides[2]) < size.0.div_ceil(2) {
+        return false;
+    }
+    conversion.convert([luma, blue, red], strides, size);
+    true
 }
 
 /// The memory of copies, which is used again for the next frame: taking new pages from the system each time costs as much as
@@ -65,10 +88,11 @@ impl Pool {
             let mut map = target.map_writable().ok()?;
             let (luma, differences) = map.split_at_mut(lengths[0]);
             let (blue, red) = differences.split_at_mut(lengths[1]);
-            let planes = [luma, blue, &mut red[..lengths[2]]];
-            match conversion {
-                Some(conversion) => conversion.convert(&source, planes, strides),
-                None => source.copy_to(planes, strides),
+            let red = &mut red[..lengths[2]];
+            source.copy_to([&mut *luma, &mut *blue, &mut *red], strides);
+            if let Some(conversion) = conversion {
+                // With what follows the samples, which is like the last of them.
+                conversion.convert([luma, blue, red], strides, (stride, height));
             }
         }
         buffer.copy_into(target, gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS, ..).ok()?;
