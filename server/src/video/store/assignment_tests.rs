@@ -257,7 +257,7 @@ fn a_viewer_that_rests_between_frames_keeps_its_decoder_and_one_that_is_paused_g
 }
 
 #[test]
-fn a_viewer_that_has_just_turned_opens_one_decoder_at_a_time() {
+fn a_viewer_that_turns_again_and_again_opens_one_decoder_at_a_time() {
     let mut situation = Situation::new(1000).cursor_of(1, Some(99), A, 500..516, 100);
     situation.limits.workers = 8;
     let situation = situation.worker(A, 1, 0, opening, 99);
@@ -270,6 +270,20 @@ fn a_viewer_that_has_just_turned_opens_one_decoder_at_a_time() {
     let mut situation = situation;
     situation.track(A).workers.clear();
     assert_eq!(situation.assign().places(), [(A, 500)]);
+}
+
+#[test]
+fn a_viewer_that_turned_once_may_open_the_next_file_while_it_opens_the_first() {
+    let mut situation =
+        Situation::new(1000).cursor_of(1, Some(99), A, 0..16, 99).cursor_of(1, Some(99), B, 500..516, 99);
+    situation.limits.workers = 8;
+    let mut situation = situation.worker(A, 1, 0, opening, 99);
+    situation.track(A).workers.get_mut(&1).unwrap().opened_for = ViewerId(1);
+    assert_eq!(situation.assign().places(), [], "one that turns again and again");
+    for track in [A, B] {
+        situation.track(track).wants.values_mut().for_each(|want| want.reader.has_turned_again = false);
+    }
+    assert_eq!(situation.assign().places(), [(B, 500)]);
 }
 
 #[test]

@@ -230,8 +230,9 @@ impl<'a> Places<'a> {
         if claim.viewer == Reader::SERVER.viewer {
             return true;
         }
-        // One picture decoder at a time: a place that the viewer has left again is not worth opening a file for.
-        if claim.is_turning && pixels > 0 && self.opening.contains(&claim.viewer) {
+        // One picture decoder at a time: a place that the viewer has left again is not worth opening a file for. One that
+        // turned once may open the next files, too.
+        if claim.is_scrubbing && pixels > 0 && self.opening.contains(&claim.viewer) {
             return false;
         }
         let own = || self.holders.iter().filter(|holder| holder.sole_viewer == Some(claim.viewer));

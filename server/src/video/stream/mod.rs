@@ -8,6 +8,7 @@
 
 mod error;
 mod plan;
+mod prefetch;
 mod selection;
 #[cfg(test)]
 mod selection_tests;

@@ -6,16 +6,19 @@
 //! sound ─► cursor on the soundtrack ──────────────┘
 //! ```
 //!
-//! A run is a segment, or several that one file serves one after the other. The next runs are prefetched some seconds before they begin, so that a splice causes no delay.
+//! A run is a segment, or several that one file serves one after the other. The next runs are prefetched some seconds before
+//! the viewer arrives there, so that a splice causes no delay.
 
 use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use common::media::{Origin, SoundFormat};
+use tokio::time::Instant;
 
 use super::{
     error::StreamError,
     plan::{StreamPlan, to_u32},
+    prefetch::Pace,
     selection::{Run, SentPicture},
     sound_timeline::SoundTimeline,
 };
@@ -26,9 +29,6 @@ const PICTURES_AHEAD: usize = 16;
 
 /// Frames that may lie between a picture and the next one that is sent without another decoder being started for that.
 const MAX_FRAMES_AHEAD: usize = 128;
-
-/// How far ahead a run is prefetched. A seek far into a file with few key frames may take seconds.
-const PREFETCH_NANOS: u64 = 10_000_000_000;
 
 /// One picture of a stream.
 #[derive(Clone)]
@@ -75,6 +75,8 @@ pub struct StreamReader {
     first_index: usize,
     /// `None` at the end.
     next_index: Option<usize>,
+    begun: Instant,
+    pace: Pace,
     /// The current run of the plan, followed by those that are prefetched.
     open_runs: VecDeque<OpenRun>,
     sound: Option<SoundTimeline>,
@@ -97,6 +99,8 @@ impl StreamReader {
             plan,
             first_index,
             next_index: Some(first_index),
+            begun: Instant::now(),
+            pace: Pace::default(),
             open_runs: VecDeque::new(),
             sound,
             _counted: store.count_viewer(),
@@ -130,6 +134,7 @@ impl StreamReader {
         let Fetched { bytes: jpeg, origin, .. } =
             current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.next_index;
+        self.pace.note(self.begun.elapsed(), planned.pts_nanos);
         if let Some(sound) = &self.sound {
             sound.want();
         }
@@ -161,10 +166,11 @@ impl StreamReader {
         let runs = selection.runs();
         // Nothing is prefetched before the first picture, because it would compete with it.
         let is_first = planned.index == self.first_index;
-        let soon_nanos = if is_first { 0 } else { planned.pts_nanos + PREFETCH_NANOS };
+        let soon_nanos = if is_first { 0 } else { planned.pts_nanos.saturating_add(self.pace.lead_nanos()) };
         for (number, run) in runs.iter().enumerate().skip(current + self.open_runs.len()) {
-            // One run after the other, so that a later one does not compete with an earlier one.
-            let is_next = self.open_runs.back().is_none_or(|open| open.cursor.has(runs[open.number].frames.start));
+            // One run after the other, so that a later one does not compete with an earlier one, if there is time for that.
+            let is_next = self.pace.is_hurried()
+                || self.open_runs.back().is_none_or(|open| open.cursor.has(runs[open.number].frames.start));
             if number > current && (run.start_nanos > soon_nanos || (number > current + 1 && !is_next)) {
                 break;
             }
