@@ -35,6 +35,11 @@ impl Keys {
         Self(test_keys::ada())
     }
 
+    /// These keys.
+    pub fn of(identity: Identity) -> Self {
+        Self(identity)
+    }
+
     /// New keys, because two clients that are online cannot have the same.
     pub fn fresh() -> Self {
         Self(Identity::generate(2048))

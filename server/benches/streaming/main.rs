@@ -7,6 +7,7 @@
 //!                                      ├─► pull     an unthrottled viewer
 //!                                      ├─► crowd    viewers at the video's own speed
 //!                                      ├─► guest    people who join and are there
+//!                                      ├─► throttle a slow link
 //!                                      └─► bare     the same work without Triptych
 //! ```
 //! All ratios are formed within one run, because both of its measurements then see the machine under the same load.
@@ -24,6 +25,7 @@ mod rows;
 #[allow(dead_code, reason = "shared with the attack benchmark, which uses the rest")]
 mod served;
 mod table;
+mod throttle;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -58,7 +60,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = 1..=10)]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = (1..=10).chain([12]))]
     rows: Vec<u32>,
 }
 
@@ -135,6 +137,9 @@ async fn measure(args: Args) -> Result<()> {
         for clip in &clips {
             bench.ready(clip, &mut table).await?;
         }
+    }
+    if wants(12) {
+        bench.chat_beside_pictures(&clips[0], &mut table).await?;
     }
     println!("{table}");
     if args.clip.is_none() {

@@ -24,9 +24,15 @@ use crate::{
     tls::Tls,
 };
 
-/// Bytes that the kernel may hold unsent for one client (`TCP_NOTSENT_LOWAT`); a message waits behind at most this much.
+/// Bytes that the kernel may hold unsent for one client (`TCP_NOTSENT_LOWAT`), which a message waits behind: half a part of
+/// a picture, because the rest of that part waits too. At 8 Mbit/s beside 1440p a message took 152 ms with 128 KiB, 78 ms with
+/// 32 KiB and 61 ms with this.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_BYTES: u32 = 128 * 1024;
+const UNSENT_BYTES: u32 = 16 * 1024;
+/// A congestion control that keeps the queues of routers short, where a message waits too. Through a router that queues up to
+/// 500 ms at 8 Mbit/s, a message beside 1440p took 85 ms, and 208 ms with `cubic`.
+#[cfg(target_os = "linux")]
+const CONGESTION_CONTROL: &[u8] = b"bbr";
 /// Connections that are being closed while others have their places already. With more, accepting waits for them: a crowd
 /// could otherwise connect faster than the server closes, and take all descriptors.
 const MAX_CLOSING: usize = 32;
@@ -179,6 +185,12 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    #[cfg(target_os = "linux")]
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "a system that does not have it, or does not let its users choose it, keeps its own"
+    )]
+    let _ = socket2::SockRef::from(stream).set_tcp_congestion(CONGESTION_CONTROL);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The comparisons, one method each.
 
+mod chat;
 mod flow;
 mod foreign;
 mod joins;
