@@ -46,9 +46,9 @@ use super::{
 /// JPEG quality, up to 100. The default of `jpegenc`; a higher one makes hardly any visible difference.
 const JPEG_QUALITY: i32 = 85;
 
-/// Stands for how pictures are made: quality, discrete cosine transform, colours. Pictures that are kept on disk under
-/// another number are not used, so it has to change with each of these.
-pub(crate) const PICTURE_CODING: u32 = JPEG_QUALITY as u32;
+/// Version of how pictures are made: quality, discrete cosine transform, colours. To be raised with each change of these,
+/// because pictures that are kept on disk under another number are not used.
+pub(crate) const PICTURE_CODING: u32 = 2;
 
 /// Limit of the branches. More only cost memory, because then decoding takes longer than encoding.
 const MAX_ENCODER_BRANCHES: usize = 4;
