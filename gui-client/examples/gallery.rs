@@ -79,7 +79,16 @@ fn main() -> eframe::Result {
             let state = scenes::scene(&scene);
             let plays = matches!(
                 scene.as_str(),
-                "playing" | "paused" | "portrait" | "buffering" | "statistics" | "ended" | "failed"
+                "playing"
+                    | "paused"
+                    | "portrait"
+                    | "buffering"
+                    | "statistics"
+                    | "every-second"
+                    | "substitute"
+                    | "lowest"
+                    | "ended"
+                    | "failed"
             );
             let picture = plays.then(|| picture(&creation.egui_ctx));
             let thumbnail = self::picture(&creation.egui_ctx);

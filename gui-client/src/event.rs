@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use common::{
     crypto::{Envelope, KeyId, MessageId, PublicKey, SessionId, TextNumber},
     media::{
-        Epoch, Library, PictureHead, Position, SeekRequest, SetQualityRequest, SoundHead, StreamId, StreamStart,
-        VideoId, WatchRequest,
+        Delivery, Epoch, Library, PictureHead, Position, SeekRequest, SetQualityRequest, SoundHead, StreamId,
+        StreamStart, VideoId, WatchRequest,
     },
     message::{Blob, EndReason, RefusalCode},
     name::Name,
@@ -477,11 +477,33 @@ pub struct PlaybackStatus {
     pub is_finished: bool,
     /// Where an epoch has to begin that continues this one; `None` when none can.
     pub continue_at: Option<Position>,
+    /// The delivery that the link carries, if that is another one.
+    pub wanted_delivery: Option<Delivery>,
+    /// What the link carries; `None` until it was measured.
+    pub link_bytes_per_second: Option<u64>,
+}
+
+/// A part of a picture, or a chunk of sound, that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamPart {
+    /// The stream that it belongs to.
+    pub stream: StreamId,
+    /// The epoch of the stream that it belongs to.
+    pub epoch: Epoch,
+    /// Its size.
+    pub bytes: usize,
+    /// Whether an item begins with it.
+    pub is_first: bool,
+    /// The size of the whole picture; `None` for sound, and for the later parts of a picture.
+    pub picture_bytes: Option<usize>,
 }
 
 /// Receives pictures and sound from the network thread. It is called on that thread and must not block; credit bounds how
 /// much arrives.
 pub trait PictureSink: Send + Sync {
+    /// Takes in that a part of an item arrives just now. The item itself follows when it is whole.
+    fn part(&self, _part: StreamPart) {}
+
     /// Takes a picture of a stream.
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>);
 

@@ -10,8 +10,16 @@ impl App {
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.net.send(command),
-                Effect::StartPlayback { stream, has_sound, largest_picture: (width, height) } => {
+                Effect::StartPlayback {
+                    stream,
+                    has_sound,
+                    largest_picture: (width, height),
+                    variants,
+                    delivery,
+                    ladder,
+                } => {
                     let before = self.player.begin(stream, has_sound, Instant::now());
+                    self.player.begin_ladder(&variants, delivery, ladder);
                     self.player.set_largest_picture(width, height);
                     log_summary(&self.title, "replaced", before);
                     self.title = self.title_of_showing();
@@ -19,13 +27,19 @@ impl App {
                     // Now and not with the next frame: the first picture waits for it.
                     self.grant();
                 }
-                Effect::BeginEpoch { stream, epoch, has_sound, is_paused } => {
+                Effect::StreamStarted(start) => self.player.stream_started(&start),
+                Effect::BeginEpoch { stream, epoch, has_sound, is_paused, delivery, ladder } => {
                     // The picture on the screen stays until there is one of the new epoch.
                     self.title = self.title_of_showing();
                     self.player.seek(stream, epoch, has_sound, Instant::now());
+                    self.player.set_ladder(delivery, ladder);
                     // Before the grant: a paused stream gets a smaller window.
                     self.player.set_paused(is_paused, Instant::now());
                     // Now and not with the next frame: the picture of the new position waits for it.
+                    self.grant();
+                }
+                Effect::ContinueEpoch { stream, epoch, delivery } => {
+                    self.player.continue_in(stream, epoch, delivery, Instant::now());
                     self.grant();
                 }
                 Effect::Pause(is_paused) => self.player.set_paused(is_paused, Instant::now()),

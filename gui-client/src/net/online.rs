@@ -21,7 +21,9 @@ use super::{
     outgoing::Outgoing,
     round_trip::RoundTrips,
 };
-use crate::event::{DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, SealedAs, WireEntry, WireOutcome};
+use crate::event::{
+    DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, SealedAs, StreamPart, WireEntry, WireOutcome,
+};
 
 /// One connection, from `Welcome` to its end.
 pub(super) struct Connection<'a> {
@@ -78,6 +80,7 @@ impl<'a> Connection<'a> {
         let Incoming { message, frame_bytes } = incoming;
         let kind = message.kind();
         self.follower.expect(&message).map_err(|breach| self.broken_by(&breach))?;
+        self.note_part(&message);
         let Some(message) = self.joiner.take(message).map_err(|breach| self.broken_by(&breach))? else { return Ok(()) };
         match message {
             ServerMessage::Picture { head, jpeg } => self.sink.picture(head, jpeg.0),
@@ -147,6 +150,35 @@ impl<'a> Connection<'a> {
             | ServerMessage::Statistics(_) => self.ignore(kind, frame_bytes),
         }
         Ok(())
+    }
+
+    /// Has the player measure the link.
+    fn note_part(&self, message: &ServerMessage) {
+        let part = match message {
+            ServerMessage::Picture { head, jpeg } => StreamPart {
+                stream: head.stream,
+                epoch: head.epoch,
+                bytes: jpeg.0.len(),
+                is_first: true,
+                picture_bytes: usize::try_from(head.jpeg_bytes).ok(),
+            },
+            ServerMessage::PicturePart { stream, epoch, bytes, .. } => StreamPart {
+                stream: *stream,
+                epoch: *epoch,
+                bytes: bytes.0.len(),
+                is_first: false,
+                picture_bytes: None,
+            },
+            ServerMessage::Sound { head, bytes } => StreamPart {
+                stream: head.stream,
+                epoch: head.epoch,
+                bytes: bytes.0.len(),
+                is_first: true,
+                picture_bytes: None,
+            },
+            _ => return,
+        };
+        self.sink.part(part);
     }
 
     /// Carries out a command that needs the connection.

@@ -14,6 +14,7 @@ use common::{
 
 use super::{
     audio_output::AudioOutput,
+    ladder::Ladder,
     picture::{Picture, PictureDecoder, PictureError},
     playout::{LOOKAHEAD_PICTURES, Playout},
 };
@@ -60,6 +61,7 @@ pub(super) struct Shared {
 
 pub(super) struct Inner {
     pub(super) playout: Playout<Vec<u8>, Picture>,
+    pub(super) ladder: Ladder,
     pub(super) pool: Vec<Vec<u32>>,
     pub(super) display_size: (u32, u32),
     /// Width and height of the largest picture that the stream was announced with.

@@ -14,6 +14,7 @@ pub mod audio_buffer;
 pub mod audio_output;
 mod decode_worker;
 pub mod ladder;
+mod link;
 pub mod opus_decoder;
 pub mod picture;
 pub mod player;

@@ -22,18 +22,19 @@ use super::{
     audio_buffer::{AudioChunk, loudness},
     audio_output::AudioOutput,
     decode_worker::{Decode, Inner, MAX_QUEUED_THUMBNAILS, POOL_BUFFERS, Shared},
+    ladder::Ladder,
     opus_decoder::{DecodedSound, OpusDecoder},
     picture::{Picture, PictureDecoder},
     playout::{Arrival, Device, Playout, Summary},
 };
 use crate::{
-    event::{PictureSink, PlaybackStatus, ThumbnailKey},
+    event::{PictureSink, PlaybackStatus, StreamPart, ThumbnailKey},
     figures::Figures,
 };
 
 /// Plays one stream at a time, and decodes thumbnails. Owns the decode thread.
 pub struct Player {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,6 +62,7 @@ impl Player {
             audio,
             inner: Mutex::new(Inner {
                 playout: Playout::default(),
+                ladder: Ladder::default(),
                 pool: Vec::new(),
                 display_size: (u32::MAX, u32::MAX),
                 largest: (MAX_PICTURE_SIDE, MAX_PICTURE_SIDE),
@@ -91,6 +93,7 @@ impl Player {
         let mut inner = self.shared.lock();
         inner.logged.clear();
         let summary = inner.playout.begin(stream, epoch, has_sound, now);
+        inner.ladder.sought();
         self.shared.reset_audio(&inner, now);
         summary
     }
@@ -104,16 +107,8 @@ impl Player {
             return;
         }
         inner.playout.seek(epoch, now);
+        inner.ladder.sought();
         self.shared.reset_audio(&inner, now);
-    }
-
-    /// Goes on in another epoch of the stream, which was requested from [`PlaybackStatus::continue_at`]: what has arrived
-    /// is played, and what arrives twice is dropped.
-    pub fn continue_in(&self, stream: StreamId, epoch: Epoch) {
-        let mut inner = self.shared.lock();
-        if inner.playout.stream() == Some(stream) {
-            inner.playout.continue_in(epoch);
-        }
     }
 
     /// Pauses or resumes.
@@ -205,12 +200,17 @@ impl Player {
 
     /// Credit to be granted to the server now, in pictures and sound chunks.
     pub fn take_credit(&self) -> Option<(StreamId, Epoch, u32)> {
-        self.shared.lock().playout.take_credit()
+        let inner = &mut *self.shared.lock();
+        inner.playout.set_lot_items(inner.ladder.lot_items());
+        let credit = inner.playout.take_credit()?;
+        inner.ladder.granted(credit.2, Instant::now());
+        Some(credit)
     }
 
     /// State of the stream; `None` when nothing plays.
     pub fn status(&self, now: Instant) -> Option<PlaybackStatus> {
-        let inner = self.shared.lock();
+        let inner = &mut *self.shared.lock();
+        inner.climb(now);
         let playout = &inner.playout;
         Some(PlaybackStatus {
             stream: playout.stream()?,
@@ -222,6 +222,8 @@ impl Player {
             hold: playout.hold(now),
             is_finished: playout.is_finished(now),
             continue_at: playout.continue_at(),
+            wanted_delivery: inner.ladder.wanted(),
+            link_bytes_per_second: inner.ladder.link_bytes_per_second().map(|rate| rate as u64),
         })
     }
 
@@ -262,9 +264,18 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl PictureSink for Sink {
+    fn part(&self, part: StreamPart) {
+        if self.shared.measure(part) {
+            (self.shared.wake)();
+        }
+    }
+
     fn picture(&self, head: PictureHead, jpeg: Vec<u8>) {
         let bytes = jpeg.len();
         let (arrival, is_resumed) = self.shared.take_in(bytes, |playout, now| playout.arrive(head, jpeg, now));
+        if arrival == Arrival::Queued {
+            self.shared.lock().ladder.picture(&head, bytes);
+        }
         if is_resumed {
             (self.shared.wake)();
         }

@@ -2,15 +2,11 @@
 
 use std::time::Instant;
 
-use common::{
-    crypto::KeyId,
-    media::{Quality, VideoId},
-    name::Name,
-};
+use common::{crypto::KeyId, media::VideoId, name::Name};
 
 use crate::event::DraftId;
 
-use super::{identity::IdentityAction, wire::WireAction};
+use super::{identity::IdentityAction, player::quality::QualityChoice, wire::WireAction};
 
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +104,7 @@ pub enum Action {
     /// Pause the video and step by this number of pictures, forward or back.
     Step(i32),
     /// Continue in another resolution, or as a triptych.
-    SetQuality(Quality),
+    SetQuality(QualityChoice),
     /// Set the volume, in percent.
     SetVolume(u8),
     /// Turn the volume up or down by this number of percentage points.

@@ -1,8 +1,8 @@
 //! What the app has to do outside the state because of an event or an action.
 
-use common::media::{Epoch, StreamId};
+use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
-use crate::event::{NetCommand, ThumbnailKey};
+use crate::event::{LadderSettings, NetCommand, ThumbnailKey};
 
 /// One thing that the app has to do, in the order in which the state returns them.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,7 +17,15 @@ pub enum Effect {
         has_sound: bool,
         /// Width and height of the largest picture of the video, as the library lists it.
         largest_picture: (u32, u32),
+        /// The variants of the video.
+        variants: Vec<VariantInfo>,
+        /// The delivery that was requested.
+        delivery: Delivery,
+        /// What the ladder for slow links may do.
+        ladder: LadderSettings,
     },
+    /// The server has described the stream, or an epoch of it.
+    StreamStarted(StreamStart),
     /// Get ready for the pictures of this epoch, and discard what is left of the epoch before.
     BeginEpoch {
         /// The stream concerned.
@@ -28,6 +36,19 @@ pub enum Effect {
         has_sound: bool,
         /// Whether only the first picture of the epoch is shown.
         is_paused: bool,
+        /// The delivery that was requested.
+        delivery: Delivery,
+        /// What the ladder for slow links may do.
+        ladder: LadderSettings,
+    },
+    /// Go on in this epoch without an interruption: what has arrived of the epoch before is still to be shown.
+    ContinueEpoch {
+        /// The stream concerned.
+        stream: StreamId,
+        /// The epoch concerned.
+        epoch: Epoch,
+        /// The delivery that was requested.
+        delivery: Delivery,
     },
     /// Pause picture and sound (`true`), or continue them (`false`).
     Pause(bool),

@@ -195,7 +195,7 @@ impl State {
                 self.wire.push(entry, now.unix_millis, said);
             }
             NetEvent::EnvelopesDropped(count) => self.wire.note_dropped(count),
-            NetEvent::StreamStarted(start) => self.player.started(start, now.instant),
+            NetEvent::StreamStarted(start) => return self.player.started(start, now.instant),
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
             }

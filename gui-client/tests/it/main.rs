@@ -28,6 +28,7 @@ mod state_certificate;
 mod state_chat;
 mod state_delivery;
 mod state_player;
+mod state_quality;
 mod state_trust;
 mod state_wait;
 mod support;

@@ -15,7 +15,7 @@ use triptych_client::{
         State,
         action::{Action, Moment},
         effect::Effect,
-        player::{Showing, Stage},
+        player::{Showing, Stage, quality::QualityChoice},
     },
 };
 
@@ -211,10 +211,13 @@ fn steps_name_pictures_and_pause() {
 fn another_quality_goes_on_at_the_picture_on_the_screen() {
     let mut state = scenes::playing();
     let stream = showing(&state).stream;
-    assert!(state.handle(Action::SetQuality(Quality::Triptych), moment()).is_empty(), "it is that already");
-    assert!(state.handle(Action::SetQuality(Quality::Only(99)), moment()).is_empty(), "the video has no such files");
+    let choose = |choice| Action::SetQuality(choice);
+    assert!(state.handle(choose(QualityChoice::default()), moment()).is_empty(), "it is that already");
+    for choice in [QualityChoice::Fixed(Quality::Only(99)), QualityChoice::Automatic { max_height: Some(99) }] {
+        assert!(state.handle(choose(choice), moment()).is_empty(), "the video has no such files");
+    }
     let quality = Quality::Only(1440);
-    let effects = state.handle(Action::SetQuality(quality), moment());
+    let effects = state.handle(choose(QualityChoice::Fixed(quality)), moment());
     let expected = NetCommand::SetQuality(SetQualityRequest {
         stream,
         epoch: Epoch(1),

@@ -84,9 +84,16 @@ fn nothing_is_sought_before_the_server_has_answered() {
 #[test]
 fn the_resolution_menu_offers_what_the_video_has() {
     let mut harness = show("playing");
-    harness.get_by_label("Resolution: Triptych").click();
+    harness.get_by_label("Resolution: Automatic").click();
     harness.run();
-    for name in ["Triptych (240p to 1440p)", "240p", "1440p"] {
+    for name in [
+        "Automatic (240p to 1440p)",
+        "Automatic, at most 720p",
+        "Automatic, at most 240p",
+        "Triptych, all pictures",
+        "240p",
+        "1440p",
+    ] {
         harness.get_by_label(name);
     }
     assert_eq!(harness.get_all_by_label("720p").count(), 2, "in the menu and on the picture");

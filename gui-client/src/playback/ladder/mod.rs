@@ -56,7 +56,12 @@ impl Ladder {
     pub fn begin(&mut self, variants: &[VariantInfo], delivery: Delivery) {
         self.sizes = PictureSizes::new(variants);
         self.segments.clear();
-        self.sought(delivery);
+        self.set_delivery(delivery);
+    }
+
+    /// Says how the epoch is delivered that has just begun.
+    pub fn set_delivery(&mut self, delivery: Delivery) {
+        (self.delivery, self.wanted) = (delivery, None);
     }
 
     /// Sets what it may do.
@@ -75,8 +80,8 @@ impl Ladder {
     }
 
     /// Another epoch begins with an empty buffer.
-    pub fn sought(&mut self, delivery: Delivery) {
-        (self.delivery, self.wanted) = (delivery, None);
+    pub fn sought(&mut self) {
+        self.wanted = None;
         self.law.sought();
     }
 
@@ -134,6 +139,11 @@ impl Ladder {
         if self.settings.is_automatic && self.wanted.is_none() {
             self.wanted = place.map(|place| levels[place].delivery(&terms)).filter(|wanted| *wanted != self.delivery);
         }
+        self.wanted
+    }
+
+    /// The delivery to change to, as decided last.
+    pub fn wanted(&self) -> Option<Delivery> {
         self.wanted
     }
 

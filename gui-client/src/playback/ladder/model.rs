@@ -342,7 +342,7 @@ pub(super) fn run(world: &World, settings: LadderSettings) -> Story {
         if world.seeks.contains(&now) {
             epoch = Epoch(epoch.0 + 1);
             playout.seek(epoch, at);
-            ladder.sought(server.delivery);
+            ladder.sought();
             up.push_back((now + half, Up::Epoch(epoch, 0, server.delivery)));
         }
         let is_short =

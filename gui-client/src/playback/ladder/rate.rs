@@ -44,7 +44,7 @@ pub struct PartArrival {
     pub is_first: bool,
     /// Whether it is of the latest epoch; credit is counted for that one only.
     pub is_current: bool,
-    /// The size of the picture that it is a part of; `None` for sound.
+    /// The size of the picture that begins with it; `None` for sound and later parts.
     pub picture_bytes: Option<usize>,
 }
 

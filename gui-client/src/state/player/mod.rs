@@ -6,6 +6,7 @@
 
 mod explain;
 pub mod meter;
+pub mod quality;
 mod round_trip;
 pub mod statistics;
 pub mod units;
@@ -17,8 +18,8 @@ use std::time::Instant;
 use common::{
     limits::MAX_PICTURE_SIDE,
     media::{
-        Delivery, Epoch, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest, StreamId, StreamStart,
-        VariantInfo, VideoInfo, WatchRequest,
+        Delivery, Epoch, Position, SeekRequest, SegmentInfo, StreamId, StreamStart, VariantInfo, VideoInfo,
+        WatchRequest,
     },
     message::EndReason,
 };
@@ -27,6 +28,7 @@ use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
 
 use self::{
     meter::Meter,
+    quality::QualityChoice,
     round_trip::RoundTrip,
     statistics::Line,
     wait::{Wait, WaitCause},
@@ -59,8 +61,12 @@ pub struct Showing {
     pub stage: Stage,
     /// Whether the person has paused it.
     pub is_paused: bool,
-    /// The resolutions that are played: all as a triptych, or one only.
-    pub quality: Quality,
+    /// How the person wants it to be played.
+    pub choice: QualityChoice,
+    /// The delivery of the current epoch: as requested, and then as the server has confirmed it.
+    pub delivery: Delivery,
+    /// What the link carries; `None` until it was measured.
+    pub link_bytes_per_second: Option<u64>,
     /// The segments of the stream; empty until the server has answered.
     pub segments: Vec<SegmentInfo>,
     /// Duration of the stream.
@@ -69,8 +75,6 @@ pub struct Showing {
     pub frame_count: u32,
     /// Whether the stream has sound.
     pub has_sound: bool,
-    /// The delivery of the current epoch, as the server has confirmed it last.
-    pub delivery: Delivery,
     /// The position in the stream; while a seek is under way, its target.
     pub position_nanos: u64,
     /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
@@ -172,6 +176,8 @@ impl Showing {
                 epoch: self.epoch,
                 has_sound: self.has_sound,
                 is_paused: self.is_paused,
+                delivery: self.delivery,
+                ladder: self.choice.ladder(),
             },
         ]
     }
@@ -227,28 +233,36 @@ impl PlayerState {
         let before = self.showing.take().filter(|before| before.video.id == video.id);
         // The same video plays in the resolution chosen before, unless that one failed; any other starts as a triptych.
         let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
-        let quality = before.map_or(Quality::Triptych, |before| before.quality);
-        let quality = if offers(&video, quality) { quality } else { Quality::Triptych };
+        let choice = before.map(|before| before.choice).filter(|choice| choice.is_offered(&video)).unwrap_or_default();
+        let delivery = choice.delivery();
         let command = NetCommand::Watch(WatchRequest {
             stream,
             video: video.id,
-            quality,
+            quality: choice.quality(),
             from: Position::START,
-            delivery: Delivery::FULL,
+            delivery,
         });
         let largest_picture = largest_picture(&video);
-        let start = Effect::StartPlayback { stream, has_sound: video.has_sound, largest_picture };
+        let start = Effect::StartPlayback {
+            stream,
+            has_sound: video.has_sound,
+            largest_picture,
+            variants: video.variants.clone(),
+            delivery,
+            ladder: choice.ladder(),
+        };
         self.showing = Some(Showing {
             stream,
             epoch: Epoch::default(),
             stage: Stage::Opening,
             is_paused: false,
-            quality,
+            choice,
+            delivery,
+            link_bytes_per_second: None,
             segments: Vec::new(),
             duration_nanos: video.duration_nanos,
             frame_count: 0,
             has_sound: video.has_sound,
-            delivery: Delivery::FULL,
             position_nanos: 0,
             buffered_until_nanos: None,
             height: None,
@@ -335,30 +349,14 @@ impl PlayerState {
         showing.seek(to, now)
     }
 
-    pub(super) fn set_quality(&mut self, quality: Quality, now: Instant) -> Vec<Effect> {
-        let Some(showing) = self.showing.as_mut().filter(|showing| showing.can_seek()) else { return Vec::new() };
-        if showing.quality == quality || !offers(&showing.video, quality) {
-            return Vec::new();
-        }
-        showing.quality = quality;
-        let at = showing.target();
-        let epoch = showing.begin_epoch(at, WaitCause::Quality, now);
-        showing.epoch_effects(NetCommand::SetQuality(SetQualityRequest {
-            stream: showing.stream,
-            epoch,
-            quality,
-            at,
-            delivery: Delivery::FULL,
-        }))
-    }
-
-    pub(super) fn started(&mut self, start: StreamStart, now: Instant) {
-        let Some(showing) = self.current(start.stream).filter(|showing| showing.epoch == start.epoch) else { return };
+    pub(super) fn started(&mut self, start: StreamStart, now: Instant) -> Vec<Effect> {
+        let showing = self.current(start.stream).filter(|showing| showing.epoch == start.epoch);
+        let Some(showing) = showing else { return Vec::new() };
         if let Some(wait) = &mut showing.wait {
             wait.answered(now);
         }
         showing.duration_nanos = start.duration_nanos;
-        showing.segments = start.segments;
+        showing.segments.clone_from(&start.segments);
         showing.frame_count = start.frame_count;
         showing.has_sound = start.has_sound;
         showing.delivery = start.delivery;
@@ -368,6 +366,7 @@ impl PlayerState {
         if showing.pending_seek.is_some() && showing.queued_seek.is_none() {
             showing.position_nanos = showing.time_of(start.first_index);
         }
+        vec![Effect::StreamStarted(start)]
     }
 
     pub(super) fn source_ended(&mut self, stream: StreamId, epoch: Epoch, reason: EndReason) -> Vec<Effect> {
@@ -429,7 +428,7 @@ impl PlayerState {
             showing.hold = None;
             showing.position_nanos = showing.duration_nanos;
         }
-        Vec::new()
+        showing.follow_ladder(&status)
     }
 
     pub(super) fn went_offline(&mut self) -> Vec<Effect> {
@@ -457,11 +456,4 @@ impl PlayerState {
 fn largest_picture(video: &VideoInfo) -> (u32, u32) {
     let largest = |side: fn(&VariantInfo) -> u32| video.variants.iter().map(side).max().unwrap_or(MAX_PICTURE_SIDE);
     (largest(|variant| variant.picture_width), largest(|variant| variant.picture_height))
-}
-
-fn offers(video: &VideoInfo, quality: Quality) -> bool {
-    match quality {
-        Quality::Triptych => true,
-        Quality::Only(height) => video.variants.iter().any(|variant| variant.height == height),
-    }
 }

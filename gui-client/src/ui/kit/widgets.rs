@@ -396,6 +396,21 @@ pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }
 
+/// A text in the upper right corner of a picture, in several lines where one has no room. `kind` is the source of its id.
+pub(crate) fn badge(ui: &mut Ui, picture: Rect, text: &str, kind: &str) {
+    let theme = Theme::of(ui);
+    let width = (picture.width() - 2.0 * space::L).max(80.0);
+    let font = FontId::proportional(font_size::SMALL);
+    let galley = ui.painter().layout(text.to_owned(), font, theme.on_overlay, width);
+    let corner = picture.right_top() + Vec2::new(-10.0, 10.0);
+    let rect = Align2::RIGHT_TOP.anchor_size(corner, galley.size() + Vec2::new(18.0, 8.0));
+    ui.painter().rect_filled(rect, (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS)), theme.overlay);
+    let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
+    ui.painter().galley(text_rect.min, galley, theme.on_overlay);
+    let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+}
+
 /// A text on a dark background, readable on any picture. `kind` is the source of its id.
 pub(crate) fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &str) {
     let theme = Theme::of(ui);

@@ -5,7 +5,7 @@ use egui::{Align, Layout, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use crate::state::{
     action::Action,
-    player::{PlayerState, Showing, Stage},
+    player::{PlayerState, Showing, Stage, quality::QualityChoice},
 };
 
 use super::seek_bar;
@@ -18,6 +18,9 @@ use crate::ui::kit::{
 
 /// In a column narrower than this, time, sound and resolution get a line of their own.
 const NARROW: f32 = 400.0;
+
+/// The menu of qualities is at most this wide; the sentence at its end is wrapped.
+const MENU_WIDTH: f32 = 260.0;
 
 /// Width of the volume slider.
 const VOLUME_WIDTH: f32 = 84.0;
@@ -107,25 +110,26 @@ fn statistics(ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
-/// The menu of resolutions. Laid out from right to left.
+/// The menu of qualities. Laid out from right to left.
 fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
-    let current = match showing.quality {
-        Quality::Triptych => "Triptych".to_owned(),
-        Quality::Only(height) => format!("{height}p"),
-    };
+    let current = showing.choice.name();
     ui.add_enabled_ui(showing.can_seek(), |ui| {
         let menu = ui.menu_button(format!("{current} ⏷"), |ui| {
             ui.spacing_mut().button_padding = Vec2::new(12.0, 6.0);
-            let heights = showing.video.variants.iter().map(|variant| Quality::Only(variant.height));
-            for quality in [Quality::Triptych].into_iter().chain(heights) {
-                let name = match quality {
-                    Quality::Triptych => triptych_name(showing),
-                    Quality::Only(height) => format!("{height}p"),
-                };
-                if widgets::tab(ui, &name, quality == showing.quality).clicked() {
-                    actions.push(Action::SetQuality(quality));
-                    ui.close();
-                }
+            ui.set_max_width(MENU_WIDTH);
+            let heights: Vec<u32> = showing.video.variants.iter().map(|variant| variant.height).collect();
+            let limits = heights.iter().rev().skip(1).map(|&height| Some(height));
+            for max_height in [None].into_iter().chain(limits) {
+                choice(ui, showing, QualityChoice::Automatic { max_height }, actions);
+            }
+            ui.separator();
+            choice(ui, showing, QualityChoice::Fixed(Quality::Triptych), actions);
+            for height in heights {
+                choice(ui, showing, QualityChoice::Fixed(Quality::Only(height)), actions);
+            }
+            if let Some(text) = showing.delivery_text() {
+                ui.separator();
+                ui.label(RichText::new(text).color(Theme::of(ui).weak));
             }
         });
         let response = menu.response;
@@ -134,11 +138,18 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     });
 }
 
-/// The Triptych entry of the menu, with the resolutions that it goes through.
-fn triptych_name(showing: &Showing) -> String {
-    match showing.video.variants.as_slice() {
-        [least, .., most] => format!("Triptych ({}p to {}p)", least.height, most.height),
-        _ => "Triptych".to_owned(),
+/// One entry of the menu.
+fn choice(ui: &mut Ui, showing: &Showing, choice: QualityChoice, actions: &mut Vec<Action>) {
+    let name = match (choice, showing.video.variants.as_slice()) {
+        (QualityChoice::Automatic { max_height: None }, [least, .., most]) => {
+            format!("{} ({}p to {}p)", choice.name(), least.height, most.height)
+        }
+        (QualityChoice::Fixed(Quality::Triptych), _) => format!("{}, all pictures", choice.name()),
+        _ => choice.name(),
+    };
+    if widgets::tab(ui, &name, choice == showing.choice).clicked() {
+        actions.push(Action::SetQuality(choice));
+        ui.close();
     }
 }
 

@@ -96,14 +96,8 @@ fn overlays(ui: &mut Ui, screen: Rect, player: &PlayerState, showing: &Showing, 
         failure(ui, screen, reason);
         return;
     }
-    if let Some(height) = showing.height {
-        widgets::pill(
-            ui,
-            screen.right_top() + Vec2::new(-10.0, 10.0),
-            Align2::RIGHT_TOP,
-            &format!("{height}p"),
-            "Resolution",
-        );
+    if let Some(text) = showing.badge() {
+        widgets::badge(ui, screen, &text, "Resolution");
     }
     let text = match (&showing.stage, showing.hold) {
         (Stage::Opening | Stage::Playing, Some(Hold::Unreadable)) => {

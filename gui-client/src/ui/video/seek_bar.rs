@@ -56,7 +56,8 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
         if filled.width() > 0.5 {
             ui.painter().rect_filled(filled, size::SEEK_BAR / 2.0, theme.part(index, count));
         }
-        part_label(ui, part, segment, showing.height == Some(segment.height));
+        let is_current = showing.segment().is_some_and(|current| current.first_index == segment.first_index);
+        part_label(ui, part, segment, is_current);
     }
     if showing.is_running() || showing.can_seek() {
         let knob = Pos2::new(at(showing.position_nanos), bar.center().y);
@@ -98,8 +99,13 @@ fn seek(
 fn part_label(ui: &Ui, part: Rect, segment: &SegmentInfo, is_current: bool) {
     let theme = Theme::of(ui);
     let color = if is_current { theme.text } else { theme.weak };
-    let text = format!("{}p", segment.height);
-    let galley = ui.painter().layout_no_wrap(text, FontId::proportional(font_size::SMALL - 1.0), color);
+    let layout = |text| ui.painter().layout_no_wrap(text, FontId::proportional(font_size::SMALL - 1.0), color);
+    let mut galley = layout(format!("{}p", segment.height));
+    if segment.sent_height != segment.height {
+        // The third keeps its name; what it is shown from is added where there is room.
+        let longer = layout(format!("{}p from {}p", segment.height, segment.sent_height));
+        galley = if longer.size().x <= part.width() { longer } else { galley };
+    }
     if galley.size().x <= part.width() {
         let left = part.center().x - galley.size().x / 2.0;
         ui.painter().galley(Pos2::new(left, part.bottom() + 3.0), galley, color);

@@ -43,7 +43,7 @@ mod video;
 mod wire;
 
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
-pub use player::{figures, starved};
+pub use player::{figures, on_a_link, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
@@ -103,6 +103,9 @@ pub const SCENES: &[&str] = &[
     "decoding",
     "buffering",
     "statistics",
+    "every-second",
+    "substitute",
+    "lowest",
     "ended",
     "failed",
     "lost",

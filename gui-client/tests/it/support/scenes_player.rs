@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{
-    media::{Epoch, Library, Quality, StreamId, VideoId},
+    media::{Delivery, Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, VideoId},
     message::EndReason,
 };
 use triptych_client::{
@@ -12,10 +12,13 @@ use triptych_client::{
     state::{
         State,
         action::{Action, Moment},
+        player::quality::QualityChoice,
     },
 };
 
-use super::{ada, bob, joined_with, moment, person, playing, report, start, talked, video, watch};
+use super::{
+    ada, bob, joined_with, moment, person, playing, report, segments, start, stream_start, talked, video, watch,
+};
 
 fn before(now: Moment, millis: u64) -> Moment {
     let instant = now.instant.checked_sub(Duration::from_millis(millis)).expect("the system has run for longer");
@@ -70,6 +73,30 @@ pub fn starved(now: Moment) -> State {
     state
 }
 
+/// In the last third, in this delivery, which the ladder has chosen because the link carries so much.
+pub fn on_a_link(mbit: f64, delivery: Delivery) -> State {
+    let mut state = playing();
+    let stream = stream(&state);
+    let wanted = PlaybackStatus {
+        wanted_delivery: Some(delivery),
+        link_bytes_per_second: Some((mbit * 125_000.0) as u64),
+        continue_at: Some(Position::Time(18_000_000_000)),
+        ..report(stream, 17, 1440)
+    };
+    state.report(wanted, moment());
+    let height = delivery.max_height.unwrap_or(1440);
+    let sent = |segment: SegmentInfo| SegmentInfo { sent_height: segment.height.min(height), ..segment };
+    let started = NetEvent::StreamStarted(StreamStart {
+        epoch: Epoch(1),
+        segments: segments().into_iter().map(sent).collect(),
+        delivery,
+        ..stream_start(stream, 1)
+    });
+    state.apply(started, moment());
+    state.report(PlaybackStatus { epoch: Epoch(1), ..report(stream, 18, height) }, moment());
+    state
+}
+
 pub fn scene(which: &str) -> Option<State> {
     let mut state = talked();
     match which {
@@ -85,6 +112,10 @@ pub fn scene(which: &str) -> Option<State> {
             start(&mut state, stream, 1);
         }
         "playing" => state = playing(),
+        // The ladder has taken a smaller delivery in the last third.
+        "every-second" => state = on_a_link(38.0, Delivery { picture_step: 2, ..Delivery::FULL }),
+        "substitute" => state = on_a_link(14.0, Delivery { max_height: Some(720), ..Delivery::FULL }),
+        "lowest" => state = on_a_link(2.1, Delivery { picture_step: 2, max_height: Some(240), ..Delivery::FULL }),
         "statistics" => {
             state = playing();
             let stream = stream(&state);
@@ -98,7 +129,7 @@ pub fn scene(which: &str) -> Option<State> {
             state = playing();
             state.handle(Action::TogglePause, moment());
             state.handle(Action::SetVolume(30), moment());
-            state.handle(Action::SetQuality(Quality::Only(720)), moment());
+            state.handle(Action::SetQuality(QualityChoice::Fixed(Quality::Only(720))), moment());
         }
         "portrait" => {
             let mut tall = video(4, "Upright", 22_120_000_000);

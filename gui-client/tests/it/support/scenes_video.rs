@@ -91,6 +91,8 @@ pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
         hold: None,
         is_finished: false,
         continue_at: None,
+        wanted_delivery: None,
+        link_bytes_per_second: None,
     }
 }
 
