@@ -32,6 +32,12 @@ const DRAINING_SHARE: f64 = 0.95;
 /// The buffer shrinks when it holds less than this share of what it can.
 const DRAINING_FILL: f64 = 0.7;
 
+/// A level that takes more than this share of the link is left after this long, even if the buffer shrinks only slowly, unless
+/// it was filled to [`WHOLE_FILL`] meanwhile, or all that was granted arrived.
+const OVERLOAD_SHARE: f64 = 0.98;
+const OVERLOAD_FOR: Duration = Duration::from_millis(1_200);
+const WHOLE_FILL: f64 = 0.88;
+
 /// The buffer was full if it held this share at some time within [`FULL_EVERY`].
 const FULL_FILL: f64 = 0.7;
 const FULL_EVERY: Duration = Duration::from_millis(1_500);
@@ -69,6 +75,7 @@ pub struct Law {
     last_full_at: Option<Instant>,
     full_since: Option<Instant>,
     low_since: Option<Instant>,
+    overloaded_since: Option<Instant>,
     patience: Option<Duration>,
 }
 
@@ -87,6 +94,7 @@ impl Law {
     pub fn sought(&mut self) {
         self.meter.begin_epoch();
         (self.playing_since, self.low_since, self.full_since, self.last_full_at) = (None, None, None, None);
+        self.overloaded_since = None;
     }
 
     /// Another level begins, in an epoch that continues the one before.
@@ -103,7 +111,7 @@ impl Law {
             self.went_up_at = None;
         }
         self.changed_at = Some(now);
-        (self.full_since, self.last_full_at, self.low_since) = (None, None, None);
+        (self.full_since, self.last_full_at, self.low_since, self.overloaded_since) = (None, None, None, None);
     }
 
     /// How fast the link is.
@@ -128,6 +136,7 @@ impl Law {
         let Some(supply) = supply else {
             // Paused, or the end: what happens then is not the link's doing.
             (self.low_since, self.full_since, self.last_full_at, self.playing_since) = (None, None, None, None);
+            self.overloaded_since = None;
             return None;
         };
         if supply.is_playing {
@@ -138,6 +147,7 @@ impl Law {
         self.note_low(supply, fill, now);
         let since_change = self.changed_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         let rate = self.meter.rate(now);
+        self.note_overload(supply, rate, current, now);
         if since_change >= DWELL
             && let Some(fast) = rate.fast
             && supply.outstanding_items > 0
@@ -169,11 +179,25 @@ impl Law {
         }
     }
 
+    fn note_overload(&mut self, supply: Supply, rate: Rate, current: &Level, now: Instant) {
+        // With large lots the buffer is seldom filled so far, but then all that was granted arrives before the next grant.
+        let is_filled = f64::from(supply.held_items) >= WHOLE_FILL * f64::from(WINDOW_ITEMS);
+        let is_whole = is_filled || supply.outstanding_items == 0;
+        let is_too_much = rate.fast.is_some_and(|fast| current.bytes_per_second > fast * OVERLOAD_SHARE);
+        if is_too_much && !is_whole {
+            self.overloaded_since.get_or_insert(now);
+        } else {
+            self.overloaded_since = None;
+        }
+    }
+
     /// Whether the link carries too little for the level.
     fn is_short(&self, rate: f64, fill: f64, current: &Level, now: Instant) -> bool {
         let is_low = self.low_since.is_some_and(|since| now.saturating_duration_since(since) >= LOW_FOR);
         let is_draining = fill < DRAINING_FILL && current.bytes_per_second > rate * DRAINING_SHARE;
-        is_draining || is_low && current.bytes_per_second > rate * DOWN_SHARE
+        let is_overloaded =
+            self.overloaded_since.is_some_and(|since| now.saturating_duration_since(since) >= OVERLOAD_FOR);
+        is_draining || is_overloaded || is_low && current.bytes_per_second > rate * DOWN_SHARE
     }
 
     fn down(&self, rate: f64, current: &Level, levels: &[Level]) -> Option<usize> {

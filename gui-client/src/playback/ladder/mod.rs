@@ -126,8 +126,9 @@ impl Ladder {
             return self.wanted;
         }
         self.decided_at = Some(now);
-        if let Some(rate) = self.law.rate(now).slow {
-            self.link_bytes_per_second = Some(rate);
+        let rate = self.law.rate(now);
+        if self.wanted.is_none() && rate.slow.is_some() {
+            self.link_bytes_per_second = rate.slow;
         }
         let terms = self.terms(arrived_until)?;
         let current = Level::of(&self.delivery, &terms, &self.sizes);
@@ -137,6 +138,8 @@ impl Ladder {
         let span = f64::from(WINDOW_ITEMS) / (pictures_per_second + chunks_per_second).max(1.0);
         let place = self.law.decide(now, supply, Duration::from_secs_f64(span), &current, &levels);
         if self.settings.is_automatic && self.wanted.is_none() {
+            // The reason of a change is what was measured last; over seconds, it is mixed with what was before.
+            self.link_bytes_per_second = rate.fast.filter(|_| place.is_some()).or(self.link_bytes_per_second);
             self.wanted = place.map(|place| levels[place].delivery(&terms)).filter(|wanted| *wanted != self.delivery);
         }
         self.wanted

@@ -92,6 +92,15 @@ fn each_third_is_sent_as_well_as_the_link_carries_it() {
 }
 
 #[test]
+fn a_link_that_is_a_little_too_slow_is_noticed_before_the_buffer_is_empty() {
+    let rates = vec![(0, mbit(124.0)), (12_000, mbit(78.0))];
+    let world = World { rates, round_trip_millis: 1, has_sound: false, seconds: 24, ..World::default() };
+    let story = run(&world, AUTOMATIC);
+    assert_eq!(story.level_at(15_000), (1440, 2), "of 83 Mbit/s, 78 arrive: {story:?}");
+    assert_eq!((story.changes.len(), story.longest_stall(1_000, 24_000)), (1, 0), "{story:?}");
+}
+
+#[test]
 fn a_person_who_has_chosen_is_left_alone() {
     let world = World { rates: vec![(0, mbit(8.0))], seconds: 20, ..World::default() };
     let story = run(&world, LadderSettings::default());

@@ -21,7 +21,7 @@ const SLOWEST_BYTES_PER_SECOND: f64 = 62_500.0;
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The fast estimate is made of the latest samples that took this much time together …
-const FAST_TIME: Duration = Duration::from_millis(300);
+const FAST_TIME: Duration = Duration::from_millis(450);
 
 /// … and are not older than this.
 const FAST_AGE: Duration = Duration::from_secs(1);
