@@ -80,8 +80,8 @@ pub struct Terms {
     pub has_sound: bool,
     /// The height that the person allows at most.
     pub max_height: Option<u32>,
-    /// Whether Opus can be asked for.
-    pub can_play_opus: bool,
+    /// Whether the server has the sound in Opus.
+    pub has_opus: bool,
 }
 
 /// One level: a delivery, and what it takes.
@@ -107,7 +107,7 @@ impl Level {
         let pictures = sizes.mean_bytes(height) * terms.pictures_per_second / f64::from(step);
         let sound = if !terms.has_sound {
             0.0
-        } else if delivery.sound == SoundFormat::Opus && terms.can_play_opus {
+        } else if delivery.sound == SoundFormat::Opus && terms.has_opus {
             OPUS_SOUND_BYTES_PER_SECOND
         } else {
             PCM_SOUND_BYTES_PER_SECOND
@@ -141,7 +141,7 @@ pub fn levels(terms: &Terms, sizes: &PictureSizes) -> Vec<Level> {
                 Level::of(&delivery, terms, sizes)
             };
             let with_samples = level(SoundFormat::Pcm);
-            if terms.has_sound && terms.can_play_opus {
+            if terms.has_sound && terms.has_opus {
                 if with_samples.bytes_per_second < 2.0 * OPUS_BYTES_PER_SECOND {
                     candidates.push(level(SoundFormat::Opus));
                 }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn terms(height: u32) -> Terms {
-        Terms { height, pictures_per_second: 25.0, has_sound: true, max_height: None, can_play_opus: false }
+        Terms { height, pictures_per_second: 25.0, has_sound: true, max_height: None, has_opus: false }
     }
 
     fn names(levels: &[Level]) -> Vec<(u32, u8, SoundFormat)> {
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn opus_is_for_the_lowest_levels_only() {
         let sizes = PictureSizes::new(&variants(&[240, 720, 1440]));
-        let with_opus = Terms { can_play_opus: true, ..terms(1440) };
+        let with_opus = Terms { has_opus: true, ..terms(1440) };
         let levels = levels(&with_opus, &sizes);
         let (last, pcm_levels) = levels.split_last().expect("there are levels");
         assert_eq!((last.height, last.sound), (240, SoundFormat::Opus));

@@ -1,6 +1,6 @@
 //! The ladder for slow links: finds the delivery that the link carries, made only of frames that other viewers use too.
 //!
-//! It is pure: every call passes the time. [`levels`] says which deliveries there are and what they take, [`rate`] how fast the
+//! It is pure: every call passes the time. [`mod@levels`] says which deliveries there are and what they take, [`rate`] how fast the
 //! link is, and [`law`] when to change.
 
 pub mod law;
@@ -14,7 +14,7 @@ mod model_tests;
 
 use std::time::{Duration, Instant};
 
-use common::media::{Delivery, PictureHead, SegmentInfo, StreamStart, VariantInfo};
+use common::media::{Delivery, PictureHead, SegmentInfo, SoundFormat, StreamStart, VariantInfo};
 
 use self::{
     law::Law,
@@ -26,9 +26,6 @@ use crate::event::LadderSettings;
 
 /// Below the best level, credit is granted in lots of this size: a train long enough to measure the link.
 const MEASURING_LOT_ITEMS: u32 = 12;
-
-/// Whether this client plays Opus.
-const CAN_PLAY_OPUS: bool = false;
 
 /// Decisions are at least this far apart.
 const DECISION_INTERVAL: Duration = Duration::from_millis(20);
@@ -44,6 +41,8 @@ pub struct Ladder {
     segments: Vec<SegmentInfo>,
     duration_nanos: u64,
     has_sound: bool,
+    /// Whether the server sent PCM although it was asked for Opus.
+    lacks_opus: bool,
     delivery: Delivery,
     law: Law,
     decided_at: Option<Instant>,
@@ -77,6 +76,10 @@ impl Ladder {
         self.segments.clone_from(&start.segments);
         self.duration_nanos = start.duration_nanos;
         self.has_sound = start.has_sound;
+        if self.delivery.sound == SoundFormat::Opus && start.delivery.sound == SoundFormat::Pcm {
+            self.lacks_opus = true;
+            self.delivery.sound = SoundFormat::Pcm;
+        }
     }
 
     /// Another epoch begins with an empty buffer.
@@ -167,7 +170,7 @@ impl Ladder {
             pictures_per_second: f64::from(segment.frame_count) / seconds.max(0.001),
             has_sound: self.has_sound,
             max_height: self.settings.max_height,
-            can_play_opus: CAN_PLAY_OPUS,
+            has_opus: !self.lacks_opus,
         })
     }
 }

@@ -23,7 +23,8 @@ use crate::{event::LadderSettings, playback::playout::Playout};
 const STREAM: StreamId = StreamId(1);
 const PART_BYTES: usize = 32 * 1024;
 const CHUNK: Duration = Duration::from_millis(100);
-const CHUNK_BYTES: usize = 19_200;
+const PCM_CHUNK_BYTES: usize = 19_200;
+const OPUS_CHUNK_BYTES: usize = 1_250;
 const LANE_ITEMS: usize = 2;
 
 /// Mbit/s as bytes per millisecond.
@@ -52,6 +53,8 @@ pub(super) struct World {
     pub(super) size_variation: f64,
     pub(super) pictures_per_second: u32,
     pub(super) has_sound: bool,
+    /// Whether the server sends sound in Opus when it is asked to.
+    pub(super) has_opus: bool,
     /// Heights of the segments, which are equally long; all are variants.
     pub(super) segments: Vec<u32>,
     pub(super) seconds: u64,
@@ -77,6 +80,7 @@ impl Default for World {
             size_variation: 0.1,
             pictures_per_second: 25,
             has_sound: true,
+            has_opus: true,
             segments: vec![1440],
             seconds: 60,
             paused: None,
@@ -153,8 +157,22 @@ fn picture_bytes(height: u32) -> f64 {
 
 /// What a level takes, in bytes for each second.
 pub(super) fn takes(world: &World, height: u32, step: u8) -> f64 {
-    let sound = if world.has_sound { 192_000.0 } else { 0.0 };
-    picture_bytes(height) * f64::from(world.pictures_per_second) / f64::from(step) + sound
+    let pictures = picture_bytes(height) * f64::from(world.pictures_per_second) / f64::from(step);
+    let sound = match () {
+        () if !world.has_sound => 0.0,
+        // Below 3 Mbit/s it is sent in Opus, if the server has that.
+        () if world.has_opus && pictures + 192_000.0 < 375_000.0 => 14_000.0,
+        () => 192_000.0,
+    };
+    pictures + sound
+}
+
+impl World {
+    /// What the server does when it is asked for a delivery.
+    fn answer(&self, asked: Delivery) -> Delivery {
+        let sound = if self.has_opus { asked.sound } else { SoundFormat::Pcm };
+        Delivery { sound, ..asked }
+    }
 }
 
 struct Server<'a> {
@@ -186,8 +204,9 @@ impl Server<'_> {
             let chunk_nanos = self.next_chunk * CHUNK.as_nanos() as u64;
             let (stream, epoch) = (STREAM, self.epoch);
             if self.world.has_sound && chunk_nanos < picture_nanos {
-                let head = SoundHead { stream, epoch, pts_nanos: chunk_nanos, format: SoundFormat::Pcm };
-                self.lane.push_back((Item::Sound(head), CHUNK_BYTES));
+                let head = SoundHead { stream, epoch, pts_nanos: chunk_nanos, format: self.delivery.sound };
+                let bytes = if self.delivery.sound == SoundFormat::Opus { OPUS_CHUNK_BYTES } else { PCM_CHUNK_BYTES };
+                self.lane.push_back((Item::Sound(head), bytes));
                 self.next_chunk += 1;
             } else {
                 let is_paused = self.world.server_pauses.iter().any(|&(from, to)| (from..to).contains(&now));
@@ -234,7 +253,7 @@ impl Server<'_> {
             Up::Grant(epoch, items) if epoch == self.epoch => self.credit += items,
             Up::Grant(..) => {}
             Up::Epoch(epoch, nanos, delivery) => {
-                (self.epoch, self.delivery, self.credit) = (epoch, delivery, 0);
+                (self.epoch, self.delivery, self.credit) = (epoch, self.world.answer(delivery), 0);
                 self.lane.clear();
                 self.writing = None;
                 self.next_picture = nanos / self.frame_nanos;
@@ -362,6 +381,7 @@ pub(super) fn run(world: &World, settings: LadderSettings) -> Story {
             epoch = Epoch(epoch.0 + 1);
             playout.continue_in(epoch);
             ladder.continued(delivery, until, at);
+            ladder.started(&StreamStart { delivery: world.answer(delivery), ..stream_start(world, frame_nanos) });
             up.push_back((now + half, Up::Epoch(epoch, nanos, delivery)));
             let terms = ladder.terms(until).expect("the stream has begun");
             story.changes.push((now, Level::of(&delivery, &terms, &ladder.sizes)));

@@ -1,5 +1,6 @@
 //! The ladder on modelled links: what people would see.
 
+use common::media::SoundFormat;
 use proptest::prelude::*;
 
 use super::{
@@ -122,6 +123,19 @@ fn world() -> impl Strategy<Value = World> {
             ..World::default()
         },
     )
+}
+
+#[test]
+fn below_3_mbit_the_sound_is_opus_and_a_server_without_it_is_asked_once() {
+    for has_opus in [true, false] {
+        let world = World { rates: vec![(0, mbit(2.5))], has_opus, ..World::default() };
+        let story = run(&world, AUTOMATIC);
+        assert_eq!(last(&story), (240, 2), "{story:?}");
+        let sound = story.last.map(|level| level.sound);
+        assert_eq!(sound, Some(if has_opus { SoundFormat::Opus } else { SoundFormat::Pcm }));
+        let asked = story.changes.iter().filter(|(_, level)| level.sound == SoundFormat::Opus).count();
+        assert!(has_opus || asked == 1, "{story:?}");
+    }
 }
 
 proptest! {

@@ -93,7 +93,7 @@ impl PlayerState {
         let link = LinkFigures {
             arriving_bits_per_second: self.meter.rates().map(|rates| rates.received_bits_per_second),
             needed_bits_per_second: self.meter.needed_bits_per_second(),
-            carried_bits_per_second: None,
+            carried_bits_per_second: showing.link_bytes_per_second.map(|rate| rate as f64 * 8.0),
             round_trip: self.round_trip.latest(),
             echoed_at: self.round_trip.echoed_at(),
         };
