@@ -26,8 +26,14 @@ const UP_SHARE: f64 = 0.7;
 /// A level more than one step up takes at most this share.
 const LEAP_SHARE: f64 = 0.5;
 
-/// While the buffer shrinks, a level that takes more than this share of the link is left before the buffer is nearly empty.
+/// While the buffer shrinks, a level that has taken more than this share of the link for this long is left before the buffer is
+/// nearly empty. One measurement alone may be wrong.
 const DRAINING_SHARE: f64 = 0.95;
+const DRAINING_FOR: Duration = Duration::from_millis(450);
+
+/// While it is nearly empty, one that takes more than this share is left. It is more than a level may take that is gone down
+/// to, so that a link that varies a little does not lead further down.
+const LOW_SHARE: f64 = 0.88;
 
 /// The buffer shrinks when it holds less than this share of what it can.
 const DRAINING_FILL: f64 = 0.7;
@@ -76,6 +82,7 @@ pub struct Law {
     full_since: Option<Instant>,
     low_since: Option<Instant>,
     overloaded_since: Option<Instant>,
+    draining_since: Option<Instant>,
     patience: Option<Duration>,
 }
 
@@ -148,10 +155,11 @@ impl Law {
         let since_change = self.changed_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         let rate = self.meter.rate(now);
         self.note_overload(supply, rate, current, now);
+        self.note_draining(fill, rate, current, now);
         if since_change >= DWELL
             && let Some(fast) = rate.fast
             && supply.outstanding_items > 0
-            && self.is_short(fast, fill, current, now)
+            && self.is_short(fast, current, now)
         {
             return self.down(fast, current, levels);
         }
@@ -191,13 +199,23 @@ impl Law {
         }
     }
 
+    fn note_draining(&mut self, fill: f64, rate: Rate, current: &Level, now: Instant) {
+        let is_too_much = rate.fast.is_some_and(|fast| current.bytes_per_second > fast * DRAINING_SHARE);
+        if fill < DRAINING_FILL && is_too_much {
+            self.draining_since.get_or_insert(now);
+        } else {
+            self.draining_since = None;
+        }
+    }
+
     /// Whether the link carries too little for the level.
-    fn is_short(&self, rate: f64, fill: f64, current: &Level, now: Instant) -> bool {
-        let is_low = self.low_since.is_some_and(|since| now.saturating_duration_since(since) >= LOW_FOR);
-        let is_draining = fill < DRAINING_FILL && current.bytes_per_second > rate * DRAINING_SHARE;
-        let is_overloaded =
-            self.overloaded_since.is_some_and(|since| now.saturating_duration_since(since) >= OVERLOAD_FOR);
-        is_draining || is_overloaded || is_low && current.bytes_per_second > rate * DOWN_SHARE
+    fn is_short(&self, rate: f64, current: &Level, now: Instant) -> bool {
+        let lasts = |since: Option<Instant>, least: Duration| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= least)
+        };
+        lasts(self.draining_since, DRAINING_FOR)
+            || lasts(self.overloaded_since, OVERLOAD_FOR)
+            || lasts(self.low_since, LOW_FOR) && current.bytes_per_second > rate * LOW_SHARE
     }
 
     fn down(&self, rate: f64, current: &Level, levels: &[Level]) -> Option<usize> {

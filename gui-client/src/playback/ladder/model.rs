@@ -155,13 +155,13 @@ fn picture_bytes(height: u32) -> f64 {
     416_000.0 * f64::from(height) * f64::from(height) / (1440.0 * 1440.0)
 }
 
-/// What a level takes, in bytes for each second.
+/// What a level takes at least, in bytes for each second.
 pub(super) fn takes(world: &World, height: u32, step: u8) -> f64 {
     let pictures = picture_bytes(height) * f64::from(world.pictures_per_second) / f64::from(step);
     let sound = match () {
         () if !world.has_sound => 0.0,
-        // Below 3 Mbit/s it is sent in Opus, if the server has that.
-        () if world.has_opus && pictures + 192_000.0 < 375_000.0 => 14_000.0,
+        // Below 6 Mbit/s it may be sent in Opus, if the server has that.
+        () if world.has_opus && pictures + 192_000.0 < 750_000.0 => 14_000.0,
         () => 192_000.0,
     };
     pictures + sound
