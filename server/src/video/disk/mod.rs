@@ -5,7 +5,7 @@
 //! FOLDER/CACHEDIR.TAG                               backup programs leave the folder out
 //!        lock                                       who is alone in the folder removes what was left behind
 //!        733a6827236eab4b/                          one folder for each source file: its fingerprint
-//!                         pictures-1-2-630-96-16.pack
+//!                         pictures-1-1-630-96-16.pack
 //! ```
 //!
 //! A *pack* is a file with up to sixteen consecutive frames of one track. It is written beside its place and renamed when it is

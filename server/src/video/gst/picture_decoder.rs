@@ -48,7 +48,7 @@ const JPEG_QUALITY: i32 = 85;
 
 /// Version of how pictures are made: quality, discrete cosine transform, colours. To be raised with each change of these,
 /// because pictures that are kept on disk under another number are not used.
-pub(crate) const PICTURE_CODING: u32 = 2;
+pub(crate) const PICTURE_CODING: u32 = 1;
 
 /// Limit of the branches. More only cost memory, because then decoding takes longer than encoding.
 const MAX_ENCODER_BRANCHES: usize = 4;
@@ -276,9 +276,7 @@ fn add_encoder_branch(
             (caps_filter(&jpeg_format::caps(request.size))?, converters)
         }
     };
-    // The accurate transform: on processors with AVX2 it takes no longer than the default, and errs less.
-    let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY);
-    let encoder = encoder.property_from_str("idct-method", "islow").build()?;
+    let encoder = gst::ElementFactory::make("jpegenc").property("quality", JPEG_QUALITY).build()?;
     jpeg_input::prepare(&encoder);
     // `async` off, because a branch that receives no frame would never preroll.
     let sink = AppSink::builder().sync(false).async_(false).max_buffers(1).enable_last_sample(false).build();
