@@ -201,7 +201,7 @@ fn the_format_changes_without_a_shift() {
     }
 }
 
-/// Plays a video with these clips, of so many pictures, in both formats.
+/// Plays a video with these clips, of these numbers of pictures, in both formats.
 fn assert_alike(clips: [(u32, bool); 2], what: &str) {
     let videos = tempfile::tempdir().unwrap();
     for (height, (pictures, has_sound)) in [120, 240].into_iter().zip(clips) {

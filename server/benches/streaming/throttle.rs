@@ -5,7 +5,7 @@
 //! server ─► small receive buffer ─► token bucket ─► delay line ─► client
 //! server ◄────────────────────────────── delay line ◄─────────── client
 //! ```
-//! The buffer stands for the queue of a router in front of the slow link, so the server's system notices that it is full as it
+//! The buffer is the queue of a router in front of the slow link, so the server's system notices that it is full as it
 //! would there. The rate and the delay can change while it runs.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};

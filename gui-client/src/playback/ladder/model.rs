@@ -258,7 +258,7 @@ impl Server<'_> {
                 self.writing = None;
                 self.next_picture = nanos / self.frame_nanos;
                 self.next_chunk = (self.next_picture * self.frame_nanos).div_ceil(CHUNK.as_nanos() as u64);
-                // The first chunk of an epoch begins with its picture; here the one around it stands for that.
+                // The first chunk of an epoch begins with its picture; here it is the one around it.
                 self.next_chunk = self.next_chunk.saturating_sub(1);
             }
         }

@@ -174,7 +174,7 @@ fn fingerprint(name: &str) -> Option<u64> {
     (format!("{file:016x}") == name).then_some(file)
 }
 
-/// Stands for how sound is coded: rate, channels, and the settings of the Opus encoder.
+/// Version of how sound is coded: rate, channels, and the settings of the Opus encoder.
 pub(super) const SOUND_CODING: u32 = 1;
 
 /// Whether packs of this coding are those that this program writes.
