@@ -7,6 +7,7 @@ use crate::{
         test_keys,
     },
     limits::PROTOCOL_VERSION,
+    media::{Delivery, Position, Quality, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC},
     name::Name,
 };
@@ -53,6 +54,11 @@ pub fn session(name: &str, identity: &Identity, created_unix_millis: u64) -> Ses
     let name = Name::parse(name).unwrap_or_else(|_| Name::parse("none").expect("a name"));
     let keys = test_keys::session_keys();
     SessionRecord::sign(keys.current().public_key(), created_unix_millis, identity, &name, &[0; 32])
+}
+
+/// Asks for a stream, all of it delivered.
+pub fn watch_message(stream: StreamId, video: VideoId, quality: Quality, from: Position) -> ClientMessage {
+    ClientMessage::Watch(WatchRequest { stream, video, quality, delivery: Delivery::FULL, from })
 }
 
 /// A letter to someone who joined with [`join`].

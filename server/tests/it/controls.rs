@@ -2,11 +2,9 @@
 
 use common::{
     crypto::test_keys,
-    media::{
-        Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId,
-        WatchRequest,
-    },
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId},
     message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::TempDir;
 
@@ -37,15 +35,7 @@ impl Watcher {
         let server = TestServer::start_with(folder.path()).await;
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = welcome.library.videos[0].id;
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         Self { folder, server, client, video, epoch: Epoch(0) }
     }
 
@@ -177,10 +167,7 @@ async fn after_a_missing_quality_a_stream_can_still_be_sought_replaced_and_stopp
     watcher.set_quality(Quality::Only(480), 7).await;
     assert_eq!(watcher.failed_epoch().await, watcher.epoch);
     let (second, video, quality, from) = (StreamId(2), watcher.video, Quality::Only(240), Position::START);
-    watcher
-        .client
-        .send(&ClientMessage::Watch(WatchRequest { stream: second, video, quality, from, delivery: Delivery::FULL }))
-        .await;
+    watcher.client.send(&watch_message(second, video, quality, from)).await;
     let started = watcher.client.next().await;
     assert!(matches!(&started, ServerMessage::StreamStarted(start) if start.stream == second), "{started:?}");
 
@@ -304,9 +291,7 @@ async fn a_video_with_several_viewers_is_decoded_once() {
         let identity = if name == "bob" { test_keys::bob() } else { test_keys::eve() };
         let (mut client, _) = TestClient::join(watcher.server.address, name, &identity).await;
         let (stream, video, quality, from) = (STREAM, watcher.video, Quality::Triptych, Position::START);
-        client
-            .send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }))
-            .await;
+        client.send(&watch_message(stream, video, quality, from)).await;
         client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: FRAMES }).await;
         others.push(client);
     }
@@ -340,10 +325,7 @@ async fn removing_a_file_ends_the_streams_of_its_video_with_a_reason() {
     assert_eq!(reason, "\"Clip_720p.mp4\" was removed from the server's video folder.");
     // Two files are left, and can be watched.
     let (stream, video, quality, from) = (StreamId(2), watcher.video, Quality::Triptych, Position::START);
-    watcher
-        .client
-        .send(&ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }))
-        .await;
+    watcher.client.send(&watch_message(stream, video, quality, from)).await;
     let started = watcher.client.next_that(|message| match message {
         ServerMessage::StreamStarted(StreamStart { stream: StreamId(2), segments, .. }) => Some(segments.len()),
         _ => None,

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use common::{
     crypto::Identity,
-    media::{Delivery, Epoch, Library, Position, Quality, StreamId, WatchRequest},
+    media::{Epoch, Library, Position, Quality, StreamId},
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use futures_util::future::join_all;
 use triptych_server::video;
@@ -43,15 +44,7 @@ impl Viewer {
         let title = title(variant);
         let video = library.videos.iter().find(|video| video.title == title).expect("the video is offered").id;
         let (quality, from) = (Quality::Triptych, Position::START);
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         client.send(&ClientMessage::Grant { stream: STREAM, epoch: Epoch(0), items: CREDIT }).await;
         Self { client, variant, pictures: Vec::new(), end: None }
     }

@@ -12,8 +12,9 @@ use std::{
 
 use common::{
     crypto::test_keys,
-    media::{Delivery, Epoch, Library, Position, Quality, StreamId, WatchRequest},
+    media::{Epoch, Library, Position, Quality, StreamId},
     message::{ClientMessage, EndReason, LeaveReason, RefusalCode, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpStream, time::timeout};
@@ -130,15 +131,7 @@ const STREAM: StreamId = StreamId(1);
 impl Viewer {
     async fn watch(mut client: TestClient, library: &Library) -> Self {
         let (video, quality, from) = (library.videos[0].id, Quality::Triptych, Position::START);
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         Self { client, picture_count: 0 }
     }
 

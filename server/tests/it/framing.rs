@@ -5,9 +5,10 @@ use common::{
     codec::{decode_client, decode_greeting, encode_client},
     crypto::{Identity, test_keys},
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
-    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
     name::Name,
+    test_messages::watch_message,
 };
 use tokio::task::JoinHandle;
 use triptych_server::session::machine::{Action, ConnectionBinding, Machine};
@@ -45,7 +46,7 @@ fn messages() -> Vec<(State, ClientMessage)> {
     let joined = [
         ClientMessage::Say { envelope: Blob(envelope.as_bytes().to_vec()) },
         ClientMessage::AskDirectory,
-        ClientMessage::Watch(WatchRequest { stream, video, quality, from: Position::START, delivery: Delivery::FULL }),
+        watch_message(stream, video, quality, Position::START),
         ClientMessage::Grant { stream, epoch, items: 70_000 },
         ClientMessage::Stop { stream },
         ClientMessage::Pong { number: u64::MAX },

@@ -11,10 +11,10 @@ use common::{
         test_keys,
     },
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, PROTOCOL_VERSION},
-    media::{Delivery, Position, Quality, StreamId, VideoId, WatchRequest},
+    media::{Position, Quality, StreamId, VideoId},
     message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, RefusalCode, ServerMessage},
     name::Name,
-    test_messages::sealed,
+    test_messages::{sealed, watch_message},
 };
 use triptych_server::session::notices::{NO_SUCH_VIDEO, Refusal, SERVER_STOPPED};
 
@@ -334,15 +334,7 @@ async fn watching_a_video_that_does_not_exist_fails_with_a_reason() {
     let server = TestServer::start().await;
     let (mut ada, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
     assert!(welcome.library.videos.is_empty());
-    let watch = |stream| {
-        ClientMessage::Watch(WatchRequest {
-            stream: StreamId(stream),
-            video: VideoId(9),
-            quality: Quality::Triptych,
-            from: Position::START,
-            delivery: Delivery::FULL,
-        })
-    };
+    let watch = |stream| watch_message(StreamId(stream), VideoId(9), Quality::Triptych, Position::START);
     ada.send(&watch(1)).await;
     let ServerMessage::StreamEnded { stream: StreamId(1), reason: EndReason::Failed(reason), .. } = ada.next().await
     else {

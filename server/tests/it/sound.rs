@@ -8,9 +8,9 @@ use common::{
     limits::{SOUND_CHUNK_NANOS, SOUND_RATE_HZ},
     media::{
         Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, VideoInfo,
-        WatchRequest,
     },
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::tempdir;
 
@@ -154,15 +154,7 @@ async fn beeps_are_on_time_from_the_start_and_after_seeks() {
         let (_server, mut client, video) = start(folder.path()).await;
         assert!(video.has_sound);
         let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         let received = play_to_end(&mut client, Epoch(0)).await;
         assert_eq!(received.picture_nanos.len(), 150, "{name}");
         assert_eq!(received.sound[0].0, received.picture_nanos[0]);
@@ -191,15 +183,7 @@ async fn the_sound_of_one_file_serves_all_variants_and_a_silent_video_has_none()
     run(silent, &folder.path().join("quiet_720p.mkv"));
     let (_server, mut client, video) = start(folder.path()).await;
     let (quality, from) = (Quality::Only(720), Position::START);
-    client
-        .send(&ClientMessage::Watch(WatchRequest {
-            stream: STREAM,
-            video: video.id,
-            quality,
-            from,
-            delivery: Delivery::FULL,
-        }))
-        .await;
+    client.send(&watch_message(STREAM, video.id, quality, from)).await;
     assert_on_the_second(
         &play_to_end(&mut client, Epoch(0)).await.beeps(),
         &[0, 1, 2],
@@ -220,9 +204,7 @@ async fn sound_shorter_than_the_pictures_ends_in_silence() {
     write_beeping(&folder.path().join("clip_240p.mkv"), 4, 1500, "opusenc", "x264enc", "matroskamux");
     let (_server, mut client, video) = start(folder.path()).await;
     let (video, quality, from) = (video.id, Quality::Triptych, Position::START);
-    client
-        .send(&ClientMessage::Watch(WatchRequest { stream: STREAM, video, quality, from, delivery: Delivery::FULL }))
-        .await;
+    client.send(&watch_message(STREAM, video, quality, from)).await;
     let received = play_to_end(&mut client, Epoch(0)).await;
     assert_eq!(received.picture_nanos.len(), 100);
     let audio_frames: usize = received.sound.iter().map(|(_, pcm)| pcm.len() / AUDIO_FRAME_BYTES).sum();
@@ -239,15 +221,7 @@ struct OneCredit {
 impl OneCredit {
     async fn watch(mut client: TestClient, video: VideoId, from: u32) -> Self {
         let (quality, from) = (Quality::Triptych, Position::Picture(from));
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         Self { client, epoch: Epoch(0) }
     }
 

@@ -7,6 +7,7 @@ use common::{
         StreamStart, VideoId, WatchRequest,
     },
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -40,13 +41,7 @@ async fn viewer() -> (TempDir, TestServer, TestClient, VideoId) {
 }
 
 fn watch(stream: u32, video: VideoId) -> ClientMessage {
-    ClientMessage::Watch(WatchRequest {
-        stream: StreamId(stream),
-        video,
-        quality: Quality::Triptych,
-        from: Position::START,
-        delivery: Delivery::FULL,
-    })
+    watch_message(StreamId(stream), video, Quality::Triptych, Position::START)
 }
 
 fn grant(stream: u32, items: u32) -> ClientMessage {

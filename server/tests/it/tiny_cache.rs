@@ -2,8 +2,9 @@
 
 use common::{
     crypto::{Identity, test_keys},
-    media::{Delivery, Epoch, Position, Quality, StreamId, VideoId, WatchRequest},
+    media::{Epoch, Position, Quality, StreamId, VideoId},
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -34,15 +35,7 @@ impl Viewer {
         let (mut client, welcome) = TestClient::join(server.address, name, identity).await;
         let video: VideoId = welcome.library.videos[0].id;
         let (quality, from) = (Quality::Triptych, Position::Picture(from));
-        client
-            .send(&ClientMessage::Watch(WatchRequest {
-                stream: STREAM,
-                video,
-                quality,
-                from,
-                delivery: Delivery::FULL,
-            }))
-            .await;
+        client.send(&watch_message(STREAM, video, quality, from)).await;
         Self { client }
     }
 

@@ -73,7 +73,7 @@ pub fn starved(now: Moment) -> State {
     state
 }
 
-/// In the last third, in this delivery, which the ladder has chosen because the link carries so much.
+/// In the last third, with the delivery that the ladder has chosen for a link of this rate.
 pub fn on_a_link(mbit: f64, delivery: Delivery) -> State {
     let mut state = playing();
     let stream = stream(&state);

@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use anyhow::Result;
 use common::media::{Position, StreamId};
-use tokio::time::sleep;
+use tokio::time::interval;
 
 use super::Bench;
 use crate::{
@@ -127,11 +127,11 @@ impl Bench {
             }
             Ok::<_, anyhow::Error>(link.statistics().await?.held_bytes as f64 / 1_048_576.0)
         });
-        let mut peak_mib = 0.0_f64;
+        let (mut samples, mut peak_mib) = (interval(SAMPLE_INTERVAL), 0.0_f64);
         loop {
             tokio::select! {
                 held_mib = &mut playing => return Ok((peak_mib, held_mib?)),
-                () = sleep(SAMPLE_INTERVAL) => peak_mib = peak_mib.max(served.memory_mib()),
+                _ = samples.tick() => peak_mib = peak_mib.max(served.memory_mib()),
             }
         }
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use common::{
     crypto::test_keys,
-    media::{Delivery, Epoch, Library, Origin, Position, Quality, SegmentInfo, StreamId, StreamStart, WatchRequest},
+    media::{Epoch, Library, Origin, Position, Quality, SegmentInfo, StreamId, StreamStart},
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 
 use triptych_server::video::offline::{Import, ImportRequest};
@@ -65,15 +66,7 @@ pub async fn watch_title(
 ) -> Watched {
     let found = library.videos.iter().find(|video| video.title == *title);
     let video = found.unwrap_or_else(|| panic!("no {title:?} in {library:#?}")).id;
-    client
-        .send(&ClientMessage::Watch(WatchRequest {
-            stream,
-            video,
-            quality,
-            from: Position::START,
-            delivery: Delivery::FULL,
-        }))
-        .await;
+    client.send(&watch_message(stream, video, quality, Position::START)).await;
     watch_stream(client, stream, library.clone()).await
 }
 
