@@ -1,6 +1,6 @@
 //! One attempt to connect: the steps from what the person typed to an established session, with the files that they need.
 
-use std::{fs::File, io, path::Path, sync::Arc, time::Instant};
+use std::{io, path::Path, sync::Arc, time::Instant};
 
 use common::{crypto::Identity, limits::LOGIN_DEADLINE, name::Name};
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ pub(super) const MAX_STEPS: usize = 8;
 /// A successful attempt.
 pub(super) struct Arrival {
     /// No other client works with this key meanwhile.
-    pub(super) claim: File,
+    pub(super) claim: identity::Claim,
     pub(super) session: Session,
     pub(super) pin_file: PinFile,
 }
@@ -126,7 +126,7 @@ async fn close_data_folder(data_dir: &Path) -> Result<(), Offline> {
     })
 }
 
-async fn claim_identity(data_dir: &Path, name: &Name) -> Result<File, Offline> {
+async fn claim_identity(data_dir: &Path, name: &Name) -> Result<identity::Claim, Offline> {
     let (data_dir, name) = (data_dir.to_owned(), name.clone());
     on_helper_thread(move || identity::claim(&data_dir, &name)).await
 }

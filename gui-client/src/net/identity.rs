@@ -71,9 +71,24 @@ pub fn identity_path(data_dir: &Path, name: &Name) -> PathBuf {
     data_dir.join("identities").join(file_name + ".pem")
 }
 
-/// Claims the key pair of `name` for this client until the result is dropped. Two clients with one key would each take the
-/// other's place on the server, without a word about why.
-pub(super) fn claim(data_dir: &Path, name: &Name) -> Result<File, IdentityFileError> {
+/// A key pair that only this client uses, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    file: File,
+}
+
+impl Drop for Claim {
+    /// Closing the file is not enough: a process that is being started at this moment still has it, and the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!("A key pair is free only when its file is closed: {error}.");
+        }
+    }
+}
+
+/// Claims the key pair of `name` for this client. Two clients with one key would each take the other's place on the server,
+/// without a word about why.
+pub(super) fn claim(data_dir: &Path, name: &Name) -> Result<Claim, IdentityFileError> {
     let path = identity_path(data_dir, name).with_extension("in-use");
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
     create_folders(data_dir, &path).map_err(failed)?;
@@ -82,7 +97,7 @@ pub(super) fn claim(data_dir: &Path, name: &Name) -> Result<File, IdentityFileEr
         Err(TryLockError::WouldBlock) => Err(IdentityFileError::InUse(name.clone())),
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
         // A file system without locks: then the server tells the two apart.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Claim { file }),
     }
 }
 
@@ -195,8 +210,10 @@ mod tests {
         assert_eq!(refused.to_string(), "Another Triptych window on this computer is online as ada.");
         assert!(!refused.remedy().is_empty());
         claim_of("bob").expect("another name is another key");
+        let inherited = claimed.file.try_clone().unwrap();
         drop(claimed);
-        claim_of("ada").expect("it is given back");
+        claim_of("ada").expect("it is given back, although a process that is being started still has the file");
+        drop(inherited);
     }
 
     #[test]

@@ -33,7 +33,16 @@ const MAX_FILE_BYTES: usize = (MAX_NAMES + 2) * MAX_LINE_BYTES;
 pub(crate) struct NamesFile {
     path: PathBuf,
     /// Another server with the same data folder does not get it.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for NamesFile {
+    /// Closing the file is not enough: a process that is being started at this moment still has it, and the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            debug!("The lock on the file of names is released only when it is closed: {error}.");
+        }
+    }
 }
 
 impl NamesFile {
@@ -70,7 +79,7 @@ impl NamesFile {
         }
         let lock = File::open(lock_path)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { path: folder.join(FILE), _lock: lock })),
+            Ok(()) => Ok(Some(Self { path: folder.join(FILE), lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -187,6 +196,16 @@ mod tests {
         assert_eq!(open(&data_dir).1, kept.map(|entry| entry.as_ref().clone()));
         let mode = fs::metadata(data_dir.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_file_is_free_at_once_although_a_process_that_is_being_started_still_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, _) = open(folder.path());
+        let inherited = file.lock.try_clone().unwrap();
+        drop(file);
+        assert!(NamesFile::open(folder.path()).0.is_some());
+        drop(inherited);
     }
 
     #[test]
