@@ -1,6 +1,7 @@
 //! The subcommands `sample`, `import`, `prepare` and `check`: their progress bars and console output.
 
 use std::{
+    fmt,
     io::IsTerminal,
     path::Path,
     process::ExitCode,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 use triptych_server::video::{
     self,
@@ -24,7 +25,7 @@ use triptych_server::video::{
 /// The exit code that shells expect of a program ended by Ctrl-C: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
-const BAR: &str = "{msg} {wide_bar} {percent:>3} %  {per_sec}  {eta} left";
+const BAR: &str = "{msg} {wide_bar} {percent:>3} %  {rate}  {eta} left";
 
 /// Worker processes of this program.
 fn processes() -> Result<ProcessPool> {
@@ -36,6 +37,11 @@ fn processes() -> Result<ProcessPool> {
 fn progress_bar(total: u64, message: String) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(10);
     let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        #[expect(clippy::let_underscore_must_use, reason = "without the rate the bar says enough")]
+        let _ = write!(out, "{:.0} frames/s", state.per_sec());
+    };
+    let style = style.with_key("rate", rate);
     ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(message)
 }
 
@@ -124,10 +130,11 @@ fn keep_frames(
     bar.finish_and_clear();
     let (bytes, limit_bytes) = preparation.bytes_and_limit();
     let titles: Vec<_> = preparation.titles().into_iter().map(|title| format!("{title:?}")).collect();
+    let (is, was) = if titles.len() == 1 { ("is", "was") } else { ("are", "were") };
     match prepared {
-        Ok(()) if frames_before == frames => println!("{} was ready already.", titles.join(", ")),
+        Ok(()) if frames_before == frames => println!("{} {was} ready already.", titles.join(", ")),
         Ok(()) => println!(
-            "{} is ready: wrote {:.1} MB in {:.1} s to {}, which now holds {:.2} of {:.1} GiB.",
+            "{} {is} ready: wrote {:.1} MB in {:.1} s to {}, which now holds {:.2} of {:.1} GiB.",
             titles.join(", "),
             bytes.saturating_sub(bytes_before) as f64 / 1e6,
             started_at.elapsed().as_secs_f64(),
