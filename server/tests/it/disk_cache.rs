@@ -8,9 +8,12 @@ use std::{
 
 use common::{
     crypto::test_keys,
-    media::{Library, Origin, Quality, Statistics, StreamId},
-    message::{ClientMessage, ServerMessage},
+    media::{
+        Delivery, Epoch, Library, Origin, Position, Quality, SoundFormat, Statistics, StreamId, VideoId, WatchRequest,
+    },
+    message::{ClientMessage, EndReason, ServerMessage},
 };
+use gstreamer::Registry;
 use tempfile::{TempDir, tempdir};
 use triptych_server::{Settings, video::disk::DiskSettings};
 
@@ -34,9 +37,25 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { videos: tempdir().unwrap(), cache: tempdir().unwrap() };
+        let place = Self::empty();
         write_video(place.videos.path(), TITLE, &three(FRAMES.into(), H264_SHORT_GROUPS, "matroskamux", "mkv"));
         place
+    }
+
+    /// The video is one file, and has sound.
+    fn with_sound() -> Self {
+        let place = Self::empty();
+        write_with_sound(&place.videos.path().join(format!("{TITLE}_180p.mkv")));
+        place
+    }
+
+    fn empty() -> Self {
+        Self { videos: tempdir().unwrap(), cache: tempdir().unwrap() }
+    }
+
+    /// How many packs there are whose names begin so.
+    fn packs(&self, kind: &str) -> usize {
+        names_of_packs(&self.frames()).iter().filter(|name| name.starts_with(kind)).count()
     }
 
     fn frames(&self) -> PathBuf {
@@ -56,14 +75,43 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
-        command(self.videos.path(), &self.frames(), arguments)
+        command(self.videos.path(), &self.frames()).args(arguments).output().unwrap()
     }
 }
 
-fn command(videos: &Path, frames: &Path, arguments: &[&str]) -> Output {
+fn command(videos: &Path, frames: &Path) -> Command {
     guard::alive();
     let mut command = Command::new(env!("CARGO_BIN_EXE_triptych-server"));
-    command.arg("--videos").arg(videos).arg("--disk-cache-dir").arg(frames).args(arguments).output().unwrap()
+    command.arg("--videos").arg(videos).arg("--disk-cache-dir").arg(frames);
+    command
+}
+
+/// Two seconds of pictures and sound: 50 frames and 20 chunks.
+fn write_with_sound(path: &Path) {
+    let description = "matroskamux name=mux ! filesink name=sink \
+        videotestsrc num-buffers=50 ! video/x-raw,width=320,height=180,framerate=25/1 ! x264enc ! queue ! mux. \
+        audiotestsrc num-buffers=100 ! audio/x-raw,rate=44100,channels=1 ! vorbisenc ! queue ! mux.";
+    run(description, path);
+}
+
+fn names_of_packs(frames: &Path) -> Vec<String> {
+    let folders = fs::read_dir(frames).unwrap().flatten().filter(|entry| entry.path().is_dir());
+    let packs = folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten());
+    packs.map(|pack| pack.file_name().into_string().unwrap()).collect()
+}
+
+/// The plugins of this system without that for Opus, and a place for the list of them.
+fn plugins_without_opus() -> (TempDir, PathBuf) {
+    triptych_server::video::init().unwrap();
+    let opus = Registry::get().find_plugin("opus").unwrap().filename().unwrap();
+    let plugins = tempdir().unwrap();
+    for plugin in fs::read_dir(opus.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+        if plugin != opus {
+            std::os::unix::fs::symlink(&plugin, plugins.path().join(plugin.file_name().unwrap())).unwrap();
+        }
+    }
+    let registry = plugins.path().join("registry.bin");
+    (plugins, registry)
 }
 
 fn text(output: &Output) -> String {
@@ -92,6 +140,29 @@ impl Served {
                 _ => None,
             });
             self.library = changed.await;
+        }
+    }
+
+    /// Watches a video as a viewer on a slow link does, and returns how many messages of sound and pictures came.
+    async fn watch_with_opus(&mut self, stream: StreamId, video: VideoId) -> (usize, usize) {
+        let delivery = Delivery { sound: SoundFormat::Opus, ..Delivery::FULL };
+        let (quality, from) = (Quality::Triptych, Position::START);
+        self.client.send(&ClientMessage::Watch(WatchRequest { stream, video, quality, delivery, from })).await;
+        self.client.send(&ClientMessage::Grant { stream, epoch: Epoch(0), items: 200 }).await;
+        let (mut sounds, mut pictures) = (0, 0);
+        loop {
+            match self.client.next().await {
+                ServerMessage::Sound { head, .. } => {
+                    assert_eq!(head.format, SoundFormat::Opus);
+                    sounds += 1;
+                }
+                ServerMessage::Picture { .. } => pictures += 1,
+                ServerMessage::StreamEnded { reason, .. } => {
+                    assert_eq!(reason, EndReason::Finished);
+                    return (sounds, pictures);
+                }
+                _ => {}
+            }
         }
     }
 
@@ -158,25 +229,57 @@ async fn prepare_beside_a_running_server_makes_a_video_ready_at_once() {
     assert!(!text(&place.command(&["check"])).contains("ready: plays"));
 }
 
+#[tokio::test]
+async fn a_prepared_video_needs_no_decoder_for_a_viewer_who_is_sent_opus() {
+    let place = Place::with_sound();
+    text(&place.command(&["prepare", TITLE]));
+    let mut served = place.serve().await;
+    served.wait_until_ready().await;
+    let (stream, video) = (StreamId(1), served.library.videos[0].id);
+    let (packets, pictures) = served.watch_with_opus(stream, video).await;
+    // Two seconds in pieces of a tenth, of which a picture may cut one.
+    assert!(packets >= 20 && pictures == 50, "{packets} messages of sound and {pictures} pictures");
+    let after = served.statistics().await;
+    assert_eq!((after.decoded, after.decoders), (0, 0), "{after:?}");
+    served.server.stop().await;
+}
+
+#[test]
+fn where_opus_cannot_be_encoded_pcm_is_enough_and_is_completed_where_it_can() {
+    let place = Place::with_sound();
+    let (plugins, registry) = plugins_without_opus();
+    let without_opus = |arguments: &[&str]| {
+        let mut command = command(place.videos.path(), &place.frames());
+        command.env("GST_PLUGIN_SYSTEM_PATH_1_0", plugins.path()).env("GST_REGISTRY", &registry);
+        command.args(arguments).output().unwrap()
+    };
+    assert!(text(&without_opus(&["prepare", TITLE])).starts_with("\"Film\" is ready: wrote "));
+    assert_eq!((place.packs("pictures-"), place.packs("sound-"), place.packs("opus-")), (4, 2, 0));
+    assert_eq!(text(&without_opus(&["prepare", TITLE])), "\"Film\" was ready already.\n");
+    let check = String::from_utf8(without_opus(&["check"]).stdout).unwrap();
+    assert!(check.contains("MISSING for sound on slow links: opusenc") && check.contains("Film (ready: "), "{check}");
+
+    assert!(!text(&place.command(&["check"])).contains("Film (ready: "));
+    assert!(text(&place.command(&["prepare", TITLE])).starts_with("\"Film\" is ready: wrote "));
+    assert_eq!((place.packs("sound-"), place.packs("opus-")), (2, 2));
+    assert!(text(&place.command(&["check"])).contains("Film (ready: "));
+}
+
 #[test]
 fn an_import_makes_its_video_ready_when_told_so() {
     let (videos, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     let file = elsewhere.path().join("Short.mkv");
-    let description = "matroskamux name=mux ! filesink name=sink \
-        videotestsrc num-buffers=50 ! video/x-raw,width=320,height=180,framerate=25/1 ! x264enc ! queue ! mux. \
-        audiotestsrc num-buffers=100 ! audio/x-raw,rate=44100,channels=1 ! vorbisenc ! queue ! mux.";
-    run(description, &file);
+    write_with_sound(&file);
     let frames = elsewhere.path().join("frames");
     let import = ["import", file.to_str().unwrap(), "--ready", "--heights", "96,192"];
-    let made = text(&command(videos.path(), &frames, &import));
+    let made = text(&command(videos.path(), &frames).args(import).output().unwrap());
     assert!(made.contains("\"Short\" is ready: wrote "), "{made}");
-    assert!(text(&command(videos.path(), &frames, &["check"])).contains("Short (ready: "));
-    let packs = fs::read_dir(&frames).unwrap().flatten().filter(|entry| entry.path().is_dir());
-    let names: Vec<_> = packs.flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten()).collect();
-    let kinds = names.iter().map(|entry| entry.file_name().into_string().unwrap());
+    let check = command(videos.path(), &frames).arg("check").output().unwrap();
+    assert!(text(&check).contains("Short (ready: "));
+    let names = names_of_packs(&frames);
+    let count = |kind: &str| names.iter().filter(|name| name.starts_with(kind)).count();
     // Frames 0 to 24 of one file, 25 to 49 of the other, and two seconds of sound.
-    assert_eq!(kinds.filter(|name| name.starts_with("sound-")).count(), 2);
-    assert_eq!(names.len(), 2 + 3 + 2, "{names:?}");
+    assert_eq!([count("pictures-"), count("sound-"), count("opus-")], [2 + 3, 2, 2], "{names:?}");
 }
 
 #[test]
@@ -190,5 +293,6 @@ fn prepare_says_what_is_wrong_and_what_to_do() {
     let no_folder = refusal(&place.command(&["prepare", TITLE]));
     assert!(no_folder.contains("cannot be used") && no_folder.contains("--disk-cache-dir"), "{no_folder}");
     let empty = tempdir().unwrap();
-    assert!(refusal(&command(empty.path(), &place.frames(), &["prepare", "--all"])).contains("has no videos"));
+    let nothing = command(empty.path(), &place.frames()).args(["prepare", "--all"]).output().unwrap();
+    assert!(refusal(&nothing).contains("has no videos"));
 }

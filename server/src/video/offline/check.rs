@@ -16,7 +16,7 @@ use crate::video::{
     },
     library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
     process::ProcessPool,
-    store::is_ready,
+    store::{is_ready, sound_formats},
 };
 
 /// Frame counts of the variants of one video may differ by this much without a note: some encoders drop a frame at the
@@ -81,7 +81,8 @@ impl Check {
         let catalog = Library::scan_with_records(folder, processes)?.0.catalog();
         // Only looked at: a folder that is not there is not made. What is wrong with it, the server says.
         let disk = disk.filter(|disk| disk.folder.exists()).and_then(|disk| DiskTier::open(disk).ok()).map(Arc::new);
-        let is_ready = |video: &Video| disk.as_ref().is_some_and(|disk| is_ready(disk, video));
+        let formats = sound_formats();
+        let is_ready = |video: &Video| disk.as_ref().is_some_and(|disk| is_ready(disk, video, formats));
         let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video, is_ready(video))).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =

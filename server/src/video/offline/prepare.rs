@@ -26,7 +26,7 @@ use crate::video::{
     gst::elements::{self, SetupError},
     library::{LibraryError, Video, scan_titles},
     process::ProcessPool,
-    store::{Fetched, Store, TrackKey, TrackOpener, TrackPacks, picture_packs, sound_packs},
+    store::{Fetched, Store, TrackKey, TrackOpener, TrackPacks, picture_packs, sound_formats, sound_packs},
 };
 
 /// Memory for frames that are made ahead of those that are written.
@@ -73,6 +73,7 @@ pub enum PrepareError {
 /// Videos whose frames are to be kept on disk.
 pub struct Preparation {
     videos: Vec<Arc<Video>>,
+    formats: &'static [SoundFormat],
     disk: Arc<DiskTier>,
     processes: ProcessPool,
 }
@@ -124,7 +125,7 @@ impl Preparation {
         }
         processes.allow(videos.iter().map(paths).collect());
         let disk = Arc::new(DiskTier::open(disk)?);
-        Ok(Self { videos, disk, processes: processes.clone() })
+        Ok(Self { videos, formats: sound_formats(), disk, processes: processes.clone() })
     }
 
     /// The titles of the videos.
@@ -134,7 +135,7 @@ impl Preparation {
 
     /// Frames of pictures and chunks of sound that are on disk already, and all of them.
     pub fn frames_done_and_all(&self) -> (u64, u64) {
-        let tracks = self.videos.iter().flat_map(|video| packs_of(&self.disk, video));
+        let tracks = self.videos.iter().flat_map(|video| packs_of(&self.disk, video, self.formats));
         let count = |packs: TrackPacks| (packs.held_count() as u64, packs.share().len() as u64);
         tracks.map(count).fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
     }
@@ -163,7 +164,7 @@ impl Preparation {
         for video in &self.videos {
             // All tracks of a video at a time, because one decoder does not use all cores.
             let mut running = JoinSet::new();
-            for track in tracks_of(&progress.store, &self.disk, video) {
+            for track in tracks_of(&progress.store, &self.disk, video, self.formats) {
                 running.spawn(prepare_track(track, progress.clone()));
             }
             loop {
@@ -216,23 +217,24 @@ async fn prepare_track(track: Track, progress: Arc<Progress>) -> Result<(), Prep
     Ok(())
 }
 
-/// All tracks of a triptych.
-fn tracks_of(store: &Store, disk: &Arc<DiskTier>, video: &Video) -> Vec<Track> {
+/// All tracks of a triptych, and its sound in each of these formats.
+fn tracks_of(store: &Store, disk: &Arc<DiskTier>, video: &Video, formats: &[SoundFormat]) -> Vec<Track> {
     let title = || video.info.title.clone();
     let pictures = (0..video.files.len()).map(|variant| {
         let opener = store.pictures_of(video, variant);
         let packs = picture_packs(disk, video, variant);
         Track { title: title(), key: opener.key(), opener: Arc::new(opener), packs }
     });
-    let sound = store.sound_of(video, SoundFormat::Pcm).zip(sound_packs(disk, video, SoundFormat::Pcm));
-    let sound =
-        sound.map(|(opener, packs)| Track { title: title(), key: opener.key(), opener: Arc::new(opener), packs });
+    let sound = formats.iter().filter_map(|&format| {
+        let (opener, packs) = (store.sound_of(video, format)?, sound_packs(disk, video, format)?);
+        Some(Track { title: title(), key: opener.key(), opener: Arc::new(opener), packs })
+    });
     pictures.chain(sound).collect()
 }
 
-fn packs_of(disk: &Arc<DiskTier>, video: &Video) -> Vec<TrackPacks> {
+fn packs_of(disk: &Arc<DiskTier>, video: &Video, formats: &[SoundFormat]) -> Vec<TrackPacks> {
     let pictures = (0..video.files.len()).map(|variant| picture_packs(disk, video, variant));
-    pictures.chain(sound_packs(disk, video, SoundFormat::Pcm)).collect()
+    pictures.chain(formats.iter().filter_map(|&format| sound_packs(disk, video, format))).collect()
 }
 
 fn paths(video: &Arc<Video>) -> Vec<PathBuf> {

@@ -31,7 +31,7 @@ mod worker_pool;
 pub use self::frame_store::Store;
 pub(crate) use self::{
     frame_store::{Cursor, Fetched, ViewerGuard},
-    ready::{is_ready, picture_packs, ready_videos, sound_packs},
+    ready::{is_ready, picture_packs, ready_videos, sound_formats, sound_packs},
     sound_source::sound_chunk_count,
     source::TrackOpener,
     track::FailureCause,

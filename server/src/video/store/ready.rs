@@ -1,5 +1,5 @@
-//! Which videos are ready: all frames of their triptych and all of their sound are on disk, so that playing them needs no
-//! decoder.
+//! Which videos are ready: all frames of their triptych, and all of their sound in each format that the server can send, are
+//! on disk, so that playing them needs no decoder.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -8,6 +8,7 @@ use common::media::{SoundFormat, VideoId};
 use super::{sound_source::sound_chunk_count, track_packs::TrackPacks};
 use crate::video::{
     disk::{DiskTier, TrackKind, TrackName},
+    gst::elements::opus_gap,
     library::{Library, Video},
     process::opus_chunk_of,
 };
@@ -30,16 +31,21 @@ pub(crate) fn sound_packs(disk: &Arc<DiskTier>, video: &Video, format: SoundForm
     Some(TrackPacks::new(disk.clone(), track, 0..chunk_count))
 }
 
-/// Whether a video is ready.
-pub(crate) fn is_ready(disk: &Arc<DiskTier>, video: &Video) -> bool {
-    let has_pictures = |variant: usize| picture_packs(disk, video, variant).covers(video.shares[variant].clone());
-    let has_sound = |packs: TrackPacks| packs.covers(packs.share());
-    (0..video.files.len()).all(has_pictures) && sound_packs(disk, video, SoundFormat::Pcm).is_none_or(has_sound)
+/// The formats in which this server can send sound. Not for every frame: it asks GStreamer.
+pub(crate) fn sound_formats() -> &'static [SoundFormat] {
+    if opus_gap().is_none() { &[SoundFormat::Pcm, SoundFormat::Opus] } else { &[SoundFormat::Pcm] }
+}
+
+/// Whether a video is ready, for viewers who are sent sound in one of these formats.
+pub(crate) fn is_ready(disk: &Arc<DiskTier>, video: &Video, formats: &[SoundFormat]) -> bool {
+    let pictures = (0..video.files.len()).map(|variant| picture_packs(disk, video, variant));
+    let sound = formats.iter().filter_map(|&format| sound_packs(disk, video, format));
+    pictures.chain(sound).all(|packs| packs.covers(packs.share()))
 }
 
 /// The videos of the library that are ready.
 pub(crate) fn ready_videos(disk: &Arc<DiskTier>, library: &Library) -> HashSet<VideoId> {
-    let catalog = library.catalog();
-    let ready = catalog.videos.iter().filter(|(_, video)| is_ready(disk, video));
+    let (catalog, formats) = (library.catalog(), sound_formats());
+    let ready = catalog.videos.iter().filter(|(_, video)| is_ready(disk, video, formats));
     ready.map(|(id, _)| *id).collect()
 }
