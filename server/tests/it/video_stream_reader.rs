@@ -179,3 +179,21 @@ async fn a_replaced_file_is_not_mistaken_for_the_planned_one() {
     let error = next(&mut reader).await.unwrap().unwrap_err().to_string();
     assert!(error.contains("clip_240p.mp4") && error.contains("replaced"), "{error}");
 }
+
+#[tokio::test]
+async fn a_reader_that_takes_all_it_can_get_comes_to_a_splice_when_the_next_file_has_been_searched() {
+    let folder = tempdir().unwrap();
+    let fast = Clip::new(0, 240, 25).encoder(MJPEG, "matroskamux");
+    // 120 frames from its only key frame to the splice, which take longer than what is before it.
+    let slow = Clip { size: (640, 368), ..Clip::new(1, 240, 25) };
+    write_video(folder.path(), "clip", &[(240, "mkv", fast), (720, "mp4", slow)]);
+    let store = Store::new(CACHE_BYTES);
+    let mut reader = StreamReader::open(&store, plan(folder.path()), 0);
+    for index in 0..120 {
+        assert_eq!(next(&mut reader).await.unwrap().unwrap().index, index);
+    }
+    let decoded = store.statistics().decoded;
+    assert!(decoded > 120, "{decoded} frames were made before the splice, none of them of the next file");
+    let first = next(&mut reader).await.unwrap().unwrap();
+    assert_eq!((first.height, read_barcode(&first.jpeg)), (720, Some((120, 1))));
+}

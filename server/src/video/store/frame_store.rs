@@ -226,6 +226,25 @@ impl Cursor {
         self.shared.pool.scheduler().cache.has(self.track, frame)
     }
 
+    /// Whether a frame is held, or cannot be made.
+    pub(crate) fn is_settled(&self, frame: usize) -> bool {
+        let scheduler = self.shared.pool.scheduler();
+        scheduler.is_settled(self.track, frame, Instant::now())
+    }
+
+    /// Waits until a frame, which must be wanted, is held or cannot be made. May be cancelled.
+    pub(crate) async fn settled(&self, frame: usize) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_settled(frame) {
+                return;
+            }
+            if timeout(CHECK_INTERVAL, changed).await.is_err() {
+                self.shared.pool.update(|scheduler, now| scheduler.give_up_hung(now));
+            }
+        }
+    }
+
     /// Waits for a frame, which must be wanted. May be cancelled.
     ///
     /// # Errors

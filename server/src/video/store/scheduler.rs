@@ -175,6 +175,12 @@ impl Scheduler {
         Some(Err(failure.cause.clone()))
     }
 
+    /// Whether a frame is held, or cannot be made.
+    pub(super) fn is_settled(&self, track: TrackId, frame: usize, now: Instant) -> bool {
+        let has_failed = || self.tracks.get(&track).is_some_and(|track| track.failure(frame, now).is_some());
+        self.cache.has(track, frame) || has_failed()
+    }
+
     /// Never evicts the first `frames` of a track. Replaces what was set before.
     pub(super) fn keep_warm(&mut self, track: TrackId, frames: usize) {
         if let Some(track) = self.tracks.get_mut(&track) {

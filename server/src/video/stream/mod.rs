@@ -13,6 +13,7 @@ mod selection;
 #[cfg(test)]
 mod selection_tests;
 mod sound_timeline;
+mod splice_pace;
 mod stream_reader;
 mod viewer;
 

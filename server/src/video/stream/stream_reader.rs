@@ -13,7 +13,7 @@ use std::{collections::VecDeque, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use common::media::{Origin, SoundFormat};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     error::StreamError,
@@ -21,6 +21,7 @@ use super::{
     prefetch::Pace,
     selection::{Run, SentPicture},
     sound_timeline::SoundTimeline,
+    splice_pace::{Splice, SplicePace},
 };
 use crate::video::store::{Cursor, FailureCause, Fetched, Store, ViewerGuard};
 
@@ -77,6 +78,7 @@ pub struct StreamReader {
     next_index: Option<usize>,
     begun: Instant,
     pace: Pace,
+    splice_pace: SplicePace,
     /// The current run of the plan, followed by those that are prefetched.
     open_runs: VecDeque<OpenRun>,
     sound: Option<SoundTimeline>,
@@ -101,6 +103,7 @@ impl StreamReader {
             next_index: Some(first_index),
             begun: Instant::now(),
             pace: Pace::default(),
+            splice_pace: SplicePace::default(),
             open_runs: VecDeque::new(),
             sound,
             _counted: store.count_viewer(),
@@ -130,11 +133,14 @@ impl StreamReader {
 
     async fn picture(&mut self, planned: &SentPicture) -> Result<EncodedPicture, StreamError> {
         self.want(planned);
+        self.hold_back(planned).await;
         let current = self.open_runs.front().expect("requesting a frame opens its run");
         let Fetched { bytes: jpeg, origin, .. } =
             current.cursor.get(planned.frame).await.map_err(|failure| self.broken(planned, failure))?;
         self.next_index = planned.next_index;
-        self.pace.note(self.begun.elapsed(), planned.pts_nanos);
+        let taken_at = self.begun.elapsed();
+        self.pace.note(taken_at, planned.pts_nanos);
+        self.splice_pace.note(taken_at, planned.pts_nanos);
         if let Some(sound) = &self.sound {
             sound.want();
         }
@@ -150,6 +156,19 @@ impl StreamReader {
             jpeg,
             origin,
         })
+    }
+
+    /// Lets the search for the first picture after the next splice have the processor, if the viewer takes pictures faster
+    /// than they are shown.
+    async fn hold_back(&mut self, planned: &SentPicture) {
+        let Some(OpenRun { number, cursor }) = self.open_runs.get(1) else { return };
+        let run = &self.plan.selection.runs()[*number];
+        let is_ready = cursor.is_settled(run.frames.start);
+        let splice = Splice { run: *number, start_nanos: run.start_nanos, is_ready };
+        if let Some(due) = self.splice_pace.due(planned.pts_nanos, splice, self.pace.is_hurried()) {
+            // Either it is ready before that, or the picture goes out then.
+            timeout_at(self.begun + due, cursor.settled(run.frames.start)).await.ok();
+        }
     }
 
     fn planned(&self) -> Option<SentPicture> {
