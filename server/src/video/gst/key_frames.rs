@@ -48,6 +48,12 @@ impl KeyFrames {
         let is_usable = |key: &&KeyFrame| if key.has_leading { key.nanos < nanos } else { key.nanos <= nanos };
         self.key_frames.iter().filter(is_usable).map(|key| key.nanos).max()
     }
+
+    /// Whether a key frame without leading frames is shown at `nanos`, so that nothing after it in decoding order refers to
+    /// what is before.
+    pub(crate) fn is_closed_at(&self, nanos: u64) -> bool {
+        self.key_frames.iter().any(|key| key.nanos == nanos && !key.has_leading)
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +76,7 @@ mod tests {
     fn leading_frames_are_reached_from_the_group_before() {
         let key_frames = key_frames(&[(0, true), (10, false), (40, true), (20, false), (30, false), (50, false)]);
         assert_eq!([30, 40, 50].map(|nanos| key_frames.before(nanos)), [0, 0, 40].map(Some));
+        assert_eq!([0, 10, 40].map(|nanos| key_frames.is_closed_at(nanos)), [true, false, false]);
     }
 
     #[test]

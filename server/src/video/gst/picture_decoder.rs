@@ -56,11 +56,6 @@ const MAX_ENCODER_BRANCHES: usize = 4;
 /// Raw frames queued before each encoder. More were measured to cost memory and to gain nothing.
 const QUEUED_FRAMES: u32 = 1;
 
-/// Up to this size one thread decodes faster than real time, and each further one would delay the first picture by a
-/// frame. Used only from the start of a file: after a seek into an open group of pictures, libav (5.1) with one thread
-/// outputs damaged frames.
-const SINGLE_THREAD_PIXELS: u32 = 640 * 480;
-
 /// What to decode.
 #[derive(Debug, Clone)]
 pub(crate) struct DecodeRequest<'a> {
@@ -88,11 +83,34 @@ pub(crate) struct DecodeRequest<'a> {
     pub(crate) is_planar: bool,
     /// Number of encoder branches, each with a thread of its own.
     pub(crate) branches: usize,
+    /// Whether the decoder makes do with one thread, see [`is_one_thread_enough`].
+    pub(crate) has_one_thread: bool,
+}
+
+/// Up to this size one thread decodes faster than real time, and each further one would delay the first picture by a frame.
+const SINGLE_THREAD_PIXELS: u32 = 640 * 480;
+
+/// With more cores than these, a single decoder would keep the encoders waiting.
+const SINGLE_THREAD_CORES: usize = 2;
+
+/// Whether frames of `size` are decoded by one thread as fast as by several. Several take more memory, since each holds
+/// frames of its own, and more processor time: measured with an imported file of 1440p, 5 % more.
+///
+/// Not when decoding begins with an open group of pictures (`begins_closed` is false): after a seek to one, libav (5.1) with
+/// one thread outputs damaged frames. Nor for files that take longer to decode than to encode, which those that `import`
+/// makes do not: `is_jpeg_ready` is taken for a sign of them.
+pub(crate) fn is_one_thread_enough(size: (u32, u32), begins_closed: bool, is_jpeg_ready: bool) -> bool {
+    let is_small = size.0.saturating_mul(size.1) <= SINGLE_THREAD_PIXELS;
+    begins_closed && (is_small || is_jpeg_ready && cores() <= SINGLE_THREAD_CORES)
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The number of encoder branches that is fastest on this machine.
 pub(crate) fn branches() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MAX_ENCODER_BRANCHES)
+    cores().min(MAX_ENCODER_BRANCHES)
 }
 
 /// A picture from an encoder branch.
@@ -163,10 +181,8 @@ impl PictureDecoder {
         let wanted = Arc::new(FrameFilter::new(request.index, request.frames.clone()));
         let parse = add_source(&pipeline.bin, request.path)?;
         let (decoder, tee) = (element(request.decoder)?, element("tee")?);
-        let is_small = request.size.is_some_and(|(width, height)| width * height <= SINGLE_THREAD_PIXELS);
-        if is_small && request.seek_nanos.is_none() && decoder.has_property_with_type("max-threads", i32::static_type())
-        {
-            decoder.set_property("max-threads", 1);
+        if request.has_one_thread {
+            limit_to_one_thread(&decoder);
         }
         pipeline.bin.add_many([&decoder, &tee]).map_err(PipelineError::from)?;
         decoder.link(&tee).map_err(PipelineError::from)?;
@@ -238,6 +254,18 @@ impl PictureDecoder {
         let caps = sample.caps().and_then(|caps| caps.structure(0)).ok_or_else(incomplete)?;
         let side = |name| caps.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).ok_or_else(incomplete);
         Ok(JpegPicture { frame, width: side("width")?, height: side("height")?, jpeg })
+    }
+}
+
+/// Has a decoder of libav use one thread, and copy its frames into buffers that are used again. With direct rendering,
+/// GStreamer (1.22) copies them as well, since the decoder still has them mapped for writing, but into new memory each time:
+/// a sixth of the decoder's time was page faults.
+fn limit_to_one_thread(decoder: &gst::Element) {
+    if decoder.has_property_with_type("max-threads", i32::static_type()) {
+        decoder.set_property("max-threads", 1);
+    }
+    if decoder.has_property_with_type("direct-rendering", bool::static_type()) {
+        decoder.set_property("direct-rendering", false);
     }
 }
 

@@ -163,6 +163,7 @@ fn first_picture(
         is_interlaced: false,
         is_planar: false,
         branches: 1,
+        has_one_thread: false,
     };
     let first = PictureDecoder::open(&request, Heartbeat::default(), is_wanted)
         .and_then(|mut pictures| Ok((pictures.first(is_wanted)?, pictures.output())));

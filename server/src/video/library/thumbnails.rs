@@ -137,6 +137,7 @@ fn frame_at(
         // The frame has to be scaled down.
         is_planar: false,
         branches: 1,
+        has_one_thread: false,
     };
     let jpeg = FrameStream::pictures(processes, job, &probed.index, is_wanted)?.next(is_wanted, &|| ())?;
     Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg.into() })

@@ -75,6 +75,7 @@ fn run_pictures(job: &PictureJob, payload: &[u8], line: &Line<'_>) -> Result<(),
         is_interlaced: job.is_interlaced,
         is_planar: job.is_planar,
         branches: job.branches.max(1) as usize,
+        has_one_thread: job.has_one_thread,
     };
     let (mut decoder, picture) = open(request, &|| line.is_wanted())?;
     let mut picture = Some(picture);
@@ -114,6 +115,7 @@ fn open(
                 if request.seek_nanos.take().is_some() | request.skim_until_nanos.take().is_some() =>
             {
                 tracing::debug!("seeking in {:?} failed, reading it from the start: {error}", request.path);
+                request.has_one_thread = false;
                 (deadline, failed) = (Some(Instant::now() + READ_FROM_START_TIME), Some(error));
             }
             Err(DecodeError::Cancelled) if !is_in_time() => return Err(failed.unwrap_or(DecodeError::Cancelled)),

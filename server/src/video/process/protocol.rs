@@ -85,6 +85,7 @@ pub(crate) struct PictureJob {
     pub(crate) is_interlaced: bool,
     pub(crate) is_planar: bool,
     pub(crate) branches: u32,
+    pub(crate) has_one_thread: bool,
 }
 
 /// The sound of a file in one format, from one chunk on.

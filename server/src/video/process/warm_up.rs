@@ -44,6 +44,7 @@ fn decode() -> Result<(), DecodeError> {
             is_interlaced: false,
             is_planar,
             branches: branches(),
+            has_one_thread: true,
         };
         PictureDecoder::open(&request, Heartbeat::default(), &|| true)?.next(0, &|| true)?;
     }

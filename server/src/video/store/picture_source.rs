@@ -11,7 +11,7 @@ use super::{
 };
 use crate::video::{
     gst::{
-        picture_decoder::branches,
+        picture_decoder::{branches, is_one_thread_enough},
         pipeline::{DecodeError, Heartbeat},
     },
     library::ProbedFile,
@@ -57,6 +57,9 @@ impl TrackOpener for PictureOpener {
         let index = &probed.index;
         file.check_same().map_err(DecodeError::from)?;
         let key_frame = probed.key_frames.as_ref().and_then(|key_frames| key_frames.before(index.pts_nanos(frame)));
+        let size = (probed.picture_width, probed.picture_height);
+        let begins_closed =
+            probed.key_frames.as_ref().zip(key_frame).is_some_and(|(key_frames, nanos)| key_frames.is_closed_at(nanos));
         // Of a file without times of its own, those of the index are the decoder's.
         let can_skim = probed.key_frames.is_some() && probed.decoder == "avdec_h264";
         let job = PictureJob {
@@ -69,11 +72,12 @@ impl TrackOpener for PictureOpener {
             // The first frame needs no seek.
             seek_nanos: key_frame.filter(|&nanos| nanos > index.pts_nanos(0)),
             skim_until_nanos: can_skim.then(|| index.pts_nanos(frame.saturating_sub(UNSKIMMED_FRAMES))),
-            size: (probed.picture_width, probed.picture_height),
+            size,
             needs_rgb: probed.needs_rgb,
             is_interlaced: probed.is_interlaced,
             is_planar: probed.is_planar,
             branches: branches() as u32,
+            has_one_thread: is_one_thread_enough(size, begins_closed, probed.is_jpeg_ready),
         };
         let pictures = FrameStream::pictures(&self.pool, job, index, is_wanted)?;
         Ok(Box::new(PictureSource { pictures, heartbeat }))
