@@ -1,6 +1,8 @@
 #!/bin/sh
-# Times the cryptography of messages, compares the server with bare GStreamer pipelines, and prints a table for each. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
+# Times the cryptography of messages, compares the server with bare GStreamer pipelines, has a client follow a link whose rate
+# changes, and prints a table for each. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
 # Further arguments go to the benchmark itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
+# Row 11 is the client on the changing link, which is a program of its own.
 set -eu
 cd "$(dirname "$0")/.."
 programs=${CARGO_TARGET_DIR:-target}/release
@@ -14,12 +16,27 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT TERM HUP
 
+# value NAME ARGUMENTS: the value of an option among them, if it is there.
+value() {
+    name=$1
+    shift
+    printf '%s\n' "$@" | sed -n -e "/^--$name\$/{n;p;q;}" -e "s/^--$name=//p"
+}
+rows=$(value rows "$@")
+clips=$(value folder "$@")
+case ",$rows," in ,, | *,11,*) has_ladder=true ;; *) has_ladder=false ;; esac
+
 scripts/setup.sh test
 # Read before building, which causes load itself.
 load=$(cut -d ' ' -f 1-3 /proc/loadavg)
 # The server last: building the benchmark also builds a server, but with the features of the tests.
-messages=$(cargo build --release -p server --bench streaming --message-format=json-render-diagnostics)
-program=$(printf '%s\n' "$messages" | sed -n 's/.*"executable":"\([^"]*\/deps\/streaming-[^"]*\)".*/\1/p')
+# built PACKAGE BENCHMARK: builds it and prints where it is.
+built() {
+    messages=$(cargo build --release -p "$1" --bench "$2" --message-format=json-render-diagnostics) || return
+    printf '%s\n' "$messages" | sed -n "s/.*\"executable\":\"\([^\"]*\/deps\/$2-[^\"]*\)\".*/\1/p"
+}
+program=$(built server streaming)
+if "$has_ladder"; then ladder=$(built gui-client ladder); fi
 cargo build --release -p server --bins
 
 say() { printf '%-10s %s\n' "$1" "$2"; }
@@ -34,11 +51,20 @@ echo
 cargo bench --quiet -p common --features e2e --bench letters
 echo
 
-# In the background and waited for: a shell that waits in the foreground hears no signal.
-"$program" --server "$programs/triptych-server" --folder "$folder" \
-    --runs "${RUNS:-5}" ${CLIP:+--clip "$CLIP"} "$@" &
-bench=$!
-result=0
-wait "$bench" || result=$?
-bench=
-exit "$result"
+# measure PROGRAM ARGUMENTS: in the background and waited for, because a shell that waits in the foreground hears no signal.
+measure() {
+    "$@" &
+    bench=$!
+    result=0
+    wait "$bench" || result=$?
+    bench=
+    [ "$result" = 0 ] || exit "$result"
+}
+if [ "$rows" != 11 ]; then
+    measure "$program" --server "$programs/triptych-server" --folder "$folder" \
+        --runs "${RUNS:-5}" ${CLIP:+--clip "$CLIP"} "$@"
+fi
+if "$has_ladder"; then
+    echo
+    measure "$ladder" --server "$programs/triptych-server" --folder "${clips:-$folder}" --runs "${RUNS:-2}"
+fi

@@ -41,7 +41,7 @@ pub struct PlaybackStatus {
     pub shown: Option<PictureHead>,
     /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
     pub buffered_until_nanos: Option<u64>,
-    /// Bytes of pictures and sound received in this epoch.
+    /// Bytes of pictures and sound that have arrived in this epoch, also of a picture that is not whole yet.
     pub epoch_bytes: u64,
     /// Why there is no new picture; `None` while playback runs, is paused or has ended.
     pub hold: Option<Hold>,

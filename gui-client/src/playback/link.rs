@@ -55,6 +55,7 @@ impl Shared {
         let now = Instant::now();
         let StreamPart { bytes, is_first, picture_bytes, epoch, .. } = part;
         let is_current = inner.playout.epoch() == Some(epoch);
+        inner.playout.count_part(part.stream, epoch, bytes as u64);
         inner.ladder.arrived(PartArrival { bytes, is_first, is_current, picture_bytes }, now);
         inner.climb(now)
     }

@@ -8,7 +8,7 @@ use common::{
 };
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
-    event::Hold,
+    event::{Hold, StreamPart},
     playback::{
         audio_output::AudioOutput,
         picture::{Picture, PictureDecoder, PictureError},
@@ -88,6 +88,24 @@ fn a_jpeg_becomes_rgba_of_its_size_and_colours() {
             assert!(near(picture.pixels[0], [200, 40, 30]));
         }
     }
+}
+
+#[test]
+fn a_picture_counts_as_arriving_before_it_is_whole() {
+    let (player, _wake) = start();
+    let sink = player.sink();
+    player.begin(STREAM, false, Instant::now());
+    let part =
+        StreamPart { stream: STREAM, epoch: Epoch(0), bytes: 32 * 1024, is_first: true, picture_bytes: Some(400_000) };
+    let epoch_bytes = || player.status(Instant::now()).map(|status| status.epoch_bytes);
+    assert_eq!(epoch_bytes(), Some(0));
+    sink.part(part);
+    sink.part(StreamPart { is_first: false, picture_bytes: None, ..part });
+    sink.part(StreamPart { stream: StreamId(2), ..part });
+    assert_eq!(epoch_bytes(), Some(64 * 1024));
+    player.seek(STREAM, Epoch(1), false, Instant::now());
+    sink.part(part);
+    assert_eq!(epoch_bytes(), Some(0), "what is left of the epoch before is not waited for");
 }
 
 #[test]

@@ -147,6 +147,7 @@ fn figures_count_what_came_and_how_long_it_took() {
     let mut bench = Bench::new();
     bench.send(2);
     bench.playout.count_bytes(500);
+    bench.playout.count_part(STREAM, Epoch(0), 500);
     for millis in [8, 16] {
         bench.playout.count_decoding(Duration::from_millis(millis));
     }
@@ -160,6 +161,9 @@ fn figures_count_what_came_and_how_long_it_took() {
     let sought = PictureHead { epoch: Epoch(1), origin: Origin::Disk, ..head(9) };
     assert_eq!(bench.playout.arrive(sought, 9, bench.now), Arrival::Queued);
     bench.playout.count_bytes(300);
+    for (stream, epoch, bytes) in [(STREAM, Epoch(0), 1), (StreamId(99), Epoch(1), 2), (STREAM, Epoch(1), 300)] {
+        bench.playout.count_part(stream, epoch, bytes);
+    }
     bench.decode();
     assert_eq!(bench.shown_of(Epoch(1)), Some(9));
     let figures = bench.playout.figures(bench.now).expect("a stream plays");

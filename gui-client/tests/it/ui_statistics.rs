@@ -114,6 +114,26 @@ fn they_are_written_anew_with_the_figures_and_stay_open_for_the_next_video() {
 }
 
 #[test]
+fn the_badge_is_beside_them_or_gives_way() {
+    let shown = |size: [f32; 2]| {
+        let mut state = scene("lowest");
+        let stream = state.player.showing.as_ref().expect("it plays").stream;
+        state.take_figures(figures(stream, 300), moment());
+        state.handle(Action::ToggleStatistics, moment());
+        let harness = window(state, size);
+        let first = "Resolution: 1440p planned, 240p sent, every 2nd picture";
+        let table = harness.get_by_label(first).rect().union(harness.get_by_label("Sound: PCM").rect());
+        let badge = harness.query_by_label_contains("your link carries").map(|badge| badge.rect());
+        assert!(badge.is_none_or(|badge| !badge.intersects(table)), "{badge:?} lies under {table:?}");
+        let picture = harness.get_by_label_contains("Picture of").rect();
+        assert!(badge.is_none_or(|badge| picture.contains_rect(badge)), "{badge:?} in {picture:?}");
+        badge.is_some()
+    };
+    assert!(shown([1200.0, 760.0]));
+    assert!(!shown([600.0, 400.0]), "there is no room");
+}
+
+#[test]
 fn what_the_link_costs_is_told_too() {
     let mut state = joined();
     let stream = watch(&mut state, 1);

@@ -2,11 +2,11 @@
 //! after a delay.
 //!
 //! ```text
-//! server ─► small receive buffer ─► token bucket ─► delay line ─► client
-//! server ◄────────────────────────────── delay line ◄─────────── client
+//! server ─► small receive buffer ─► queue ─► token bucket ─► delay line ─► client
+//! server ◄────────────────────────────────────── delay line ◄─────────── client
 //! ```
-//! The buffer is the queue of a router in front of the slow link, so the server's system notices that it is full as it
-//! would there. The rate and the delay can change while it runs.
+//! Buffer and queue are those of a router in front of the slow link, so the server's system notices that they are full as it
+//! would there. Rate, queue and delay can change while it runs; what waits in the queue then leaves it at the new rate.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -29,7 +29,7 @@ use tokio_util::task::AbortOnDropHandle;
 const CHUNK_BYTES: usize = 4 * 1024;
 
 /// The receive buffer towards the server. Linux doubles it: 50 ms at 8 Mbit/s are 50 KB.
-const QUEUE_BYTES: u32 = 25 * 1024;
+const RECEIVE_BYTES: u32 = 25 * 1024;
 
 /// The properties of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,21 @@ pub struct Speed {
     pub bits_per_second: u64,
     /// How long each byte is under way, in each direction.
     pub delay: Duration,
+    /// How long the last byte waits when the router's queue is full; never less than the receive buffer holds.
+    pub queue: Duration,
+}
+
+impl Speed {
+    /// How long the link takes to send this many bytes.
+    fn time_of(&self, bytes: usize) -> Duration {
+        Duration::from_nanos(bytes as u64 * 8_000_000_000 / self.bits_per_second.max(1))
+    }
+
+    /// What may wait besides the receive buffer.
+    fn queue_bytes(&self) -> usize {
+        let bytes = self.bits_per_second as f64 / 8.0 * self.queue.as_secs_f64();
+        (bytes as usize).saturating_sub(2 * RECEIVE_BYTES as usize)
+    }
 }
 
 /// A relay on this machine. Connections through it end when it is dropped.
@@ -71,8 +86,8 @@ impl Throttle {
         self.address
     }
 
-    /// Changes rate and delay, also of connections that are open.
-    #[allow(dead_code, reason = "for rows that change the link while a video plays")]
+    /// Changes the link, also for connections that are open.
+    #[allow(dead_code, reason = "the client's benchmark changes the link while a video plays")]
     pub fn change(&self, speed: Speed) {
         self.speed.send_replace(speed);
     }
@@ -81,7 +96,7 @@ impl Throttle {
 async fn relay(client: TcpStream, server: SocketAddr, speed: watch::Receiver<Speed>) -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     // Before connecting, because the window is announced then.
-    SockRef::from(&socket).set_recv_buffer_size(QUEUE_BYTES as usize)?;
+    SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BYTES as usize)?;
     let upstream = socket.connect(server).await?;
     upstream.set_nodelay(true)?;
     client.set_nodelay(true)?;
@@ -98,34 +113,39 @@ async fn pass(
     speed: watch::Receiver<Speed>,
     is_limited: bool,
 ) -> Result<()> {
+    let (mut queue, mut queued_bytes): (VecDeque<Bytes>, usize) = (VecDeque::new(), 0);
     let mut line: VecDeque<(Instant, Bytes)> = VecDeque::new();
-    let mut next_read = Instant::now();
+    // When the link has sent what it was given.
+    let mut free_at = Instant::now();
     loop {
+        let link = *speed.borrow();
         let due = line.front().map(|(due, _)| *due);
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         tokio::select! {
             biased;
-            () = sleep_until(due.unwrap_or(next_read)), if due.is_some() => {
+            () = sleep_until(due.unwrap_or(free_at)), if due.is_some() => {
                 if let Some((_, bytes)) = line.pop_front() {
                     to.write_all(&bytes).await?;
                 }
             }
-            read = async {
-                sleep_until(next_read).await;
-                from.read_buf(&mut chunk).await
-            } => {
+            () = sleep_until(free_at), if !queue.is_empty() => {
+                let Some(bytes) = queue.pop_front() else { continue };
+                queued_bytes -= bytes.len();
+                let now = Instant::now();
+                if is_limited {
+                    // The timer is late by up to a millisecond, which the next chunk makes up for.
+                    let begun = free_at.max(now.checked_sub(Duration::from_millis(5)).unwrap_or(now));
+                    free_at = begun + link.time_of(bytes.len());
+                }
+                line.push_back((free_at.max(now) + link.delay, bytes));
+            }
+            read = from.read_buf(&mut chunk), if queue.is_empty() || queued_bytes < link.queue_bytes() => {
                 let bytes = read?;
                 if bytes == 0 {
                     return Ok(());
                 }
-                let Speed { bits_per_second, delay } = *speed.borrow();
-                let now = Instant::now();
-                if is_limited {
-                    // The timer is late by up to a millisecond, which the next chunk makes up for.
-                    let took = Duration::from_nanos(bytes as u64 * 8_000_000_000 / bits_per_second.max(1));
-                    next_read = next_read.max(now.checked_sub(Duration::from_millis(5)).unwrap_or(now)) + took;
-                }
-                line.push_back((next_read.max(now) + delay, chunk.freeze()));
+                queued_bytes += bytes;
+                queue.push_back(chunk.freeze());
             }
         }
     }

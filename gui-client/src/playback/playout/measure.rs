@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::media::PictureHead;
+use common::media::{Epoch, PictureHead, StreamId};
 
 use super::{Playout, stream::end_of};
 use crate::figures::Figures;
@@ -19,6 +19,13 @@ impl<E, P> Playout<E, P> {
     pub fn count_bytes(&mut self, bytes: u64) {
         if let Some(stream) = &mut self.stream {
             stream.tally.received_bytes += bytes;
+        }
+    }
+
+    /// Counts bytes that arrive of an item, which may not be whole yet. A large picture takes long on a slow link, and who
+    /// waits for it is to be told that it comes.
+    pub fn count_part(&mut self, of: StreamId, epoch: Epoch, bytes: u64) {
+        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.id == of && stream.includes(epoch)) {
             stream.epoch_bytes += bytes;
         }
     }
@@ -40,7 +47,7 @@ impl<E, P> Playout<E, P> {
         last.or(stream.last_shown.as_ref().filter(of_epoch)).map(end_of)
     }
 
-    /// Bytes of the pictures and the sound received in this epoch.
+    /// Bytes of pictures and sound that have arrived in this epoch.
     pub fn epoch_bytes(&self) -> u64 {
         self.stream.as_ref().map_or(0, |stream| stream.epoch_bytes)
     }

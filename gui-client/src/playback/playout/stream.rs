@@ -97,7 +97,12 @@ impl Stream {
     }
 
     pub(super) fn is_of(&self, head: &PictureHead) -> bool {
-        head.stream == self.id && (self.first_epoch..=self.epoch).contains(&head.epoch)
+        head.stream == self.id && self.includes(head.epoch)
+    }
+
+    /// Whether an epoch is this one, or one that it continues.
+    pub(super) fn includes(&self, epoch: Epoch) -> bool {
+        (self.first_epoch..=self.epoch).contains(&epoch)
     }
 
     /// Whether an item is of this epoch, or of the one that it continues, and was granted.

@@ -27,6 +27,9 @@ const TITLE_HEIGHT: f32 = 30.0;
 /// The controls are at least this wide if there is room, even below a narrow picture.
 const CONTROLS_WIDTH: f32 = 420.0;
 
+/// Beside the statistics, the badge is drawn if there is this much room for it.
+const BADGE_WIDTH: f32 = 150.0;
+
 /// Draws the player. Returns width and height of the picture in pixels of the screen, if a video is in the player.
 pub(crate) fn show(
     ui: &mut Ui,
@@ -58,10 +61,8 @@ pub(crate) fn show(
     if response.clicked() {
         actions.push(Action::TogglePause);
     }
-    overlays(ui, screen, &state.player, showing, now);
-    if let Some(lines) = state.player.statistics() {
-        statistics::show(ui, screen, lines, actions);
-    }
+    let table = state.player.statistics().map(|lines| statistics::show(ui, screen, lines, actions));
+    overlays(ui, (screen, table), &state.player, showing, now);
     let can_play =
         state.connection.is_online() && state.library.videos.iter().any(|video| video.id == showing.video.id);
     let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
@@ -91,13 +92,17 @@ fn title(ui: &mut Ui, screen: Rect, showing: &Showing) {
     ui.add(egui::Label::new(RichText::new(&showing.video.title).size(font_size::HEADING - 1.0)).truncate());
 }
 
-fn overlays(ui: &mut Ui, screen: Rect, player: &PlayerState, showing: &Showing, now: Instant) {
+/// Draws what is said over the picture, beside the table of the statistics if there is one.
+fn overlays(ui: &mut Ui, (screen, table): (Rect, Option<Rect>), player: &PlayerState, showing: &Showing, now: Instant) {
     if let Stage::Failed(reason) = &showing.stage {
         failure(ui, screen, reason);
         return;
     }
-    if let Some(text) = showing.badge() {
-        widgets::badge(ui, screen, &text, "Resolution");
+    // Without room beside the statistics, their first line says it.
+    if let Some(text) = showing.badge()
+        && let Some(room) = room_beside(screen, table)
+    {
+        widgets::badge(ui, room, &text, "Resolution");
     }
     let text = match (&showing.stage, showing.hold) {
         (Stage::Opening | Stage::Playing, Some(Hold::Unreadable)) => {
@@ -110,9 +115,16 @@ fn overlays(ui: &mut Ui, screen: Rect, player: &PlayerState, showing: &Showing, 
     };
     if let Some(text) = text {
         // The statistics would hide the middle.
-        let place = if player.statistics().is_some() { Align2::CENTER_BOTTOM } else { Align2::CENTER_CENTER };
+        let place = if table.is_some() { Align2::CENTER_BOTTOM } else { Align2::CENTER_CENTER };
         widgets::notice(ui, screen, place, &text, "Playback");
     }
+}
+
+/// The part of the picture to the right of the table; `None` if it is too narrow for a text.
+fn room_beside(screen: Rect, table: Option<Rect>) -> Option<Rect> {
+    let left = table.map_or(screen.left(), |table| table.right().max(screen.left()));
+    let room = Rect::from_min_max(Pos2::new(left, screen.top()), screen.max);
+    (table.is_none() || room.width() >= BADGE_WIDTH).then_some(room)
 }
 
 fn failure(ui: &mut Ui, screen: Rect, reason: &str) {

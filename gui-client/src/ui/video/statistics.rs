@@ -29,8 +29,8 @@ const CLOSE: f32 = 24.0;
 /// Distance of the table from the edges of the picture and of the window.
 const MARGIN: f32 = space::S;
 
-/// Draws the table at the upper left corner of the picture, or as near as the window has room for it.
-pub(super) fn show(ui: &Ui, picture: Rect, lines: &[Line], actions: &mut Vec<Action>) {
+/// Draws the table at the upper left corner of the picture, or as near as the window has room for it. Returns where it lies.
+pub(super) fn show(ui: &Ui, picture: Rect, lines: &[Line], actions: &mut Vec<Action>) -> Rect {
     let window = ui.ctx().content_rect().shrink(MARGIN);
     let area = |name: &str, at: Pos2| {
         Area::new(Id::unique(name)).order(Order::Middle).fixed_pos(at).constrain_to(window).fade_in(false)
@@ -41,6 +41,7 @@ pub(super) fn show(ui: &Ui, picture: Rect, lines: &[Line], actions: &mut Vec<Act
     let table = table.response.rect;
     let corner = Pos2::new(table.right() - CLOSE - space::XS, table.top() + space::XS);
     area("close statistics", corner).show(ui.ctx(), |ui| close(ui, actions));
+    table
 }
 
 fn table(ui: &mut Ui, lines: &[Line]) {

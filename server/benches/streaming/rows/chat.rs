@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A link that carries a tenth of a 1440p video.
-const SPEED: Speed = Speed { bits_per_second: 8_000_000, delay: Duration::from_millis(1) };
+const SPEED: Speed = Speed { bits_per_second: 8_000_000, delay: Duration::from_millis(1), queue: Duration::ZERO };
 
 /// Messages of each measurement, and how often one is sent: as often as a member may.
 const MESSAGES: usize = 150;
