@@ -190,8 +190,8 @@ impl Preparation {
 
 async fn prepare_track(track: Track, progress: Arc<Progress>) -> Result<(), PrepareError> {
     let Track { title, key, opener, packs } = track;
-    let cursor = progress.store.cursor(key, || opener);
     let share = packs.share();
+    let cursor = progress.store.cursor(key, || opener).ending_before(share.end);
     let mut next = share.start;
     while next < share.end {
         let frames = packs.pack_of(next);

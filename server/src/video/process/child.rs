@@ -174,6 +174,14 @@ impl Process {
         }
     }
 
+    /// Its memory now in pages (proc(5), `statm`), with what it shares with others; 0 if that is not known.
+    pub(super) fn resident_pages(&self) -> u64 {
+        let End::Process(child) = &self.end else { return 0 };
+        let sizes = fs::read_to_string(format!("/proc/{}/statm", child.id())).ok();
+        let resident = sizes.and_then(|sizes| sizes.split(' ').nth(1)?.parse::<u64>().ok());
+        resident.unwrap_or_default()
+    }
+
     /// Ends it, and says how it had ended before, if it had.
     pub(super) fn end(&mut self) -> String {
         match &mut self.end {

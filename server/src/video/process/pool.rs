@@ -1,4 +1,4 @@
-//! The worker processes of a server: starts them, keeps two spares warm, and keeps idle ones for the video that they read.
+//! The worker processes of a server: starts them, keeps spares warm, and keeps idle ones for the video that they read.
 //!
 //! A spare has loaded GStreamer and decoded a picture of its own, which takes a tenth of a second; so a viewer does not
 //! wait for that. It may read the videos that the library knew when it was started, until it has read one: then it is used
@@ -21,12 +21,16 @@ use super::{
     protocol::Sandbox,
 };
 
-/// Spares. A stream with sound begins with two decoders.
+/// Spares while no video is decoded. A stream with sound begins with two decoders.
 const SPARES: usize = 2;
 
-/// Processes that are kept for the next job on their video: a viewer needs up to three, for the pictures, the sound and the
-/// next resolution. Each takes 25 to 50 MiB.
-const MAX_IDLE: usize = 4;
+/// Spares and idle processes together that are made ready while videos are decoded: those that are at work become idle, and
+/// each process takes memory.
+const READY: usize = 1;
+
+/// Processes that are kept for the next job on their video, besides half as many as are at work: a viewer who seeks
+/// needs two, for the pictures and the sound.
+const MIN_IDLE: usize = 2;
 
 /// How long a process is kept without work.
 const IDLE_TIME: Duration = Duration::from_secs(15);
@@ -65,6 +69,8 @@ struct State {
     videos: Vec<VideoFiles>,
     spares: Vec<Process>,
     idle: Vec<Idle>,
+    /// Processes that decode videos.
+    at_work: usize,
     starts: VecDeque<Start>,
     sandbox: Option<Sandbox>,
     /// When a process was last handed out.
@@ -85,6 +91,8 @@ struct VideoFiles {
 struct Idle {
     video: Arc<BTreeSet<FileId>>,
     process: Process,
+    /// Its memory when it became idle, see [`Process::resident_pages`].
+    resident_pages: u64,
     since: Instant,
 }
 
@@ -101,6 +109,16 @@ pub(super) struct Lease {
     /// The files of the only video that it reads; `None` when it reads several.
     video: Option<Arc<BTreeSet<FileId>>>,
     pool: ProcessPool,
+    _at_work: Option<AtWork>,
+}
+
+/// A process that is counted as one at work.
+struct AtWork(Arc<Shared>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.lock().at_work -= 1;
+    }
 }
 
 impl ProcessPool {
@@ -171,7 +189,9 @@ impl ProcessPool {
         let mut state = self.0.shared.lock();
         let known = state.videos.iter().find(|video| video.ids.contains(&id)).cloned();
         let found = state.take(id);
+        state.at_work += 1;
         drop(state);
+        let at_work = AtWork(self.0.shared.clone());
         let video = match known {
             Some(video) => video,
             None => VideoFiles::new(vec![std::path::absolute(file)?]),
@@ -180,7 +200,7 @@ impl ProcessPool {
             Some(process) => process,
             None => self.0.shared.start(video.paths.to_vec(), None)?,
         };
-        Ok(Lease { process, video: Some(video.ids), pool: self.clone() })
+        Ok(Lease { process, video: Some(video.ids), pool: self.clone(), _at_work: Some(at_work) })
     }
 
     /// A new process that may read these files and write into that folder.
@@ -190,7 +210,8 @@ impl ProcessPool {
     pub(super) fn take_new(&self, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Lease> {
         let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let writable = writable.map(std::path::absolute).transpose()?;
-        Ok(Lease { process: self.0.shared.start(files, writable)?, video: None, pool: self.clone() })
+        let process = self.0.shared.start(files, writable)?;
+        Ok(Lease { process, video: None, pool: self.clone(), _at_work: None })
     }
 }
 
@@ -222,9 +243,10 @@ impl Lease {
         if shared.program.is_none() {
             return;
         }
+        let resident_pages = self.process.resident_pages();
         let mut state = shared.lock();
-        state.idle.push(Idle { video, process: self.process, since: Instant::now() });
-        let surplus = (state.idle.len() > MAX_IDLE).then(|| state.idle.remove(0));
+        state.idle.push(Idle { video, process: self.process, resident_pages, since: Instant::now() });
+        let surplus = state.take_largest();
         drop(state);
         // Ending a process takes a moment, which others need not wait for.
         drop(surplus);
@@ -255,6 +277,12 @@ impl State {
         None
     }
 
+    /// Takes out the idle process with the most memory, if there are too many.
+    fn take_largest(&mut self) -> Option<Idle> {
+        let largest = self.idle.iter().enumerate().max_by_key(|(_, idle)| idle.resident_pages)?.0;
+        (self.idle.len() > idle_limit(self.at_work)).then(|| self.idle.remove(largest))
+    }
+
     /// Takes out what is to be ended: idle processes after a while, dead ones, and spares that were replaced.
     fn take_surplus(&mut self) -> Vec<Process> {
         let expired = self.idle.extract_if(.., |idle| idle.since.elapsed() >= IDLE_TIME || !idle.process.is_alive());
@@ -273,8 +301,19 @@ impl State {
         let current = self.spares.iter().filter(|spare| *spare.files == self.ids).count();
         let has_rested = self.failed_at.is_none_or(|failed_at| failed_at.elapsed() >= CHECK_INTERVAL);
         let is_calm = self.taken_at.is_none_or(|taken_at| taken_at.elapsed() >= RENEWAL_DELAY);
-        self.files.clone().filter(|files| !files.is_empty() && current < SPARES && has_rested && is_calm)
+        let is_short = current < spare_count(self.at_work, self.idle.len());
+        self.files.clone().filter(|files| !files.is_empty() && is_short && has_rested && is_calm)
     }
+}
+
+/// How many idle processes are kept beside those at work.
+fn idle_limit(at_work: usize) -> usize {
+    MIN_IDLE.max(at_work / 2)
+}
+
+/// How many spares there are to be.
+fn spare_count(at_work: usize, idle: usize) -> usize {
+    if at_work == 0 { SPARES } else { READY.saturating_sub(idle) }
 }
 
 impl Shared {
@@ -341,5 +380,26 @@ impl Shared {
             (std::mem::take(&mut state.spares), std::mem::take(&mut state.idle), std::mem::take(&mut state.starts));
         drop(state);
         drop(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_for_a_seek_and_two_for_the_next_viewer_when_all_have_left() {
+        for idle in 0..5 {
+            assert_eq!(spare_count(0, idle), SPARES, "what is idle has read one video, and may read no other");
+            for at_work in 1..20 {
+                let ready = spare_count(at_work, idle) + idle;
+                assert_eq!(ready, READY.max(idle), "{at_work} at work, {idle} idle");
+            }
+        }
+        assert_eq!(
+            [0, 1, 4, 5, 16].map(idle_limit),
+            [2, 2, 2, 2, 8],
+            "the pictures and the sound of one viewer who seeks"
+        );
     }
 }

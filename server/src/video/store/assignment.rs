@@ -9,7 +9,7 @@
 //!   cursor would wait for all the frames between, and those may not even be made for lack of room.
 //! * Frames wanted *soon* are made only while the cache has room for them. Frames wanted now are made in any case.
 //! * What no worker takes becomes a *claim* to a new worker: any frame wanted now, and a frame wanted soon if its cursor
-//!   lacks half of what it wants.
+//!   lacks more than one of those that it wants.
 //!
 //! Claims of viewers that just play are met first, then those of viewers that have just turned: opened a video, sought or
 //! changed the quality. Within each group those for frames wanted now come first, in order of waiting. [`places`] decides
@@ -38,11 +38,9 @@ use super::{
 /// 100 ms of work at 1440p.
 pub(super) const REACH_FRAMES: usize = 12;
 
-/// Idle workers without a viewer that a track keeps when a new one starts on it.
-const MAX_IDLE_PER_TRACK: usize = 1;
-
-/// A worker leaves after this long without work …
-const IDLE_TIME: Duration = Duration::from_secs(2);
+/// A worker leaves at once when every cursor of its track ends before its position, or a new worker starts on the track; it
+/// leaves after this long without work …
+const IDLE_TIME: Duration = Duration::from_millis(500);
 
 /// … and after this long if a viewer is about to need it: one that is paused, or that comes to the next segment.
 const PARKED_TIME: Duration = Duration::from_secs(15);
@@ -215,9 +213,10 @@ fn claims_of(
     let mut claims = Vec::<Claim>::new();
     // The end of the chain of the last claim's worker, which takes what follows like any other.
     let mut last = 0;
-    let lacks_half = |want: &Want| {
+    // One that takes a single picture now and then would have the file searched for each.
+    let is_moving = |want: &Want| {
         let frames = track.reachable(want, now);
-        2 * cache.missing_in(id, frames.clone()).count() >= frames.len()
+        cache.missing_in(id, frames.clone()).count() >= frames.len().min(2)
     };
     for &Missing { frame, urgent_since } in unassigned {
         // A frame that is wanted now needs a worker that starts as soon as any.
@@ -235,7 +234,7 @@ fn claims_of(
             if is_urgent {
                 frames.start == frame && !frames.is_empty()
             } else {
-                frames.contains(&frame) && lacks_half(want)
+                frames.contains(&frame) && is_moving(want)
             }
         });
         // It is made for the one that goes first.
@@ -252,23 +251,24 @@ fn claims_of(
     claims
 }
 
-/// Workers leave that have been idle for long, that open a file which no cursor waits for any more, or that are spare
-/// on a track that gets a new worker.
+/// Workers leave that have come to the end of what is wanted, that have been idle for long, that open a file which no cursor
+/// waits for any more, or that are spare on a track that gets a new worker.
 fn retire_idle(tracks: &BTreeMap<TrackId, Track>, assignment: &mut Assignment, now: Instant) {
     for (id, track) in tracks {
-        let mut spare = Vec::new();
+        let has_start = assignment.starts.iter().any(|start| start.track == *id);
         for (&worker_id, worker) in &track.workers {
             if assignment.targets.contains_key(&worker_id) || assignment.cancels.contains(&worker_id) {
                 continue;
             }
             match worker.phase {
+                Phase::Idle { .. } | Phase::Working { .. } if track.is_finished_at(worker.position) => {
+                    assignment.cancels.push(worker_id);
+                }
                 Phase::Idle { since } => {
                     let is_parked = track.is_parked(worker);
                     let limit = if is_parked { PARKED_TIME } else { IDLE_TIME };
-                    if now.saturating_duration_since(since) >= limit {
+                    if now.saturating_duration_since(since) >= limit || (has_start && !is_parked) {
                         assignment.cancels.push(worker_id);
-                    } else if !is_parked {
-                        spare.push((since, worker_id));
                     }
                 }
                 Phase::Opening => {
@@ -280,12 +280,6 @@ fn retire_idle(tracks: &BTreeMap<TrackId, Track>, assignment: &mut Assignment, n
                 }
                 Phase::Working { .. } | Phase::Leaving => {}
             }
-        }
-        if assignment.starts.iter().any(|start| start.track == *id) {
-            spare.sort_unstable();
-            let kept = spare.len().min(MAX_IDLE_PER_TRACK);
-            let retired = &spare[..spare.len() - kept];
-            assignment.cancels.extend(retired.iter().map(|(_, worker)| *worker));
         }
     }
 }

@@ -60,7 +60,7 @@ impl Situation {
         let turned_at = turned_second.map(|second| self.start + Duration::from_secs(second));
         let reader = Reader { viewer: ViewerId(viewer), turned_at, has_turned_again: turned_second.is_some() };
         let wants = &mut self.track(track).wants;
-        wants.insert(wants.len() as u64, Want { frames, since, reader });
+        wants.insert(wants.len() as u64, Want { frames, end: usize::MAX, since, reader });
         self
     }
 
@@ -215,8 +215,35 @@ fn idle_workers_leave_later_when_a_viewer_is_about_to_need_them() {
     let leaves = |idle_since, frames| {
         Situation::new(1000).held(A, 0..16).cursor(A, frames, 50).worker(A, 1, 16, idle, idle_since).assign().cancels
     };
-    assert_eq!((leaves(99, 0..0), leaves(98, 0..0)), (vec![], vec![1]));
+    assert_eq!((leaves(100, 0..0), leaves(99, 0..0)), (vec![], vec![1]));
     assert_eq!((leaves(86, 0..16), leaves(85, 0..16)), (vec![], vec![1]));
+}
+
+#[test]
+fn a_worker_at_the_end_of_all_that_is_wanted_leaves_at_once() {
+    let leaves = |phase: fn(Instant) -> Phase, ends: &[usize]| {
+        let mut situation = Situation::new(1000).held(A, 0..16).worker(A, 1, 16, phase, 100);
+        for &end in ends {
+            situation = situation.cursor(A, 4..16, 99);
+            situation.track(A).wants.last_entry().unwrap().get_mut().end = end;
+        }
+        situation.assign().cancels
+    };
+    for phase in [idle, working] {
+        assert_eq!(leaves(phase, &[16]), [1]);
+        assert_eq!(leaves(phase, &[10, 16]), [1]);
+        assert_eq!(leaves(phase, &[16, 17]), [0; 0], "another viewer goes on");
+        assert_eq!(leaves(phase, &[]), [0; 0], "its viewer turns, and may go on there");
+    }
+}
+
+#[test]
+fn a_viewer_that_plays_on_after_a_long_pause_has_its_file_opened_while_frames_are_left() {
+    // Its decoder has left. The first frames are shown, and sixteen are wanted.
+    let places = |shown| Situation::new(1000).held(A, 0..16).cursor(A, shown..shown + 16, 100).assign().places();
+    assert_eq!(places(0), []);
+    assert_eq!(places(1), [], "a single step would have the file searched each time");
+    assert_eq!(places(2), [(A, 16)]);
 }
 
 #[test]
@@ -302,7 +329,7 @@ fn a_viewer_has_a_limited_number_of_decoders_of_its_own() {
         let assignment = situation.assign();
         (assignment.cancels.len(), assignment.places().len())
     };
-    assert_eq!(of(4, false), (3, 1), "one gives way, and of the rest the track keeps one");
+    assert_eq!(of(4, false), (4, 1), "one gives way, and a track that gets another one keeps none that serves nobody");
     assert_eq!(of(4, true), (0, 1), "those that serve others are not its own");
 }
 

@@ -216,6 +216,13 @@ impl Cursor {
         self
     }
 
+    /// The same for a reader that never wants `end`, nor any frame behind it. The decoder need not be kept that far.
+    #[must_use]
+    pub(crate) fn ending_before(self, end: usize) -> Self {
+        self.shared.pool.scheduler().end_before(self.track, self.id, end);
+        self
+    }
+
     /// Says which frames are wanted: the first one now, the others soon. They are made, and kept while they are wanted.
     pub(crate) fn want(&self, frames: Range<usize>) {
         self.shared.pool.update_if(|scheduler, now| scheduler.want(self.track, self.id, frames, now));

@@ -51,7 +51,7 @@ pub(crate) async fn prewarm(library: &Library, store: &Store) {
 
 /// Makes the first frames of a track and keeps them, up to `room_bytes`. Returns how many bytes that took.
 async fn keep(store: &Store, key: TrackKey, opener: Arc<dyn TrackOpener>, count: usize, room_bytes: u64) -> u64 {
-    let cursor = store.cursor(key, || opener).uncounted();
+    let cursor = store.cursor(key, || opener).uncounted().ending_before(count);
     let mut kept_bytes = 0;
     for frame in 0..count {
         cursor.want(frame..count);

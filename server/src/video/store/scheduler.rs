@@ -28,7 +28,7 @@ use super::{
 use crate::video::{disk::PACK_FRAMES, gst::pipeline::Heartbeat};
 
 /// How often an idle worker checks whether it is time to leave, since the viewer that it is parked for may leave before.
-const IDLE_CHECK: Duration = Duration::from_secs(2);
+const IDLE_CHECK: Duration = Duration::from_millis(500);
 
 /// A worker to start, once the lock is released.
 pub(super) struct SpawnRequest {
@@ -131,8 +131,15 @@ impl Scheduler {
         let track = self.tracks.entry(id).or_insert_with(|| Track { pixels: opener.pixels(), ..Track::default() });
         // The video may have another resolution by now, and so show another part of the file.
         track.packs = packs;
-        track.wants.insert(cursor, Want { frames: 0..0, since: now, reader });
+        track.wants.insert(cursor, Want { frames: 0..0, end: usize::MAX, since: now, reader });
         CursorEntry { track: id, cursor, changed }
+    }
+
+    /// Says that a cursor never wants `end`, nor any frame behind it.
+    pub(super) fn end_before(&mut self, track: TrackId, cursor: CursorId, end: usize) {
+        if let Some(want) = self.tracks.get_mut(&track).and_then(|track| track.wants.get_mut(&cursor)) {
+            want.end = end;
+        }
     }
 
     pub(super) fn remove_cursor(&mut self, track: TrackId, cursor: CursorId) {

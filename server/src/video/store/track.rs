@@ -99,6 +99,8 @@ pub(super) struct Missing {
 #[derive(Debug, Clone)]
 pub(super) struct Want {
     pub(super) frames: Range<usize>,
+    /// The cursor never wants this frame, nor any behind it.
+    pub(super) end: usize,
     /// Since when the cursor has waited for the first frame, or since it was last told that the frame failed.
     pub(super) since: Instant,
     pub(super) reader: Reader,
@@ -177,6 +179,11 @@ impl Track {
     /// next segment.
     pub(super) fn is_parked(&self, worker: &Worker) -> bool {
         self.wants.values().any(|want| want.is_served_by(worker.position, None))
+    }
+
+    /// Whether every cursor ends before a worker's position. Without cursors it is not known where the next one will be.
+    pub(super) fn is_finished_at(&self, position: usize) -> bool {
+        !self.wants.is_empty() && self.wants.values().all(|want| want.end <= position)
     }
 
     /// Whether a frame must not be evicted.

@@ -67,14 +67,16 @@ impl SoundTimeline {
         let file = &video.indices[video.sound.as_ref()?.file];
         let first = splice.frame(first_index, &video.indices)?;
         let opener = store.sound_of(video, format)?;
+        let chunk_count = sound_chunk_count(file);
+        let cursor = store.cursor(opener.key(), || Arc::new(opener));
         Some(Self {
             format,
             decoded_until: None,
-            cursor: store.cursor(opener.key(), || Arc::new(opener)),
+            cursor: cursor.ending_before(end_of(format, chunk_count)),
             spans: spans(splice, &video.indices),
             next: first_audio_frame(first.pts_nanos),
             end: to_audio_frame(splice.duration_nanos()),
-            chunk_count: sound_chunk_count(file),
+            chunk_count,
         })
     }
 
@@ -191,11 +193,15 @@ impl SoundTimeline {
 
     /// The chunks of the store that are made ahead when this one comes next.
     fn ahead(&self, chunk: usize) -> Range<usize> {
-        let end = match self.format {
-            SoundFormat::Pcm => self.chunk_count,
-            SoundFormat::Opus => opus_chunk_of(self.chunk_count),
-        };
-        chunk..(chunk + CHUNKS_AHEAD).min(end)
+        chunk..(chunk + CHUNKS_AHEAD).min(end_of(self.format, self.chunk_count))
+    }
+}
+
+/// Number of chunks of the store in a soundtrack of this many tenths of a second.
+fn end_of(format: SoundFormat, tenths: usize) -> usize {
+    match format {
+        SoundFormat::Pcm => tenths,
+        SoundFormat::Opus => opus_chunk_of(tenths),
     }
 }
 

@@ -208,7 +208,8 @@ impl StreamReader {
 
     fn open_run(&self, number: usize, run: &Run) -> OpenRun {
         let opener = self.store.pictures_of(&self.plan.video, run.source);
-        OpenRun { number, cursor: self.store.cursor(opener.key(), || Arc::new(opener)) }
+        let cursor = self.store.cursor(opener.key(), || Arc::new(opener));
+        OpenRun { number, cursor: cursor.ending_before(run.frames.end) }
     }
 
     fn broken(&self, planned: &SentPicture, cause: FailureCause) -> StreamError {
