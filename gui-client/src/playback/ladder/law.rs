@@ -107,16 +107,14 @@ impl Law {
     /// Another level begins, in an epoch that continues the one before.
     pub fn changed(&mut self, is_up: bool, now: Instant) {
         self.meter.begin_epoch();
-        let was_recent = self.went_up_at.is_some_and(|at| now.saturating_duration_since(at) < PROOF);
-        if is_up {
-            if !was_recent {
-                self.patience = None;
-            }
-            self.went_up_at = Some(now);
-        } else if was_recent {
-            self.patience = Some((self.patience() * 2).min(MOST_PATIENCE));
-            self.went_up_at = None;
+        match self.went_up_at.map(|at| now.saturating_duration_since(at) < PROOF) {
+            // The last step up was right.
+            Some(false) => self.patience = None,
+            Some(true) if !is_up => self.patience = Some((self.patience() * 2).min(MOST_PATIENCE)),
+            // Only a step up that lasts takes back what earlier ones have cost.
+            Some(true) | None => {}
         }
+        self.went_up_at = is_up.then_some(now);
         self.changed_at = Some(now);
         (self.full_since, self.last_full_at, self.low_since, self.overloaded_since) = (None, None, None, None);
     }
@@ -238,5 +236,29 @@ impl Law {
         };
         let leap = higher.find(|(_, level)| level.bytes_per_second <= rate * LEAP_SHARE);
         leap.map(|(place, _)| place).or((next_level.bytes_per_second <= rate * UP_SHARE).then_some(next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_up_that_is_undone_doubles_the_patience_until_one_lasts() {
+        let begun = Instant::now();
+        let at = |seconds: u64| begun + Duration::from_secs(seconds);
+        let mut law = Law::default();
+        assert_eq!(law.patience(), LEAST_PATIENCE);
+        for (round, seconds) in (0..).zip([10, 20, 40, 80, 160, 160]) {
+            law.changed(true, at(1_000 * round));
+            law.changed(false, at(1_000 * round + 59));
+            assert_eq!(law.patience(), Duration::from_secs(seconds));
+            law.changed(false, at(1_000 * round + 70));
+            assert_eq!(law.patience(), Duration::from_secs(seconds), "a further step down undoes nothing");
+        }
+        law.changed(true, at(10_000));
+        assert_eq!(law.patience(), MOST_PATIENCE, "it has not lasted yet");
+        law.changed(false, at(10_061));
+        assert_eq!(law.patience(), LEAST_PATIENCE);
     }
 }

@@ -174,7 +174,8 @@ mod tests {
         let mut meter = Meter::default();
         meter.take(figures(1, 100, 4 * SECOND, 1_000), begun);
         meter.take(figures(1, 200, 8 * SECOND, 2_000), begun + SECOND);
-        meter.take(figures(2, 5, SECOND, 10), begun + 2 * SECOND);
+        // Also one that has come further.
+        meter.take(figures(2, 500, 20 * SECOND, 5_000), begun + 2 * SECOND);
         assert_eq!((meter.rates(), meter.needed_bits_per_second()), (None, None));
         assert_eq!(meter.latest().map(|figures| figures.stream), Some(StreamId(2)));
     }
