@@ -122,7 +122,9 @@ fn the_badge_is_beside_them_or_gives_way() {
         state.handle(Action::ToggleStatistics, moment());
         let harness = window(state, size);
         let first = "Resolution: 1440p planned, 240p sent, every 2nd picture";
-        let table = harness.get_by_label(first).rect().union(harness.get_by_label("Sound: PCM").rect());
+        // With the close button, the union reaches up to the title of the table.
+        let parts = [first, "Sound: PCM", "Close the statistics"].map(|label| harness.get_by_label(label).rect());
+        let table = parts[0].union(parts[1]).union(parts[2]);
         let badge = harness.query_by_label_contains("your link carries").map(|badge| badge.rect());
         assert!(badge.is_none_or(|badge| !badge.intersects(table)), "{badge:?} lies under {table:?}");
         let picture = harness.get_by_label_contains("Picture of").rect();
@@ -131,6 +133,20 @@ fn the_badge_is_beside_them_or_gives_way() {
     };
     assert!(shown([1200.0, 760.0]));
     assert!(!shown([600.0, 400.0]), "there is no room");
+}
+
+#[test]
+fn the_badge_stays_on_a_picture_of_any_size() {
+    for name in ["playing", "every-second", "substitute", "lowest"] {
+        for size in [[1200.0, 760.0], [900.0, 560.0], [760.0, 520.0], [600.0, 400.0]] {
+            let state = scene(name);
+            let text = state.player.showing.as_ref().and_then(|showing| showing.badge()).expect("a picture is shown");
+            let harness = window(state, size);
+            let badge = harness.get_by_label(&text).rect();
+            let picture = harness.get_by_label_contains("Picture of").rect();
+            assert!(picture.contains_rect(badge), "{name} at {size:?}: {badge:?} in {picture:?}");
+        }
+    }
 }
 
 #[test]

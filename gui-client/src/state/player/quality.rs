@@ -110,6 +110,19 @@ impl Showing {
         Some(text)
     }
 
+    /// The same for a picture too small for [`Self::badge`], from long to short.
+    pub fn short_badges(&self) -> Vec<String> {
+        let Some(Substitute { planned_height, height, picture_step }) = self.substitute() else { return Vec::new() };
+        let mut longer = format!("{planned_height}p");
+        if height < planned_height {
+            longer += &format!(" from {height}p");
+        }
+        if picture_step > 1 {
+            longer += &format!(", {}", EveryNth(picture_step));
+        }
+        vec![longer, format!("{height}p")]
+    }
+
     /// The same as sentences, for the menu; `None` when all is shown as the stream has it.
     pub fn delivery_text(&self) -> Option<String> {
         let Substitute { planned_height, height, picture_step } = self.substitute()?;

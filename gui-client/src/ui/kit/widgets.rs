@@ -396,19 +396,40 @@ pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }
 
-/// A text in the upper right corner of a picture, in several lines where one has no room. `kind` is the source of its id.
-pub(crate) fn badge(ui: &mut Ui, picture: Rect, text: &str, kind: &str) {
+/// Distance of a badge from the edges of its picture, unless that is small.
+const BADGE_DISTANCE: f32 = 8.0;
+
+/// A text in the upper right corner of a picture, in several lines where one has no room. On a small picture it is the first of
+/// the `shorter` texts that has room, and the whole one when the pointer is on it. `kind` is the source of its id.
+pub(crate) fn badge(ui: &mut Ui, picture: Rect, (text, shorter): (&str, &[String]), kind: &str) {
     let theme = Theme::of(ui);
-    let width = (picture.width() - 2.0 * space::L).max(80.0);
-    let font = FontId::proportional(font_size::SMALL);
-    let galley = ui.painter().layout(text.to_owned(), font, theme.on_overlay, width);
-    let corner = picture.right_top() + Vec2::new(-10.0, 10.0);
-    let rect = Align2::RIGHT_TOP.anchor_size(corner, galley.size() + Vec2::new(18.0, 8.0));
+    let margin = Vec2::new(18.0, 8.0);
+    let distance = Vec2::splat(BADGE_DISTANCE.min(picture.width() * 0.05));
+    let room = picture.size() - 2.0 * distance - margin;
+    let layout = |text: &str, width: f32| {
+        let font = FontId::proportional(font_size::SMALL);
+        ui.painter().layout(text.to_owned(), font, theme.on_overlay, width.max(1.0))
+    };
+    let (mut shown, mut galley) = (text, layout(text, room.x));
+    let count = shorter.len();
+    for (number, shorter) in (1..).zip(shorter) {
+        if galley.size().x <= room.x && galley.size().y <= room.y {
+            break;
+        }
+        // The shortest one is not torn apart, whatever there is room for.
+        let width = if number == count { f32::INFINITY } else { room.x };
+        (shown, galley) = (shorter.as_str(), layout(shorter, width));
+    }
+    let corner = picture.right_top() + Vec2::new(-distance.x, distance.y);
+    let rect = Align2::RIGHT_TOP.anchor_size(corner, galley.size() + margin);
     ui.painter().rect_filled(rect, (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS)), theme.overlay);
     let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
     ui.painter().galley(text_rect.min, galley, theme.on_overlay);
     let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    if shown != text {
+        response.on_hover_text(text);
+    }
 }
 
 /// A text on a dark background, readable on any picture. `kind` is the source of its id.

@@ -129,7 +129,9 @@ fn quality(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             }
             if let Some(text) = showing.delivery_text() {
                 ui.separator();
-                ui.label(RichText::new(text).color(Theme::of(ui).weak));
+                let text = RichText::new(text).color(Theme::of(ui).weak);
+                // A menu stretches lines to its width, which tears sentences apart.
+                ui.with_layout(Layout::top_down(Align::Min), |ui| ui.label(text));
             }
         });
         let response = menu.response;

@@ -102,7 +102,7 @@ fn overlays(ui: &mut Ui, (screen, table): (Rect, Option<Rect>), player: &PlayerS
     if let Some(text) = showing.badge()
         && let Some(room) = room_beside(screen, table)
     {
-        widgets::badge(ui, room, &text, "Resolution");
+        widgets::badge(ui, room, (&text, &showing.short_badges()), "Resolution");
     }
     let text = match (&showing.stage, showing.hold) {
         (Stage::Opening | Stage::Playing, Some(Hold::Unreadable)) => {
