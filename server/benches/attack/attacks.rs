@@ -12,8 +12,9 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use common::{
     limits::MAX_CREDIT,
-    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId},
     message::{Blob, ClientMessage, ServerMessage},
+    test_messages::watch_message,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
@@ -129,13 +130,7 @@ impl Attack {
             }
             Self::DeafViewers => {
                 let video = target.video().await?;
-                let watch = ClientMessage::Watch(WatchRequest {
-                    stream: StreamId(1),
-                    video,
-                    quality: Quality::Only(1440),
-                    from: Position::START,
-                    delivery: Delivery::FULL,
-                });
+                let watch = watch_message(StreamId(1), video, Quality::Only(1440), Position::START);
                 let grant = ClientMessage::Grant { stream: StreamId(1), epoch: Epoch(0), items: MAX_CREDIT };
                 let watch = block([watch, grant]);
                 all((0..FLOODERS).map(|number| target.be_deaf(number, watch.clone()))).await
@@ -284,9 +279,9 @@ impl Target<'_> {
     async fn steer(&self, attack: Attack) -> Result<()> {
         let video = self.video().await?;
         let watch = |stream, quality| {
-            let (stream, from) = (StreamId(stream), Position::START);
+            let stream = StreamId(stream);
             let grant = ClientMessage::Grant { stream, epoch: Epoch(0), items: 36 };
-            [ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL }), grant]
+            [watch_message(stream, video, quality, Position::START), grant]
         };
         let steer = |number: usize| async move {
             let mut member = self.member(number).await?;

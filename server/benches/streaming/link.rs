@@ -6,10 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use common::{
     codec::{PREFIX_BYTES, decode_server, encode_client},
     crypto::{Identity, test_keys},
-    media::{
-        Delivery, Epoch, Origin, PictureHead, Position, Quality, SoundFormat, SoundHead, Statistics, StreamId,
-        VideoInfo, WatchRequest,
-    },
+    media::{Epoch, Origin, PictureHead, Position, Quality, SoundFormat, SoundHead, Statistics, StreamId, VideoInfo},
     message::{ClientMessage, ServerMessage},
     test_messages,
 };
@@ -110,13 +107,7 @@ impl Link {
         let video = self.video()?.id;
         let asked_at = Instant::now();
         self.send(&[
-            ClientMessage::Watch(WatchRequest {
-                stream,
-                video,
-                quality: Quality::Triptych,
-                delivery: Delivery::FULL,
-                from,
-            }),
+            test_messages::watch_message(stream, video, Quality::Triptych, from),
             ClientMessage::Grant { stream, epoch: Epoch(0), items },
         ])?;
         Ok(asked_at)

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use common::media::Statistics;
 use tempfile::TempDir;
 
@@ -23,6 +23,12 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long it may take until all decoders have stopped. An idle decoder is kept for two seconds.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the server has come to rest.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many looks in a row must find it at rest. Longer than a worker process needs to load anything.
+const RESTING_LOOKS: u32 = 6;
 
 /// `USER_HZ`, the unit of processor times in `/proc`: 100 on every common architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -130,8 +136,26 @@ impl Served {
             if begun.elapsed() > IDLE_LIMIT {
                 bail!("the server does not become idle: {statistics:?}");
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    /// Waits until nothing is under way in the server or its worker processes: no decoder, no reading or writing of frames on
+    /// disk, and no start of a spare process, which takes as much processor time as hundreds of pictures from the disk.
+    pub async fn wait_at_rest(&self, link: &mut Link) -> Result<()> {
+        let begun = Instant::now();
+        let (mut before, mut work_before, mut looks) = (None, 0.0, 0);
+        while looks < RESTING_LOOKS {
+            let Statistics { decoders, held_bytes, disk_bytes, .. } = link.statistics().await?;
+            let (now, work) = (Some((held_bytes, disk_bytes)), self.processor_seconds()?);
+            // The looks themselves take some time, too: less than one tick each.
+            let is_at_rest = decoders == 0 && now == before && work - work_before <= 1.0 / TICKS_PER_SECOND;
+            looks = if is_at_rest { looks + 1 } else { 0 };
+            (before, work_before) = (now, work);
+            ensure!(begun.elapsed() < IDLE_LIMIT, "the server does not come to rest");
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        Ok(())
     }
 
     /// The processor time of all its threads so far, and of its worker processes, in seconds.

@@ -8,10 +8,10 @@ use common::{
         sender_key::Speaker, test_keys,
     },
     limits::{MAX_CREDIT, PROTOCOL_VERSION},
-    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
+    media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
-    test_messages::letter,
+    test_messages::{letter, watch_message},
 };
 
 use super::machine::{Action, ConnectionBinding, Machine};
@@ -91,8 +91,7 @@ fn hand(sender: &Identity, recipient: &Identity, to: &Identity) -> ClientMessage
 }
 
 fn watch(stream: StreamId) -> ClientMessage {
-    let (video, quality, from) = (VideoId(1), Quality::Triptych, Position::START);
-    ClientMessage::Watch(WatchRequest { stream, video, quality, from, delivery: Delivery::FULL })
+    watch_message(stream, VideoId(1), Quality::Triptych, Position::START)
 }
 
 fn seek(stream: StreamId, epoch: u32) -> ClientMessage {

@@ -4,8 +4,9 @@ use std::{fs, io::Write, path::Path, sync::Arc, time::Duration};
 
 use common::{
     crypto::test_keys,
-    media::{Delivery, Epoch, Library, Position, Quality, StreamId, VideoInfo, WatchRequest},
+    media::{Epoch, Library, Position, Quality, StreamId, VideoInfo},
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use tempfile::{TempDir, tempdir};
 use tokio::time::timeout;
@@ -221,8 +222,7 @@ impl Playing {
         let server = TestServer::start_with(folder.path()).await;
         let (mut client, welcome) = TestClient::join(server.address, "ada", &test_keys::ada()).await;
         let video = only(&welcome.library).id;
-        let request = WatchRequest { stream: STREAM, video, quality, from: Position::START, delivery: Delivery::FULL };
-        client.send(&ClientMessage::Watch(request)).await;
+        client.send(&watch_message(STREAM, video, quality, Position::START)).await;
         let mut playing = Self { folder, client, _server: server };
         playing.grant(4).await;
         for index in 0..4 {

@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::Result;
 use common::{
-    media::{Delivery, Epoch, Position, Quality, StreamId, WatchRequest},
+    media::{Epoch, Position, Quality, StreamId},
     message::{ClientMessage, EndReason, ServerMessage},
+    test_messages::watch_message,
 };
 use tokio::{
     sync::oneshot,
@@ -124,13 +125,7 @@ fn request(link: &mut Link, stream: &mut u32) -> Result<()> {
     *stream += 1;
     let (stream, video) = (StreamId(*stream), link.video()?.id);
     link.send(&[
-        ClientMessage::Watch(WatchRequest {
-            stream,
-            video,
-            quality: Quality::Only(WATCHED_HEIGHT),
-            from: Position::START,
-            delivery: Delivery::FULL,
-        }),
+        watch_message(stream, video, Quality::Only(WATCHED_HEIGHT), Position::START),
         ClientMessage::Grant { stream, epoch: Epoch(0), items: WINDOW_ITEMS },
     ])
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use common::{
     crypto::{Identity, test_keys},
-    media::{Delivery, Epoch, Position, Quality, StreamId, WatchRequest},
+    media::{Epoch, Position, Quality, StreamId},
     message::{Blob, ClientMessage, ServerMessage},
-    test_messages,
+    test_messages::{self, watch_message},
 };
 use tokio::time::{Instant as TokioInstant, interval_at};
 
@@ -15,6 +15,7 @@ use super::Bench;
 use crate::{
     clips::Clip,
     link::{Keys, Link, Received},
+    pull::Pull,
     served::Served,
     table::{Row, Table, median, millis, quantile},
     throttle::{Speed, Throttle},
@@ -35,7 +36,7 @@ impl Bench {
     pub async fn chat_beside_pictures(&self, clip: &Clip, table: &mut Table) -> Result<()> {
         let (served, mut link) = Served::start_idle(&self.server, &clip.videos, None).await?;
         // All pictures are in memory, so that only the link is measured.
-        crate::pull::Pull::all(&mut link, StreamId(1), clip).await?;
+        Pull::all(&mut link, StreamId(1), clip).await?;
         drop(link);
         let throttle = Throttle::start(served.address(), SPEED).await?;
         let link = Link::join(throttle.address(), "chatter", &Keys::of(test_keys::bob())).await?;
@@ -125,9 +126,8 @@ impl Chatter {
     fn watch(&mut self) -> Result<()> {
         self.stream += 1;
         let (stream, video) = (StreamId(self.stream), self.link.video()?.id);
-        let (quality, delivery, from) = (Quality::Only(1440), Delivery::FULL, Position::START);
         self.link.send(&[
-            ClientMessage::Watch(WatchRequest { stream, video, quality, delivery, from }),
+            watch_message(stream, video, Quality::Only(1440), Position::START),
             ClientMessage::Grant { stream, epoch: Epoch(0), items: WINDOW_ITEMS },
         ])
     }

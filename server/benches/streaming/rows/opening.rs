@@ -18,11 +18,11 @@ use crate::{
     table::{Row, Table, largest, median, millis, quantile, spread},
 };
 
-/// Warm starts of the video in one run, of which the median counts.
-const WATCHES: u32 = 5;
+/// Starts of the video in one run, of which the median counts.
+pub const WATCHES: u32 = 5;
 
 /// Pause before each start: people do not start videos back to back, so the server's threads are asleep.
-const PAUSE: Duration = Duration::from_millis(200);
+pub const PAUSE: Duration = Duration::from_millis(200);
 
 /// Seeks that are measured, and the most that are tried.
 const SEEKS: usize = 60;
