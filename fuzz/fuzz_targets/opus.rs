@@ -13,9 +13,14 @@ mod opus_decoder;
 
 use opus_decoder::OpusDecoder;
 
-fuzz_target!(|chunks: Vec<Vec<u8>>| {
+fuzz_target!(|bytes: &[u8]| {
     let mut decoder = OpusDecoder::default();
-    for sound in chunks.iter().filter_map(|bytes| OpusSound::parse(bytes)) {
+    // Each chunk is preceded by its length in two bytes.
+    let mut rest = bytes;
+    while let Some((&length, after)) = rest.split_first_chunk() {
+        let (chunk, next) = after.split_at(after.len().min(u16::from_be_bytes(length).into()));
+        rest = next;
+        let Some(sound) = OpusSound::parse(chunk) else { continue };
         assert_eq!(decoder.decode(StreamId(1), Epoch(0), &sound).frames.len(), sound.audio_frames);
     }
 });
