@@ -60,6 +60,12 @@ pub struct Clip {
 }
 
 impl Clip {
+    /// The file of a resolution.
+    pub fn variant(&self, height: u32) -> PathBuf {
+        let title = self.videos.file_name().unwrap_or_default().to_string_lossy();
+        variant(&self.videos, &title, height)
+    }
+
     /// The duration of the video.
     pub fn length(&self) -> Duration {
         self.period * self.frames as u32
@@ -203,7 +209,7 @@ fn coded(file: &Path) -> Result<Vec<gst::Buffer>> {
 }
 
 /// Reads the pictures of an imported file.
-const READ: &str = "filesrc name=file ! matroskademux ! h264parse ! video/x-h264,stream-format=avc,alignment=au";
+pub const READ: &str = "filesrc name=file ! matroskademux ! h264parse ! video/x-h264,stream-format=avc,alignment=au";
 
 /// Copies the encoded frames of a time span into a new file. Returns `false` when the first one is no key frame.
 fn cut_out(file: &Path, span: &Range<gst::ClockTime>, third: &Path) -> Result<bool> {
@@ -299,7 +305,8 @@ fn caps(file: &Path) -> Result<gst::Caps> {
     sink.pull_sample()?.caps_owned().context("frames without caps")
 }
 
-fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Result<T> {
+/// The element of this name.
+pub fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Result<T> {
     let found = pipeline.by_name(name).and_then(|element| element.downcast().ok());
     found.with_context(|| format!("the pipeline has no {name}"))
 }
@@ -338,7 +345,7 @@ impl<'a> Playing<'a> {
     }
 
     /// Fails if the pipeline has posted an error.
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         self.look(gst::ClockTime::ZERO, &[gst::MessageType::Error])
     }
 

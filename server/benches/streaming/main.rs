@@ -8,6 +8,7 @@
 //!                                      ├─► crowd    viewers at the video's own speed
 //!                                      ├─► guest    people who join and are there
 //!                                      ├─► throttle a slow link
+//!                                      ├─► likeness how much of a picture is lost
 //!                                      └─► bare     the same work without Triptych
 //! ```
 //! All ratios are formed within one run, because both of its measurements then see the machine under the same load.
@@ -19,6 +20,7 @@ mod bare;
 mod clips;
 mod crowd;
 mod guest;
+mod likeness;
 mod link;
 mod pull;
 mod rows;
@@ -60,7 +62,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = (1..=10).chain([12]))]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = (1..=10).chain([12, 13]))]
     rows: Vec<u32>,
 }
 
@@ -140,6 +142,11 @@ async fn measure(args: Args) -> Result<()> {
     }
     if wants(12) {
         bench.chat_beside_pictures(&clips[0], &mut table).await?;
+    }
+    if wants(13) {
+        for clip in &clips {
+            bench.encoder(clip, &mut table)?;
+        }
     }
     println!("{table}");
     if args.clip.is_none() {

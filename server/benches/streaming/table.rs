@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 /// One comparison. The strings are printed as they are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     /// What was measured.
     pub what: String,
@@ -76,6 +76,11 @@ pub fn quantile(values: &[f64], part: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let at = (sorted.len() as f64 * part) as usize;
     sorted.get(at.min(last)).copied().unwrap_or_default()
+}
+
+/// The arithmetic mean; not a number if there are no values.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The largest value; zero of none.

@@ -1,6 +1,7 @@
 //! The comparisons, one method each.
 
 mod chat;
+mod encoder;
 mod flow;
 mod foreign;
 mod joins;
