@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     honest::envelope,
     keys::Keys,
-    link::{Keys as LinkKeys, Link},
+    link::{Keys as LinkKeys, Link, WINDOW_ITEMS},
     member::{Member, block, hello, join_message},
 };
 
@@ -280,7 +280,7 @@ impl Target<'_> {
         let video = self.video().await?;
         let watch = |stream, quality| {
             let stream = StreamId(stream);
-            let grant = ClientMessage::Grant { stream, epoch: Epoch(0), items: 36 };
+            let grant = ClientMessage::Grant { stream, epoch: Epoch(0), items: WINDOW_ITEMS };
             [watch_message(stream, video, quality, Position::START), grant]
         };
         let steer = |number: usize| async move {
@@ -294,7 +294,7 @@ impl Target<'_> {
                     count += 1;
                     place = place.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let (stream, epoch, at) = (StreamId(1), Epoch(count), Position::Picture((place >> 8) % 630));
-                    let grant = ClientMessage::Grant { stream, epoch, items: 36 };
+                    let grant = ClientMessage::Grant { stream, epoch, items: WINDOW_ITEMS };
                     let quality = if count % 2 == 0 { Quality::Only(1440) } else { Quality::Triptych };
                     match attack {
                         Attack::Watches => block(watch(count, quality)),

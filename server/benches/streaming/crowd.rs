@@ -13,11 +13,7 @@ use common::{
 };
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
-use crate::link::{Link, Received};
-
-/// The credit window of a viewer, and how many items it grants again at a time. Both as in the client.
-const WINDOW_ITEMS: u32 = 36;
-const GRANT_LOT_ITEMS: usize = 4;
+use crate::link::{GRANT_LOT_ITEMS, Link, Received, WINDOW_ITEMS};
 
 /// The clock starts when this much of the stream has arrived, as in the client.
 const START_SPAN: Duration = Duration::from_millis(100);

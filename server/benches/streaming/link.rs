@@ -12,6 +12,10 @@ use common::{
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
+/// The credit window of a viewer, and how many items it grants again at a time. Both as in the client.
+pub const WINDOW_ITEMS: u32 = 36;
+pub const GRANT_LOT_ITEMS: usize = 4;
+
 /// How much is read at a time. Every message except an item must fit.
 const BUFFER_BYTES: usize = 128 * 1024;
 

@@ -101,12 +101,13 @@ impl Served {
         Ok(Self { process, address, _data: data })
     }
 
-    /// Like [`Self::start`], but joins a viewer and waits until the server is idle: the first pictures are decoded and all
-    /// decoders have stopped.
+    /// Like [`Self::start`], but joins a viewer and waits until the server is idle: the first pictures are decoded, all
+    /// decoders have stopped, and spare processes have started.
     pub async fn start_idle(server: &Path, videos: &Path, cache_mib: Option<u64>) -> Result<(Self, Link)> {
         let served = Self::start(server, videos, cache_mib)?;
         let mut link = served.join("viewer", &Keys::fixed()).await?;
         served.wait_idle(&mut link).await?;
+        served.wait_at_rest(&mut link).await?;
         Ok((served, link))
     }
 

@@ -15,13 +15,16 @@ use common::{
 };
 use gstreamer::Registry;
 use tempfile::{TempDir, tempdir};
-use triptych_server::{Settings, video::disk::DiskSettings};
+use triptych_server::{
+    Settings,
+    video::{disk::DiskSettings, offline::Preparation},
+};
 
 use crate::support::{
     client::TestClient,
     clips::{H264_SHORT_GROUPS, read_barcode, run, three, write_video},
     guard,
-    server::{TestServer, settings},
+    server::{TestServer, settings, worker_processes},
     watch::{Watched, watch_title},
 };
 
@@ -75,7 +78,13 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
-        command(self.videos.path(), &self.frames()).args(arguments).output().unwrap()
+        self.command_line(arguments).output().unwrap()
+    }
+
+    fn command_line(&self, arguments: &[&str]) -> Command {
+        let mut command = command(self.videos.path(), &self.frames());
+        command.args(arguments);
+        command
     }
 }
 
@@ -249,9 +258,9 @@ fn where_opus_cannot_be_encoded_pcm_is_enough_and_is_completed_where_it_can() {
     let place = Place::with_sound();
     let (plugins, registry) = plugins_without_opus();
     let without_opus = |arguments: &[&str]| {
-        let mut command = command(place.videos.path(), &place.frames());
+        let mut command = place.command_line(arguments);
         command.env("GST_PLUGIN_SYSTEM_PATH_1_0", plugins.path()).env("GST_REGISTRY", &registry);
-        command.args(arguments).output().unwrap()
+        command.output().unwrap()
     };
     assert!(text(&without_opus(&["prepare", TITLE])).starts_with("\"Film\" is ready: wrote "));
     assert_eq!((place.packs("pictures-"), place.packs("sound-"), place.packs("opus-")), (4, 2, 0));
@@ -263,6 +272,11 @@ fn where_opus_cannot_be_encoded_pcm_is_enough_and_is_completed_where_it_can() {
     assert!(text(&place.command(&["prepare", TITLE])).starts_with("\"Film\" is ready: wrote "));
     assert_eq!((place.packs("sound-"), place.packs("opus-")), (2, 2));
     assert!(text(&place.command(&["check"])).contains("Film (ready: "));
+    let disk = place.settings().disk.unwrap();
+    let again = Preparation::open(place.videos.path(), None, &disk, &worker_processes()).unwrap();
+    let mut made = 0;
+    again.run(|frames| made = frames, || true).unwrap();
+    assert_eq!(made, 0, "what is there is not made again");
 }
 
 #[test]
@@ -280,6 +294,21 @@ fn an_import_makes_its_video_ready_when_told_so() {
     let count = |kind: &str| names.iter().filter(|name| name.starts_with(kind)).count();
     // Frames 0 to 24 of one file, 25 to 49 of the other, and two seconds of sound.
     assert_eq!([count("pictures-"), count("sound-"), count("opus-")], [2 + 3, 2, 2], "{names:?}");
+}
+
+/// A process that may write no file longer than this meets what a full disk is: a write that fails after part of a pack is written.
+#[test]
+fn a_pack_that_cannot_be_written_to_its_end_leaves_nothing_behind() {
+    let place = Place::new();
+    let prepare = place.command_line(&["prepare", TITLE]);
+    // In units of 512 bytes. The signal that would end the process is ignored, so that the write itself fails.
+    let limited = "ulimit -f 16; trap '' XFSZ; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited, "sh"]).arg(prepare.get_program()).args(prepare.get_args());
+    let full = refusal(&command.output().unwrap());
+    assert!(full.contains("cannot be written: File too large") && full.contains("free some space there"), "{full}");
+    assert_eq!(names_of_packs(&place.frames()), [""; 0]);
+    assert!(text(&place.command(&["prepare", TITLE])).starts_with("\"Film\" is ready: wrote "));
 }
 
 #[test]

@@ -17,12 +17,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::link::{Link, Received};
+use crate::link::{GRANT_LOT_ITEMS, Link, Received, WINDOW_ITEMS};
 
 const WATCHED_HEIGHT: u32 = 720;
-/// The credit window of a viewer, and how many items it grants again at a time. Both as in the client.
-const WINDOW_ITEMS: u32 = 36;
-const GRANT_LOT_ITEMS: usize = 4;
 
 /// What the viewer noticed.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use tokio::time::{Instant as TokioInstant, interval_at};
 use super::Bench;
 use crate::{
     clips::Clip,
-    link::{Keys, Link, Received},
+    link::{Keys, Link, Received, WINDOW_ITEMS},
     pull::Pull,
     served::Served,
     table::{Row, Table, median, millis, quantile},
@@ -27,9 +27,6 @@ const SPEED: Speed = Speed { bits_per_second: 8_000_000, delay: Duration::from_m
 /// Messages of each measurement, and how often one is sent: as often as a member may.
 const MESSAGES: usize = 150;
 const MESSAGE_INTERVAL: Duration = Duration::from_millis(110);
-
-/// The credit of a viewer, as in the client.
-const WINDOW_ITEMS: u32 = 36;
 
 impl Bench {
     /// Row 12: a message to oneself over 8 Mbit/s, while 1440p flows as fast as that, and on the same link alone.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -121,10 +121,14 @@ fn a_flipped_byte_is_noticed_wherever_it_is() {
 fn a_pack_that_another_program_removed_is_only_missing() {
     let folder = tempdir().unwrap();
     let tier = open(&folder);
-    write(&tier, 0);
-    write(&tier, 16);
+    for first in [0, 16, 32] {
+        write(&tier, first);
+    }
     fs::remove_file(pack_path(&folder, 0)).unwrap();
     assert_eq!(read(&tier, 0), Err(ReadError::Missing));
+    fs::remove_file(pack_path(&folder, 32)).unwrap();
+    tier.refresh();
+    assert_eq!((tier.find(&track(), 32), tier.bytes_and_limit().0), (None, PACK_BYTES));
     fs::remove_dir_all(pack_path(&folder, 16).parent().unwrap()).unwrap();
     tier.refresh();
     assert_eq!((tier.find(&track(), 16), tier.bytes_and_limit().0), (None, 0));
@@ -206,6 +210,10 @@ fn servers_that_share_a_folder_find_what_the_others_write_and_disturb_nothing() 
     // Both write the same pack.
     write(&first, 16);
     second.write(&track(), 16, &frames(16), None).unwrap();
+    let inode = || fs::metadata(pack_path(&folder, 16)).unwrap().ino();
+    let written = inode();
+    write(&second, 16);
+    assert_eq!(inode(), written, "what is known to be there is not written again");
     assert_eq!((read(&first, 16).unwrap().len(), read(&second, 16).unwrap().len()), (16, 16));
     assert_eq!(second.bytes_and_limit().0, 2 * PACK_BYTES);
     drop(first);
@@ -214,6 +222,22 @@ fn servers_that_share_a_folder_find_what_the_others_write_and_disturb_nothing() 
     drop((second, third));
     open(&folder);
     assert!(!unfinished.exists(), "it was left behind");
+}
+
+#[test]
+fn a_pack_is_found_although_its_folder_seems_not_to_have_changed_since() {
+    let folder = tempdir().unwrap();
+    let (first, second) = (open(&folder), open(&folder));
+    write(&first, 0);
+    // The times of folders are coarse. Here both changes come at the same one, which has just passed or is yet to come.
+    let packs = fs::File::open(pack_path(&folder, 0).parent().unwrap()).unwrap();
+    let changed_at = SystemTime::now() + Duration::from_secs(3600);
+    packs.set_modified(changed_at).unwrap();
+    second.refresh();
+    write(&first, 16);
+    packs.set_modified(changed_at).unwrap();
+    second.refresh();
+    assert!(second.find(&track(), 16).is_some());
 }
 
 #[test]

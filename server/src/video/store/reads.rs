@@ -169,3 +169,26 @@ impl Reads {
         self.limit > 0 && !is_paused && has_thread
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_read_that_is_slow_or_fails_decoders_make_the_frames_for_a_while() {
+        let (mut reads, track, begun) = (Reads::new(READERS), TrackId(1), Instant::now());
+        let at = |millis| begun + Duration::from_millis(millis);
+        let start = ReadStart { track, pack: Pack { frames: 0..16, bytes: 1000 }, wanted: Some(0) };
+        reads.begin(&start, begun);
+        assert!(reads.give_up_slow(at(249)).is_none() && reads.is_usable(at(249)));
+        assert_eq!(reads.give_up_slow(at(250)), Some(track));
+        assert!(!reads.is_usable(at(250)) && !reads.is_usable(at(5249)));
+        assert!(reads.give_up_slow(at(251)).is_none(), "it is given up once");
+        assert!(reads.is_usable(at(5250)), "another thread reads");
+        reads.end(track, 0, true, at(10_000));
+        assert!(!reads.is_usable(at(14_999)) && reads.is_usable(at(15_000)));
+        reads.begin(&start, at(15_000));
+        reads.end(track, 0, false, at(15_001));
+        assert!(reads.is_usable(at(15_001)));
+    }
+}
