@@ -32,8 +32,11 @@ const READY: usize = 1;
 /// needs two, for the pictures and the sound.
 const MIN_IDLE: usize = 2;
 
-/// How long a process is kept without work.
+/// How long a process is kept without work …
 const IDLE_TIME: Duration = Duration::from_secs(15);
+
+/// … and how long one that is more than enough while videos are decoded: a viewer who seeks again and again needs it.
+const BRIEF_IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// How long after a process was handed out the spares are renewed. A start takes a core for a tenth of a second, which the
 /// stream that has just begun needs more than the next one does.
@@ -246,7 +249,8 @@ impl Lease {
         let resident_pages = self.process.resident_pages();
         let mut state = shared.lock();
         state.idle.push(Idle { video, process: self.process, resident_pages, since: Instant::now() });
-        let surplus = state.take_largest();
+        let limit = idle_limit(state.at_work);
+        let surplus = state.take_largest(limit, Duration::ZERO);
         drop(state);
         // Ending a process takes a moment, which others need not wait for.
         drop(surplus);
@@ -277,16 +281,20 @@ impl State {
         None
     }
 
-    /// Takes out the idle process with the most memory, if there are too many.
-    fn take_largest(&mut self) -> Option<Idle> {
-        let largest = self.idle.iter().enumerate().max_by_key(|(_, idle)| idle.resident_pages)?.0;
-        (self.idle.len() > idle_limit(self.at_work)).then(|| self.idle.remove(largest))
+    /// Takes out the process with the most memory of those that have been idle for that long, if there are more than `limit`.
+    fn take_largest(&mut self, limit: usize, idle_time: Duration) -> Option<Idle> {
+        let candidates = self.idle.iter().enumerate().filter(|(_, idle)| idle.since.elapsed() >= idle_time);
+        let largest = candidates.max_by_key(|(_, idle)| idle.resident_pages)?.0;
+        (self.idle.len() > limit).then(|| self.idle.remove(largest))
     }
 
     /// Takes out what is to be ended: idle processes after a while, dead ones, and spares that were replaced.
     fn take_surplus(&mut self) -> Vec<Process> {
         let expired = self.idle.extract_if(.., |idle| idle.since.elapsed() >= IDLE_TIME || !idle.process.is_alive());
         let mut surplus: Vec<_> = expired.map(|idle| idle.process).collect();
+        if self.at_work > 0 {
+            surplus.extend(self.take_largest(READY, BRIEF_IDLE_TIME).map(|idle| idle.process));
+        }
         surplus.extend(self.spares.extract_if(.., |spare| !spare.is_alive()));
         while self.spares.len() > SPARES {
             let ids = &self.ids;

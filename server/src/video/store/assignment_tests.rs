@@ -329,7 +329,7 @@ fn a_viewer_has_a_limited_number_of_decoders_of_its_own() {
         let assignment = situation.assign();
         (assignment.cancels.len(), assignment.places().len())
     };
-    assert_eq!(of(4, false), (4, 1), "one gives way, and a track that gets another one keeps none that serves nobody");
+    assert_eq!(of(4, false), (4, 1), "one gives way, and a track that gets another one keeps none without a viewer");
     assert_eq!(of(4, true), (0, 1), "those that serve others are not its own");
 }
 
