@@ -49,10 +49,14 @@ impl KeyFrames {
         self.key_frames.iter().filter(is_usable).map(|key| key.nanos).max()
     }
 
-    /// Whether a key frame without leading frames is shown at `nanos`, so that nothing after it in decoding order refers to
-    /// what is before.
-    pub(crate) fn is_closed_at(&self, nanos: u64) -> bool {
-        self.key_frames.iter().any(|key| key.nanos == nanos && !key.has_leading)
+    /// Whether all groups of pictures are closed: nothing that follows a key frame in decoding order refers to what is before.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.key_frames.iter().all(|key| !key.has_leading)
+    }
+
+    /// Times of the key frames that begin closed groups.
+    pub(crate) fn closed_nanos(&self) -> impl Iterator<Item = u64> + '_ {
+        self.key_frames.iter().filter(|key| !key.has_leading).map(|key| key.nanos)
     }
 }
 
@@ -76,7 +80,8 @@ mod tests {
     fn leading_frames_are_reached_from_the_group_before() {
         let key_frames = key_frames(&[(0, true), (10, false), (40, true), (20, false), (30, false), (50, false)]);
         assert_eq!([30, 40, 50].map(|nanos| key_frames.before(nanos)), [0, 0, 40].map(Some));
-        assert_eq!([0, 10, 40].map(|nanos| key_frames.is_closed_at(nanos)), [true, false, false]);
+        assert!(!key_frames.are_closed());
+        assert_eq!(key_frames.closed_nanos().collect::<Vec<_>>(), [0]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) mod probe;
 pub(crate) mod probe_error;
 mod skim;
 pub(crate) mod sound_decoder;
+pub(crate) mod threads;
 pub(crate) mod track_scan;
 mod tracks;
 pub(crate) mod transcoder;

@@ -23,9 +23,8 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    thread,
 };
 
 use common::splice::FrameIndex;
@@ -49,9 +48,6 @@ const JPEG_QUALITY: i32 = 85;
 /// Version of how pictures are made: quality, discrete cosine transform, colours. To be raised with each change of these,
 /// because pictures that are kept on disk under another number are not used.
 pub(crate) const PICTURE_CODING: u32 = 1;
-
-/// Limit of the branches. More only cost memory, because then decoding takes longer than encoding.
-const MAX_ENCODER_BRANCHES: usize = 4;
 
 /// Raw frames queued before each encoder. More were measured to cost memory and to gain nothing.
 const QUEUED_FRAMES: u32 = 1;
@@ -83,34 +79,8 @@ pub(crate) struct DecodeRequest<'a> {
     pub(crate) is_planar: bool,
     /// Number of encoder branches, each with a thread of its own.
     pub(crate) branches: usize,
-    /// Whether the decoder makes do with one thread, see [`is_one_thread_enough`].
+    /// Whether the decoder makes do with one thread, see [`Threads`](super::threads::Threads).
     pub(crate) has_one_thread: bool,
-}
-
-/// Up to this size one thread decodes faster than real time, and each further one would delay the first picture by a frame.
-const SINGLE_THREAD_PIXELS: u32 = 640 * 480;
-
-/// With more cores than these, a single decoder would keep the encoders waiting.
-const SINGLE_THREAD_CORES: usize = 2;
-
-/// Whether frames of `size` are decoded by one thread as fast as by several. Several take more memory, since each holds
-/// frames of its own, and more processor time: measured with an imported file of 1440p, 5 % more.
-///
-/// Not when decoding begins with an open group of pictures (`begins_closed` is false): after a seek to one, libav (5.1) with
-/// one thread outputs damaged frames. Nor for files that take longer to decode than to encode, which those that `import`
-/// makes do not: `is_jpeg_ready` is taken for a sign of them.
-pub(crate) fn is_one_thread_enough(size: (u32, u32), begins_closed: bool, is_jpeg_ready: bool) -> bool {
-    let is_small = size.0.saturating_mul(size.1) <= SINGLE_THREAD_PIXELS;
-    begins_closed && (is_small || is_jpeg_ready && cores() <= SINGLE_THREAD_CORES)
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The number of encoder branches that is fastest on this machine.
-pub(crate) fn branches() -> usize {
-    cores().min(MAX_ENCODER_BRANCHES)
 }
 
 /// A picture from an encoder branch.
@@ -139,20 +109,23 @@ pub(crate) struct PictureDecoder {
 struct FrameFilter {
     /// Times of all frames of the file, so that a frame just outside the range is not mistaken for one inside.
     index: FrameIndex,
-    frames: Range<usize>,
+    /// The first wanted frame.
+    start: usize,
+    /// The frame after the last wanted one.
+    end: AtomicUsize,
     /// The next wanted frame; earlier ones are repetitions.
     next: AtomicUsize,
 }
 
 impl FrameFilter {
     fn new(index: &FrameIndex, frames: Range<usize>) -> Self {
-        let next = AtomicUsize::new(frames.start);
-        Self { index: index.clone(), frames, next }
+        let (start, end, next) = (frames.start, AtomicUsize::new(frames.end), AtomicUsize::new(frames.start));
+        Self { index: index.clone(), start, end, next }
     }
 
     /// Index of the frame with this time, if it is in the wanted range.
     fn frame_at(&self, nanos: u64) -> Option<usize> {
-        self.index.nearest(nanos).filter(|frame| self.frames.contains(frame))
+        self.index.nearest(nanos).filter(|frame| (self.start..self.end.load(Relaxed)).contains(frame))
     }
 
     /// Whether to encode the frame with this time. Called only by the thread of the decoder, in display request.
@@ -163,7 +136,7 @@ impl FrameFilter {
     }
 
     fn is_complete(&self) -> bool {
-        self.next.load(Relaxed) >= self.frames.end
+        self.next.load(Relaxed) >= self.end.load(Relaxed)
     }
 }
 
@@ -192,8 +165,11 @@ impl PictureDecoder {
             .map(|branch| add_encoder_branch(&pipeline.bin, &tee, request, &wanted, branch))
             .collect::<Result<_, _>>()?;
         let (preroll, install) = preroll();
-        let skim_until_nanos = request.skim_until_nanos;
+        let (skim_until_nanos, has_one_thread) = (request.skim_until_nanos, request.has_one_thread);
         link_track(&parse, &decoder, is_video_track(request.track), move |pad| {
+            if has_one_thread {
+                begin_with_key_frame(pad);
+            }
             if let Some(until_nanos) = skim_until_nanos {
                 skim(pad, until_nanos);
             }
@@ -213,6 +189,11 @@ impl PictureDecoder {
     pub(crate) fn next(&mut self, frame: usize, is_wanted: &dyn Fn() -> bool) -> Result<JpegPicture, DecodeError> {
         let picture = self.pull(frame % self.branches.len(), is_wanted)?;
         if picture.frame == frame { Ok(picture) } else { Err(DecodeError::Missing) }
+    }
+
+    /// Makes no picture of `end` and the frames after it any more, unless it has begun to.
+    pub(crate) fn end_before(&self, end: usize) {
+        self.wanted.end.fetch_min(end, Relaxed);
     }
 
     /// The first picture of the first branch, whichever frame it shows.
@@ -255,6 +236,38 @@ impl PictureDecoder {
         let side = |name| caps.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok()).ok_or_else(incomplete);
         Ok(JpegPicture { frame, width: side("width")?, height: side("height")?, jpeg })
     }
+}
+
+/// How much earlier than told a key frame may be that was sought, since containers round.
+const SEEK_TOLERANCE: gst::ClockTime = gst::ClockTime::from_mseconds(1);
+
+/// Drops what comes after a seek before the key frame that was sought. Some demultiplexers (of MPEG-TS, for example) arrive
+/// earlier, and not at a key frame: a decoder of libav with one thread would output such frames as if they were whole, and clip
+/// the last of them, which reaches into the segment, to the time of the key frame.
+fn begin_with_key_frame(coded: &gst::Pad) {
+    let has_begun = AtomicBool::new(true);
+    coded.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| match &info.data {
+        Some(gst::PadProbeData::Buffer(buffer)) => {
+            let is_key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            if has_begun.load(Relaxed) || is_key && !is_before_segment(pad, buffer) {
+                has_begun.store(true, Relaxed);
+                gst::PadProbeReturn::Ok
+            } else {
+                gst::PadProbeReturn::Drop
+            }
+        }
+        _ => {
+            has_begun.store(false, Relaxed);
+            gst::PadProbeReturn::Ok
+        }
+    });
+}
+
+fn is_before_segment(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
+    let start = pad
+        .sticky_event::<gst::event::Segment>(0)
+        .and_then(|segment| segment.segment().downcast_ref::<gst::ClockTime>().and_then(gst::FormattedSegment::start));
+    start.zip(buffer.pts()).is_some_and(|(start, pts)| pts + SEEK_TOLERANCE < start)
 }
 
 /// Has a decoder of libav use one thread, and copy its frames into buffers that are used again. With direct rendering,

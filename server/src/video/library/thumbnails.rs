@@ -136,10 +136,11 @@ fn frame_at(
         is_interlaced: probed.is_interlaced,
         // The frame has to be scaled down.
         is_planar: false,
+        lanes: 1,
         branches: 1,
         has_one_thread: false,
     };
-    let jpeg = FrameStream::pictures(processes, job, &probed.index, is_wanted)?.next(is_wanted, &|| ())?;
+    let jpeg = FrameStream::pictures(processes, job, &probed.index, None, is_wanted)?.next(is_wanted, &|| ())?;
     Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg.into() })
 }
 

@@ -17,11 +17,12 @@ use super::{
     pool::{Lease, ProcessPool},
     protocol::{
         Answer, Failure, Job, MAX_PROBED_BYTES, PathBytes, PictureJob, Request, SoundJob, TranscodeJob, clean,
-        encode_words,
+        encode_times,
     },
     sound_chunks::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
 };
 use crate::video::gst::{
+    key_frames::KeyFrames,
     pipeline::{PATIENCE, POLL_INTERVAL},
     probe::Probed,
     probe_error::READ_MINUTES,
@@ -266,16 +267,19 @@ enum FrameKind {
 }
 
 impl FrameStream {
-    /// The pictures of a job. `index` has the times of the whole file; the job's first frame counts in it.
+    /// The pictures of a job. `index` has the times of the whole file; the job's first frame counts in it. If the job has
+    /// several lanes, the file is cut at those of its `key_frames` that begin a closed group.
     pub(crate) fn pictures(
         pool: &ProcessPool,
         job: PictureJob,
         index: &FrameIndex,
+        key_frames: Option<&KeyFrames>,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Self, ProcessError> {
         // Frames before the wanted ones do not matter, except that the last of them must not be mistaken for a wanted one.
         let start = (job.first as usize).saturating_sub(1).min(index.len());
-        let times = encode_words((start..index.len()).map(|frame| index.pts_nanos(frame)));
+        let closed = key_frames.filter(|_| job.lanes > 1).into_iter().flat_map(KeyFrames::closed_nanos).collect();
+        let times = encode_times(index, start, &closed);
         let job = PictureJob { first: job.first - start as u32, ..job };
         let (path, kind) = (job.path.to_path(), FrameKind::Pictures(job.size.0, job.size.1));
         Self::begin(pool, &path, kind, Job::Pictures(job), &times, is_wanted)

@@ -3,11 +3,16 @@
 use std::{
     cell::Cell,
     os::unix::net::UnixStream,
+    path::Path,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{channel::send, fault::Fault, protocol::Answer};
+use super::{
+    channel::send,
+    fault::{At, Fault},
+    protocol::{Answer, Failure},
+};
 
 /// A process at work says so this often.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,9 +69,9 @@ impl Flow {
 
 /// What a job says to the server.
 pub(super) struct Line<'a> {
-    pub(super) stream: &'a UnixStream,
+    stream: &'a UnixStream,
     flow: &'a Flow,
-    pub(super) fault: Option<&'a Fault>,
+    fault: Option<&'a Fault>,
     said_at: Cell<Instant>,
 }
 
@@ -94,5 +99,10 @@ impl<'a> Line<'a> {
             self.flow.stop();
         }
         self.said_at.set(Instant::now());
+    }
+
+    /// Does what the fault of a test says, if it is for this file and this place.
+    pub(super) fn fail(&self, path: &Path, at: At) -> Option<Failure> {
+        self.fault.filter(|fault| fault.is_for(path, at)).map(|fault| fault.happen(self.stream))
     }
 }

@@ -25,8 +25,12 @@ mod fault;
 mod jobs;
 mod jobs_run;
 mod jpeg_head;
+mod lanes;
+#[cfg(test)]
+mod lanes_on_files;
 mod line;
 mod opus_chunks;
+mod pictures_run;
 mod pool;
 mod protocol;
 mod sandbox;

@@ -12,6 +12,7 @@
 //! ```
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -44,7 +45,8 @@ pub(super) enum Request {
         /// A folder in which files may be created.
         writable: Option<PathBytes>,
     },
-    /// Begins a job, with the first credit for frames. The payload of a [`Job::Pictures`] holds the times of the frames.
+    /// Begins a job, with the first credit for frames. The payload of a [`Job::Pictures`] holds the times of the
+    /// frames, see [`encode_times`].
     Start { job: Job, credit: u32 },
     /// Allows so many further frames to be sent.
     Credit(u32),
@@ -84,6 +86,9 @@ pub(crate) struct PictureJob {
     pub(crate) needs_rgb: bool,
     pub(crate) is_interlaced: bool,
     pub(crate) is_planar: bool,
+    /// Decoders that may work at the same time, if the file can be cut.
+    pub(crate) lanes: u32,
+    /// Encoder branches of each of them.
     pub(crate) branches: u32,
     pub(crate) has_one_thread: bool,
 }
@@ -235,6 +240,23 @@ pub(super) fn decode_words(bytes: &[u8]) -> Vec<u64> {
     bytes.as_chunks::<WORD_BYTES>().0.iter().copied().map(u64::from_le_bytes).collect()
 }
 
+/// Marks a frame at which the file can be cut. No time reaches it.
+const CUT: u64 = 1 << 63;
+
+/// The times of the frames of a file from one on, and which of them are those of key frames that begin a closed group.
+pub(super) fn encode_times(index: &FrameIndex, start: usize, closed_nanos: &BTreeSet<u64>) -> Vec<u8> {
+    let times = (start..index.len()).map(|frame| index.pts_nanos(frame));
+    encode_words(times.map(|nanos| if closed_nanos.contains(&nanos) { nanos | CUT } else { nanos }))
+}
+
+/// The times, and the frames at which the file can be cut.
+pub(super) fn decode_times(payload: &[u8]) -> (Vec<u64>, Vec<usize>) {
+    let mut times = decode_words(payload);
+    let cuts = times.iter().enumerate().filter(|(_, word)| **word & CUT == CUT).map(|(frame, _)| frame).collect();
+    times.iter_mut().for_each(|word| *word &= !CUT);
+    (times, cuts)
+}
+
 /// [`Probed`] without its times, which are the payload: first those of the frames, then those of the key frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ProbedHead {
@@ -376,6 +398,13 @@ mod tests {
     fn texts_are_cut_and_control_characters_replaced() {
         let text = clean(&format!("a\x1b[2J\n{}", "é".repeat(1000)));
         assert!(text.starts_with("a\u{fffd}[2J\u{fffd}é") && text.chars().count() == MAX_TEXT_CHARS, "{text}");
+    }
+
+    #[test]
+    fn times_and_cuts_survive_the_way() {
+        let index = FrameIndex::new(vec![0, 40, 80, 120], None);
+        let payload = encode_times(&index, 1, &BTreeSet::from([0, 80, 90]));
+        assert_eq!(decode_times(&payload), (vec![40, 80, 120], vec![1]));
     }
 
     #[test]

@@ -57,8 +57,8 @@ mod linux {
     /// Address space. A decoder of 8K with its threads uses a third of it; mimalloc reserves some without using it.
     const MEMORY_BYTES: u64 = 8 << 30;
 
-    /// Open files. A pipeline takes about twenty.
-    const DESCRIPTORS: u64 = 64;
+    /// Open files. A pipeline takes about twenty, and a process has up to four.
+    const DESCRIPTORS: u64 = 128;
 
     /// The newest version of landlock that this file knows. Older kernels do less of it.
     const LANDLOCK: ABI = ABI::V6;

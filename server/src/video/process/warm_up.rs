@@ -6,10 +6,11 @@ use std::{io::Write, os::fd::AsRawFd, path::PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::video::gst::{
-    picture_decoder::{DecodeRequest, PictureDecoder, branches},
+    picture_decoder::{DecodeRequest, PictureDecoder},
     pipeline::{DecodeError, Heartbeat, PipelineError},
     probe::probe,
     sound_decoder::SoundDecoder,
+    threads::{Threads, cores},
 };
 
 /// Two pictures of 64x48 in H.264 with Opus, in Matroska, as `import` makes them.
@@ -43,7 +44,7 @@ fn decode() -> Result<(), DecodeError> {
             needs_rgb: probed.needs_rgb,
             is_interlaced: false,
             is_planar,
-            branches: branches(),
+            branches: Threads::for_file(cores(), (0, 0), true, true).branches,
             has_one_thread: true,
         };
         PictureDecoder::open(&request, Heartbeat::default(), &|| true)?.next(0, &|| true)?;

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::video::{
     gst::{
-        picture_decoder::{branches, is_one_thread_enough},
+        key_frames::KeyFrames,
         pipeline::{DecodeError, Heartbeat},
+        threads::{Threads, cores},
     },
     library::ProbedFile,
     process::{FrameStream, PictureJob, ProcessPool},
@@ -58,8 +59,8 @@ impl TrackOpener for PictureOpener {
         file.check_same().map_err(DecodeError::from)?;
         let key_frame = probed.key_frames.as_ref().and_then(|key_frames| key_frames.before(index.pts_nanos(frame)));
         let size = (probed.picture_width, probed.picture_height);
-        let begins_closed =
-            probed.key_frames.as_ref().zip(key_frame).is_some_and(|(key_frames, nanos)| key_frames.is_closed_at(nanos));
+        let are_closed = probed.key_frames.as_ref().is_some_and(KeyFrames::are_closed);
+        let threads = Threads::for_file(cores(), size, are_closed, probed.is_jpeg_ready);
         // Of a file without times of its own, those of the index are the decoder's.
         let can_skim = probed.key_frames.is_some() && probed.decoder == "avdec_h264";
         let job = PictureJob {
@@ -76,10 +77,11 @@ impl TrackOpener for PictureOpener {
             needs_rgb: probed.needs_rgb,
             is_interlaced: probed.is_interlaced,
             is_planar: probed.is_planar,
-            branches: branches() as u32,
-            has_one_thread: is_one_thread_enough(size, begins_closed, probed.is_jpeg_ready),
+            lanes: threads.lanes as u32,
+            branches: threads.branches as u32,
+            has_one_thread: threads.has_one_decoding,
         };
-        let pictures = FrameStream::pictures(&self.pool, job, index, is_wanted)?;
+        let pictures = FrameStream::pictures(&self.pool, job, index, probed.key_frames.as_ref(), is_wanted)?;
         Ok(Box::new(PictureSource { pictures, heartbeat }))
     }
 
