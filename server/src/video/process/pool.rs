@@ -28,9 +28,9 @@ const SPARES: usize = 2;
 /// each process takes memory.
 const READY: usize = 1;
 
-/// Processes that are kept for the next job on their video, besides half as many as are at work: a viewer who seeks
-/// needs two, for the pictures and the sound.
-const MIN_IDLE: usize = 2;
+/// Idle processes that are kept, or half as many as are at work if that is more: a viewer who seeks again and again needs
+/// those of the place before for the pictures, the sound and the next files.
+const MIN_IDLE: usize = 4;
 
 /// How long a process is kept without work …
 const IDLE_TIME: Duration = Duration::from_secs(15);
@@ -404,10 +404,6 @@ mod tests {
                 assert_eq!(ready, READY.max(idle), "{at_work} at work, {idle} idle");
             }
         }
-        assert_eq!(
-            [0, 1, 4, 5, 16].map(idle_limit),
-            [2, 2, 2, 2, 8],
-            "the pictures and the sound of one viewer who seeks"
-        );
+        assert_eq!([0, 1, 8, 9, 16].map(idle_limit), [4, 4, 4, 4, 8]);
     }
 }
