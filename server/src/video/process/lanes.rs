@@ -418,9 +418,14 @@ mod tests {
         assert_eq!((hungry.most_working, hungry.taken.len()), (4, hungry.frames_of_pieces));
         let mut calm = Machine::new(cut(0, &lengths), 4, None);
         // Sixteen as they come, then one whenever the lanes have had time for several.
-        for round in 0..100 {
-            let pause = if round < 16 { 5 } else { 40 };
-            (0..pause).for_each(|_| {
+        while calm.taken.len() < 16 {
+            calm.take();
+            (0..4).for_each(|lane| {
+                calm.step(lane, 3);
+            });
+        }
+        for _ in 0..100 {
+            (0..40).for_each(|_| {
                 (0..4).for_each(|lane| {
                     calm.step(lane, 3);
                 })
