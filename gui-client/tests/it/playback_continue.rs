@@ -101,7 +101,7 @@ impl Bench {
         if self.has_sound && sound_nanos < pts_nanos(index) {
             let first = self.next_audio_frame;
             // Where chunks begin is the server's choice, so those of two epochs may overlap.
-            let is_even = self.epoch.0 % 2 == 0;
+            let is_even = self.epoch.0.is_multiple_of(2);
             self.next_audio_frame =
                 if is_even { (first / CHUNK_FRAMES + 1) * CHUNK_FRAMES } else { first + CHUNK_FRAMES };
             return Item::Sound(
