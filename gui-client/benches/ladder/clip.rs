@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::served::Process;
+use crate::{interrupt, process::Process};
 
 /// The title of the video.
 pub const TITLE: &str = "ladder";
@@ -54,7 +54,7 @@ impl Clip {
         eprintln!("preparing the video …");
         let mut prepare = Command::new(server);
         prepare.args(["prepare", TITLE, "--videos"]).arg(&videos).arg("--disk-cache-dir").arg(&frames);
-        Process::run(prepare.args(["--disk-cache-gib", "20"]).stdout(Stdio::null()))?;
+        run(prepare.args(["--disk-cache-gib", "20"]).stdout(Stdio::null()))?;
         Ok(Self { videos, frames })
     }
 }
@@ -73,7 +73,7 @@ fn make(server: &Path, folder: &Path, videos: &Path) -> Result<()> {
     let sizes = work.path().join("sizes");
     let mut import = Command::new(server);
     import.arg("import").arg(&source).args(["--title", "loop", "--heights", "240,720,1440", "--videos"]).arg(&sizes);
-    Process::run(import.stdout(Stdio::null()))?;
+    run(import.stdout(Stdio::null()))?;
     for height in HEIGHTS {
         let (once, unfinished) = (file(&sizes, "loop", height), work.path().join("unfinished.mkv"));
         launch(&repeated(&once, &unfinished))?;
@@ -100,5 +100,19 @@ fn repeated(from: &Path, to: &Path) -> String {
 }
 
 fn launch(words: &str) -> Result<()> {
-    Process::run(Command::new("gst-launch-1.0").arg("-q").args(words.split_whitespace()))
+    run(Command::new("gst-launch-1.0").arg("-q").args(words.split_whitespace()))
+}
+
+/// Runs a program until it has done its work.
+fn run(command: &mut Command) -> Result<()> {
+    let mut process = Process::start(command)?;
+    let status = loop {
+        // Polled instead of waited for, so that a signal ends the program too.
+        match process.0.try_wait()? {
+            Some(status) => break status,
+            None => interrupt::pause(Duration::from_millis(50))?,
+        }
+    };
+    ensure!(status.success(), "{:?} failed ({status}); the reason is printed above", command.get_program());
+    Ok(())
 }

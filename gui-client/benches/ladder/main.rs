@@ -16,6 +16,8 @@
 
 mod clip;
 mod interrupt;
+#[path = "../../../server/benches/streaming/process.rs"]
+mod process;
 mod served;
 mod steps;
 #[path = "../../../server/benches/streaming/throttle.rs"]

@@ -1,50 +1,16 @@
-//! The server as a separate process, and other programs.
+//! The server as a separate process.
 
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{clip::Clip, interrupt};
-
-/// A running program. Killed when dropped.
-pub struct Process(Child);
-
-impl Process {
-    /// Starts it in a process group of its own, so that Ctrl-C reaches only the benchmark, which then ends it.
-    pub fn start(command: &mut Command) -> Result<Self> {
-        let child = command.stdin(Stdio::null()).process_group(0).spawn();
-        Ok(Self(child.with_context(|| format!("cannot start {:?}", command.get_program()))?))
-    }
-
-    /// Starts it and waits until it has done its work.
-    pub fn run(command: &mut Command) -> Result<()> {
-        let mut process = Self::start(command)?;
-        let status = loop {
-            match process.0.try_wait()? {
-                Some(status) => break status,
-                None => interrupt::pause(Duration::from_millis(50))?,
-            }
-        };
-        ensure!(status.success(), "{:?} failed ({status}); the reason is printed above", command.get_program());
-        Ok(())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Fails only when the process has already ended.
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
-}
+use crate::{clip::Clip, process::Process};
 
 /// A running server. Killed when dropped.
 pub struct Served {

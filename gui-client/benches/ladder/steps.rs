@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::Context;
 use common::media::{Delivery, SoundFormat};
+use triptych_client::figures::Figures;
 
-use crate::{clip::LARGEST_HEIGHT, viewer::Mark};
+use crate::clip::LARGEST_HEIGHT;
 
 /// From the beginning of a step on, stalls of this time are not counted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -41,6 +42,16 @@ impl FromStr for Step {
         let (megabits, seconds) = text.split_once(':').context("a step is RATE:SECONDS, such as 40:20")?;
         Ok(Self { megabits: megabits.parse()?, seconds: seconds.parse()? })
     }
+}
+
+/// A moment, and the figures of the stream at it.
+pub struct Mark {
+    /// When it was.
+    pub at: Instant,
+    /// The figures.
+    pub figures: Figures,
+    /// Places so far at which sound was missing.
+    pub sound_gaps: u64,
 }
 
 /// What happened while the client played.

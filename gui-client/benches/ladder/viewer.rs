@@ -15,7 +15,6 @@ use common::{
 use tempfile::TempDir;
 use triptych_client::{
     event::{Hold, NetCommand, PictureSink, StreamPart},
-    figures::Figures,
     net::{NetHandle, NetSettings},
     playback::{audio_output::AudioOutput, player::Player},
     state::{
@@ -26,7 +25,10 @@ use triptych_client::{
     },
 };
 
-use crate::{clip, interrupt, steps::Story};
+use crate::{
+    clip, interrupt,
+    steps::{Mark, Story},
+};
 
 /// How often the player is looked at when nothing wakes the client: a frame of a window.
 const FRAME: Duration = Duration::from_millis(16);
@@ -53,16 +55,6 @@ pub struct Viewer {
     /// What has happened since it was opened.
     pub story: Story,
     _data: TempDir,
-}
-
-/// A moment, and the figures of the stream at it.
-pub struct Mark {
-    /// When it was.
-    pub at: Instant,
-    /// The figures.
-    pub figures: Figures,
-    /// Places so far at which sound was missing.
-    pub sound_gaps: u64,
 }
 
 impl Viewer {

@@ -21,6 +21,8 @@ mod keys;
 #[allow(dead_code, reason = "shared with the streaming benchmark, which uses the rest")]
 mod link;
 mod member;
+#[path = "../streaming/process.rs"]
+mod process;
 #[path = "../streaming/served.rs"]
 #[allow(dead_code, reason = "shared with the streaming benchmark, which uses the rest")]
 mod served;

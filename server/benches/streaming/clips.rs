@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 
-use crate::served::Process;
+use crate::process::Process;
 
 /// The heights of the variants, in pixels.
 const HEIGHTS: [u32; 3] = [240, 720, 1440];

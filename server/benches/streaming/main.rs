@@ -22,6 +22,7 @@ mod crowd;
 mod guest;
 mod likeness;
 mod link;
+mod process;
 mod pull;
 mod rows;
 #[allow(dead_code, reason = "shared with the attack benchmark, which uses the rest")]

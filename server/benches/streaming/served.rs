@@ -4,30 +4,33 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use common::media::Statistics;
 use tempfile::TempDir;
+use tokio::time::MissedTickBehavior;
 
-use crate::link::{Keys, Link};
+use crate::{
+    link::{Keys, Link},
+    process::Process,
+};
 
 /// How long a server may take until it prints its address; it scans the video folder first.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long it may take until all decoders have stopped. An idle decoder is kept for two seconds.
+/// How long it may take until all decoders have stopped. An idle decoder is kept for half a second.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether the server has come to rest.
+/// How often the statistics are asked for while a benchmark waits for the server to rest.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How many looks in a row must find it at rest. Longer than a worker process needs to load anything.
+/// How many looks in a row must find the server at rest. Together they take longer than a worker process needs to load anything.
 const RESTING_LOOKS: u32 = 6;
 
 /// `USER_HZ`, the unit of processor times in `/proc`: 100 on every common architecture.
@@ -39,25 +42,6 @@ pub struct Served {
     address: SocketAddr,
     /// Its data folder, so that names stay with no key beyond one run.
     _data: TempDir,
-}
-
-/// A child process. Killed when dropped.
-pub struct Process(pub Child);
-
-impl Process {
-    /// Starts it in its own process group, so that Ctrl-C reaches only the benchmark, which then ends its children.
-    pub fn start(command: &mut Command) -> Result<Self> {
-        let child = command.stdin(Stdio::null()).process_group(0).spawn();
-        Ok(Self(child.with_context(|| format!("cannot start {:?}", command.get_program()))?))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Fails only when the process has already ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Served {
@@ -123,40 +107,23 @@ impl Served {
 
     /// Waits until no decoder is running.
     pub async fn wait_idle(&self, link: &mut Link) -> Result<Statistics> {
-        let begun = Instant::now();
-        let mut was_idle = false;
-        loop {
-            let statistics = link.statistics().await?;
-            // Seen twice, because the decoding of the next first pictures may not have begun yet.
-            if statistics.decoders == 0 && statistics.decoded > 0 {
-                if was_idle {
-                    return Ok(statistics);
-                }
-                was_idle = true;
-            }
-            if begun.elapsed() > IDLE_LIMIT {
-                bail!("the server does not become idle: {statistics:?}");
-            }
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
+        // Seen twice, because the decoding of the next first pictures may not have begun yet.
+        let is_idle = |statistics: &Statistics| Ok(statistics.decoders == 0 && statistics.decoded > 0);
+        look_until(link, 2, is_idle).await
     }
 
     /// Waits until nothing is under way in the server or its worker processes: no decoder, no reading or writing of frames on
     /// disk, and no start of a spare process, which takes as much processor time as hundreds of pictures from the disk.
     pub async fn wait_at_rest(&self, link: &mut Link) -> Result<()> {
-        let begun = Instant::now();
-        let (mut before, mut work_before, mut looks) = (None, 0.0, 0);
-        while looks < RESTING_LOOKS {
-            let Statistics { decoders, held_bytes, disk_bytes, .. } = link.statistics().await?;
-            let (now, work) = (Some((held_bytes, disk_bytes)), self.processor_seconds()?);
-            // The looks themselves take some time, too: less than one tick each.
-            let is_at_rest = decoders == 0 && now == before && work - work_before <= 1.0 / TICKS_PER_SECOND;
-            looks = if is_at_rest { looks + 1 } else { 0 };
-            (before, work_before) = (now, work);
-            ensure!(begun.elapsed() < IDLE_LIMIT, "the server does not come to rest");
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
-        Ok(())
+        let (mut bytes_before, mut seconds_before) = (None, 0.0);
+        let is_at_rest = |&Statistics { decoders, held_bytes, disk_bytes, .. }: &Statistics| {
+            let (bytes, seconds) = (Some((held_bytes, disk_bytes)), self.processor_seconds()?);
+            // Each look takes some time, too: less than a tick.
+            let is_still = bytes == bytes_before && seconds - seconds_before <= 1.0 / TICKS_PER_SECOND;
+            (bytes_before, seconds_before) = (bytes, seconds);
+            Ok(decoders == 0 && is_still)
+        };
+        look_until(link, RESTING_LOOKS, is_at_rest).await.map(drop)
     }
 
     /// The processor time of all its threads so far, and of its worker processes, in seconds.
@@ -199,6 +166,27 @@ impl Served {
     fn read(&self, name: &str) -> Result<String> {
         let path = format!("/proc/{}/{name}", self.process.0.id());
         fs::read_to_string(&path).with_context(|| format!("cannot read {path}; the benchmark needs Linux"))
+    }
+}
+
+/// Asks for the statistics until `is_so` holds for this number of looks in a row, and returns the last ones.
+async fn look_until(
+    link: &mut Link,
+    looks_in_a_row: u32,
+    mut is_so: impl FnMut(&Statistics) -> Result<bool>,
+) -> Result<Statistics> {
+    let begun = Instant::now();
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut found = 0;
+    loop {
+        looks.tick().await;
+        let statistics = link.statistics().await?;
+        found = if is_so(&statistics)? { found + 1 } else { 0 };
+        if found == looks_in_a_row {
+            return Ok(statistics);
+        }
+        ensure!(begun.elapsed() < IDLE_LIMIT, "the server does not come to rest: {statistics:?}");
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
     bare,
     clips::Clip,
     link::{Keys, Link},
+    process::Process,
     pull::Pull,
-    served::{Process, Served},
+    served::Served,
     table::{Row, Table, largest, median, millis, spread},
 };
 
