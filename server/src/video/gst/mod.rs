@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! probe             what a file contains, read without decoding it      track_scan, probe_error
-//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range, skim
+//! picture_decoder   a range of frames of a file as JPEG pictures        jpeg_format, jpeg_input, full_range, skim, threads
 //! sound_decoder     the sound of a file as PCM                          preroll
 //! opus_encoder      PCM as packets of Opus
 //! transcoder        a file in other sizes                               decoder_select, tracks, key_frames
@@ -27,6 +27,8 @@ pub(crate) mod probe;
 pub(crate) mod probe_error;
 mod skim;
 pub(crate) mod sound_decoder;
+#[cfg(test)]
+pub(crate) mod test_clip;
 pub(crate) mod threads;
 pub(crate) mod track_scan;
 mod tracks;

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_gone_when_it_is_to_be_read_is_named_and_nothing_more() {
-        crate::video::init().unwrap();
+        crate::video::gst::elements::init().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("Gone_240p.mp4");
         std::fs::write(&path, "x").unwrap();

@@ -451,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_shortage_that_passes_is_waited_for_and_a_missing_file_is_not() {
-        crate::video::init().unwrap();
+        crate::video::gst::elements::init().unwrap();
         let (pool, path) = (ProcessPool::in_this_process(), Path::new("/no such file"));
         let shortages = Cell::new(2);
         let take = || {

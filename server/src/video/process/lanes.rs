@@ -16,7 +16,8 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-/// Pieces are joined until they have so many frames: each begins with opening the file, which takes as long as a frame.
+/// The fewest frames of a piece. Shorter ones are joined, because each piece begins with opening the file, which takes as long
+/// as decoding a frame.
 const MIN_PIECE_FRAMES: usize = 24;
 
 /// Pictures of one piece that may wait to be taken, in bytes some 25 MB at 1440p.

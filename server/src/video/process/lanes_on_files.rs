@@ -2,31 +2,17 @@
 
 use std::path::Path;
 
-use gstreamer::{self as gst, prelude::*};
 use tempfile::tempdir;
 
 use super::{FrameStream, PictureJob, ProcessError, ProcessPool};
 use crate::video::gst::{
+    elements,
     key_frames::KeyFrames,
     probe::{Probed, probe},
+    test_clip::write_test_clip,
 };
 
-/// Writes a clip of moving noise with sixty pictures in a second.
-fn write(path: &Path, frames: u32, encoder_and_mux: &str) {
-    let description = format!(
-        "videotestsrc num-buffers={frames} pattern=pinwheel ! video/x-raw,format=I420,width=96,height=64,framerate=60/1 \
-         ! {encoder_and_mux} ! filesink location={path:?}"
-    );
-    let pipeline = gst::parse::launch(&description).unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let bus = pipeline.bus().unwrap();
-    let end =
-        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
-    assert_eq!(end.unwrap().type_(), gst::MessageType::Eos, "{description}");
-    pipeline.set_state(gst::State::Null).unwrap();
-}
-
-/// The pictures of a file from `first` on, made by so many lanes that are told to seek to `key_frames`.
+/// The pictures of a file from `first` on, made by this number of lanes, which may seek to `key_frames`.
 fn pictures(path: &Path, probed: &Probed, key_frames: &KeyFrames, first: usize, lanes: u32) -> Vec<Vec<u8>> {
     let index = &probed.index;
     let seek_nanos = probed.key_frames.as_ref().unwrap().before(index.pts_nanos(first));
@@ -60,10 +46,10 @@ fn pictures(path: &Path, probed: &Probed, key_frames: &KeyFrames, first: usize, 
 }
 
 fn check(encoder_and_mux: &str, extension: &str, frames: u32) {
-    crate::video::init().unwrap();
+    elements::init().unwrap();
     let folder = tempdir().unwrap();
     let path = folder.path().join(format!("clip.{extension}"));
-    write(&path, frames, encoder_and_mux);
+    write_test_clip(&path, frames, encoder_and_mux);
     let probed = probe(&path, &|| true).unwrap();
     let key_frames = probed.key_frames.as_ref().unwrap();
     let cuts = key_frames.closed_nanos().count();
@@ -94,10 +80,10 @@ fn pictures_that_are_key_frames_each() {
 
 #[test]
 fn a_file_that_cannot_be_cut_where_its_key_frames_are_said_to_be_is_still_exact() {
-    crate::video::init().unwrap();
+    elements::init().unwrap();
     let folder = tempdir().unwrap();
     let path = folder.path().join("clip.mkv");
-    write(&path, 300, "x264enc key-int-max=120 bframes=3 ! matroskamux");
+    write_test_clip(&path, 300, "x264enc key-int-max=120 bframes=3 ! matroskamux");
     let probed = probe(&path, &|| true).unwrap();
     let expected = pictures(&path, &probed, &KeyFrames::default(), 0, 1);
     // Every thirtieth frame is said to be one.
