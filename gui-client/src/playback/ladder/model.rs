@@ -158,11 +158,14 @@ fn picture_bytes(height: u32) -> f64 {
 /// What a level takes at least, in bytes for each second.
 pub(super) fn takes(world: &World, height: u32, step: u8) -> f64 {
     let pictures = picture_bytes(height) * f64::from(world.pictures_per_second) / f64::from(step);
-    let sound = match () {
-        () if !world.has_sound => 0.0,
-        // Below 6 Mbit/s it may be sent in Opus, if the server has that.
-        () if world.has_opus && pictures + 192_000.0 < 750_000.0 => 14_000.0,
-        () => 192_000.0,
+    // Below 6 Mbit/s it may be sent in Opus, if the server has that.
+    let may_be_opus = world.has_opus && pictures + 192_000.0 < 750_000.0;
+    let sound = if !world.has_sound {
+        0.0
+    } else if may_be_opus {
+        14_000.0
+    } else {
+        192_000.0
     };
     pictures + sound
 }
