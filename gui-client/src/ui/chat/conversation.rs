@@ -16,7 +16,7 @@ use super::{composer::Composer, reading_place::ReadingPlace, trust};
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
-    theme::{Theme, font_size, size, space},
+    theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
 
@@ -93,7 +93,7 @@ fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Ac
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
-                    ui.add(Label::new(RichText::new(name).size(font_size::HEADING - 1.0)).truncate());
+                    ui.add(Label::new(RichText::new(name).font(semibold(font_size::BODY))).truncate());
                     ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
                 });
             });

@@ -9,7 +9,7 @@ use crate::state::{
 };
 
 use crate::ui::kit::{
-    theme::{Theme, font_size, size, space},
+    theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
 
@@ -102,7 +102,7 @@ pub(crate) fn safety_number(ui: &mut Ui, state: &State, actions: &mut Vec<Action
     let name = state.people.name_of(key).map_or("this person", |name| name.as_str());
     let response = egui::Modal::new(egui::Id::unique("safety number")).show(ui.ctx(), |ui| {
         ui.set_width(380.0_f32.min(ui.ctx().content_rect().width() - 2.0 * space::L));
-        ui.label(RichText::new(format!("Safety number with {name}")).size(font_size::HEADING));
+        ui.label(RichText::new(format!("Safety number with {name}")).font(semibold(font_size::HEADING)));
         ui.add_space(space::XS);
         let text = format!(
             "It is made of your key and the key of {name}. If {name} sees the same number, no one is between you. Read it to each \

@@ -1,5 +1,6 @@
 //! What all views are built from: colours and sizes, small widgets, icons, and the format of numbers and times.
 
+mod fonts;
 pub(super) mod format;
 pub(super) mod hex_view;
 pub(super) mod icons;

@@ -5,6 +5,8 @@ use egui::{
     style::{Selection, WidgetVisuals},
 };
 
+use super::fonts;
+
 /// The spacing scale, in points.
 pub mod space {
     /// Between a name and its caption.
@@ -57,15 +59,27 @@ pub mod size {
 pub mod font_size {
     /// The name of the program on the form.
     pub const TITLE: f32 = 26.0;
-    /// Headers of columns and cards.
+    /// Titles of videos, cards and screens, in [`semibold`](super::semibold).
     pub const HEADING: f32 = 17.0;
-    /// Running text and names.
-    pub const BODY: f32 = 14.5;
-    /// Captions, labels and times.
-    pub const SMALL: f32 = 12.5;
+    /// Running text, and names in [`semibold`](super::semibold).
+    pub const BODY: f32 = 15.0;
+    /// Captions and labels.
+    pub const SMALL: f32 = 13.0;
+    /// Tables that lie on the picture.
+    pub const DENSE: f32 = 12.0;
+    /// Headers of lists, in [`semibold`](super::semibold) with [`SECTION_SPACING`].
+    pub const SECTION: f32 = 12.0;
+    /// Space added between the letters of such a header.
+    pub const SECTION_SPACING: f32 = 0.4;
+    /// Times in message bubbles.
+    pub const TIME: f32 = 11.0;
     /// Bytes in hexadecimal.
     pub const MONO: f32 = 12.0;
+    /// Height of a line of running text.
+    pub const BODY_LINE: f32 = 22.0;
 }
+
+pub use super::fonts::{semibold, tabular};
 
 /// The colours of a theme, by their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,8 +230,9 @@ impl Theme {
     }
 }
 
-/// Applies both themes to egui, once at the start.
+/// Applies the fonts and both themes to egui, once at the start.
 pub fn apply(ctx: &Context) {
+    fonts::install(ctx);
     for (mode, theme) in [(Mode::Light, &LIGHT), (Mode::Dark, &DARK)] {
         ctx.style_mut_of(mode, |style| apply_style(style, mode, theme));
     }
@@ -225,7 +240,7 @@ pub fn apply(ctx: &Context) {
 
 fn apply_style(style: &mut Style, mode: Mode, theme: &Theme) {
     style.text_styles = [
-        (TextStyle::Heading, FontId::new(font_size::HEADING, FontFamily::Proportional)),
+        (TextStyle::Heading, semibold(font_size::HEADING)),
         (TextStyle::Body, FontId::new(font_size::BODY, FontFamily::Proportional)),
         (TextStyle::Button, FontId::new(font_size::BODY, FontFamily::Proportional)),
         (TextStyle::Small, FontId::new(font_size::SMALL, FontFamily::Proportional)),

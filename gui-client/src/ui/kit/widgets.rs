@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::theme::{Theme, font_size, size, space};
+use super::theme::{Theme, font_size, semibold, size, space};
 
 /// The main button of a screen, filled with the accent colour.
 pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
@@ -193,7 +193,8 @@ pub(crate) fn section_header(ui: &mut Ui, text: &str, count: usize, news: Option
     let theme = Theme::of(ui);
     ui.horizontal(|ui| {
         ui.add_space(space::S);
-        ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak).strong());
+        let header = RichText::new(text).font(semibold(font_size::SECTION)).color(theme.weak);
+        ui.label(header.extra_letter_spacing(font_size::SECTION_SPACING));
         if count > 0 {
             ui.label(RichText::new(count.to_string()).size(font_size::SMALL).color(theme.weak));
         }
@@ -225,8 +226,8 @@ pub(crate) fn problem_card(
         .show(ui, |ui| {
             let is_wide = ui.available_width() > WIDE_CARD;
             let text = |ui: &mut Ui| {
-                ui.label(RichText::new(&problem.what).color(ink).strong());
-                ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL + 0.5));
+                ui.label(RichText::new(&problem.what).font(semibold(font_size::BODY)).color(ink));
+                ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL));
             };
             if let Some(choice) = &problem.certificate {
                 ui.set_width(ui.available_width());
@@ -365,7 +366,7 @@ pub(crate) fn empty_state(ui: &mut Ui, header: &str, text: &str) {
     ui.add_space(((ui.available_height() - height) * 0.42).max(space::S));
     ui.vertical_centered(|ui| {
         ui.set_max_width((ui.available_width() - 2.0 * space::L).min(400.0));
-        ui.label(RichText::new(header).size(font_size::HEADING).color(theme.text));
+        ui.label(RichText::new(header).font(semibold(font_size::HEADING)).color(theme.text));
         ui.add_space(2.0);
         ui.label(RichText::new(text).color(theme.weak));
     });

@@ -14,7 +14,7 @@ use crate::{
 
 use super::identity;
 use crate::ui::kit::{
-    theme::{Theme, font_size, size, space},
+    theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             let (rect, _) = ui.allocate_exact_size(Vec2::new(64.0, 48.0), egui::Sense::hover());
             widgets::mark(ui, rect);
             ui.add_space(space::S);
-            ui.label(RichText::new("Triptych").size(font_size::TITLE).color(theme.text));
+            ui.label(RichText::new("Triptych").font(semibold(font_size::TITLE)).color(theme.text));
             ui.label(RichText::new("Private messages and videos on your own network").color(theme.weak));
             ui.add_space(space::L);
             let width = size::FORM.min(ui.available_width() - 2.0 * space::M);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use crate::ui::kit::{
-    theme::{Theme, font_size, space},
+    theme::{Theme, font_size, semibold, space},
     widgets,
 };
 
@@ -19,7 +19,7 @@ use crate::ui::kit::{
 pub(super) fn show(ui: &mut Ui, card: &IdentityCard, name: &str, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let mut act = |action: IdentityAction| actions.push(Action::Identity(action));
-    ui.label(RichText::new(format!("The key of {name}")).size(font_size::HEADING));
+    ui.label(RichText::new(format!("The key of {name}")).font(semibold(font_size::HEADING)));
     ui.add_space(space::XS);
     ui.horizontal(|ui| {
         for (task, label) in

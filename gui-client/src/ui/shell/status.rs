@@ -125,7 +125,7 @@ fn first_visit_buttons(ui: &mut Ui, actions: &mut Vec<Action>) {
         ("They are the same", "You have compared, so this really is the server"),
         ("Not now", "Point at the address above to see the words again"),
     ] {
-        if ui.button(label).on_hover_text(tip).clicked() {
+        if ui.button(RichText::new(label).size(font_size::SMALL)).on_hover_text(tip).clicked() {
             actions.push(Action::EndFirstVisitNotice);
         }
     }

@@ -12,7 +12,7 @@ use super::seek_bar;
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
-    theme::{Theme, size, space},
+    theme::{Theme, font_size, size, space, tabular},
     widgets,
 };
 
@@ -100,7 +100,7 @@ fn buttons(ui: &mut Ui, showing: &Showing, can_play: bool, actions: &mut Vec<Act
 
 fn time(ui: &mut Ui, showing: &Showing) {
     let text = format!("{} / {}", format::length(showing.position_nanos), format::whole_length(showing.duration_nanos));
-    let text = RichText::new(text).monospace().color(Theme::of(ui).weak);
+    let text = RichText::new(text).font(tabular(font_size::SMALL)).color(Theme::of(ui).weak);
     ui.add(egui::Label::new(text).truncate());
 }
 

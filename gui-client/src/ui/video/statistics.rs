@@ -47,7 +47,7 @@ pub(super) fn show(ui: &Ui, picture: Rect, lines: &[Line], actions: &mut Vec<Act
 fn table(ui: &mut Ui, lines: &[Line]) {
     let theme = Theme::of(ui);
     let layout = |text: &str, width: f32| -> Arc<Galley> {
-        let font = FontId::proportional(font_size::SMALL);
+        let font = FontId::proportional(font_size::DENSE);
         WidgetText::from(text).into_galley(ui, Some(TextWrapMode::Wrap), width, font)
     };
     let title = layout(TITLE, f32::INFINITY);

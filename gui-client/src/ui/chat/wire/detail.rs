@@ -16,7 +16,7 @@ use super::{
 };
 use crate::ui::kit::{
     format, hex_view, icons,
-    theme::{Theme, font_size, size, space},
+    theme::{Theme, font_size, semibold, size, space},
 };
 
 /// Fields of up to this length are shown byte by byte in the list of fields; longer ones in the box below it.
@@ -41,7 +41,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, passed: &Passed, is_split: bool, 
     egui::ScrollArea::vertical().id_salt("envelope").auto_shrink(false).show(ui, |ui| {
         egui::Frame::new().inner_margin(Margin { left: 12, right: 14, top: 4, bottom: 12 }).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            ui.label(RichText::new(who(state, passed)).size(font_size::HEADING));
+            ui.label(RichText::new(who(state, passed)).font(semibold(font_size::HEADING)));
             let what = format!("{} · {}", kind_text(passed.kind()), format::bytes(passed.envelope_bytes));
             ui.label(RichText::new(what).size(font_size::SMALL).color(theme.weak));
             ui.add_space(space::XS);
