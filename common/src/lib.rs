@@ -3,11 +3,14 @@
 //! Nothing here does I/O. The layers, bottom up: [`limits`] holds the limits of the protocol; [`name`], [`media`] and
 //! [`crypto`] define the types that messages carry; [`message`] defines the messages; [`codec`] encodes and decodes
 //! them, [`validate`] checks what a server sends beyond its encoding, and [`picture_parts`] takes pictures apart and joins
-//! them. [`splice`] computes which frames of which file make up a triptych; only the server uses it.
+//! them. [`discovery`] is how clients find servers, and [`address`] how people write where one is. [`splice`] computes which
+//! frames of which file make up a triptych; only the server uses it.
 
+pub mod address;
 mod bounded_list;
 pub mod codec;
 pub mod crypto;
+pub mod discovery;
 pub mod limits;
 pub mod media;
 pub mod message;

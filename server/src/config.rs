@@ -1,11 +1,11 @@
 //! The command line, and the name and version of the program.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use common::limits::DEFAULT_PORT;
+use common::discovery::ServerName;
 
-use crate::limits::Limits;
+use crate::{limits::Limits, listen_address::ListenAddress};
 
 /// Name and version of this program, sent in `Challenge`.
 pub const SOFTWARE: &str = concat!("triptych-server ", env!("CARGO_PKG_VERSION"));
@@ -17,9 +17,18 @@ pub const DEFAULT_HEIGHTS: [u32; 3] = [240, 720, 1440];
 #[derive(Debug, Parser)]
 #[command(name = "triptych-server", version)]
 pub struct Args {
-    /// Address and port to listen on; port 0 picks a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT)))]
-    pub listen: SocketAddr,
+    /// Where to listen: a port, an address, or both, such as 7950, [::1] or localhost:7950; without an address on all of this
+    /// computer, IPv4 and IPv6; port 0 picks a free port
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value_t)]
+    pub listen: ListenAddress,
+
+    /// Name under which clients find the server [default: the name of this computer]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<ServerName>,
+
+    /// Do not let clients find the server by themselves: answer no broadcast, and announce nothing by mDNS
+    #[arg(long)]
+    pub no_announce: bool,
 
     /// Folder with the videos, named TITLE_240p.mp4, TITLE_720p.mp4, TITLE_1440p.mp4 and so on
     #[arg(long, value_name = "FOLDER", default_value = "videos", global = true)]

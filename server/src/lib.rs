@@ -6,9 +6,12 @@
 pub mod admission;
 pub mod config;
 mod descriptors;
+pub mod discovery;
 pub mod hub;
 pub mod limits;
+pub mod listen_address;
 mod listener;
+mod listeners;
 pub mod log_limiter;
 pub mod outbox;
 mod private_files;

@@ -4,7 +4,6 @@ mod commands;
 
 use std::{
     io::{self, IsTerminal, Write},
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -12,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{crypto::fingerprint, media::Library};
+use common::{crypto::fingerprint, discovery::ServerName, media::Library};
 use directories::ProjectDirs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use triptych_server::{
     Server, Settings,
     config::{Args, Command, DEFAULT_HEIGHTS},
+    discovery::Interfaces,
     video::{
         self,
         disk::DiskSettings,
@@ -104,9 +104,12 @@ async fn serve(args: &Args) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
+    let own_name = || ServerName::of_computer(&Interfaces::look().host_name);
+    let announced_as = (!args.no_announce).then(|| args.name.clone().unwrap_or_else(own_name));
     let certificate_dir = data_dir.clone().filter(|_| !args.plaintext);
     let settings = Settings {
-        listen: args.listen,
+        listen: args.listen.clone(),
+        announced_as: announced_as.clone(),
         videos: args.videos.clone(),
         certificate_dir,
         names_dir: data_dir,
@@ -120,7 +123,7 @@ async fn serve(args: &Args) -> Result<()> {
     };
     let server = Server::bind(&settings).await?;
     // The reader of the output may be gone, as in `triptych-server | head -1`; clients are served even so.
-    if let Err(error) = announce(&server, &args.videos) {
+    if let Err(error) = announce(&server, &args.videos, announced_as.as_ref()) {
         warn!("The addresses for clients cannot be printed: {error}.");
     }
     server.report_sandbox_gap();
@@ -141,8 +144,9 @@ async fn serve(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn announce(server: &Server, folder: &Path) -> io::Result<()> {
-    let address = reachable_address(server.local_addr()?);
+fn announce(server: &Server, folder: &Path, announced_as: Option<&ServerName>) -> io::Result<()> {
+    let addresses = Interfaces::look().typed_addresses(server.addresses(), announced_as.is_some());
+    let (address, typed) = (&addresses.first, addresses.typed.join(", "));
     let listing = server.library().listing();
     for file in &server.library().skipped_files() {
         warn!("The file {:?} cannot be offered: {}", file.file_name, file.reason);
@@ -153,26 +157,16 @@ fn announce(server: &Server, folder: &Path) -> io::Result<()> {
     };
     let mut out = io::stdout();
     writeln!(out, "Triptych server on {address} ({secured}) offers {}", offer(&listing, folder))?;
+    match announced_as {
+        Some(name) => writeln!(out, "Clients find it by themselves as {name}. Or type one of these there: {typed}")?,
+        None => writeln!(out, "Clients do not find it by themselves. Type one of these there: {typed}")?,
+    }
     if let Some(hash) = server.certificate_hash() {
         let digits = fingerprint::digits(&hash);
         writeln!(out, "Clients show the same seven words, or the digits {digits}, if they really reach this server.")?;
     }
     // A pipe is block-buffered: without this, a program that waits for the line would wait forever.
     out.flush()
-}
-
-/// The address to enter in clients. For a server that listens on all interfaces, this is the address from which this
-/// machine sends to other networks.
-fn reachable_address(address: SocketAddr) -> SocketAddr {
-    if !address.ip().is_unspecified() {
-        return address;
-    }
-    // Connecting a UDP socket sends nothing; it only selects the source address (192.0.2.1 is for documentation, RFC 5737).
-    let source = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    source.map_or(address, |source| SocketAddr::new(source.ip(), address.port()))
 }
 
 fn offer(listing: &Library, folder: &Path) -> String {

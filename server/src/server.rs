@@ -9,19 +9,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::watch,
-    time::sleep,
-};
+use common::discovery::ServerName;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
 use crate::{
     descriptors,
+    discovery::{Discovery, Told},
     hub::{Hub, names_file::NamesFile},
     limits::Limits,
+    listen_address::ListenAddress,
     listener,
+    listeners::{BoundSockets, Listeners},
     session::Services,
     tls::{Tls, TlsError},
     video::{
@@ -34,8 +34,6 @@ use crate::{
     },
 };
 
-/// Length of the kernel's queue of connections that were not accepted yet.
-const LISTEN_BACKLOG: u32 = 4096;
 /// How often it is looked whether the names must be written anew: most joins that a crash can forget.
 const NAMES_INTERVAL: Duration = Duration::from_secs(2);
 /// How often it is looked which videos are ready: clients are sent a new list at most that often because of it.
@@ -45,7 +43,9 @@ const NAMES_LOOKS: u32 = 1_800;
 
 /// A server that has its port and its videos, but does not accept connections yet.
 pub struct Server {
-    listener: TcpListener,
+    listeners: Listeners,
+    addresses: Vec<SocketAddr>,
+    announced_as: Option<ServerName>,
     tls: Option<Arc<Tls>>,
     library: Library,
     records: ProbeRecords,
@@ -60,8 +60,10 @@ pub struct Server {
 /// The configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The address to listen on; port 0 picks a free port.
-    pub listen: SocketAddr,
+    /// Where to listen; port 0 picks a free port.
+    pub listen: ListenAddress,
+    /// The name under which clients on the network find the server; `None` keeps it silent.
+    pub announced_as: Option<ServerName>,
     /// The video folder.
     pub videos: PathBuf,
     /// The folder of the certificate; `None` disables TLS.
@@ -84,6 +86,14 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("{}", bind_advice(.0, .1))]
     Bind(SocketAddr, io::Error),
+    /// The name to listen on is not known.
+    #[error(
+        "cannot listen on {0}: this name is not known here ({1}); choose an address of this computer with --listen"
+    )]
+    UnknownHost(ListenAddress, io::Error),
+    /// The system lets no one listen on the address that was bound.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(ListenAddress, io::Error),
     /// The video folder cannot be read.
     #[error(transparent)]
     Library(#[from] LibraryError),
@@ -117,21 +127,18 @@ impl Server {
                 settings.limits.connections()
             );
         }
-        let bind_error = |error| StartError::Bind(settings.listen, error);
-        let socket = match settings.listen {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }
-        .map_err(bind_error)?;
-        socket.set_reuseaddr(true).map_err(bind_error)?;
-        socket.bind(settings.listen).map_err(bind_error)?;
+        let resolved = settings.listen.resolve().await;
+        let resolved = resolved.map_err(|error| StartError::UnknownHost(settings.listen.clone(), error))?;
+        let sockets = BoundSockets::bind(&resolved).map_err(|(address, error)| StartError::Bind(address, error))?;
         let tls = settings.certificate_dir.as_deref().map(Tls::load_or_create).transpose()?.map(Arc::new);
         let processes = match settings.worker_program.clone() {
             Some(program) => ProcessPool::start(program).map_err(StartError::Processes)?,
             None => ProcessPool::in_this_process(),
         };
         let (library, records) = scan(&settings.videos, &processes).await?;
-        let listener = socket.listen(LISTEN_BACKLOG).map_err(bind_error)?;
+        let listen_error = |error| StartError::Listen(settings.listen.clone(), error);
+        let listeners = sockets.listen().map_err(listen_error)?;
+        let addresses = listeners.addresses().map_err(listen_error)?;
         let hub = Hub::new(&limits);
         let names = settings.names_dir.as_deref().and_then(|folder| {
             let (file, entries) = NamesFile::open(folder);
@@ -141,15 +148,26 @@ impl Server {
         let disk = open_disk(settings.disk.clone()).await;
         let decoders = limits.decoders_per_client;
         let store = Store::with_processes(settings.cache_bytes, decoders, processes.clone(), disk.clone());
-        Ok(Self { listener, tls, library, records, store, disk, hub, names, limits, processes })
+        let announced_as = settings.announced_as.clone();
+        Ok(Self {
+            listeners,
+            addresses,
+            announced_as,
+            tls,
+            library,
+            records,
+            store,
+            disk,
+            hub,
+            names,
+            limits,
+            processes,
+        })
     }
 
-    /// The address that the server listens on.
-    ///
-    /// # Errors
-    /// The error of the operating system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// The addresses that the server listens on: at least one, with one port.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// SHA-256 of the certificate, which clients pin; `None` on a plaintext server.
@@ -192,9 +210,16 @@ impl Server {
             warn!("Sound cannot be encoded in Opus and is sent as PCM, which takes 1.5 Mbit/s: {gap}.");
         }
         let has_opus = opus_gap.is_none();
+        let certificate_hash = self.tls.as_ref().map(|tls| tls.certificate_hash);
+        let (counted_hub, counted_library) = (hub.clone(), library.clone());
+        let counts = Arc::new(move || (counted_hub.people_count(), counted_library.catalog().videos.len()));
         let services = Services::new(hub.clone(), VideoService { library, store, has_opus }, self.limits);
         let _reporting = AbortOnDropHandle::new(tokio::spawn(services.log.clone().report()));
-        let serving = listener::run(self.listener, self.tls, services, stop);
+        let _discovery = self.announced_as.map(|name| {
+            let port = self.addresses.first().map_or(0, SocketAddr::port);
+            Discovery::start(Told::new(name, port, certificate_hash, counts), &self.addresses)
+        });
+        let serving = listener::run(self.listeners, self.tls, services, stop);
         match self.names {
             Some(names) => keep_names_while(serving, &hub, names).await,
             None => serving.await,

@@ -189,6 +189,11 @@ impl Hub {
         Outbox::new(&self.0.memory)
     }
 
+    /// The number of people online.
+    pub fn people_count(&self) -> usize {
+        self.state().roster.len()
+    }
+
     /// Memory that is held by messages that were not sent yet.
     pub fn unsent_bytes(&self) -> u64 {
         self.0.memory.held_bytes()

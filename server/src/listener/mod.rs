@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use common::crypto::JoinTranscript;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
@@ -18,7 +18,8 @@ use tracing::{info, warn};
 use self::turn_away::TurnAway;
 use crate::{
     admission::{Admission, NoPlace, Place, Source},
-    descriptors::{Spare, are_exhausted, is_connection_waiting},
+    descriptors::{Spare, are_exhausted},
+    listeners::Listeners,
     log_limiter::EventKind,
     session::{self, Arrival, Services, machine::ConnectionBinding, notices::Refusal},
     tls::Tls,
@@ -46,7 +47,7 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Accepts connections until `stop` is cancelled, then waits for all sessions to end. Dropping the returned future stops the
 /// sessions too.
-pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
+pub(crate) async fn run(mut listeners: Listeners, tls: Option<Arc<Tls>>, services: Services, stop: CancellationToken) {
     let sessions = TaskTracker::new();
     let admission = Admission::new(&services.limits);
     let stop = stop.child_token();
@@ -59,7 +60,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
         spare.refill();
         let next = async {
             let open = open.clone().acquire_owned().await.expect("the semaphore is never closed");
-            listener.accept().await.map(|(stream, peer)| (stream, peer, open))
+            listeners.accept().await.map(|(stream, peer)| (stream, peer, open))
         };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -78,7 +79,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
                 Err(no_place) => turn_away.tell(stream, peer, no_place.into(), None),
             },
             // No connection loses its place when no other waits for it.
-            Err(error) if are_exhausted(&error) && !is_connection_waiting(&listener) => sleep(EXHAUSTED_PAUSE).await,
+            Err(error) if are_exhausted(&error) && !listeners.is_connection_waiting() => sleep(EXHAUSTED_PAUSE).await,
             Err(error) if are_exhausted(&error) => {
                 warn_of(&services, &error);
                 match admission.make_room(Instant::now().into_std()) {
@@ -98,7 +99,7 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<Arc<Tls>>, services: 
                     continue;
                 };
                 // With a time limit: another thread may have been given the descriptor, and the client may be gone.
-                match timeout(ACCEPT_PAUSE, listener.accept()).await {
+                match timeout(ACCEPT_PAUSE, listeners.accept()).await {
                     Ok(Ok((stream, peer))) => turn_away.tell(stream, peer, Refusal::exhausted(), Some(in_use)),
                     _ => sleep(ACCEPT_PAUSE).await,
                 }

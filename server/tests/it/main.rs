@@ -9,6 +9,7 @@ mod controls;
 mod crash_in_a_crowd;
 mod delivery;
 mod descriptors;
+mod discovery;
 mod disk_cache;
 mod framing;
 mod half_open;

@@ -26,6 +26,7 @@ impl Host {
         let runtime = Runtime::new().unwrap();
         let settings = Settings {
             listen: listen.parse().unwrap(),
+            announced_as: None,
             videos: videos.to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
             names_dir: None,
@@ -35,7 +36,7 @@ impl Host {
             worker_program: None,
         };
         let server = runtime.block_on(Server::bind(&settings)).unwrap();
-        let address = server.local_addr().unwrap().to_string();
+        let address = server.addresses()[0].to_string();
         let stop = CancellationToken::new();
         runtime.spawn(server.run(stop.clone()));
         Self { address, stop, runtime }

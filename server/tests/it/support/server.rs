@@ -26,6 +26,7 @@ pub fn worker_processes() -> ProcessPool {
 pub fn settings(folder: &Path) -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
+        announced_as: None,
         videos: folder.to_owned(),
         certificate_dir: None,
         names_dir: None,
@@ -77,7 +78,7 @@ impl TestServer {
     pub async fn start_as(settings: &Settings) -> Self {
         triptych_server::video::init().unwrap();
         let server = Server::bind(settings).await.unwrap();
-        let address = server.local_addr().unwrap();
+        let address = server.addresses()[0];
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
         Self { address, stop, running: Some(running) }
