@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use common::{limits::DEFAULT_PORT, name::Name};
+
+use crate::settings::{Colours, Given, Settings};
 
 /// The windowing libraries log warnings about displays that a user cannot act on.
 const DEFAULT_LOG: &str =
@@ -13,11 +15,11 @@ const DEFAULT_LOG: &str =
 #[derive(Debug, Clone, Parser)]
 #[command(name = "triptych", version)]
 pub struct Config {
-    /// Server address for the connect form; press Enter there to connect
+    /// Server address for the connect form [default: the server that you joined last]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
 
-    /// Your name for the connect form [default: your user name]
+    /// Your name for the connect form [default: the name that you joined under last, or your user name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
@@ -25,7 +27,7 @@ pub struct Config {
     #[arg(long)]
     pub plaintext: bool,
 
-    /// Folder for your keys and the known servers [default: triptych in your data folder]
+    /// Folder for your keys, the known servers and the settings [default: triptych in your data folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
@@ -33,32 +35,26 @@ pub struct Config {
     #[arg(long, value_name = "FILTER", default_value = DEFAULT_LOG)]
     pub log: String,
 
-    /// Colours of the window
-    #[arg(long, value_enum, default_value_t = Colours::System)]
-    pub theme: Colours,
-}
-
-/// Colours of the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colours {
-    /// As the desktop is set; dark where it does not say
-    System,
-    /// Dark on light
-    Light,
-    /// Light on dark
-    Dark,
+    /// Colours of the window [default: those that you chose last, or those of the desktop]
+    #[arg(long, value_enum, value_name = "COLOURS")]
+    pub theme: Option<Colours>,
 }
 
 impl Config {
-    /// The initial server address of the form: the one given, or this computer.
-    pub fn address(&self) -> String {
-        self.server.clone().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"))
+    /// The settings among the arguments.
+    pub fn given(&self) -> Given {
+        Given { server: self.server.clone(), name: self.name.clone(), theme: self.theme }
     }
 
-    /// The initial name of the form: the one given, or the user name made valid. An invalid name from the command line is kept,
-    /// so that the form can explain what is wrong with it.
-    pub fn initial_name(&self) -> String {
-        match &self.name {
+    /// The initial server address of the form: the one of the settings, or this computer.
+    pub fn address(settings: &Settings) -> String {
+        settings.server.clone().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"))
+    }
+
+    /// The initial name of the form: the one of the settings, or the user name made valid. An invalid name from the command
+    /// line is kept, so that the form can explain what is wrong with it.
+    pub fn initial_name(settings: &Settings) -> String {
+        match &settings.name {
             Some(name) => name.clone(),
             None => valid_name(&whoami::username().unwrap_or_default()).as_str().to_owned(),
         }
@@ -86,6 +82,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::settings::Remembered;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -94,12 +91,23 @@ mod tests {
 
     #[test]
     fn the_form_begins_filled_in() {
-        let config = Config::parse_from(["triptych"]);
-        assert_eq!(config.address(), "127.0.0.1:7878");
-        assert!(Name::parse(&config.initial_name()).is_ok());
-        let config = Config::parse_from(["triptych", "--server", "lab:9", "--name", "Žofie", "--plaintext"]);
-        assert_eq!((config.address().as_str(), config.initial_name().as_str()), ("lab:9", "Žofie"));
-        assert!(config.plaintext);
+        let initial = |arguments: &[&str], stored: &Settings| {
+            let config = Config::parse_from([&["triptych"], arguments].concat());
+            let settings = Remembered::new(stored.clone(), config.given()).initial();
+            (Config::address(&settings), Config::initial_name(&settings))
+        };
+        let nothing = Settings::default();
+        let (address, name) = initial(&[], &nothing);
+        assert_eq!(address, "127.0.0.1:7878");
+        assert!(Name::parse(&name).is_ok());
+        let last = Settings { server: Some("lab:9".into()), name: Some("Žofie".into()), ..nothing };
+        assert_eq!(initial(&[], &last), ("lab:9".into(), "Žofie".into()));
+        assert_eq!(initial(&["--server", "den"], &last), ("den".into(), "Žofie".into()));
+        assert_eq!(
+            initial(&["--name", "a\u{202e}"], &last),
+            ("lab:9".into(), "a\u{202e}".into()),
+            "for the form to explain"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! `main → app → {ui, net, state, playback}`: `net` talks to the server, `playback` decodes and plays, `state` is plain
 //! data that events and actions change, `ui` draws it and returns actions. `net` and `ui` meet only in [`event`]
-//! and [`dictionary`], `playback` and `state` in [`event`] and [`figures`].
+//! and [`dictionary`], `playback` and `state` in [`event`] and [`figures`]. [`settings`] are what is remembered.
 
 pub mod app;
 pub mod config;
@@ -12,5 +12,6 @@ pub mod figures;
 pub mod net;
 pub mod pins;
 pub mod playback;
+pub mod settings;
 pub mod state;
 pub mod ui;

@@ -3,7 +3,11 @@
 use std::io::IsTerminal;
 
 use clap::Parser;
-use triptych_client::{app::App, config::Config, ui::kit::window_icon};
+use triptych_client::{
+    app::{App, settings_file},
+    config::Config,
+    ui::kit::window_icon,
+};
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
@@ -13,10 +17,14 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    // Before the window, because it has the size of last time.
+    let loaded = config.data_folder().map(|folder| settings_file::load(&folder)).unwrap_or_default();
+    let window = loaded.settings.window;
     let viewport = eframe::egui::ViewportBuilder::default()
         .with_title("Triptych")
         .with_app_id("triptych")
-        .with_inner_size([1200.0, 760.0])
+        .with_inner_size([window.width_points as f32, window.height_points as f32])
+        .with_maximized(window.is_maximized)
         .with_min_inner_size([760.0, 520.0])
         .with_icon(window_icon::paint());
     // Dithering smooths gradients. There are none here, and it costs a software renderer time for every pixel.
@@ -24,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     eframe::run_native(
         "Triptych",
         options,
-        Box::new(move |creation| Ok(Box::new(App::new(&creation.egui_ctx, &config)?))),
+        Box::new(move |creation| Ok(Box::new(App::new(&creation.egui_ctx, &config, loaded)?))),
     )
     .map_err(|error| anyhow::anyhow!("The window cannot be opened: {error}"))
 }

@@ -4,6 +4,7 @@
 mod effects;
 mod report;
 mod screen;
+pub mod settings_file;
 mod waker;
 
 use std::{
@@ -16,13 +17,15 @@ use egui::{ColorImage, TextureHandle, TextureOptions};
 use self::{
     report::log_summary,
     screen::Screen,
+    settings_file::{Loaded, SettingsFile},
     waker::{WireShown, waker},
 };
 use crate::{
-    config::{Colours, Config},
+    config::Config,
     event::ThumbnailKey,
     net::{NetHandle, NetSettings},
     playback::{audio_output::AudioOutput, picture::Picture, player::Player},
+    settings::{Colours, Remembered},
     state::{
         State,
         action::{Action, Moment, SidePanel},
@@ -55,15 +58,21 @@ pub struct App {
     /// Title of the video that plays or was played last, for the log.
     title: String,
     wants_composer_focus: bool,
+    /// What of the settings is on the disk, and the thread that puts it there.
+    remembered: Remembered,
+    settings_file: SettingsFile,
     /// Smoothed time that a frame takes to draw. A picture is seen this much after it is taken, so it is taken this much early.
     drawing_time: Duration,
 }
 
 impl App {
-    /// Starts the threads for network, decoding and audio. Fails when one cannot be started, or when there is no folder for
-    /// keys.
-    pub fn new(ctx: &egui::Context, config: &Config) -> anyhow::Result<Self> {
-        apply_theme(ctx, config.theme);
+    /// Starts the threads for network, decoding, audio and settings. `loaded` is what the file of the settings holds. Fails
+    /// when a thread cannot be started, or when there is no folder for keys.
+    pub fn new(ctx: &egui::Context, config: &Config, loaded: Loaded) -> anyhow::Result<Self> {
+        let remembered = Remembered::new(loaded.settings, config.given());
+        let settings = remembered.initial();
+        apply_theme(ctx, settings.theme);
+        ctx.set_zoom_factor(f32::from(settings.zoom_percent) / 100.0);
         let context = ctx.clone();
         // With a delay, however short, egui draws the window once; without one, twice.
         let wake = move || context.request_repaint_after(Duration::from_nanos(1));
@@ -71,11 +80,13 @@ impl App {
         let data_dir = config
             .data_folder()
             .ok_or_else(|| anyhow::anyhow!("This system has no folder for user data. Choose one with --data-dir."))?;
-        let settings = NetSettings { data_dir, is_plaintext: config.plaintext };
+        let settings_file = SettingsFile::start(&data_dir)?;
+        let net_settings = NetSettings { data_dir, is_plaintext: config.plaintext };
         let wire_shown = WireShown::default();
-        let net = NetHandle::start(settings, player.sink(), waker(ctx.clone(), wire_shown.clone()))?;
-        Ok(Self {
-            state: State::new(config.address(), config.initial_name(), config.plaintext),
+        let net = NetHandle::start(net_settings, player.sink(), waker(ctx.clone(), wire_shown.clone()))?;
+        let state = State::new(Config::address(&settings), Config::initial_name(&settings), config.plaintext);
+        let mut app = Self {
+            state,
             wire_shown,
             net,
             player,
@@ -84,8 +95,23 @@ impl App {
             thumbnails: HashMap::new(),
             title: String::new(),
             wants_composer_focus: false,
+            remembered,
+            settings_file,
             drawing_time: Duration::ZERO,
-        })
+        };
+        let effects = app.state.use_settings(settings, loaded.notice);
+        app.carry_out(effects);
+        Ok(app)
+    }
+
+    /// Has changed settings written down.
+    fn remember(&mut self, ctx: &egui::Context) {
+        if let Some((size_points, is_maximized, zoom_percent)) = ui::window::geometry(ctx) {
+            self.state.note_window(size_points, is_maximized, zoom_percent);
+        }
+        if let Some(changed) = self.remembered.update(&self.state.settings) {
+            self.settings_file.write(changed);
+        }
     }
 
     fn apply_events(&mut self, ctx: &egui::Context) {
@@ -195,6 +221,7 @@ impl eframe::App for App {
         }
         self.play(ctx);
         self.take_thumbnails(ctx);
+        self.remember(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
@@ -222,6 +249,9 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        if let Some(changed) = self.remembered.update(&self.state.settings) {
+            self.settings_file.write(changed);
+        }
         log_summary(&self.title, "stopped", self.player.stop());
         if self.state.connection.phase == Phase::Online {
             tracing::info!("leaving the server");

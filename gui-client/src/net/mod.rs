@@ -30,7 +30,7 @@ mod own_session;
 mod pages;
 mod pin_file;
 mod pin_keeper;
-mod private_files;
+pub(crate) mod private_files;
 mod receipt_queue;
 mod received;
 mod received_file;

@@ -11,7 +11,7 @@ use std::{
 
 /// Makes `folder` with mode 0700, and those above it that are missing. One that is there already keeps its mode, except
 /// that other users may no longer write to it: they could replace the files in it.
-pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mode = fs::metadata(folder)?.mode();
     if mode & 0o022 != 0 {
@@ -22,7 +22,7 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
 
 /// Replaces the file by one with this text and mode 0600. After a crash the file is the old or the new one, never a part
 /// and never empty.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // Temporary files are created with mode 0600.
     let mut unfinished = tempfile::NamedTempFile::new_in(folder)?;

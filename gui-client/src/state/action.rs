@@ -59,6 +59,8 @@ pub enum Action {
     ForgetServer,
     /// The notice about the first visit has been read.
     EndFirstVisitNotice,
+    /// The notice about the file of the settings has been read.
+    EndSettingsNotice,
     /// Something on the card for the key of the name in the form.
     Identity(IdentityAction),
     /// Give up an attempt, or leave the server, and go back to the form.

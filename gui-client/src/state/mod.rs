@@ -19,6 +19,7 @@ mod natural_order;
 pub mod people;
 pub mod player;
 pub mod sending;
+mod settings;
 pub mod thumbnails;
 pub mod trust;
 pub mod wire;
@@ -35,6 +36,7 @@ use crate::{
         DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome,
     },
     figures::Figures,
+    settings::Settings,
 };
 
 use self::{
@@ -81,6 +83,10 @@ pub struct State {
     pub is_side_wide: bool,
     /// Only keys of people whose names hold this text are listed.
     pub keys_filter: String,
+    /// What is remembered for the next run.
+    pub settings: Settings,
+    /// What the window has to tell about the file of the settings, until it was read.
+    pub settings_notice: Option<String>,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
     /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
@@ -112,6 +118,8 @@ impl State {
             side: SidePanel::Conversation,
             is_side_wide: false,
             keys_filter: String::new(),
+            settings: Settings::default(),
+            settings_notice: None,
             is_focused: true,
             raised: None,
             handing_over: None,
@@ -230,6 +238,12 @@ impl State {
 
     /// Takes in what the person does.
     pub fn handle(&mut self, action: Action, now: Moment) -> Vec<Effect> {
+        let effects = self.handle_action(action, now);
+        self.remember_choices();
+        effects
+    }
+
+    fn handle_action(&mut self, action: Action, now: Moment) -> Vec<Effect> {
         match action {
             Action::EditAddress(address) => self.connection.edit_address(address),
             Action::EditName(name) => self.connection.edit_name(name),
@@ -250,6 +264,7 @@ impl State {
             }
             Action::ForgetServer => return self.connection.forget_server().map(Effect::Net).into_iter().collect(),
             Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
+            Action::EndSettingsNotice => self.settings_notice = None,
             Action::Leave => return self.leave(),
             Action::Select(peer) => {
                 self.side = SidePanel::Conversation;
@@ -301,6 +316,7 @@ impl State {
     fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {
         self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
         self.connection.came_online(online.tls, online.is_first_visit);
+        self.remember_visit();
         (self.handing_over, self.unreachable) = (None, Vec::new());
         // Everyone is met anew: the file may have changed since, and belong to another server.
         let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));

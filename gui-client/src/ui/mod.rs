@@ -21,7 +21,7 @@ use self::{
         theme::{font_size, size, space},
         widgets,
     },
-    shell::{connect, status},
+    shell::{connect, notices, status},
     video::{
         library::{self, ThumbnailLookup},
         player,
@@ -61,6 +61,7 @@ pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
     } else {
         egui::CentralPanel::default().frame(Frame::new()).show(ui, |ui| connect::show(ui, state, &mut output.actions));
     }
+    notices::show(ui, state, &mut output.actions);
     output
 }
 

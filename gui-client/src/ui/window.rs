@@ -18,6 +18,24 @@ pub fn has_focus(ctx: &Context) -> bool {
     ctx.input(|input| input.viewport().focused.unwrap_or(input.focused))
 }
 
+/// Width and height of the window in points at 100 % zoom, whether it is maximised, and the zoom in percent; `None` while
+/// none of it is of use for the next start.
+pub fn geometry(ctx: &Context) -> Option<([u32; 2], bool, u16)> {
+    let zoom = ctx.zoom_factor();
+    ctx.input(|input| {
+        let viewport = input.viewport();
+        let is_hidden = viewport.minimized == Some(true) || viewport.fullscreen == Some(true);
+        let native = viewport.native_pixels_per_point.unwrap_or(1.0);
+        let size = input.viewport_rect().size() * (input.pixels_per_point / native);
+        let is_sized = size.x >= 1.0 && size.y >= 1.0 && size.is_finite();
+        let points = |length: f32| length.round() as u32;
+        (is_sized && !is_hidden).then(|| {
+            let zoom_percent = (zoom * 100.0).round() as u16;
+            ([points(size.x), points(size.y)], viewport.maximized == Some(true), zoom_percent)
+        })
+    })
+}
+
 /// What the desktop has to be told now: another title, a request for attention, or its end.
 pub fn news(ctx: &Context, state: &State) -> Vec<ViewportCommand> {
     let id = Id::unique("shown to the desktop");

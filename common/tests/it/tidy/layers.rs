@@ -70,16 +70,17 @@ pub const CLIENT: Layers = Layers {
     folder: ("gui-client", &[]),
     parts: &[
         ("main", &["app", "config", "ui"]),
-        ("app", &["ui", "net", "state", "playback", "event", "figures", "config"]),
-        ("ui", &["state", "event"]),
-        ("state", &["event", "figures", "dictionary", "pins"]),
+        ("app", &["ui", "net", "state", "playback", "event", "figures", "config", "settings"]),
+        ("ui", &["state", "event", "settings"]),
+        ("state", &["event", "figures", "dictionary", "pins", "settings"]),
         ("net", &["event", "dictionary", "pins"]),
         ("playback", &["event", "figures"]),
         ("event", &["dictionary", "pins"]),
         ("figures", &[]),
         ("dictionary", &[]),
         ("pins", &[]),
-        ("config", &[]),
+        ("config", &["settings"]),
+        ("settings", &[]),
     ],
 };
 

@@ -5,6 +5,7 @@ pub(super) mod format;
 pub(super) mod hex_view;
 pub(super) mod icons;
 pub(super) mod rows;
+pub(super) mod strip;
 pub mod theme;
 pub(super) mod widgets;
 pub mod window_icon;

@@ -43,6 +43,8 @@ pub mod size {
     pub const BUBBLE_RADIUS: u8 = 12;
     /// Diameter of the dot that shows who is online.
     pub const DOT: f32 = 9.0;
+    /// Width and height of a strip over the contents.
+    pub const STRIP: [f32; 2] = [560.0, 40.0];
     /// Width of the form.
     pub const FORM: f32 = 380.0;
     /// Thickness of the seek bar.

@@ -2,4 +2,5 @@
 
 pub(super) mod connect;
 mod identity;
+pub(super) mod notices;
 pub(super) mod status;

@@ -32,6 +32,9 @@ mod delivery;
 /// Those of the player.
 #[path = "scenes_player.rs"]
 mod player;
+/// Those about what is remembered, lost connections and messages that wait.
+#[path = "scenes_session.rs"]
+mod session;
 /// Those about keys, certificates and servers that are not to be trusted.
 #[path = "scenes_trust.rs"]
 mod trust;
@@ -114,6 +117,7 @@ pub const SCENES: &[&str] = &[
     "unread",
     "missing",
     "delivery",
+    "settings-damaged",
 ];
 
 pub fn moment() -> Moment {
@@ -380,6 +384,7 @@ pub fn scene(which: &str) -> State {
             let scene = trust::scene(other)
                 .or_else(|| wire::scene(other))
                 .or_else(|| delivery::scene(other))
+                .or_else(|| session::scene(other))
                 .or_else(|| player::scene(other));
             return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
         }

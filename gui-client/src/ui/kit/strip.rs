@@ -1,0 +1,67 @@
+//! A strip of one line that lies over the contents of the window, so that nothing moves when it comes and goes.
+
+use egui::{Align, Align2, Area, Frame, Id, Label, Layout, Margin, Order, RichText, Stroke, Ui, Vec2};
+
+use super::theme::{Theme, font_size, size, space};
+
+/// What a strip says.
+pub(crate) struct Strip<'a> {
+    /// Tells it from other strips.
+    pub id: &'a str,
+    /// Its line, shortened where there is no room for it.
+    pub text: &'a str,
+    /// Label and explanation of each button, from left to right.
+    pub buttons: &'a [(&'a str, &'a str)],
+    /// Sentences that are unfolded below the line.
+    pub details: &'a [&'a str],
+}
+
+impl Strip<'_> {
+    /// Draws it. Returns which button was clicked.
+    pub(crate) fn show(self, ui: &Ui) -> Option<usize> {
+        let theme = Theme::of(ui);
+        let width = size::STRIP[0].min(ui.ctx().content_rect().width() - 2.0 * space::S);
+        // Below the status bar, where it covers nothing that is written into.
+        let offset = Vec2::new(0.0, size::STATUS_BAR + space::XS);
+        let area =
+            Area::new(Id::unique(("strip", self.id))).order(Order::Foreground).anchor(Align2::CENTER_TOP, offset);
+        let shown = area.show(ui.ctx(), |ui| {
+            Frame::new()
+                .fill(theme.warn_soft)
+                .stroke(Stroke::new(1.0, theme.warn))
+                .corner_radius(size::RADIUS)
+                .shadow(ui.visuals().popup_shadow)
+                .inner_margin(Margin::symmetric(space::M as i8, 0))
+                .show(ui, |ui| {
+                    ui.set_width(width - 2.0 * space::M);
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    // The line has a height of its own, so what is in it is centred between the edges.
+                    let line = Vec2::new(ui.available_width(), size::STRIP[1]);
+                    let layout = Layout::right_to_left(Align::Center);
+                    let clicked = ui.allocate_ui_with_layout(line, layout, |ui| self.line(ui)).inner;
+                    for sentence in self.details {
+                        ui.label(RichText::new(*sentence).color(theme.text).size(font_size::SMALL));
+                        ui.add_space(space::S);
+                    }
+                    clicked
+                })
+                .inner
+        });
+        shown.inner
+    }
+
+    fn line(&self, ui: &mut Ui) -> Option<usize> {
+        ui.set_min_height(size::STRIP[1]);
+        let mut clicked = None;
+        for (index, (label, tip)) in self.buttons.iter().enumerate().rev() {
+            if ui.button(*label).on_hover_text(*tip).clicked() {
+                clicked = Some(index);
+            }
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let text = RichText::new(self.text).color(Theme::of(ui).warn).strong();
+            ui.add(Label::new(text).truncate());
+        });
+        clicked
+    }
+}
