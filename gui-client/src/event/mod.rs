@@ -70,6 +70,9 @@ pub enum NetCommand {
         recipients: Vec<PublicKey>,
         /// At most [`common::limits::MAX_TEXT_BYTES`] long.
         text: String,
+        /// When the text was written, in milliseconds since 1970-01-01 UTC. The recipient sees that time, however long the
+        /// message has waited.
+        written_unix_millis: u64,
     },
     /// Seals a message anew that was sealed before, and sends it as the same message: who has it shows it once.
     SendAgain {
@@ -79,6 +82,8 @@ pub enum NetCommand {
         recipients: Vec<PublicKey>,
         /// The text, as before.
         text: String,
+        /// When it was written, as before.
+        written_unix_millis: u64,
         /// How it was sealed before.
         sealed: Box<SealedAs>,
     },
@@ -347,7 +352,7 @@ pub struct ReceivedMessage {
     pub is_to_everyone: bool,
     /// Its id on the wire.
     pub message_id: MessageId,
-    /// When it was sealed, by the sender's clock, in milliseconds since 1970-01-01 UTC.
+    /// When it was written, by the sender's clock, in milliseconds since 1970-01-01 UTC.
     pub sent_unix_millis: u64,
     /// Its number among those of its sender to this client, or to everyone.
     pub number: TextNumber,

@@ -18,22 +18,11 @@ use crate::event::DraftId;
 
 /// What can be sealed for one person, and the numbers of envelopes.
 pub(super) trait Sealer {
-    /// Seals a letter to a person, under this id.
+    /// Seals a letter to a person, with the time of now.
     ///
     /// # Errors
     /// Why that is not possible, as a sentence for the window.
-    fn letter_as(&mut self, message_id: MessageId, to: &Person, content: Content) -> Result<Envelope, String>;
-
-    /// The same under a new id.
-    ///
-    /// # Errors
-    /// As [`Self::letter_as`].
-    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
-        self.letter_as(MessageId::random(), to, content)
-    }
-
-    /// The time of a message that is sealed now, in milliseconds since 1970-01-01 UTC.
-    fn unix_millis(&self) -> u64;
+    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String>;
 
     /// The number of the next envelope.
     fn next_number(&mut self) -> u64;
@@ -126,7 +115,7 @@ impl Everyone {
                         Some(before) => (before.message_id, before.number),
                         None => (MessageId::random(), next.unwrap_or_else(|| sealer.text_number(None))),
                     };
-                    let said = Message { sent_unix_millis: sealer.unix_millis(), number, text: message.text };
+                    let said = Message { sent_unix_millis: message.written_unix_millis, number, text: message.text };
                     let sealed = self.speaker.seal_as(&said, message_id, sealer.next_number(), self.me);
                     let sealed = sealed.map(|envelope| (envelope, number)).map_err(|error| error.to_string());
                     if sealed.is_ok() {

@@ -26,17 +26,13 @@ struct Stub {
 }
 
 impl Sealer for Stub {
-    fn letter_as(&mut self, _: MessageId, to: &Person, content: Content) -> Result<Envelope, String> {
+    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
         let Content::SenderKey(next, _) = content else { panic!("no sender key") };
         assert_eq!(next, self.text_number(None));
         if self.refused.contains(&to.public_key.id()) {
             return Err(letter::SealError::BadSessionKey.to_string());
         }
         Ok(LETTER.clone())
-    }
-
-    fn unix_millis(&self) -> u64 {
-        5
     }
 
     fn next_number(&mut self) -> u64 {
@@ -77,7 +73,14 @@ fn people(numbers: &[u16], revision: u64, departures: u64) -> People {
 
 fn message(draft: u64, people: &People) -> Seal {
     let recipients = people.dictionary.people().map(|person| person.public_key.clone()).collect();
-    Seal { draft: DraftId(draft), recipients, text: format!("text {draft}"), people: people.clone(), again: None }
+    Seal {
+        draft: DraftId(draft),
+        recipients,
+        text: format!("text {draft}"),
+        written_unix_millis: 5,
+        people: people.clone(),
+        again: None,
+    }
 }
 
 /// Ada's messages, and what came of them so far.

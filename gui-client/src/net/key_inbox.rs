@@ -46,6 +46,7 @@ pub(super) struct Seal {
     pub(super) draft: DraftId,
     pub(super) recipients: Vec<PublicKey>,
     pub(super) text: String,
+    pub(super) written_unix_millis: u64,
     pub(super) people: People,
     /// How the message was sealed before, if it is sent again.
     pub(super) again: Option<Box<SealedAs>>,

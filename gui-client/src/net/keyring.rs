@@ -171,7 +171,7 @@ impl Keyring {
             deliver(KeyOutput::Event(NetEvent::SendFailed { draft, reason }));
         } else if let [one] = &message.recipients[..] {
             let sealed = match message.people.dictionary.person(&one.id()) {
-                Some(person) => self.seal_to_one(person, message.text, message.again, unix_micros),
+                Some(person) => self.seal_to_one(person, &message, unix_micros),
                 None => Err("Not sent: this person has just left.".to_owned()),
             };
             say(draft, sealed, deliver);
@@ -181,20 +181,15 @@ impl Keyring {
         }
     }
 
-    fn seal_to_one(
-        &mut self,
-        person: &Person,
-        text: String,
-        again: Option<Box<SealedAs>>,
-        unix_micros: u64,
-    ) -> Result<Sealed, String> {
+    fn seal_to_one(&mut self, person: &Person, message: &Seal, unix_micros: u64) -> Result<Sealed, String> {
         let to = Some(person.public_key.id());
         let mut sealer = self.sealer(unix_micros);
-        let (message_id, number) = match again {
+        let (message_id, number) = match &message.again {
             Some(before) => (before.message_id, before.number),
             None => (MessageId::random(), sealer.text_number(to)),
         };
-        let sealed = sealer.letter_as(message_id, person, Content::Text(number, text))?;
+        let content = Content::Text(number, message.text.clone());
+        let sealed = sealer.letter_as(message_id, message.written_unix_millis, person, content)?;
         sealer.note_said(to, number);
         Ok((sealed, number))
     }
@@ -390,16 +385,8 @@ struct LetterSealer<'a> {
 }
 
 impl Sealer for LetterSealer<'_> {
-    fn letter_as(&mut self, message_id: MessageId, to: &Person, content: Content) -> Result<Envelope, String> {
-        let session = self.verified.verified(to).map_err(|error| error.to_string())?;
-        let letter = Letter { sent_unix_millis: self.unix_millis(), content };
-        let number = self.own.next_number(self.unix_micros);
-        letter::seal_as(&letter, message_id, number, self.own.identity(), &to.public_key, session)
-            .map_err(|error| error.to_string())
-    }
-
-    fn unix_millis(&self) -> u64 {
-        self.unix_micros / 1000
+    fn letter(&mut self, to: &Person, content: Content) -> Result<Envelope, String> {
+        self.letter_as(MessageId::random(), self.unix_micros / 1000, to, content)
     }
 
     fn next_number(&mut self) -> u64 {
@@ -417,6 +404,21 @@ impl Sealer for LetterSealer<'_> {
 }
 
 impl LetterSealer<'_> {
+    /// Seals a letter under this id, with this time in it.
+    fn letter_as(
+        &mut self,
+        message_id: MessageId,
+        sent_unix_millis: u64,
+        to: &Person,
+        content: Content,
+    ) -> Result<Envelope, String> {
+        let session = self.verified.verified(to).map_err(|error| error.to_string())?;
+        let letter = Letter { sent_unix_millis, content };
+        let number = self.own.next_number(self.unix_micros);
+        letter::seal_as(&letter, message_id, number, self.own.identity(), &to.public_key, session)
+            .map_err(|error| error.to_string())
+    }
+
     fn recipient(&self, to: Option<KeyId>) -> Recipient {
         to.map_or_else(|| Recipient::Everyone(self.own.certificate_hash()), Recipient::Person)
     }

@@ -123,7 +123,8 @@ impl Bench {
     ) -> Result<Sealed, String> {
         let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
         let people = People { dictionary: Arc::clone(dictionary), departures };
-        let message = Seal { draft: DraftId(1), recipients, text: "x".to_owned(), people, again: None };
+        let message =
+            Seal { draft: DraftId(1), recipients, text: "x".to_owned(), written_unix_millis: 5, people, again: None };
         let (now, mut handed) = (Instant::now(), Vec::new());
         // What was said before is written.
         self.work(KeyJob::SliceWritten, now, unix_micros);
@@ -153,7 +154,8 @@ impl Bench {
         let recipients = to.iter().map(|identity| identity.public_key().clone()).collect();
         let people = People { dictionary: Arc::clone(people), departures: 0 };
         let again = Some(Box::new(before.clone()));
-        let message = Seal { draft: DraftId(2), recipients, text: "x".to_owned(), people, again };
+        let message =
+            Seal { draft: DraftId(2), recipients, text: "x".to_owned(), written_unix_millis: 5, people, again };
         let outputs = self.work(KeyJob::Seal(message), Instant::now(), 50_000_000);
         let said = outputs.iter().find_map(|output| match output {
             KeyOutput::Say(said) => Some(said.clone()),
@@ -329,7 +331,14 @@ fn a_letter_to_one_person_does_not_wait_for_the_messages_to_everyone() {
     let people = People { dictionary: Arc::clone(&online.people), departures: 0 };
     let recipients: Vec<_> = people.dictionary.people().map(|person| person.public_key.clone()).collect();
     let seal = |recipients, text: &str| {
-        KeyJob::Seal(Seal { draft: DraftId(1), recipients, text: text.to_owned(), people: people.clone(), again: None })
+        KeyJob::Seal(Seal {
+            draft: DraftId(1),
+            recipients,
+            text: text.to_owned(),
+            written_unix_millis: 5,
+            people: people.clone(),
+            again: None,
+        })
     };
     let is_said = |outputs: &[KeyOutput]| outputs.iter().any(|output| matches!(output, KeyOutput::Say(_)));
     assert!(!is_said(&ada.work(seal(recipients.clone(), "to all"), now, 1)), "only a slice is handed over");

@@ -190,11 +190,11 @@ impl<'a> Connection<'a> {
             | NetCommand::Pin(_)
             | NetCommand::Identity { .. }
             | NetCommand::Disconnect => return,
-            NetCommand::Send { draft, recipients, text } => {
-                return self.seal(draft, recipients, text, None).await;
+            NetCommand::Send { draft, recipients, text, written_unix_millis } => {
+                return self.seal(draft, recipients, (text, written_unix_millis), None).await;
             }
-            NetCommand::SendAgain { draft, recipients, text, sealed } => {
-                return self.seal(draft, recipients, text, Some(sealed)).await;
+            NetCommand::SendAgain { draft, recipients, text, written_unix_millis, sealed } => {
+                return self.seal(draft, recipients, (text, written_unix_millis), Some(sealed)).await;
             }
             NetCommand::Confirm { to, message_id } => {
                 return self.outgoing.confirm(to, message_id, self.follower.dictionary().clone());
@@ -213,8 +213,15 @@ impl<'a> Connection<'a> {
         self.outgoing.write(encode_client(&message));
     }
 
-    async fn seal(&self, draft: DraftId, recipients: Vec<PublicKey>, text: String, again: Option<Box<SealedAs>>) {
-        if !self.outgoing.seal(Seal { draft, recipients, text, people: self.people(), again }) {
+    /// Has a text sealed that was written at a time, in milliseconds since 1970-01-01 UTC.
+    async fn seal(
+        &self,
+        draft: DraftId,
+        recipients: Vec<PublicKey>,
+        (text, written_unix_millis): (String, u64),
+        again: Option<Box<SealedAs>>,
+    ) {
+        if !self.outgoing.seal(Seal { draft, recipients, text, written_unix_millis, people: self.people(), again }) {
             let reason = "Not sent: too many messages are waiting to be encrypted.".to_owned();
             self.tell(NetEvent::SendFailed { draft, reason }).await;
         }

@@ -392,7 +392,12 @@ mod tests {
         let recipients: Vec<_> = online.people.people().map(|person| person.public_key.clone()).collect();
         let (session, mut far) = session_of(online, 64);
         let stay = tokio::spawn(async move { task.stay(session, "lab:7878").await });
-        let send = |number, recipients| NetCommand::Send { draft: DraftId(number), recipients, text: "x".to_owned() };
+        let send = |number, recipients| NetCommand::Send {
+            draft: DraftId(number),
+            recipients,
+            text: "x".to_owned(),
+            written_unix_millis: 5,
+        };
         commands.send((0, send(0, recipients.clone()))).await.unwrap();
         // The server reads nothing for as long as it takes to seal some letters, so a second slice has time to begin.
         let mut slices = 0;

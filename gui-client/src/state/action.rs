@@ -67,6 +67,8 @@ pub enum Action {
     Leave,
     /// Open a conversation.
     Select(Peer),
+    /// The end of this conversation has come into sight (`true`), or has gone out of it.
+    SeeEnd(Peer, bool),
     /// Show the safety number of the person with this key.
     OpenSafetyNumber(KeyId),
     /// Hide the safety number.

@@ -2,11 +2,7 @@
 
 use common::{crypto::KeyId, name::Name};
 
-use super::{
-    State,
-    action::{Peer, SidePanel},
-    natural_order,
-};
+use super::{State, action::Peer, natural_order};
 
 /// A row of the list of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,39 +42,5 @@ impl State {
     /// Unread messages of all conversations of this account.
     pub fn unread_count(&self) -> u32 {
         self.conversations.unread_count()
-    }
-
-    /// Takes in whether the window has the keyboard focus. A message that arrives without it is unread even if its
-    /// conversation is open, because the person is working in another window; it is read when the focus comes back.
-    pub fn set_focused(&mut self, is_focused: bool) {
-        let has_come_back = is_focused && !self.is_focused;
-        self.is_focused = is_focused;
-        if has_come_back && self.side == SidePanel::Conversation {
-            self.mark_read();
-        }
-    }
-
-    /// Whether messages of this conversation are read as they arrive.
-    pub(super) fn is_being_read(&self, peer: Peer) -> bool {
-        self.is_focused && peer == self.selected && self.side == SidePanel::Conversation
-    }
-
-    pub(super) fn select(&mut self, peer: Peer) {
-        if self.selected != peer {
-            self.selected = peer;
-            self.raised = None;
-            self.refused_by = None;
-        }
-        if self.side == SidePanel::Conversation {
-            self.mark_read();
-        }
-    }
-
-    fn mark_read(&mut self) {
-        let conversation = self.conversations.entry(self.selected);
-        if std::mem::take(&mut conversation.unread_count) > 0 {
-            // Otherwise the row that was just clicked would jump away, perhaps out of sight.
-            self.raised = Some(self.selected);
-        }
     }
 }

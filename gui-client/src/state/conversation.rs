@@ -16,12 +16,17 @@ use crate::event::{DraftId, ReceivedMessage, SealedAs};
 use super::{
     action::Peer,
     delivery::{Awaited, Dispatch, Step},
+    news::News,
+    presence_note::PresenceNote,
 };
 
-pub use super::delivery::Delivery;
+pub use super::{delivery::Delivery, news::Serial};
 
 /// Messages kept in one conversation; beyond that the oldest is dropped.
-const MAX_MESSAGES: usize = 2_000;
+pub const MAX_MESSAGES: usize = 10_000;
+
+/// Bytes of text kept in one conversation, besides the last message.
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// The composer shows the length of a draft from this many bytes on.
 const COUNTER_FROM_BYTES: usize = MAX_TEXT_BYTES - 1_024;
@@ -52,6 +57,8 @@ impl Author {
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Identifies it, whatever its place in the conversation.
+    pub serial: Serial,
     /// The person who wrote it.
     pub author: Author,
     /// The time of writing by the author's clock, in milliseconds since 1970-01-01 UTC.
@@ -68,6 +75,8 @@ pub struct Message {
     pub number: Option<TextNumber>,
     /// Messages of its author that are missing right before this one.
     pub missing_count: u32,
+    /// Who came or went between this message and the next.
+    pub note: Option<PresenceNote>,
 }
 
 impl Message {
@@ -87,6 +96,12 @@ pub struct Conversation {
     pub unread_count: u32,
     /// The text in the composer.
     pub draft: String,
+    /// Which messages are new to the person.
+    pub(super) news: News,
+    /// Counts the changes of which messages there are, and in which order.
+    revision: u64,
+    /// Bytes of the texts of all messages.
+    kept_bytes: usize,
 }
 
 impl Conversation {
@@ -101,14 +116,22 @@ impl Conversation {
         self.draft.trim_end().trim_start_matches(['\n', '\r'])
     }
 
+    /// Changes whenever a message comes or goes.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     fn push(&mut self, message: Message) {
         self.insert(self.messages.len(), message);
     }
 
     fn insert(&mut self, place: usize, message: Message) {
+        self.revision += 1;
+        self.kept_bytes += message.text.len();
         self.messages.insert(place, message);
-        if self.messages.len() > MAX_MESSAGES {
-            self.messages.pop_front();
+        while self.messages.len() > MAX_MESSAGES || self.kept_bytes > MAX_KEPT_BYTES && self.messages.len() > 1 {
+            let Some(oldest) = self.messages.pop_front() else { return };
+            self.kept_bytes -= oldest.text.len();
         }
     }
 
@@ -136,6 +159,7 @@ impl Conversation {
 pub struct Conversations {
     by_peer: HashMap<Peer, Conversation>,
     last_draft: u64,
+    last_serial: u64,
     awaited: Awaited,
     /// The letters that were sealed and are not confirmed, with their recipients.
     unconfirmed: HashMap<MessageId, (KeyId, DraftId)>,
@@ -150,6 +174,10 @@ impl Conversations {
     /// The conversation with `peer`, created if there is none.
     pub fn entry(&mut self, peer: Peer) -> &mut Conversation {
         self.by_peer.entry(peer).or_default()
+    }
+
+    pub(super) fn get_mut(&mut self, peer: Peer) -> Option<&mut Conversation> {
+        self.by_peer.get_mut(&peer)
     }
 
     /// The keys of people with whom there are messages or a draft.
@@ -167,6 +195,7 @@ impl Conversations {
 
     /// Shows a message, unless it is shown already.
     pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) {
+        let serial = self.next_serial();
         let conversation = self.entry(Self::peer_of(&message));
         let is_it = |shown: &Message| {
             shown.message_id == Some(message.message_id) && shown.author.key() == Some(message.sender)
@@ -174,10 +203,13 @@ impl Conversations {
         if conversation.messages.iter().any(is_it) {
             return;
         }
-        conversation.unread_count += u32::from(!is_read);
+        if !is_read {
+            conversation.note_unread(serial);
+        }
         conversation.receive(
             message.number,
             Message {
+                serial,
                 author: Author::Other { name: message.from, key: message.sender },
                 unix_millis: message.sent_unix_millis,
                 text: message.text,
@@ -186,8 +218,14 @@ impl Conversations {
                 message_id: Some(message.message_id),
                 number: Some(message.number),
                 missing_count: message.missing_count,
+                note: None,
             },
         );
+    }
+
+    fn next_serial(&mut self) -> Serial {
+        self.last_serial += 1;
+        Serial(self.last_serial)
     }
 
     /// Moves what was said with the owner of one key to the conversation with another key of theirs.
@@ -195,7 +233,9 @@ impl Conversations {
         let Some(old) = self.by_peer.remove(&Peer::Person(from)) else { return };
         let conversation = self.entry(Peer::Person(to));
         let newer = std::mem::replace(&mut conversation.messages, old.messages);
+        conversation.kept_bytes = old.kept_bytes;
         newer.into_iter().for_each(|message| conversation.push(message));
+        conversation.news = old.news.followed_by(conversation.news);
         conversation.unread_count += old.unread_count;
         if conversation.draft.is_empty() {
             conversation.draft = old.draft;
@@ -210,12 +250,17 @@ impl Conversations {
     /// Makes draft ids go on from those of `other`: a late answer about one of them must not name a message of this one.
     pub(super) fn continue_numbering(&mut self, other: &Self) {
         self.last_draft = self.last_draft.max(other.last_draft);
+        self.last_serial = self.last_serial.max(other.last_serial);
     }
 
     pub(super) fn write(&mut self, peer: Peer, text: String, unix_millis: u64) -> DraftId {
         self.last_draft += 1;
         let draft = DraftId(self.last_draft);
-        self.entry(peer).push(Message {
+        let serial = self.next_serial();
+        let conversation = self.entry(peer);
+        conversation.news = News::default();
+        conversation.push(Message {
+            serial,
             author: Author::Me,
             unix_millis,
             text,
@@ -224,6 +269,7 @@ impl Conversations {
             message_id: None,
             number: None,
             missing_count: 0,
+            note: None,
         });
         draft
     }

@@ -16,12 +16,16 @@ pub mod delivery;
 pub mod effect;
 pub mod identity;
 mod natural_order;
+mod news;
 pub mod people;
 pub mod player;
+pub mod presence_note;
+mod presence_notes;
 pub mod sending;
 mod settings;
 pub mod thumbnails;
 pub mod trust;
+mod unread;
 pub mod wire;
 
 use std::time::Instant;
@@ -89,6 +93,8 @@ pub struct State {
     pub settings_notice: Option<String>,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
+    /// Whether the window shows the end of the open conversation.
+    is_end_in_sight: bool,
     /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
     /// is opened.
     raised: Option<Peer>,
@@ -121,6 +127,7 @@ impl State {
             settings: Settings::default(),
             settings_notice: None,
             is_focused: true,
+            is_end_in_sight: true,
             raised: None,
             handing_over: None,
             unreachable: Vec::new(),
@@ -168,7 +175,9 @@ impl State {
             NetEvent::Online(online) => return self.came_online(online, now),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Dictionary(dictionary) => {
+                let before = self.people.dictionary().cloned();
                 let newcomers = self.people.change(dictionary);
+                self.note_presence(before, now.unix_millis);
                 self.forget_departed();
                 return self.meet(newcomers, now);
             }
@@ -271,6 +280,7 @@ impl State {
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }
+            Action::SeeEnd(peer, is_in_sight) => self.see_end(peer, is_in_sight),
             Action::OpenSafetyNumber(key) => self.open_safety_number(key),
             Action::CloseSafetyNumber => self.trust.open = None,
             Action::AcceptKey(key) => return self.accept_key(key, now),
@@ -322,7 +332,9 @@ impl State {
         let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));
         let me = online.public_key.id();
         let listed: Vec<_> = listed.filter(|(_, key)| *key != me).collect();
+        let before = self.people.dictionary().cloned();
         self.people.came_online(me, online.people);
+        self.note_presence(before, now.unix_millis);
         self.forget_departed();
         self.trust.begin(online.pins);
         let mut effects = self.meet(listed, now);

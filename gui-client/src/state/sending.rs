@@ -144,12 +144,13 @@ impl State {
         let recipients = self.recipients(peer);
         self.conversations.entry(peer).draft.clear();
         let draft = self.conversations.write(peer, text.clone(), now.unix_millis);
-        vec![Effect::Net(NetCommand::Send { draft, recipients, text })]
+        let written_unix_millis = now.unix_millis;
+        vec![Effect::Net(NetCommand::Send { draft, recipients, text, written_unix_millis })]
     }
 
     pub(super) fn retry(&mut self, draft: DraftId) -> Vec<Effect> {
         let Some((peer, message)) = self.conversations.failed(draft) else { return Vec::new() };
-        let text = message.text.clone();
+        let (text, written_unix_millis) = (message.text.clone(), message.unix_millis);
         self.select(peer);
         self.refused_by = self.recipient_obstacle();
         if self.refused_by.is_some() {
@@ -158,8 +159,11 @@ impl State {
         let recipients = self.recipients(peer);
         let (draft, sealed) = self.conversations.rewrite(draft, peer).expect("the failed message was found above");
         vec![Effect::Net(match sealed {
-            Some(sealed) => NetCommand::SendAgain { draft, recipients, text, sealed: Box::new(sealed) },
-            None => NetCommand::Send { draft, recipients, text },
+            Some(sealed) => {
+                let sealed = Box::new(sealed);
+                NetCommand::SendAgain { draft, recipients, text, written_unix_millis, sealed }
+            }
+            None => NetCommand::Send { draft, recipients, text, written_unix_millis },
         })]
     }
 

@@ -52,7 +52,7 @@ fn forty_people_are_handed_the_key_once_and_read_every_message_in_order() {
     let recipients: Vec<_> = everyone.people().map(|person| person.public_key.clone()).collect();
     for (draft, text) in ["one", "two", "three"].into_iter().enumerate() {
         let (draft, recipients, text) = (DraftId(draft as u64), recipients.clone(), text.to_owned());
-        ada.send(NetCommand::Send { draft, recipients, text });
+        ada.send(NetCommand::Send { draft, recipients, text, written_unix_millis: 5 });
     }
     let count = members.len();
     for member in members {

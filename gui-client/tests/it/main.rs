@@ -31,6 +31,7 @@ mod state_player;
 mod state_quality;
 mod state_settings;
 mod state_trust;
+mod state_unread;
 mod state_wait;
 mod support;
 mod ui_certificate;

@@ -34,19 +34,25 @@ fn one_writes_one_reads_and_one_cannot() {
     let [(_, ada), (_, bob), (_, eve)] = &clients;
     let recipients = vec![test_keys::bob().public_key().clone()];
     let text = "Žluťoučký kůň\n很好 🦀".to_owned();
-    ada.send(NetCommand::Send { draft: DraftId(1), recipients, text: text.clone() });
+    ada.send(NetCommand::Send { draft: DraftId(1), recipients, text: text.clone(), written_unix_millis: 7 });
     let message_id = ada.wait_for("sent", |event| match event {
         NetEvent::Sent { draft: DraftId(1), sealed } => Some(sealed.message_id),
         _ => None,
     });
     let message = bob.message();
     assert_eq!((message.text, message.from.as_str(), message.message_id), (text, "ada", message_id));
+    assert_eq!(message.sent_unix_millis, 7, "the time of writing, whenever it was sealed");
     let (own, foreign) = (ada.entry(), eve.entry());
     assert_eq!((own.outcome, foreign.outcome), (WireOutcome::Own, WireOutcome::Foreign));
     assert_eq!((own.envelope, own.is_handed), (foreign.envelope, foreign.is_handed), "all see the same bytes");
 
     let everyone = vec![test_keys::ada().public_key().clone(), test_keys::bob().public_key().clone()];
-    eve.send(NetCommand::Send { draft: DraftId(1), recipients: everyone, text: "all".to_owned() });
+    eve.send(NetCommand::Send {
+        draft: DraftId(1),
+        recipients: everyone,
+        text: "all".to_owned(),
+        written_unix_millis: 8,
+    });
     for reader in [ada, bob] {
         let is_handed = reader.wait_for("sender key", |event| match event {
             NetEvent::Envelope(entry) => (entry.outcome == WireOutcome::SenderKey).then_some(entry.is_handed),
@@ -54,12 +60,12 @@ fn one_writes_one_reads_and_one_cannot() {
         });
         assert!(is_handed, "to this client alone, and before the message");
         let message = reader.message();
-        assert_eq!((message.text.as_str(), message.is_to_everyone), ("all", true));
+        assert_eq!((message.text.as_str(), message.is_to_everyone, message.sent_unix_millis), ("all", true, 8));
     }
 
     // A text that is too long is not sent, and the sender is told.
     let recipients = vec![test_keys::bob().public_key().clone()];
-    ada.send(NetCommand::Send { draft: DraftId(2), recipients, text: "x".repeat(9000) });
+    ada.send(NetCommand::Send { draft: DraftId(2), recipients, text: "x".repeat(9000), written_unix_millis: 9 });
     let reason = ada.wait_for("failure", |event| match event {
         NetEvent::SendFailed { draft: DraftId(2), reason } => Some(reason.clone()),
         _ => None,

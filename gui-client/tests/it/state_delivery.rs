@@ -96,11 +96,14 @@ fn a_message_that_is_not_relayed_or_not_confirmed_in_time_can_be_sent_again_as_t
         };
         assert_eq!(only_delivery(&state, bob_peer()), Delivery::Failed(draft, reason.into()));
         assert_eq!(state.next_tick(), None);
-        let again = commands(state.handle(Action::Retry(draft), now));
-        let [NetCommand::SendAgain { draft: next, recipients, text, sealed: before }] = &again[..] else {
+        let at_retry = Moment { unix_millis: now.unix_millis + 90_000, ..now };
+        let again = commands(state.handle(Action::Retry(draft), at_retry));
+        let [NetCommand::SendAgain { draft: next, recipients, text, written_unix_millis, sealed: before }] = &again[..]
+        else {
             panic!("{:?}", again.len())
         };
         assert_eq!((recipients, &**text, &**before), (&vec![bob()], "Are you there?", &sealed));
+        assert_eq!(*written_unix_millis, messages(&state, bob_peer())[0].unix_millis, "both see the time of writing");
         // The receipt for the first copy comes while the second is being sealed.
         state.apply(confirmed(bob().id(), &[ID]), now);
         state.apply(NetEvent::Sent { draft: *next, sealed: sealed.clone() }, now);
