@@ -30,6 +30,8 @@ impl eframe::App for Gallery {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let window = ui.ctx().content_rect();
+        self.state.set_window_points(window.width(), window.height());
         let view = View {
             now: scenes::moment(),
             picture: self.picture.as_ref().map(egui::TextureHandle::id),

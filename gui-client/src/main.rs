@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
         .with_app_id("triptych")
         .with_inner_size([window.width_points as f32, window.height_points as f32])
         .with_maximized(window.is_maximized)
-        .with_min_inner_size([760.0, 520.0])
+        .with_min_inner_size([480.0, 360.0])
         .with_icon(window_icon::paint());
     // Dithering smooths gradients. There are none here, and it costs a software renderer time for every pixel.
     let options = eframe::NativeOptions { viewport, dithering: false, ..Default::default() };

@@ -28,8 +28,9 @@ use crate::{
     settings::{Colours, Remembered},
     state::{
         State,
-        action::{Action, Moment, SidePanel},
+        action::{Action, Moment},
         connection::Phase,
+        layout::Pane,
         player::meter::SAMPLE_INTERVAL,
     },
     ui::{self, View, kit::theme},
@@ -212,7 +213,9 @@ impl eframe::App for App {
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
         self.state.set_focused(ui::window::has_focus(ctx));
-        let shows_wire = self.state.side == SidePanel::Wire && !self.state.wire.is_paused();
+        let window = ctx.content_rect();
+        self.state.set_window_points(window.width(), window.height());
+        let shows_wire = self.state.places().has(Pane::Wire) && !self.state.wire.is_paused();
         self.wire_shown.set(shows_wire && self.state.connection.is_online());
         self.apply_events(ctx);
         self.tick(ctx);

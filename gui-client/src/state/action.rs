@@ -6,7 +6,8 @@ use common::{crypto::KeyId, media::VideoId, name::Name};
 
 use crate::event::DraftId;
 
-use super::{identity::IdentityAction, player::quality::QualityChoice, wire::WireAction};
+pub use super::layout::SidePanel;
+use super::{identity::IdentityAction, layout::LayoutAction, player::quality::QualityChoice, wire::WireAction};
 
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
@@ -25,17 +26,6 @@ pub enum Peer {
     Everyone,
     /// The person with this key.
     Person(KeyId),
-}
-
-/// What the right column of the window shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SidePanel {
-    /// The conversation with the selected peer.
-    Conversation,
-    /// Every envelope that the server relayed.
-    Wire,
-    /// The dictionary: everyone online, with their keys.
-    Keys,
 }
 
 /// One thing that the person did.
@@ -85,6 +75,8 @@ pub enum Action {
     Retry(DraftId),
     /// Switch the right column.
     ShowSide(SidePanel),
+    /// Change what is shown, or how wide it is.
+    Layout(LayoutAction),
     /// Give the right column most of the window (`true`), or its usual width.
     WidenSide(bool),
     /// Something on the wire.

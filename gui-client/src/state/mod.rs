@@ -15,6 +15,7 @@ pub mod conversation;
 pub mod delivery;
 pub mod effect;
 pub mod identity;
+pub mod layout;
 mod natural_order;
 mod news;
 pub mod people;
@@ -50,6 +51,7 @@ use self::{
     conversation::Conversations,
     effect::Effect,
     identity::IdentityCard,
+    layout::Layout,
     people::People,
     player::PlayerState,
     sending::SendObstacle,
@@ -85,6 +87,8 @@ pub struct State {
     pub side: SidePanel,
     /// Whether the right column has most of the window.
     pub is_side_wide: bool,
+    /// Which columns are shown and how wide they are.
+    pub layout: Layout,
     /// Only keys of people whose names hold this text are listed.
     pub keys_filter: String,
     /// What is remembered for the next run.
@@ -123,6 +127,7 @@ impl State {
             wire: Wire::default(),
             side: SidePanel::Conversation,
             is_side_wide: false,
+            layout: Layout::default(),
             keys_filter: String::new(),
             settings: Settings::default(),
             settings_notice: None,
@@ -276,7 +281,7 @@ impl State {
             Action::EndSettingsNotice => self.settings_notice = None,
             Action::Leave => return self.leave(),
             Action::Select(peer) => {
-                self.side = SidePanel::Conversation;
+                self.show_conversation();
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }
@@ -288,16 +293,15 @@ impl State {
             Action::EditDraft(text) => self.edit_draft(text),
             Action::Send => return self.send(now),
             Action::Retry(draft) => return self.retry(draft),
-            Action::ShowSide(side) => {
-                self.side = side;
-                self.select(self.selected);
-            }
+            Action::ShowSide(side) => self.show_side(side),
+            Action::Layout(action) => self.handle_layout(action),
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
             Action::Wire(action) => self.wire.handle(action),
             Action::EditKeysFilter(text) => self.keys_filter = text,
             Action::Watch(id) => {
                 let video = self.library.videos.iter().find(|video| video.id == id).cloned();
                 if let Some(video) = video.filter(|_| self.connection.is_online()) {
+                    self.show_player();
                     return self.player.watch(video, now.instant);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::{
     State,
-    action::{Peer, SidePanel},
+    action::Peer,
     conversation::Conversation,
     news::{News, Serial},
 };
@@ -54,7 +54,7 @@ impl State {
     pub fn set_focused(&mut self, is_focused: bool) {
         let has_come_back = is_focused && !self.is_focused;
         self.is_focused = is_focused;
-        if has_come_back && self.side == SidePanel::Conversation && self.is_end_in_sight {
+        if has_come_back && self.shows_conversation() && self.is_end_in_sight {
             self.mark_read();
         }
     }
@@ -73,7 +73,7 @@ impl State {
 
     /// Whether messages of this conversation are read as they arrive.
     pub(super) fn is_being_read(&self, peer: Peer) -> bool {
-        self.is_focused && peer == self.selected && self.side == SidePanel::Conversation && self.is_end_in_sight
+        self.is_focused && peer == self.selected && self.shows_conversation() && self.is_end_in_sight
     }
 
     pub(super) fn select(&mut self, peer: Peer) {
@@ -85,7 +85,14 @@ impl State {
             self.raised = None;
             self.refused_by = None;
         }
-        if self.side == SidePanel::Conversation && self.is_end_in_sight {
+        if self.shows_conversation() && self.is_end_in_sight {
+            self.mark_read();
+        }
+    }
+
+    /// The open conversation has come into sight.
+    pub(super) fn see_conversation(&mut self) {
+        if self.is_focused && self.is_end_in_sight {
             self.mark_read();
         }
     }

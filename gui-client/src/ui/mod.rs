@@ -11,17 +11,15 @@ use egui::{Align, Frame, Layout, Margin, Panel, RichText, Ui};
 
 use crate::state::{
     State,
-    action::{Action, Moment, SidePanel},
+    action::{Action, Moment},
     connection::Phase,
+    layout::Pane,
 };
 
 use self::{
     chat::{conversation, keys, people, trust, wire},
-    kit::{
-        theme::{font_size, size, space},
-        widgets,
-    },
-    shell::{connect, notices, status},
+    kit::theme::{font_size, size, space},
+    shell::{back, bar, columns, connect, notices, status},
     video::{
         library::{self, ThumbnailLookup},
         player,
@@ -71,79 +69,84 @@ fn is_main_screen(state: &State) -> bool {
 }
 
 fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
-    let actions = &mut output.actions;
-    trust::safety_number(ui, state, actions);
-    Panel::top("status")
-        .exact_size(size::STATUS_BAR)
+    let places = state.places();
+    trust::safety_number(ui, state, &mut output.actions);
+    Panel::top("bar")
+        .exact_size(places.bar_points)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
-        .show(ui, |ui| status::show(ui, state, actions));
+        .show(ui, |ui| bar::show(ui, state, &places, &mut output.actions));
+    status_rows(ui, state, view, &mut output.actions);
+    if let Some(back) = places.back {
+        let row = Panel::top("back").exact_size(size::BACK_ROW);
+        row.frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
+            .show(ui, |ui| back::show(ui, state, back, &mut output.actions));
+    }
+    let rects = columns::rects(ui, &places);
+    for (pane, rect) in &rects {
+        columns::pane(ui, *pane, *rect, |ui| show_pane(ui, *pane, state, view, output));
+    }
+    columns::edges(ui, &places, &rects, &mut output.actions);
+}
+
+fn status_rows(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
+    let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
     if state.connection.problem.is_some() {
-        let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
         Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
     }
     if state.connection.is_first_visit && state.connection.is_online() && state.connection.tls.is_some() {
-        let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
         Panel::top("first visit").frame(frame).show(ui, |ui| status::first_visit(ui, state, actions));
     }
-    let [least, first, most] = size::LEFT;
-    Panel::left("left")
-        .default_size(first)
-        .size_range(least..=most)
-        .frame(Frame::new().inner_margin(Margin { left: 8, right: 4, top: 12, bottom: 8 }))
-        .show(ui, |ui| left(ui, state, view, actions, &mut output.visible_videos));
-    right_column(ui, state).frame(Frame::new()).show(ui, |ui| right(ui, state, view, actions));
-    egui::CentralPanel::default()
-        .frame(Frame::new().inner_margin(Margin::same(12)))
-        .show(ui, |ui| output.picture_size = player::show(ui, state, view.picture, view.now.instant, actions));
 }
 
-/// The right column: as wide as the person has made it, or, for the wire and the keys, most of the window.
-fn right_column(ui: &Ui, state: &State) -> Panel {
-    let [least, first, most] = size::RIGHT;
-    let room = ui.available_width();
-    if state.is_side_wide && state.side != SidePanel::Conversation {
-        // An id of its own, so that the other width is kept.
-        return Panel::right("wide right").exact_size((room - size::NARROW_PLAYER).max(least)).resizable(false);
+fn show_pane(ui: &mut Ui, pane: Pane, state: &State, view: View<'_>, output: &mut ViewOutput) {
+    let actions = &mut output.actions;
+    let lists = Frame::new().inner_margin(Margin { left: 8, right: 8, top: 12, bottom: 8 });
+    match pane {
+        Pane::Lists => {
+            lists.show(ui, |ui| {
+                // The people take the height they need, up to a little more than half; the videos get the rest.
+                let people_height = (ui.available_height() * 0.55).max(120.0);
+                people::show(ui, state, &state.contacts(), people_height, actions);
+                ui.add_space(space::M);
+                library::show(ui, state, view.thumbnail, actions, &mut output.visible_videos);
+            });
+        }
+        Pane::People => {
+            lists.show(ui, |ui| people::show(ui, state, &state.contacts(), ui.available_height() - space::L, actions));
+        }
+        Pane::Library => {
+            lists.show(ui, |ui| library::show(ui, state, view.thumbnail, actions, &mut output.visible_videos));
+        }
+        Pane::Player => {
+            let frame = Frame::new().inner_margin(Margin::same(12));
+            let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, actions);
+            output.picture_size = frame.show(ui, player).inner;
+        }
+        Pane::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
+        Pane::Wire => {
+            widen(ui, state, actions);
+            wire::show(ui, state, actions);
+        }
+        Pane::Keys => {
+            widen(ui, state, actions);
+            keys::show(ui, state, view.now, actions);
+        }
     }
-    // In a narrow window the picture keeps the larger part.
-    let first = first.min(room * 0.42).max(least);
-    Panel::right("right").default_size(first).size_range(least..=most.min((room - 200.0).max(least)))
 }
 
-fn left(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>, visible_videos: &mut Vec<VideoId>) {
-    let contacts = state.contacts();
-    // The list of people takes the height it needs, up to a little more than half; the videos get the rest.
-    let people_height = (ui.available_height() * 0.55).max(120.0);
-    people::show(ui, state, &contacts, people_height, actions);
-    ui.add_space(space::M);
-    library::show(ui, state, view.thumbnail, actions, visible_videos);
-}
-
-fn right(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
-    let tabs = Frame::new().inner_margin(Margin::symmetric(8, 6));
-    Panel::top("tabs").frame(tabs).show(ui, |ui| {
-        ui.horizontal(|ui| {
-            for (side, label) in
-                [(SidePanel::Conversation, "Conversation"), (SidePanel::Wire, "Wire"), (SidePanel::Keys, "Keys")]
-            {
-                if widgets::tab(ui, label, state.side == side).clicked() {
-                    actions.push(Action::ShowSide(side));
-                }
-            }
-            if state.side != SidePanel::Conversation {
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let label = if state.is_side_wide { "Narrow" } else { "Wide" };
-                    let button = ui.button(RichText::new(label).size(font_size::SMALL));
-                    if button.on_hover_text("Give this column more or less of the window").clicked() {
-                        actions.push(Action::WidenSide(!state.is_side_wide));
-                    }
-                });
+/// The button that gives wire and keys most of the window, where others are beside them.
+fn widen(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    if state.places().panes.len() == 1 {
+        return;
+    }
+    let frame = Frame::new().inner_margin(Margin { left: 12, right: 12, top: 6, bottom: 0 });
+    Panel::top("widen").frame(frame).show_separator_line(false).show(ui, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let label = if state.is_side_wide { "Narrow" } else { "Wide" };
+            let button = ui.button(RichText::new(label).size(font_size::SMALL));
+            if button.on_hover_text("Give this column more or less of the window").clicked() {
+                actions.push(Action::WidenSide(!state.is_side_wide));
             }
         });
     });
-    match state.side {
-        SidePanel::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
-        SidePanel::Wire => wire::show(ui, state, actions),
-        SidePanel::Keys => keys::show(ui, state, view.now, actions),
-    }
 }

@@ -440,6 +440,8 @@ fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
 #[test]
 fn unread_messages_are_counted_until_they_are_on_the_screen() {
     let mut state = joined();
+    // Too narrow for a conversation beside the wire.
+    state.set_window_points(800.0, 600.0);
     state.apply(message("bob", &bob(), &[&ada()], "one", 0), moment());
     state.apply(message("bob", &bob(), &[&ada()], "two", 1), moment());
     assert_eq!(unread(&state, bob_peer()), 2);

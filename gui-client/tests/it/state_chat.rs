@@ -52,6 +52,8 @@ fn the_focus_reads_only_what_it_shows() {
     state.apply(from_bob("one"), moment());
     state.set_focused(true);
     assert_eq!(unread(&state, bob_peer()), 1, "another conversation is open");
+    // Too narrow for a conversation beside the wire.
+    state.set_window_points(800.0, 600.0);
     state.handle(Action::Select(bob_peer()), moment());
     state.handle(Action::ShowSide(SidePanel::Wire), moment());
     state.set_focused(false);

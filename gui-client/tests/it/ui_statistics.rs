@@ -200,7 +200,7 @@ fn a_wait_is_explained_over_the_picture() {
     assert!(picture.contains_rect(notice), "{notice:?} in {picture:?}");
 
     // Beside the statistics it can be read too.
-    let mut harness = window(starved(now), [1200.0, 760.0]);
+    let mut harness = window(starved(now), [1280.0, 800.0]);
     harness.state_mut().now = Some(now);
     press(&mut harness, Modifiers::NONE, Key::I);
     let notice = harness.get_by_label("Too little arrives: 8.0 Mbit/s, and 20 are needed.").rect();

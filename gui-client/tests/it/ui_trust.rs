@@ -82,11 +82,11 @@ fn two_people_of_one_name_are_told_apart_in_the_list() {
 #[test]
 fn the_notice_of_a_first_visit_takes_little_room_and_goes() {
     let mut harness = window(scene("first-visit"), [1000.0, 640.0]);
-    let tabs = harness.get_by_label("Conversation").rect().top();
+    let lists = harness.get_by_label("People").rect().top();
     harness.get_by_label("lahup-dibul-norim-tisal-gavof-vujit-zitin");
     harness.get_by_label("They are the same").click();
     harness.run();
-    let height = tabs - harness.get_by_label("Conversation").rect().top();
+    let height = lists - harness.get_by_label("People").rect().top();
     assert!((40.0..110.0).contains(&height), "{height}");
 }
 

@@ -145,7 +145,8 @@ fn a_letter_is_taken_apart_with_the_keyboard_and_each_layer_is_copied() {
     harness.get_all_by_label(row).next().unwrap().focus();
     harness.run();
     press(&mut harness, Modifiers::NONE, Key::Enter);
-    harness.get_by_label("And this is what it said.");
+    let text = "And this is what it said.";
+    assert_eq!(harness.get_all_by_label(text).count(), 2, "in the conversation and on the wire");
     let letter = harness.state().state.wire.open().unwrap().envelope.clone().unwrap();
     let bytes = letter.as_bytes();
     for header in ["2. RSA-OAEP: a wrapped secret", "3. HPKE: a second secret", "4. Body: the ciphertext"] {
@@ -178,7 +179,8 @@ fn what_this_client_wrote_is_shown_with_its_envelope() {
     click(&mut harness, "Wire");
     harness.get_all_by_label("You to bob: Sent by you").next().unwrap().click();
     harness.run();
-    harness.get_by_label("Me too.\nThree, two, one …");
+    let text = "Me too.\nThree, two, one …";
+    assert_eq!(harness.get_all_by_label(text).count(), 2, "in the conversation and on the wire");
     harness.get_by_label_contains("Only bob can open it. Your own keys cannot");
 }
 
@@ -201,10 +203,10 @@ fn a_wide_column_shows_the_list_beside_the_envelope() {
     harness.get_by_label_contains("the decryption failed, as it must");
     harness.get_all_by_label("bob to you: Opened with your keys").next().unwrap().click();
     harness.run();
-    harness.get_by_label("And this is what it said.");
+    assert_eq!(harness.get_all_by_label("And this is what it said.").count(), 2, "in the conversation and on the wire");
     click(&mut harness, "Narrow");
     assert!(harness.query_by_label("bob to you: Opened with your keys").is_none(), "no room for both");
-    click(&mut harness, "Conversation");
+    click(&mut harness, "Chat");
     assert!(harness.query_by_label("Wide").is_none(), "a conversation needs no more room");
 }
 

@@ -16,6 +16,7 @@ use super::{composer::Composer, reading_place::ReadingPlace, trust};
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
+    reading_column,
     theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
@@ -34,12 +35,13 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, a
     header(ui, state, today, actions);
     trust::notice(ui, state, actions);
     let margin = Margin { left: 12, right: 12, top: 8, bottom: 12 };
-    let composer = Composer::measure(ui, state, conversation, ui.available_width() - margin.sum().x);
+    let composer =
+        Composer::measure(ui, state, conversation, reading_column::width(ui.available_width() - margin.sum().x));
     egui::Panel::bottom("composer")
         .exact_size(composer.height + margin.sum().y)
         .frame(egui::Frame::new().inner_margin(margin))
         .show_separator_line(false)
-        .show(ui, |ui| composer.show(ui, wants_focus, actions));
+        .show(ui, |ui| reading_column::show(ui, |ui| composer.show(ui, wants_focus, actions)));
     egui::CentralPanel::default().frame(egui::Frame::new().inner_margin(Margin::symmetric(4, 0))).show(ui, |ui| {
         if conversation.messages.is_empty() {
             let (header, text) = match state.selected {
@@ -61,7 +63,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, a
         let scroll = egui::ScrollArea::vertical().id_salt(state.selected).auto_shrink(false).stick_to_bottom(true);
         let output = scroll.show(ui, |ui| {
             ui.set_width(ui.available_width());
-            messages(ui, state, conversation, &mut place, actions);
+            reading_column::show(ui, |ui| messages(ui, state, conversation, &mut place, actions));
         });
         place.store(ui, state.selected, conversation, &output);
     });

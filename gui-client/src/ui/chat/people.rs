@@ -4,7 +4,7 @@ use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, Ui, Vec2};
 
 use crate::state::{
     State,
-    action::{Action, Peer, SidePanel},
+    action::{Action, Peer},
     contacts::Contact,
 };
 
@@ -117,7 +117,7 @@ fn badge(ui: &Ui, rect: Rect, unread: u32) -> f32 {
 }
 
 fn is_open(state: &State, peer: Peer) -> bool {
-    state.selected == peer && state.side == SidePanel::Conversation
+    state.selected == peer && state.shows_conversation()
 }
 
 /// What a screen reader says for a row.

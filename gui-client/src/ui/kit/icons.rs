@@ -37,6 +37,10 @@ pub(crate) enum Icon {
     Statistics,
     /// A flash: ready at once.
     Ready,
+    /// A window with a column at the left.
+    LeftColumn,
+    /// A window with a column at the right.
+    RightColumn,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -116,6 +120,13 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
                 let corners = corners.map(|(x, y)| at(x, y)).to_vec();
                 painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
             }
+        }
+        Icon::LeftColumn | Icon::RightColumn => {
+            let window = Rect::from_center_size(center, Vec2::new(0.92, 0.76) * side);
+            painter.rect_stroke(window, side * 0.1, Stroke::new(side * 0.08, color), egui::StrokeKind::Inside);
+            let direction = if icon == Icon::LeftColumn { -1.0 } else { 1.0 };
+            let column = Rect::from_center_size(at(0.24 * direction, 0.0), Vec2::new(0.26, 0.56) * side);
+            painter.rect_filled(column, side * 0.04, color);
         }
         Icon::Statistics => {
             for (x, top) in [(-0.3, 0.08), (0.0, -0.4), (0.3, -0.12)] {

@@ -4,6 +4,8 @@ mod fonts;
 pub(super) mod format;
 pub(super) mod hex_view;
 pub(super) mod icons;
+pub(super) mod popover;
+pub(super) mod reading_column;
 pub(super) mod rows;
 pub(super) mod strip;
 pub mod theme;

@@ -21,7 +21,7 @@ pub mod space {
 
 /// Sizes, in points.
 pub mod size {
-    /// Height of the status bar.
+    /// Most height of the bar at the top.
     pub const STATUS_BAR: f32 = 44.0;
     /// Diameter of the circle with an initial in lists.
     pub const AVATAR: f32 = 28.0;
@@ -49,12 +49,12 @@ pub mod size {
     pub const FORM: f32 = 380.0;
     /// Thickness of the seek bar.
     pub const SEEK_BAR: f32 = 8.0;
-    /// Widths of the left column: minimum, initial, maximum.
-    pub const LEFT: [f32; 3] = [190.0, 240.0, 360.0];
-    /// Widths of the right column: minimum, initial, maximum.
-    pub const RIGHT: [f32; 3] = [260.0, 340.0, 620.0];
-    /// What a wide right column leaves to the player.
-    pub const NARROW_PLAYER: f32 = 170.0;
+    /// Height of the row with the way back, in a narrow window.
+    pub const BACK_ROW: f32 = 36.0;
+    /// Half the width of the strip by which an edge between columns is grasped.
+    pub const EDGE_GRIP: f32 = 4.0;
+    /// Most width of a conversation: longer lines are hard to read.
+    pub const READING: f32 = 760.0;
 }
 
 /// Font sizes, in points.

@@ -143,6 +143,14 @@ pub(crate) fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
     .inner
 }
 
+/// Draws the ring around what has the keyboard focus.
+pub(crate) fn focus_ring(ui: &Ui, rect: Rect, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Theme::of(ui).accent);
+        ui.painter().rect_stroke(rect, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
+    }
+}
+
 /// A row of a list that can be clicked. Its id comes from `id_source` instead of from its place in the list, so that the
 /// focus and a click that has begun stay with it when the list changes. `name` is what a screen reader says; `paint` draws
 /// the contents.
@@ -165,10 +173,7 @@ pub(crate) fn row(
             (false, false) => Color32::TRANSPARENT,
         };
         ui.painter().rect_filled(rect, f32::from(size::RADIUS), fill);
-        if response.has_focus() {
-            let stroke = Stroke::new(1.5, theme.accent);
-            ui.painter().rect_stroke(rect, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
-        }
+        focus_ring(ui, rect, &response);
         paint(ui, rect);
     }
     if response.gained_focus() && !response.is_pointer_button_down_on() {

@@ -1,6 +1,10 @@
-//! The frame around chat and video: the form that connects, and the status bar.
+//! The frame around chat and video: the form that connects, the bar at the top with its menu, notices below it, and the panes.
 
+pub(super) mod back;
+pub(super) mod bar;
+pub(super) mod columns;
 pub(super) mod connect;
 mod identity;
+mod menu;
 pub(super) mod notices;
 pub(super) mod status;

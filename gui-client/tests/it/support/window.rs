@@ -52,6 +52,9 @@ pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, 
     let mut harness = builder.with_context_setup(theme::apply).build_ui_state(
         |ui, shown: &mut Window| {
             shown.state.set_focused(ui::window::has_focus(ui.ctx()));
+            // The harness leaves a margin around the root.
+            let window = ui.available_size();
+            shown.state.set_window_points(window.x, window.y);
             shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
             let view = View {
                 now: shown.now.unwrap_or_else(moment),

@@ -1,0 +1,390 @@
+//! Which parts of the window are shown and how wide they are, decided from its size and from what the person has hidden.
+//! Pure: the views place themselves by what [`decide`] returns.
+//!
+//! ```text
+//! from 900 points:   lists | conversation | wire or keys      without a video
+//!                    lists | player       | conversation, wire or keys
+//! below:             one tab at a time: chat, video, wire, keys; from 600 points the chat has the people beside it
+//! ```
+
+use super::State;
+
+/// From this width on, everything is side by side.
+pub const WIDE_POINTS: f32 = 900.0;
+
+/// From this width on, people and conversation are side by side.
+pub const TWO_PANES_POINTS: f32 = 600.0;
+
+/// Below this height, the bar at the top is lower.
+const LOW_POINTS: f32 = 480.0;
+
+/// Height of the bar at the top: usual, and in a low window.
+const BAR_POINTS: [f32; 2] = [44.0, 38.0];
+
+/// Least and most width of the lists.
+pub const LISTS_POINTS: [u16; 2] = [200, 360];
+
+/// Least width of the right column, and of a conversation.
+pub const RIGHT_LEAST_POINTS: u16 = 280;
+
+/// Least width of what has the middle.
+const MIDDLE_LEAST_POINTS: f32 = 320.0;
+
+/// Least width of the people beside a conversation in a narrow window.
+const PEOPLE_LEAST_POINTS: f32 = 180.0;
+
+/// What is chosen of conversation, wire and keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SidePanel {
+    /// The conversation with the selected peer.
+    Conversation,
+    /// Every envelope that the server relayed.
+    Wire,
+    /// The dictionary: everyone online, with their keys.
+    Keys,
+}
+
+/// A column whose width the person can change. Each keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// People and videos, at the left.
+    Lists,
+    /// What is docked at the right of a video.
+    Dock,
+    /// The wire or the keys, at the right of a conversation.
+    Side,
+}
+
+/// What the person has chosen for the columns. The widths are what was asked for: a window that is too narrow, or zoomed in,
+/// gives less for as long as it is, and does not change them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    /// Width of the lists, in points.
+    pub lists_points: u16,
+    /// Width of what is docked at the right of a video, in points.
+    pub dock_points: u16,
+    /// Width of the wire and the keys beside a conversation, in points.
+    pub side_points: u16,
+    /// Whether the lists are shown, where there is room to hide them.
+    pub has_lists: bool,
+    /// Whether something is docked at the right of a video.
+    pub has_dock: bool,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { lists_points: 260, dock_points: 340, side_points: 360, has_lists: true, has_dock: true }
+    }
+}
+
+impl Columns {
+    fn width_of(&mut self, column: Column) -> &mut u16 {
+        match column {
+            Column::Lists => &mut self.lists_points,
+            Column::Dock => &mut self.dock_points,
+            Column::Side => &mut self.side_points,
+        }
+    }
+}
+
+/// What the state keeps about the layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// Widths, and what is hidden.
+    pub columns: Columns,
+    /// Whether the video has the window while it is narrow, instead of the chat, the wire or the keys.
+    pub is_video_in_front: bool,
+    /// Whether the list of people is shown instead of the conversation, where only one of them has room.
+    pub has_people_in_front: bool,
+    /// Whether the list of videos is shown instead of the player, where only one of them has room.
+    pub has_library_in_front: bool,
+    /// Width and height of the window in points.
+    window_points: (f32, f32),
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            columns: Columns::default(),
+            is_video_in_front: false,
+            has_people_in_front: true,
+            has_library_in_front: false,
+            window_points: (1200.0, 760.0),
+        }
+    }
+}
+
+/// One change of the layout by the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutAction {
+    /// Show the player or the videos, in a narrow window.
+    ShowVideo,
+    /// Show the lists, or hide them.
+    ShowLists(bool),
+    /// Show what is docked at the right of a video, or hide it.
+    ShowDock(bool),
+    /// Show the people (`true`) or the conversation, where one of them has room.
+    ShowPeople(bool),
+    /// Show the videos (`true`) or the player, where one of them has room.
+    ShowLibrary(bool),
+    /// Give a column this width in points.
+    Resize(Column, u16),
+    /// Give a column its first width.
+    ResetWidth(Column),
+}
+
+/// A part of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pane {
+    /// People and videos, one below the other.
+    Lists,
+    /// People only.
+    People,
+    /// Videos only.
+    Library,
+    /// The video that plays.
+    Player,
+    /// The open conversation.
+    Conversation,
+    /// The wire.
+    Wire,
+    /// The keys.
+    Keys,
+}
+
+/// What the switch in the bar chooses between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tab {
+    /// The conversation, in a narrow window with the people.
+    Chat,
+    /// The player or the videos.
+    Video,
+    /// The wire.
+    Wire,
+    /// The keys.
+    Keys,
+}
+
+impl Tab {
+    /// What is written on it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Chat => "Chat",
+            Self::Video => "Video",
+            Self::Wire => "Wire",
+            Self::Keys => "Keys",
+        }
+    }
+}
+
+/// The way back to what has no room beside the only pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// From the conversation to the people.
+    ToPeople,
+    /// From the player to the videos.
+    ToLibrary,
+    /// From the videos to the player.
+    ToPlayer,
+}
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Places {
+    /// Height of the bar at the top, in points.
+    pub bar_points: f32,
+    /// What the switch in the bar offers.
+    pub tabs: &'static [Tab],
+    /// The one that is chosen.
+    pub tab: Tab,
+    /// The panes from left to right, with their widths in points. The widths add up to that of the window.
+    pub panes: Vec<(Pane, f32)>,
+    /// The column whose width the edge at the right of each pane changes; one entry less than there are panes.
+    pub edges: Vec<Column>,
+    /// Whether the lists can be shown and hidden.
+    pub can_hide_lists: bool,
+    /// Whether what is docked at the right of a video can be shown and hidden.
+    pub can_hide_dock: bool,
+    /// The way back, if there is one.
+    pub back: Option<Back>,
+}
+
+impl Places {
+    /// Whether this pane is shown.
+    pub fn has(&self, pane: Pane) -> bool {
+        self.panes.iter().any(|(shown, _)| *shown == pane)
+    }
+
+    fn alone(self, pane: Pane, width: f32) -> Self {
+        Self { panes: vec![(pane, width)], ..self }
+    }
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Whether a video is in the player.
+    pub has_video: bool,
+    /// What was chosen of conversation, wire and keys.
+    pub side: SidePanel,
+    /// Whether wire or keys have most of a wide window.
+    pub is_side_wide: bool,
+}
+
+/// Decides what is where in a window of this width and height in points.
+pub fn decide((width, height): (f32, f32), contents: Contents, layout: &Layout) -> Places {
+    let [usual_bar, low_bar] = BAR_POINTS;
+    let empty = Places {
+        bar_points: if height < LOW_POINTS { low_bar } else { usual_bar },
+        tabs: &[Tab::Chat, Tab::Wire, Tab::Keys],
+        tab: match contents.side {
+            SidePanel::Conversation => Tab::Chat,
+            SidePanel::Wire => Tab::Wire,
+            SidePanel::Keys => Tab::Keys,
+        },
+        panes: Vec::new(),
+        edges: Vec::new(),
+        can_hide_lists: false,
+        can_hide_dock: false,
+        back: None,
+    };
+    if width >= WIDE_POINTS { wide(width, contents, layout, empty) } else { narrow(width, contents, layout, empty) }
+}
+
+fn side_pane(side: SidePanel) -> Pane {
+    match side {
+        SidePanel::Conversation => Pane::Conversation,
+        SidePanel::Wire => Pane::Wire,
+        SidePanel::Keys => Pane::Keys,
+    }
+}
+
+fn wide(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Places {
+    let columns = &layout.columns;
+    let right_least = f32::from(RIGHT_LEAST_POINTS);
+    let [lists_least, lists_most] = LISTS_POINTS;
+    let lists = f32::from(columns.lists_points.clamp(lists_least, lists_most));
+    let lists = if columns.has_lists { lists.min(width - right_least - MIDDLE_LEAST_POINTS) } else { 0.0 };
+    let (middle, right, asked) = if contents.has_video {
+        let docked = columns.has_dock.then_some((Column::Dock, side_pane(contents.side)));
+        (Pane::Player, docked, columns.dock_points)
+    } else {
+        let beside = (contents.side != SidePanel::Conversation).then_some((Column::Side, side_pane(contents.side)));
+        (Pane::Conversation, beside, columns.side_points)
+    };
+    let room = (width - lists - MIDDLE_LEAST_POINTS).max(right_least);
+    let is_widened = contents.is_side_wide && contents.side != SidePanel::Conversation;
+    let right_width = if is_widened { room } else { f32::from(asked).clamp(right_least, room) };
+    let right_width = if right.is_some() { right_width } else { 0.0 };
+    let mut panes = Vec::with_capacity(3);
+    let mut edges = Vec::with_capacity(2);
+    if columns.has_lists {
+        panes.push((Pane::Lists, lists));
+        edges.push(Column::Lists);
+    }
+    panes.push((middle, width - lists - right_width));
+    if let Some((column, pane)) = right {
+        edges.push(column);
+        panes.push((pane, right_width));
+    }
+    Places { panes, edges, can_hide_lists: true, can_hide_dock: contents.has_video, ..empty }
+}
+
+fn narrow(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Places {
+    let empty = Places { tabs: &[Tab::Chat, Tab::Video, Tab::Wire, Tab::Keys], ..empty };
+    if layout.is_video_in_front {
+        let empty = Places { tab: Tab::Video, ..empty };
+        return match (contents.has_video, layout.has_library_in_front) {
+            (false, _) => empty.alone(Pane::Library, width),
+            (true, true) => Places { back: Some(Back::ToPlayer), ..empty }.alone(Pane::Library, width),
+            (true, false) => Places { back: Some(Back::ToLibrary), ..empty }.alone(Pane::Player, width),
+        };
+    }
+    let columns = &layout.columns;
+    match contents.side {
+        SidePanel::Wire | SidePanel::Keys => empty.alone(side_pane(contents.side), width),
+        SidePanel::Conversation if width >= TWO_PANES_POINTS => {
+            let empty = Places { can_hide_lists: true, ..empty };
+            if !columns.has_lists {
+                return empty.alone(Pane::Conversation, width);
+            }
+            let most = width - MIDDLE_LEAST_POINTS;
+            let people = f32::from(columns.lists_points).clamp(PEOPLE_LEAST_POINTS, most);
+            let panes = vec![(Pane::People, people), (Pane::Conversation, width - people)];
+            Places { panes, edges: vec![Column::Lists], ..empty }
+        }
+        SidePanel::Conversation if layout.has_people_in_front => empty.alone(Pane::People, width),
+        SidePanel::Conversation => Places { back: Some(Back::ToPeople), ..empty }.alone(Pane::Conversation, width),
+    }
+}
+
+impl State {
+    /// Where everything is in the window.
+    pub fn places(&self) -> Places {
+        let contents =
+            Contents { has_video: self.player.showing.is_some(), side: self.side, is_side_wide: self.is_side_wide };
+        decide(self.layout.window_points, contents, &self.layout)
+    }
+
+    /// Takes in the width and height of the window in points, before each frame.
+    pub fn set_window_points(&mut self, width: f32, height: f32) {
+        if self.layout.window_points != (width, height) {
+            self.change_layout(|state| state.layout.window_points = (width, height));
+        }
+    }
+
+    /// Whether the open conversation is on the screen.
+    pub fn shows_conversation(&self) -> bool {
+        self.places().has(Pane::Conversation)
+    }
+
+    pub(super) fn handle_layout(&mut self, action: LayoutAction) {
+        self.change_layout(|state| {
+            let layout = &mut state.layout;
+            match action {
+                LayoutAction::ShowVideo => layout.is_video_in_front = true,
+                LayoutAction::ShowLists(has_lists) => layout.columns.has_lists = has_lists,
+                LayoutAction::ShowDock(has_dock) => layout.columns.has_dock = has_dock,
+                LayoutAction::ShowPeople(is_in_front) => layout.has_people_in_front = is_in_front,
+                LayoutAction::ShowLibrary(is_in_front) => layout.has_library_in_front = is_in_front,
+                LayoutAction::Resize(column, points) => {
+                    *layout.columns.width_of(column) = points;
+                    // A width that was chosen by hand is the usual one.
+                    state.is_side_wide &= column == Column::Lists;
+                }
+                LayoutAction::ResetWidth(column) => {
+                    *layout.columns.width_of(column) = *Columns::default().width_of(column);
+                }
+            }
+        });
+    }
+
+    /// Brings the conversation, the wire or the keys to the front.
+    pub(super) fn show_side(&mut self, side: SidePanel) {
+        self.change_layout(|state| {
+            state.side = side;
+            state.layout.is_video_in_front = false;
+            state.layout.columns.has_dock = true;
+        });
+    }
+
+    /// Brings the open conversation to the front.
+    pub(super) fn show_conversation(&mut self) {
+        self.layout.has_people_in_front = false;
+        self.show_side(SidePanel::Conversation);
+    }
+
+    /// Brings the player to the front, as far as it needs that.
+    pub(super) fn show_player(&mut self) {
+        (self.layout.is_video_in_front, self.layout.has_library_in_front) = (true, false);
+    }
+
+    /// Makes a change, after which the open conversation may be seen.
+    fn change_layout(&mut self, change: impl FnOnce(&mut Self)) {
+        let was_shown = self.shows_conversation();
+        change(self);
+        if !was_shown && self.shows_conversation() {
+            self.see_conversation();
+        }
+    }
+}
