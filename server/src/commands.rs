@@ -78,9 +78,9 @@ pub(crate) fn import(
         plan.frame_count,
         if plan.has_sound { "with sound" } else { "no sound" }
     );
-    for &(width, height) in plan.sizes.iter().filter(|(_, height)| *height > plan.source_height) {
-        let advice = if has_default_heights { " Use --heights to choose other resolutions." } else { "" };
-        eprintln!("Note: {width}x{height} upscales the {}-line source.{advice}", plan.source_height);
+    for &(_, height) in plan.sizes.iter().filter(|(_, height)| *height > plan.source_height) {
+        let advice = if has_default_heights { " Choose others with --heights." } else { "" };
+        eprintln!("Note: the file has only {} lines; {height}p is upscaled.{advice}", plan.source_height);
     }
     let total = (plan.frame_count * plan.sizes.len()) as u64;
     let bar = progress_bar(total, "Importing".to_owned());

@@ -71,7 +71,11 @@ pub struct Args {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Create a short sample video in three resolutions in the video folder
-    Sample,
+    Sample {
+        /// Only if the video folder does not exist yet, as at the first start of a service
+        #[arg(long)]
+        once: bool,
+    },
     /// Create all resolutions of a video from one file, in the video folder
     Import {
         /// Source file, in any format that GStreamer can read
@@ -79,8 +83,14 @@ pub enum Command {
         /// Title of the video [default: the name of the file]
         #[arg(long)]
         title: Option<String>,
-        /// Heights of the resolutions in pixels
-        #[arg(long, value_name = "HEIGHT,…", value_delimiter = ',', default_values_t = DEFAULT_HEIGHTS)]
+        /// Heights of the resolutions in pixels, with or without a p at the end
+        #[arg(
+            long,
+            value_name = "HEIGHT,…",
+            value_delimiter = ',',
+            value_parser = parse_height,
+            default_values_t = DEFAULT_HEIGHTS
+        )]
         heights: Vec<u32>,
         /// Replace an existing video with the same title
         #[arg(long)]
@@ -109,9 +119,17 @@ pub enum Command {
     },
 }
 
+/// Reads `720` or `720p`. Which heights are possible, the import says.
+fn parse_height(text: &str) -> Result<u32, &'static str> {
+    let digits = text.trim().trim_end_matches(['p', 'P']);
+    digits
+        .parse()
+        .map_err(|_| "write heights as numbers of lines with commas between them, for example 240p,720p,1440p")
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, error::ErrorKind};
 
     use super::*;
 
@@ -133,6 +151,24 @@ mod tests {
             (format!("`--{long}{value}`"), default)
         };
         flags.map(row).collect()
+    }
+
+    fn heights(text: &str) -> Result<Vec<u32>, clap::Error> {
+        let arguments = ["triptych-server", "import", "film.mp4", "--heights", text];
+        Args::try_parse_from(arguments).map(|args| match args.command {
+            Some(Command::Import { heights, .. }) => heights,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn heights_are_read_with_and_without_their_unit() {
+        assert_eq!(heights("240,720p, 1440P").unwrap(), [240, 720, 1440]);
+        for text in ["", "p", "240,", "large", "240i", "99999999999p"] {
+            let error = heights(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{text}");
+            assert!(error.to_string().contains("for example 240p,720p,1440p"), "{text}: {error}");
+        }
     }
 
     #[test]

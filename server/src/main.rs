@@ -1,9 +1,10 @@
-//! Entry point: parses the arguments, prints the address to connect to, and waits for Ctrl-C or SIGTERM.
+//! Entry point: parses the arguments, prints the address to connect to, shows on a terminal what the server does, and waits
+//! for Ctrl-C or SIGTERM.
 
 mod commands;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -21,6 +22,7 @@ use triptych_server::{
     Server, Settings,
     config::{Args, Command, DEFAULT_HEIGHTS},
     discovery::Interfaces,
+    live_table::{LiveTable, terminal::Terminal},
     video::{
         self,
         disk::DiskSettings,
@@ -30,7 +32,13 @@ use triptych_server::{
 };
 
 /// Time limit for notifying every client when the server stops.
-const SHUTDOWN_LIMIT: Duration = Duration::from_millis(800);
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(600);
+
+/// Time limit for what still runs after that: threads that read files, and worker processes.
+const CLEANUP_LIMIT: Duration = Duration::from_millis(200);
+
+/// The exit code that shells expect of a program ended by Ctrl-C: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Encoded pictures are large, allocated in one thread and freed in another. glibc's allocator does not return such memory:
 /// the server grew by a quarter with each segment of a long video. mimalloc returns it.
@@ -40,8 +48,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = Args::parse();
     use_small_pages();
-    let outcome = start_log(&args.log).and_then(|()| match args.command.clone() {
-        Some(Command::Sample) => commands::make_sample(&args.videos),
+    let terminal = Terminal::standard();
+    let outcome = start_log(&args.log, &terminal).and_then(|()| match args.command.clone() {
+        Some(Command::Sample { once: true }) if args.videos.exists() => {
+            println!("{} exists already, so no sample is made.", args.videos.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Sample { .. }) => commands::make_sample(&args.videos),
         Some(Command::Import { file, title, heights, force, ready }) => {
             let has_default_heights = heights == DEFAULT_HEIGHTS;
             let folder = args.videos.clone();
@@ -58,7 +71,7 @@ fn main() -> ExitCode {
         Some(Command::Worker { fault }) => {
             run_worker(fault.as_deref()).map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
         }
-        None => serve(&args).map(|()| ExitCode::SUCCESS),
+        None => run_server(&args, &terminal).map(|()| ExitCode::SUCCESS),
     });
     match outcome {
         Ok(code) => code,
@@ -79,22 +92,27 @@ fn use_small_pages() {
     }
 }
 
-fn start_log(filter: &str) -> Result<()> {
+fn start_log(filter: &str, terminal: &Terminal) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter:?} is not a valid log filter; use a level such as info, or triptych_server=debug")
     })?;
-    let use_colors = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(use_colors)
+        .with_writer(terminal.clone())
+        .with_ansi(terminal.has_colors())
         .with_target(false)
         .init();
     Ok(())
 }
 
-#[tokio::main]
-async fn serve(args: &Args) -> Result<()> {
+fn run_server(args: &Args, terminal: &Terminal) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(args, terminal));
+    runtime.shutdown_timeout(CLEANUP_LIMIT);
+    served
+}
+
+async fn serve(args: &Args, terminal: &Terminal) -> Result<()> {
     video::init()?;
     let data_dir = match data_dir(args) {
         Ok(folder) => Some(folder),
@@ -129,17 +147,27 @@ async fn serve(args: &Args) -> Result<()> {
     server.report_sandbox_gap();
 
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let table = terminal.can_draw().then(|| LiveTable::start(server.monitor(), terminal.clone())).transpose()?;
     let mut running = std::pin::pin!(server.run(stop.clone()));
     tokio::select! {
         () = &mut running => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    drop(table);
     info!("The server is stopping.");
     stop.cancel();
-    if tokio::time::timeout(SHUTDOWN_LIMIT, running).await.is_err() {
-        warn!("The shutdown timed out before every client was notified.");
+    tokio::select! {
+        stopped = tokio::time::timeout(SHUTDOWN_LIMIT, running) => {
+            if stopped.is_err() {
+                warn!("The shutdown timed out before every client was notified.");
+            }
+        }
+        _ = interrupt.recv() => {
+            #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C asks for an end without farewells")]
+            std::process::exit(INTERRUPTED.into());
+        }
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::{
     listen_address::ListenAddress,
     listener,
     listeners::{BoundSockets, Listeners},
+    monitor::Monitor,
     session::Services,
     tls::{Tls, TlsError},
     video::{
@@ -31,6 +32,7 @@ use crate::{
         opus_gap,
         process::{ProcessPool, WorkerProgram},
         store::{Store, prewarm::prewarm, ready_videos},
+        stream::Watchers,
     },
 };
 
@@ -55,6 +57,7 @@ pub struct Server {
     names: Option<NamesFile>,
     limits: Limits,
     processes: ProcessPool,
+    watchers: Watchers,
 }
 
 /// The configuration of a server.
@@ -162,6 +165,7 @@ impl Server {
             names,
             limits,
             processes,
+            watchers: Watchers::default(),
         })
     }
 
@@ -190,6 +194,11 @@ impl Server {
         }
     }
 
+    /// What the server does is seen here, also while it runs.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::new(self.hub.clone(), self.store.clone(), self.watchers.clone())
+    }
+
     /// The videos that the server offers.
     pub fn library(&self) -> &Library {
         &self.library
@@ -213,7 +222,8 @@ impl Server {
         let certificate_hash = self.tls.as_ref().map(|tls| tls.certificate_hash);
         let (counted_hub, counted_library) = (hub.clone(), library.clone());
         let counts = Arc::new(move || (counted_hub.people_count(), counted_library.catalog().videos.len()));
-        let services = Services::new(hub.clone(), VideoService { library, store, has_opus }, self.limits);
+        let videos = VideoService { library, store, has_opus, watchers: self.watchers };
+        let services = Services::new(hub.clone(), videos, self.limits);
         let _reporting = AbortOnDropHandle::new(tokio::spawn(services.log.clone().report()));
         let _discovery = self.announced_as.map(|name| {
             let port = self.addresses.first().map_or(0, SocketAddr::port);

@@ -199,6 +199,16 @@ impl Hub {
         self.0.memory.held_bytes()
     }
 
+    /// Bytes that were sent to all clients so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.memory.sent_bytes()
+    }
+
+    /// The names of those who are online, in alphabetical order.
+    pub fn names(&self) -> Vec<Name> {
+        self.state().roster.names().cloned().collect()
+    }
+
     /// Sets the list of videos and sends it to all clients; newcomers get it in `Welcome`. Both go through the same lock, so
     /// no client is left with an older list.
     pub fn offer(&self, library: Library) {

@@ -70,6 +70,10 @@ impl Roster {
         self.members.len()
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.members.keys()
+    }
+
     /// Adds a client, whose outbox is corked until its `Welcome` is put into it. `revision` is that of the dictionary with
     /// this person in it.
     pub(super) fn add(

@@ -1,5 +1,5 @@
 //! How much memory all send queues together take: bytes that several queues share count once, for as long as any of them
-//! holds them.
+//! holds them. And how much was sent from all of them.
 
 use std::sync::{
     Arc,
@@ -13,17 +13,32 @@ const FRAME_OVERHEAD_BYTES: u64 = 160;
 
 /// The memory of a set of send queues. Cheap to clone; all clones count the same memory.
 #[derive(Clone, Default)]
-pub struct SendMemory(Arc<AtomicU64>);
+pub struct SendMemory(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    held_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
 
 impl SendMemory {
     /// Bytes that are held now.
     pub fn held_bytes(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.held_bytes.load(Relaxed)
+    }
+
+    /// Bytes that all queues together have sent so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.sent_bytes.load(Relaxed)
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.0.sent_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts bytes until the result is dropped.
     pub(super) fn charge(&self, bytes: u64) -> Charge {
-        self.0.fetch_add(bytes, Relaxed);
+        self.0.held_bytes.fetch_add(bytes, Relaxed);
         Charge { memory: self.clone(), bytes }
     }
 }
@@ -36,7 +51,7 @@ pub(super) struct Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.memory.0.fetch_sub(self.bytes, Relaxed);
+        self.memory.0.held_bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 

@@ -132,6 +132,11 @@ impl Outbox {
         Self(Arc::new(Shared { memory: memory.clone(), ..Shared::default() }))
     }
 
+    /// Counts bytes that were written to the client.
+    pub fn sent(&self, bytes: usize) {
+        self.0.memory.sent(bytes);
+    }
+
     /// Adds a message to the control lane.
     pub fn push_control(&self, frame: Bytes) {
         self.push_shared(ControlFrame::new(&self.0.memory, frame));

@@ -43,6 +43,7 @@ async fn write_until_closed(outbox: &Outbox, mut stream: impl AsyncWrite + Unpin
             write_pieces(&mut stream, &mut pieces).await?;
         }
         in_time(stream.flush()).await?;
+        outbox.sent(bytes);
     }
     in_time(stream.shutdown()).await
 }

@@ -73,7 +73,7 @@ fn all_variants_have_all_frames_and_the_sound_and_need_no_conversion() {
     let made = import(folder.path(), &file, &["--heights", "240,96,360"]);
     assert!(made.status.success(), "{made:?}");
     assert_eq!(names(folder.path()), ["My film_240p.mkv", "My film_360p.mkv", "My film_96p.mkv"]);
-    assert!(error_text(&made).contains("644x360 upscales the 180-line source"), "{made:?}");
+    assert!(error_text(&made).contains("the file has only 180 lines; 360p is upscaled"), "{made:?}");
     let library = scan(folder.path());
     let info = &library.videos[0];
     let sizes: Vec<_> =
@@ -149,14 +149,22 @@ fn a_failed_import_prints_one_line_and_leaves_no_file() {
 
 #[test]
 fn the_sample_is_complete_and_needs_no_conversion() {
-    let folder = tempdir().unwrap();
-    let made = triptych(folder.path(), &["sample"]);
+    let parent = tempdir().unwrap();
+    let folder = parent.path().join("videos");
+    let made = triptych(&folder, &["sample", "--once"]);
     assert!(made.status.success(), "{made:?}");
-    assert_eq!(names(folder.path()).len(), 3);
-    let check = triptych(folder.path(), &["check"]);
+    assert_eq!(names(&folder).len(), 3);
+    let check = triptych(&folder, &["check"]);
     let table = String::from_utf8(check.stdout).unwrap();
     assert!(check.status.success() && table.matches("no conversion").count() == 3, "{table}");
     assert!(table.matches("360 frames").count() == 3 && table.matches("Opus").count() == 3, "{table}");
+}
+
+#[test]
+fn a_folder_that_is_there_gets_no_sample_that_is_made_once() {
+    let folder = tempdir().unwrap();
+    let made = triptych(folder.path(), &["sample", "--once"]);
+    assert!(made.status.success() && names(folder.path()).is_empty(), "{made:?}");
 }
 
 #[test]

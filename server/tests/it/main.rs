@@ -15,6 +15,7 @@ mod framing;
 mod half_open;
 mod import;
 mod library_live;
+mod live_table;
 mod login;
 mod members;
 mod names;

@@ -16,14 +16,17 @@ pub struct Layers {
 pub const SERVER: Layers = Layers {
     folder: ("server", &[]),
     parts: &[
-        ("main", &["server", "commands", "config", "discovery", "video"]),
+        ("main", &["server", "commands", "config", "discovery", "live_table", "video"]),
         ("commands", &["video"]),
         ("config", &["limits", "listen_address"]),
         ("limits", &[]),
+        ("live_table", &["monitor", "video"]),
+        ("monitor", &["hub", "video"]),
         ("listen_address", &[]),
         (
             "server",
             &[
+                "monitor",
                 "listener",
                 "listeners",
                 "listen_address",

@@ -16,10 +16,12 @@ mod sound_timeline;
 mod splice_pace;
 mod stream_reader;
 mod viewer;
+mod watchers;
 
 pub use self::{
     error::StreamError,
     plan::StreamPlan,
     stream_reader::{EncodedPicture, Item, SoundChunk, StreamReader},
     viewer::{VideoService, Viewer},
+    watchers::{Watch, Watchers},
 };

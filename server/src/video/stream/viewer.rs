@@ -24,6 +24,7 @@ use super::{
     error::StreamError,
     plan::{StreamPlan, to_u32},
     stream_reader::{EncodedPicture, Item, SoundChunk, StreamReader},
+    watchers::{Progress, WatchEntry, Watchers},
 };
 use crate::{
     outbox::{Outbox, StreamItem},
@@ -43,6 +44,8 @@ pub struct VideoService {
     pub store: Store,
     /// Whether sound can be encoded in Opus.
     pub has_opus: bool,
+    /// Who watches what.
+    pub watchers: Watchers,
 }
 
 impl VideoService {
@@ -68,6 +71,7 @@ pub struct Viewer {
     videos: VideoService,
     outbox: Outbox,
     credit: Arc<Semaphore>,
+    watch: WatchEntry,
     /// Sends the current epoch; `None` once it was halted and nothing was started in its place.
     task: Option<AbortOnDropHandle<()>>,
 }
@@ -79,6 +83,7 @@ struct EpochSender {
     epoch: Epoch,
     outbox: Outbox,
     credit: Arc<Semaphore>,
+    progress: Arc<Progress>,
 }
 
 impl Viewer {
@@ -96,9 +101,13 @@ impl Viewer {
         let epoch = Epoch::default();
         let plan = StreamPlan::new(video, quality, videos.deliverable(delivery))?;
         let first_index = plan.index_at(from);
-        info!("{name} started watching {:?} (stream {}).", plan.video().info.title, stream.0);
-        let (credit, task) = send_epoch(&name, stream, epoch, &plan, first_index, &videos, &outbox);
-        Ok(Self { name, stream, epoch, plan, videos, outbox, credit, task: Some(task) })
+        let title = &plan.video().info.title;
+        info!("{name} watches {title:?}.");
+        let watch = videos.watchers.enter(name.clone(), title.clone());
+        let credit = Arc::new(Semaphore::new(0));
+        let mut viewer = Self { name, stream, epoch, plan, videos, outbox, credit, watch, task: None };
+        viewer.send_epoch(first_index);
+        Ok(viewer)
     }
 
     /// The number that the client gave the stream.
@@ -146,9 +155,7 @@ impl Viewer {
     async fn begin_epoch(&mut self, epoch: Epoch, first_index: usize) {
         self.halt().await;
         self.epoch = epoch;
-        let Self { name, stream, plan, videos, outbox, .. } = &*self;
-        let (credit, task) = send_epoch(name, *stream, epoch, plan, first_index, videos, outbox);
-        (self.credit, self.task) = (credit, Some(task));
+        self.send_epoch(first_index);
     }
 
     /// Ends the stream at once; when this returns, nothing more of it is sent. Returns `false` when the client has
@@ -156,7 +163,7 @@ impl Viewer {
     pub async fn stop(mut self) -> bool {
         let was_running = self.halt().await;
         if was_running {
-            info!("{} stopped {:?} (stream {}).", self.name, self.plan.video().info.title, self.stream.0);
+            info!("{} stopped {:?}.", self.name, self.plan.video().info.title);
         }
         debug!("The frame store now has: {}.", self.videos.store.statistics());
         was_running
@@ -171,57 +178,55 @@ impl Viewer {
         let had_waiting = self.outbox.clear_pictures();
         was_running || had_waiting
     }
-}
 
-/// Starts the task that sends one epoch of a stream.
-fn send_epoch(
-    name: &Name,
-    stream: StreamId,
-    epoch: Epoch,
-    plan: &StreamPlan,
-    first_index: usize,
-    videos: &VideoService,
-    outbox: &Outbox,
-) -> (Arc<Semaphore>, AbortOnDropHandle<()>) {
-    let started = ServerMessage::StreamStarted(StreamStart {
-        stream,
-        epoch,
-        video: plan.video().info.id,
-        duration_nanos: plan.duration_nanos(),
-        frame_count: plan.frame_count(),
-        segments: plan.segments(),
-        first_index: to_u32(first_index),
-        has_sound: plan.video().info.has_sound,
-        delivery: plan.delivery(),
-    });
-    outbox.push_control(encode_server(&started));
-    let reader = StreamReader::open(&videos.store.at_turn(), plan.clone(), first_index);
-    let credit = Arc::new(Semaphore::new(0));
-    let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: credit.clone() };
-    let (name, videos, plan) = (name.clone(), videos.clone(), plan.clone());
-    let task = tokio::spawn(async move {
-        let result = tokio::select! {
-            biased;
-            lost = lost_file(&videos.library, &plan) => Err(lost),
-            sent = sender.send_all(reader) => sent,
-        };
-        let title = &plan.video().info.title;
-        let reason = match result {
-            Ok(()) => {
-                info!("{name} was sent the end of {title:?} (stream {}).", stream.0);
-                EndReason::Finished
-            }
-            Err(error) => {
-                warn!("Playback of {title:?} for {name} (stream {}) ended early. {error}", stream.0);
-                EndReason::Failed(error.to_string())
-            }
-        };
-        debug!("The frame store now has: {}.", videos.store.statistics());
-        // In the lane of the pictures, so that it arrives after the last item.
-        let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
-        sender.outbox.push_picture(StreamItem::Frame([ended, Bytes::new()])).await;
-    });
-    (credit, AbortOnDropHandle::new(task))
+    /// Starts the task that sends the current epoch.
+    fn send_epoch(&mut self, first_index: usize) {
+        let Self { stream, epoch, .. } = *self;
+        let Self { name, plan, videos, outbox, watch, .. } = &*self;
+        let started = ServerMessage::StreamStarted(StreamStart {
+            stream,
+            epoch,
+            video: plan.video().info.id,
+            duration_nanos: plan.duration_nanos(),
+            frame_count: plan.frame_count(),
+            segments: plan.segments(),
+            first_index: to_u32(first_index),
+            has_sound: plan.video().info.has_sound,
+            delivery: plan.delivery(),
+        });
+        outbox.push_control(encode_server(&started));
+        let first = plan.splice.frame(first_index, &plan.video().indices);
+        let begins_nanos = first.map_or(plan.duration_nanos(), |frame| frame.pts_nanos);
+        watch.progress.begin(begins_nanos, plan.duration_nanos());
+        let reader = StreamReader::open(&videos.store.at_turn(), plan.clone(), first_index);
+        let credit = Arc::new(Semaphore::new(0));
+        let progress = watch.progress.clone();
+        let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: credit.clone(), progress };
+        let (name, videos, plan) = (name.clone(), videos.clone(), plan.clone());
+        let task = tokio::spawn(async move {
+            let result = tokio::select! {
+                biased;
+                lost = lost_file(&videos.library, &plan) => Err(lost),
+                sent = sender.send_all(reader) => sent,
+            };
+            let title = &plan.video().info.title;
+            let reason = match result {
+                Ok(()) => {
+                    info!("{name} was sent {title:?} to its end.");
+                    EndReason::Finished
+                }
+                Err(error) => {
+                    warn!("Playback of {title:?} for {name} ended early. {error}");
+                    EndReason::Failed(error.to_string())
+                }
+            };
+            debug!("The frame store now has: {}.", videos.store.statistics());
+            // In the lane of the pictures, so that it arrives after the last item.
+            let ended = encode_server(&ServerMessage::StreamEnded { stream, epoch, reason });
+            sender.outbox.push_picture(StreamItem::Frame([ended, Bytes::new()])).await;
+        });
+        (self.credit, self.task) = (credit, Some(AbortOnDropHandle::new(task)));
+    }
 }
 
 /// Returns when a file that the plan uses was removed or replaced; other changes of the video do not matter to a stream
@@ -258,14 +263,24 @@ impl EpochSender {
     async fn send_all(&self, mut reader: StreamReader) -> Result<(), StreamError> {
         // The item comes before its permit, so that the end is sent even to a viewer that grants no more credit.
         while let Some(item) = reader.next().await {
-            let item = self.sent(item?);
+            let item = item?;
             let Ok(permit) = self.credit.acquire().await else { break };
             permit.forget();
-            if !self.outbox.push_picture(item).await {
+            if !self.outbox.push_picture(self.sent(item.clone())).await {
                 break;
             }
+            self.note(&item);
         }
         Ok(())
+    }
+
+    fn note(&self, item: &Item) {
+        match item {
+            Item::Picture(EncodedPicture { height, pts_nanos, duration_nanos, jpeg, .. }) => {
+                self.progress.sent_picture(pts_nanos.saturating_add(*duration_nanos), *height, jpeg.len());
+            }
+            Item::Sound(SoundChunk { bytes, .. }) => self.progress.sent_sound(bytes.len()),
+        }
     }
 
     fn sent(&self, item: Item) -> StreamItem {
@@ -294,7 +309,13 @@ mod tests {
     async fn a_client_is_told_when_the_task_that_sends_panics() {
         for (panics, expected) in [(true, Some(StreamError::Internal.to_string())), (false, None)] {
             let (stream, epoch, outbox) = (StreamId(3), Epoch(2), Outbox::default());
-            let sender = EpochSender { stream, epoch, outbox: outbox.clone(), credit: Arc::new(Semaphore::new(0)) };
+            let sender = EpochSender {
+                stream,
+                epoch,
+                outbox: outbox.clone(),
+                credit: Arc::new(Semaphore::new(0)),
+                progress: Arc::default(),
+            };
             let task = tokio::spawn(async move {
                 let _sender = sender;
                 assert!(!panics, "the panic that this test wants");

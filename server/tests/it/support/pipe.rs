@@ -14,7 +14,7 @@ use triptych_server::{
     hub::Hub,
     limits::Limits,
     session::{self, Arrival, Services, machine::ConnectionBinding},
-    video::{VideoService, library::Library, store::Store},
+    video::{VideoService, library::Library, store::Store, stream::Watchers},
 };
 
 use super::client::TestClient;
@@ -48,8 +48,12 @@ impl Sessions {
     /// With the videos of `folder`, and these limits.
     pub fn start_with_limits(folder: &Path, limits: Limits) -> Self {
         triptych_server::video::init().unwrap();
-        let videos =
-            VideoService { library: Library::scan(folder).unwrap(), store: Store::new(64 << 20), has_opus: false };
+        let videos = VideoService {
+            library: Library::scan(folder).unwrap(),
+            store: Store::new(64 << 20),
+            has_opus: false,
+            watchers: Watchers::default(),
+        };
         let services = Services::new(Hub::new(&limits), videos, limits);
         services.hub.offer(services.videos.library.listing());
         let admission = Admission::new(&services.limits);
