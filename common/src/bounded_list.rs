@@ -8,17 +8,18 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-use crate::limits::{MAX_LIBRARY_ENTRIES, MAX_PEOPLE, MAX_VARIANTS};
+use crate::limits::{MAX_ADDRESSES, MAX_LIBRARY_ENTRIES, MAX_PEOPLE, MAX_VARIANTS, MAX_VIEWINGS};
 
 const TOO_MANY_PEOPLE: &str = "it lists more than 4000 people";
 const TOO_MANY_VIDEOS: &str = "it lists more than 2000 videos";
-const TOO_MANY_SKIPPED: &str = "it lists more than 2000 skipped files";
 const TOO_MANY_VARIANTS: &str = "it lists more than 64 resolutions of a video";
 const TOO_MANY_SEGMENTS: &str = "it lists more than 64 segments of a stream";
+const TOO_MANY_VIEWINGS: &str = "it says of more than 1000 people what they watch";
+const TOO_MANY_ADDRESSES: &str = "it lists more than 16 addresses of the server";
 
 /// Every reason for which a list is refused. Decoders pass errors on as text; this is how the codec recognises one.
-pub(crate) const REASONS: [&str; 5] =
-    [TOO_MANY_PEOPLE, TOO_MANY_VIDEOS, TOO_MANY_SKIPPED, TOO_MANY_VARIANTS, TOO_MANY_SEGMENTS];
+pub(crate) const REASONS: [&str; 6] =
+    [TOO_MANY_PEOPLE, TOO_MANY_VIDEOS, TOO_MANY_VARIANTS, TOO_MANY_SEGMENTS, TOO_MANY_VIEWINGS, TOO_MANY_ADDRESSES];
 
 /// For lists of people.
 pub(crate) fn people<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
@@ -30,12 +31,7 @@ pub(crate) fn videos<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserialize
     list(deserializer, MAX_LIBRARY_ENTRIES, TOO_MANY_VIDEOS)
 }
 
-/// For the skipped files of a library.
-pub(crate) fn skipped<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    list(deserializer, MAX_LIBRARY_ENTRIES, TOO_MANY_SKIPPED)
-}
-
-/// For the variants of a video.
+/// For the variants of a video, and for those of its resolutions that cannot be read.
 pub(crate) fn variants<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     list(deserializer, MAX_VARIANTS, TOO_MANY_VARIANTS)
 }
@@ -43,6 +39,16 @@ pub(crate) fn variants<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deseriali
 /// For the segments of a stream.
 pub(crate) fn segments<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     list(deserializer, MAX_VARIANTS, TOO_MANY_SEGMENTS)
+}
+
+/// For what people watch.
+pub(crate) fn viewings<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    list(deserializer, MAX_VIEWINGS, TOO_MANY_VIEWINGS)
+}
+
+/// For the addresses of a server.
+pub(crate) fn addresses<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    list(deserializer, MAX_ADDRESSES, TOO_MANY_ADDRESSES)
 }
 
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
@@ -88,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_reasons_name_the_limits() {
-        let limits = [MAX_PEOPLE, MAX_LIBRARY_ENTRIES, MAX_LIBRARY_ENTRIES, MAX_VARIANTS, MAX_VARIANTS];
+        let limits = [MAX_PEOPLE, MAX_LIBRARY_ENTRIES, MAX_VARIANTS, MAX_VARIANTS, MAX_VIEWINGS, MAX_ADDRESSES];
         for (reason, limit) in REASONS.iter().zip(limits) {
             assert!(reason.contains(&format!(" {limit} ")), "{reason}");
         }

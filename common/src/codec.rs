@@ -13,7 +13,7 @@ use crate::{
     bounded_list,
     limits::{MAX_CLIENT_FRAME_BYTES, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES},
     media::{Library, PictureHead, SoundHead},
-    message::{Blob, ClientMessage, Person, ServerMessage},
+    message::{Blob, ClientMessage, Person, ServerInfo, ServerMessage},
     name::Name,
 };
 
@@ -107,8 +107,8 @@ pub fn encode_library(library: &Library) -> Bytes {
 }
 
 /// Encodes `ServerMessage::Welcome` as a frame in two pieces, from [`encode_library`].
-pub fn encode_welcome(name: Name, revision: u64, people_count: u32, library: Bytes) -> [Bytes; 2] {
-    let message = ServerMessage::Welcome { name, revision, people_count, library: Library::default() };
+pub fn encode_welcome(name: Name, revision: u64, people_count: u32, server: ServerInfo, library: Bytes) -> [Bytes; 2] {
+    let message = ServerMessage::Welcome { name, revision, people_count, server, library: Library::default() };
     [with_library(&message, library.len()), library]
 }
 
@@ -123,7 +123,7 @@ fn encode_part(part: &impl Serialize) -> Bytes {
     buffer.freeze()
 }
 
-/// The start of a frame whose message ends with an empty library: two empty lists, each a single zero byte. These are cut
+/// The start of a frame whose message ends with an empty library: an empty list and a zero, each a single zero byte. These are cut
 /// off, and a library of `library_bytes` is to follow.
 fn with_library(message: &ServerMessage, library_bytes: usize) -> Bytes {
     let mut start = frame(message);
@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn a_welcome_and_a_page_are_recognised_by_their_numbers() {
         let name = Name::parse("ada").expect("a name");
-        let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 18, library: Library::default() };
+        let (server, library) = (ServerInfo::default(), Library::default());
+        let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 18, server, library };
         let page = ServerMessage::People { people: Vec::new() };
         for (message, kinds) in
             [(welcome, (true, false)), (page, (false, true)), (ServerMessage::Ping { number: 2 }, (false, false))]
@@ -341,7 +342,8 @@ mod tests {
         for (frame, reason) in [
             (announced(&[18], 4001), "it lists more than 4000 people"),
             (announced(&[7], 2001), "it lists more than 2000 videos"),
-            (announced(&[7, 0], 2001), "it lists more than 2000 skipped files"),
+            (announced(&[21], 1001), "it says of more than 1000 people what they watch"),
+            (vec![2, 1, b'a', 1, 1, 0, 17], "it lists more than 16 addresses of the server"),
             (vec![8, 1, 0, 0, 9, 9, 65], "it lists more than 64 segments of a stream"),
             (vec![7, 1, 1, 1, 0, 9, 0, 0, 65], "it lists more than 64 resolutions of a video"),
         ] {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of the wire protocol. Server and client must have the same one.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 
 /// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -43,8 +43,14 @@ pub const DEFAULT_MAX_PEOPLE: usize = 2_000;
 /// The largest number of characters (Unicode scalar values after NFC) in a name.
 pub const MAX_NAME_CHARS: usize = 32;
 
-/// The largest number of videos in a library, and of skipped files.
+/// The largest number of videos in a library.
 pub const MAX_LIBRARY_ENTRIES: usize = 2_000;
+
+/// The largest number of people of whom one message says what they watch.
+pub const MAX_VIEWINGS: usize = 1_000;
+
+/// The largest number of addresses that a server gives for itself.
+pub const MAX_ADDRESSES: usize = 16;
 
 /// The largest number of variants of a video, and of segments of a stream.
 pub const MAX_VARIANTS: usize = 64;

@@ -57,6 +57,9 @@ pub struct VideoInfo {
     /// The variants, by ascending height; at most [`crate::limits::MAX_VARIANTS`].
     #[serde(deserialize_with = "bounded_list::variants")]
     pub variants: Vec<VariantInfo>,
+    /// The nominal heights, ascending, of files of this video that cannot be played.
+    #[serde(deserialize_with = "bounded_list::variants")]
+    pub unreadable_heights: Vec<u32>,
 }
 
 /// One variant of a video: one file, one resolution.
@@ -72,24 +75,14 @@ pub struct VariantInfo {
     pub frame_count: u32,
 }
 
-/// A file in the video folder that cannot be played.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SkippedFile {
-    /// The file name, without its folder.
-    pub file_name: String,
-    /// What is wrong with it, for people.
-    pub reason: String,
-}
-
-/// The videos of a server, and the files in its video folder that it cannot play.
+/// The videos of a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
     /// The videos, ordered by title; at most [`crate::limits::MAX_LIBRARY_ENTRIES`].
     #[serde(deserialize_with = "bounded_list::videos")]
     pub videos: Vec<VideoInfo>,
-    /// The unplayable files, ordered by file name; at most [`crate::limits::MAX_LIBRARY_ENTRIES`].
-    #[serde(deserialize_with = "bounded_list::skipped")]
-    pub skipped: Vec<SkippedFile>,
+    /// How many videos the server cannot play at all. Which files they are, and why, is told to its host only.
+    pub unplayable_count: u32,
 }
 
 /// Which frames of a video a stream sends.

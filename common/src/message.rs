@@ -45,6 +45,25 @@ pub struct Person {
     pub since_unix_secs: u64,
 }
 
+/// What a person watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewing {
+    /// The key of the person.
+    pub person: KeyId,
+    /// The video that is open in the person's player, playing or not. `None`: there is none, or it is not to be known.
+    pub video: Option<VideoId>,
+}
+
+/// What a server says about itself, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Addresses under which other computers may reach it, each as one types it into a client, the likeliest first.
+    #[serde(deserialize_with = "bounded_list::addresses")]
+    pub addresses: Vec<String>,
+}
+
 /// A message from a client to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientMessage {
@@ -130,6 +149,11 @@ pub enum ClientMessage {
         /// Any number.
         number: u64,
     },
+    /// Says whether others are told what this client watches. Until it is sent, they are not.
+    ShowWatching {
+        /// Whether they are.
+        is_shown: bool,
+    },
 }
 
 /// A message from the server to a client.
@@ -162,6 +186,8 @@ pub enum ServerMessage {
         revision: u64,
         /// The number of people in the dictionary. They follow at once, in pages; see [`ServerMessage::People`].
         people_count: u32,
+        /// What the server says about itself.
+        server: ServerInfo,
         /// The videos to watch.
         library: Library,
     },
@@ -285,6 +311,13 @@ pub enum ServerMessage {
         /// The number from `Probe`.
         number: u64,
     },
+    /// What people watch: after the last page of a dictionary of all who let others know, in one or more messages, and then
+    /// each change.
+    Watching {
+        /// Each person once.
+        #[serde(deserialize_with = "bounded_list::viewings")]
+        people: Vec<Viewing>,
+    },
 }
 
 impl ServerMessage {
@@ -312,6 +345,7 @@ impl ServerMessage {
             Self::People { .. } => "People",
             Self::PicturePart { .. } => "PicturePart",
             Self::Echo { .. } => "Echo",
+            Self::Watching { .. } => "Watching",
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum Breach {
     /// Two videos have the same id.
     #[error("it lists two videos with the same number")]
     RepeatedVideo,
-    /// A video has no variants, or their heights do not ascend.
+    /// A video has no variants, or their heights, or those of its unreadable files, do not ascend.
     #[error("it lists a video without resolutions, or with resolutions in no ascending order")]
     UnorderedVariants,
     /// A variant announces pictures of this width and height.
@@ -116,8 +116,10 @@ pub enum Breach {
 /// The first [`Breach`] that is found.
 pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breach> {
     match &mut message {
-        ServerMessage::Welcome { people_count, library, .. } => {
+        ServerMessage::Welcome { people_count, server, library, .. } => {
             check_people_count(*people_count)?;
+            notice(&mut server.name);
+            server.addresses.iter_mut().for_each(notice);
             check_library(library)?;
         }
         ServerMessage::Directory { people_count, .. } => check_people_count(*people_count)?,
@@ -149,6 +151,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         | ServerMessage::People { .. }
         | ServerMessage::Ping { .. }
         | ServerMessage::Echo { .. }
+        | ServerMessage::Watching { .. }
         | ServerMessage::Statistics(_) => {}
     }
     Ok(message)
@@ -211,11 +214,10 @@ fn check_library(library: &mut Library) -> Result<(), Breach> {
             return Err(Breach::RepeatedVideo);
         }
         check_variants(&video.variants)?;
+        if !video.unreadable_heights.is_sorted_by(|lower, higher| lower < higher) {
+            return Err(Breach::UnorderedVariants);
+        }
         notice(&mut video.title);
-    }
-    for file in &mut library.skipped {
-        notice(&mut file.file_name);
-        notice(&mut file.reason);
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use crate::{
         MAX_THUMBNAIL_BYTES,
     },
     media::{
-        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SkippedFile, SoundFormat, SoundHead, StreamId,
-        StreamStart, VariantInfo, VideoId, VideoInfo,
+        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SoundFormat, SoundHead, StreamId, StreamStart,
+        VariantInfo, VideoId, VideoInfo,
     },
-    message::{Blob, EndReason, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{Blob, EndReason, LeaveReason, Person, RefusalCode, ServerInfo, ServerMessage, Viewing},
     name::Name,
     validate::{Breach, notice, server_message},
 };
@@ -34,11 +34,12 @@ fn video(id: u64, heights: &[u32]) -> VideoInfo {
         has_sound: true,
         variants: heights.iter().map(variant).collect(),
         is_ready: false,
+        unreadable_heights: Vec::new(),
     }
 }
 
 fn listing(videos: Vec<VideoInfo>) -> ServerMessage {
-    ServerMessage::LibraryChanged { library: Library { videos, skipped: Vec::new() } }
+    ServerMessage::LibraryChanged { library: Library { videos, unplayable_count: 0 } }
 }
 
 fn start(segments: &[(u32, u32, u32, u64)], frame_count: u32, first_index: u32) -> ServerMessage {
@@ -110,18 +111,20 @@ fn directory(people_count: u32) -> ServerMessage {
 fn what_an_honest_server_sends_passes_unchanged() {
     let [ada, bob] = [test_keys::ada(), test_keys::bob()].map(|identity| identity.public_key().clone());
     let people = vec![person("ada", &ada), person("bob", &bob)];
-    let library = Library {
-        videos: vec![video(1, &[240, 720, 1440]), video(2, &[8192])],
-        skipped: vec![SkippedFile { file_name: "Žofie.txt".to_owned(), reason: "not a video".to_owned() }],
-    };
+    let damaged = VideoInfo { unreadable_heights: vec![480, 720], ..video(2, &[8192]) };
+    let library = Library { videos: vec![video(1, &[240, 720, 1440]), damaged], unplayable_count: u32::MAX };
+    let server = ServerInfo { name: "Lab Žofie".to_owned(), addresses: vec!["[::1]:7878".to_owned()] };
+    let viewing = |video| Viewing { person: ada.id(), video };
     for message in [
         ServerMessage::Challenge { protocol_version: 9, software: "triptych-server 1".to_owned(), nonce: [0; 32] },
         ServerMessage::Welcome {
             name: Name::parse("ada").expect("a name"),
             revision: 7,
             people_count: 4_000,
+            server,
             library: library.clone(),
         },
+        ServerMessage::Watching { people: vec![viewing(Some(VideoId(2))), viewing(None)] },
         directory(0),
         directory(4_000),
         ServerMessage::People { people },
@@ -160,7 +163,8 @@ fn what_an_honest_server_sends_passes_unchanged() {
 fn a_dictionary_has_as_many_people_as_fit_and_no_empty_page() {
     let name = Name::parse("ada").expect("a name");
     let library = Library::default();
-    let welcome = ServerMessage::Welcome { name, revision: 1, people_count: u32::MAX, library };
+    let server = ServerInfo::default();
+    let welcome = ServerMessage::Welcome { name, revision: 1, people_count: u32::MAX, server, library };
     for too_many in [directory(4_001), welcome] {
         assert_eq!(server_message(too_many), Err(Breach::TooManyPeople));
     }
@@ -247,12 +251,11 @@ fn texts_for_people_are_cut_and_cleaned_and_not_refused() {
     let long = "ž".repeat(4_000_000);
     let mut file = video(1, &[240]);
     file.title.clone_from(&long);
-    let skipped = vec![SkippedFile { file_name: long.clone(), reason: long.clone() }];
-    let library = Library { videos: vec![file], skipped };
-    let Ok(ServerMessage::LibraryChanged { library }) = server_message(ServerMessage::LibraryChanged { library })
-    else {
-        panic!("refused")
-    };
+    let library = Library { videos: vec![file], unplayable_count: 0 };
+    let server = ServerInfo { name: long.clone(), addresses: vec![long.clone()] };
+    let name = Name::parse("bob").expect("a name");
+    let welcome = ServerMessage::Welcome { name, revision: 1, people_count: 1, server, library };
+    let Ok(ServerMessage::Welcome { server, library, .. }) = server_message(welcome) else { panic!("refused") };
     let ended = EndReason::Failed(long.clone());
     let ended = ServerMessage::StreamEnded { stream: StreamId(1), epoch: Epoch(0), reason: ended };
     let Ok(ServerMessage::StreamEnded { reason: EndReason::Failed(ended), .. }) = server_message(ended) else {
@@ -263,8 +266,7 @@ fn texts_for_people_are_cut_and_cleaned_and_not_refused() {
     let Ok(ServerMessage::Goodbye { reason }) = server_message(ServerMessage::Goodbye { reason: long }) else {
         panic!("refused")
     };
-    let file = &library.skipped[0];
-    for text in [&library.videos[0].title, &file.file_name, &file.reason, &ended, &refused, &reason] {
+    for text in [&library.videos[0].title, &server.name, &server.addresses[0], &ended, &refused, &reason] {
         assert_eq!(text.chars().count(), MAX_NOTICE_CHARS);
         assert!(text.ends_with("ž…"));
         assert!(text.capacity() < 4 * MAX_NOTICE_CHARS + 16, "the memory of the long text is freed");
@@ -289,7 +291,8 @@ proptest! {
             name: Name::parse("bob").expect("a name"),
             revision: 300,
             people_count: 300,
-            library: Library { videos: vec![video(1, &[240, 720])], skipped: Vec::new() },
+            server: ServerInfo { name: "lab".to_owned(), addresses: vec!["10.0.0.5".to_owned()] },
+            library: Library { videos: vec![video(1, &[240, 720])], unplayable_count: 2 },
         };
         let mut frame = encode_server(&welcome)[4..].to_vec();
         let at = at % frame.len();

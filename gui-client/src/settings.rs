@@ -29,6 +29,8 @@ pub struct Settings {
     pub zoom_percent: u16,
     /// Volume of the sound.
     pub volume_percent: u8,
+    /// Whether others are told what is watched here.
+    pub is_watching_shown: bool,
     /// Size of the window.
     pub window: WindowSettings,
 }
@@ -66,6 +68,7 @@ impl Default for Settings {
             theme: Colours::default(),
             zoom_percent: 100,
             volume_percent: 100,
+            is_watching_shown: true,
             window: WindowSettings::default(),
         }
     }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use common::{crypto::fingerprint, discovery::ServerName, media::Library};
+use common::{crypto::fingerprint, discovery::ServerName, media::Library, message::ServerInfo};
 use directories::ProjectDirs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -175,6 +175,10 @@ async fn serve(args: &Args, terminal: &Terminal) -> Result<()> {
 fn announce(server: &Server, folder: &Path, announced_as: Option<&ServerName>) -> io::Result<()> {
     let addresses = Interfaces::look().typed_addresses(server.addresses(), announced_as.is_some());
     let (address, typed) = (&addresses.first, addresses.typed.join(", "));
+    let name = announced_as.map_or_else(String::new, ToString::to_string);
+    // An address of this computer alone is of no use to anyone who asks for one.
+    let for_others = if addresses.first.ip().is_loopback() { Vec::new() } else { addresses.typed.clone() };
+    server.introduce(ServerInfo { name, addresses: for_others });
     let listing = server.library().listing();
     for file in &server.library().skipped_files() {
         warn!("The file {:?} cannot be offered: {}", file.file_name, file.reason);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::discovery::ServerName;
+use common::{discovery::ServerName, limits::MAX_ADDRESSES, message::ServerInfo};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
@@ -199,6 +199,12 @@ impl Server {
         Monitor::new(self.hub.clone(), self.store.clone(), self.watchers.clone())
     }
 
+    /// Sets what clients are told about the server. Of its addresses the first [`MAX_ADDRESSES`] count.
+    pub fn introduce(&self, mut server: ServerInfo) {
+        server.addresses.truncate(MAX_ADDRESSES);
+        self.hub.introduce(server);
+    }
+
     /// The videos that the server offers.
     pub fn library(&self) -> &Library {
         &self.library
@@ -223,6 +229,8 @@ impl Server {
         let (counted_hub, counted_library) = (hub.clone(), library.clone());
         let counts = Arc::new(move || (counted_hub.people_count(), counted_library.catalog().videos.len()));
         let videos = VideoService { library, store, has_opus, watchers: self.watchers };
+        let telling = hub.clone();
+        let _telling = AbortOnDropHandle::new(tokio::spawn(async move { telling.tell_viewings().await }));
         let services = Services::new(hub.clone(), videos, self.limits);
         let _reporting = AbortOnDropHandle::new(tokio::spawn(services.log.clone().report()));
         let _discovery = self.announced_as.map(|name| {

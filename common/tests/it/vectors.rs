@@ -9,10 +9,11 @@ use common::{
     limits::PROTOCOL_VERSION,
     media::{
         Delivery, Epoch, Library, Origin, PictureHead, Position, Quality, SeekRequest, SegmentInfo, SetQualityRequest,
-        SkippedFile, SoundFormat, SoundHead, Statistics, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo,
-        WatchRequest,
+        SoundFormat, SoundHead, Statistics, StreamId, StreamStart, VariantInfo, VideoId, VideoInfo, WatchRequest,
     },
-    message::{Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerMessage},
+    message::{
+        Blob, ClientMessage, EndReason, LeaveReason, MAGIC, Person, RefusalCode, ServerInfo, ServerMessage, Viewing,
+    },
     name::Name,
     opus_sound::OpusSound,
 };
@@ -54,9 +55,9 @@ fn library() -> Library {
         has_sound: true,
         variants: vec![variant(240, 426, 60), variant(720, 1280, 60)],
         is_ready: false,
+        unreadable_heights: vec![1440],
     };
-    let skipped = SkippedFile { file_name: "a.txt".to_owned(), reason: "no".to_owned() };
-    Library { videos: vec![video], skipped: vec![skipped] }
+    Library { videos: vec![video], unplayable_count: 3 }
 }
 
 fn client_examples() -> Vec<ClientMessage> {
@@ -107,6 +108,7 @@ fn client_examples() -> Vec<ClientMessage> {
         ClientMessage::Renew { session: Blob(vec![0x01, 0xcc]) },
         ClientMessage::Hand { to: KeyId([0x33; 32]), envelope: Blob(vec![0x01, 0x02, 0xff]) },
         ClientMessage::Probe { number: 300 },
+        ClientMessage::ShowWatching { is_shown: true },
     ]
 }
 
@@ -150,7 +152,13 @@ fn server_examples() -> Vec<ServerMessage> {
             message: "taken".into(),
             suggestion: Some(name("ada-2")),
         },
-        ServerMessage::Welcome { name: name("bob"), revision: 1, people_count: 1, library: library() },
+        ServerMessage::Welcome {
+            name: name("bob"),
+            revision: 1,
+            people_count: 1,
+            server: ServerInfo { name: "Lab".into(), addresses: vec!["10.0.0.5".into()] },
+            library: library(),
+        },
         ServerMessage::Joined { revision: 1, person: bob() },
         ServerMessage::Left { revision: 2, name: name("bob"), reason: LeaveReason::Lost },
         ServerMessage::Directory { revision: 2, people_count: 300 },
@@ -187,6 +195,12 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::People { people: vec![bob()] },
         ServerMessage::PicturePart { stream, epoch, index: 30, bytes: Blob(vec![0xff, 0xd9]) },
         ServerMessage::Echo { number: 300 },
+        ServerMessage::Watching {
+            people: vec![
+                Viewing { person: KeyId([0x33; 32]), video: Some(video) },
+                Viewing { person: KeyId([0x44; 32]), video: None },
+            ],
+        },
     ]
 }
 

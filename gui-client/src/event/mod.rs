@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use common::{
     crypto::{Envelope, KeyId, MessageId, PublicKey, SessionId, TextNumber},
     media::{Epoch, Library, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, WatchRequest},
-    message::{Blob, EndReason, RefusalCode},
+    message::{Blob, EndReason, RefusalCode, ServerInfo, Viewing},
     name::Name,
 };
 
@@ -116,6 +116,8 @@ pub enum NetCommand {
     SetQuality(SetQualityRequest),
     /// Measures the round trip to the server; the answer is [`NetEvent::RoundTrip`].
     Probe,
+    /// Lets others know what this client watches, or does not.
+    ShowWatching(bool),
     /// Requests the thumbnail of a video.
     AskThumbnail {
         /// Id in the library.
@@ -138,6 +140,8 @@ pub enum NetEvent {
     IdentityDone(Result<String, IdentityFailure>),
     /// People have come or gone; this is everyone who is online now.
     Dictionary(Arc<Dictionary>),
+    /// These people watch something else than before.
+    Watching(Vec<Viewing>),
     /// What was to be remembered of people could not be written down; a sentence for the window.
     PinsFailed(String),
     /// The library has changed; this is all of it.
@@ -270,6 +274,8 @@ pub struct Online {
     pub public_key: PublicKey,
     /// All people online, including this client.
     pub people: Arc<Dictionary>,
+    /// What the server says about itself.
+    pub server: ServerInfo,
     /// The videos that can be watched.
     pub library: Library,
     /// What secures the connection; `None` without TLS.

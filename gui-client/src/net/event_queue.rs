@@ -173,8 +173,9 @@ mod tests {
             has_sound: false,
             variants: Vec::new(),
             is_ready: false,
+            unreadable_heights: Vec::new(),
         };
-        NetEvent::LibraryChanged(Library { videos: vec![video], skipped: Vec::new() })
+        NetEvent::LibraryChanged(Library { videos: vec![video], unplayable_count: 0 })
     }
 
     fn all(receiver: &mut EventReceiver, visit: u64) -> Vec<NetEvent> {

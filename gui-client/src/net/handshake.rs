@@ -215,9 +215,9 @@ impl Challenged {
             session: Blob(session.as_bytes().to_vec()),
         };
         send(&mut writer, &join, &address).await?;
-        let (welcomed, pages, library) = match receive(&mut frames, &address).await {
-            Ok(ServerMessage::Welcome { name, revision, people_count, library }) => {
-                (name, Pages::announced(revision, people_count), library)
+        let (welcomed, pages, server, library) = match receive(&mut frames, &address).await {
+            Ok(ServerMessage::Welcome { name, revision, people_count, server, library }) => {
+                (name, Pages::announced(revision, people_count), server, library)
             }
             Ok(other) => return Err(not_understood(&address, &other)),
             Err(Offline::Refused { code, message, suggestion }) => {
@@ -246,7 +246,8 @@ impl Challenged {
             }
         }
         let Person { name, public_key, .. } = own;
-        let online = Online { name, public_key, people: Arc::new(people), library, tls, is_first_visit, pins };
+        let people = Arc::new(people);
+        let online = Online { name, public_key, people, server, library, tls, is_first_visit, pins };
         Ok(Session { frames, writer, online, own: own_session })
     }
 }

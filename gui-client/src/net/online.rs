@@ -124,6 +124,7 @@ impl<'a> Connection<'a> {
                 let followed = self.follower.page(people);
                 self.after_change(followed).await?;
             }
+            ServerMessage::Watching { people } => self.tell(NetEvent::Watching(people)).await,
             ServerMessage::LibraryChanged { library } => self.tell(NetEvent::LibraryChanged(library)).await,
             ServerMessage::StreamStarted(start) => self.tell(NetEvent::StreamStarted(start)).await,
             ServerMessage::StreamEnded { stream, epoch, reason } => {
@@ -208,6 +209,7 @@ impl<'a> Connection<'a> {
                 ClientMessage::AskThumbnail { video }
             }
             NetCommand::Stop { stream } => ClientMessage::Stop { stream },
+            NetCommand::ShowWatching(is_shown) => ClientMessage::ShowWatching { is_shown },
             NetCommand::Probe => ClientMessage::Probe { number: self.round_trips.probe(Instant::now()) },
         };
         self.outgoing.write(encode_client(&message));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::{
     crypto::{Identity, test_keys},
     media::Library,
-    message::Person,
+    message::{Person, ServerInfo},
     name::Name,
     test_messages,
 };
@@ -26,6 +26,7 @@ pub(super) fn ada_among(others: &[Identity]) -> Online {
         name: ada.name.clone(),
         public_key: ada.public_key.clone(),
         people: Arc::new(Dictionary::new(&ada, 1, people).expect("a dictionary of its owner")),
+        server: ServerInfo::default(),
         library: Library::default(),
         tls: None,
         is_first_visit: false,

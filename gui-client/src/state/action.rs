@@ -83,6 +83,8 @@ pub enum Action {
     Wire(WireAction),
     /// List only the keys of people whose names hold this text.
     EditKeysFilter(String),
+    /// Let others know what is watched here (`true`), or do not.
+    ShowWatching(bool),
     /// Play a video from its start. If it is playing already, nothing happens; if it is paused, it continues.
     Watch(VideoId),
     /// End the video that plays.

@@ -34,6 +34,7 @@ use std::time::Instant;
 use common::{
     crypto::KeyId,
     media::{Library, VideoId},
+    message::ServerInfo,
 };
 
 use crate::{
@@ -75,6 +76,8 @@ pub struct State {
     pub conversations: Conversations,
     /// Whose conversation is open.
     pub selected: Peer,
+    /// What the server says about itself.
+    pub server: ServerInfo,
     /// The videos of the server, by title.
     pub library: Library,
     /// The video in the player.
@@ -121,6 +124,7 @@ impl State {
             trust: Trust::default(),
             conversations: Conversations::default(),
             selected: Peer::Everyone,
+            server: ServerInfo::default(),
             library: Library::default(),
             player: PlayerState::default(),
             thumbnails: Thumbnails::default(),
@@ -186,6 +190,7 @@ impl State {
                 self.forget_departed();
                 return self.meet(newcomers, now);
             }
+            NetEvent::Watching(viewings) => self.people.watch(&viewings),
             NetEvent::PinsFailed(trouble) => self.trust.trouble = Some(trouble),
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::HandingOver { draft, handed, members } => self.handing_over = Some((draft, handed, members)),
@@ -298,6 +303,11 @@ impl State {
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
             Action::Wire(action) => self.wire.handle(action),
             Action::EditKeysFilter(text) => self.keys_filter = text,
+            Action::ShowWatching(is_shown) => {
+                self.settings.is_watching_shown = is_shown;
+                let is_online = self.connection.is_online();
+                return is_online.then_some(Effect::Net(NetCommand::ShowWatching(is_shown))).into_iter().collect();
+            }
             Action::Watch(id) => {
                 let video = self.library.videos.iter().find(|video| video.id == id).cloned();
                 if let Some(video) = video.filter(|_| self.connection.is_online()) {
@@ -342,6 +352,8 @@ impl State {
         self.forget_departed();
         self.trust.begin(online.pins);
         let mut effects = self.meet(listed, now);
+        self.server = online.server;
+        effects.push(Effect::Net(NetCommand::ShowWatching(self.settings.is_watching_shown)));
         effects.extend(self.change_library(online.library));
         effects
     }

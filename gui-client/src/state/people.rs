@@ -8,6 +8,8 @@ use std::{
 
 use common::{
     crypto::{KeyId, PublicKey},
+    media::VideoId,
+    message::Viewing,
     name::Name,
 };
 
@@ -29,6 +31,8 @@ pub struct People {
     /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
     /// come back.
     departed: VecDeque<KeyId>,
+    /// What those in the dictionary watch, as far as they let others know.
+    watched: HashMap<KeyId, VideoId>,
     /// Everyone in the dictionary except this client, in the order of the list of people. It is made when the list is
     /// drawn and not with each change, because many can come within one frame.
     in_order: OnceCell<Vec<KeyId>>,
@@ -99,12 +103,30 @@ impl People {
         self.dictionary.as_ref()
     }
 
+    /// What the person with this key watches, if they are online and let others know.
+    pub fn watched_by(&self, key: &KeyId) -> Option<VideoId> {
+        self.watched.get(key).copied().filter(|_| self.is_current)
+    }
+
+    /// Takes in what people watch. Those who are not in the dictionary are left out: what they watch follows the dictionary
+    /// with them in it.
+    pub(super) fn watch(&mut self, viewings: &[Viewing]) {
+        let is_listed = |key: &KeyId| self.dictionary.as_ref().is_some_and(|people| people.person(key).is_some());
+        for Viewing { person, video } in viewings {
+            match video {
+                Some(video) if is_listed(person) => self.watched.insert(*person, *video),
+                _ => self.watched.remove(person),
+            };
+        }
+    }
+
     fn current(&self) -> Option<&Arc<Dictionary>> {
         self.dictionary.as_ref().filter(|_| self.is_current)
     }
 
     pub(super) fn came_online(&mut self, me: KeyId, dictionary: Arc<Dictionary>) {
         self.me = Some(me);
+        self.watched.clear();
         self.change(dictionary);
     }
 
@@ -115,6 +137,11 @@ impl People {
             |key: &KeyId| Some(*key) != self.me && before.as_ref().is_none_or(|before| before.person(key).is_none());
         let listed = dictionary.people().map(|person| (person.name.clone(), person.public_key.id()));
         let newcomers = listed.filter(|(_, key)| is_new(key)).collect();
+        // After a whole dictionary, what everyone watches is told anew.
+        if before.as_ref().is_some_and(|before| before.revision() + 1 != dictionary.revision()) {
+            self.watched.clear();
+        }
+        self.watched.retain(|key, _| dictionary.person(key).is_some());
         if let Some(before) = before {
             let gone = before.people().map(|person| person.public_key.id());
             gone.filter(|key| dictionary.person(key).is_none()).for_each(|key| self.depart(key));

@@ -7,10 +7,10 @@ use common::{
     crypto::test_keys,
     limits::{MAX_NOTICE_CHARS, MAX_THUMBNAIL_BYTES},
     media::{
-        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SkippedFile, SoundFormat, SoundHead, Statistics,
-        StreamId, StreamStart, VideoId,
+        Delivery, Epoch, Library, Origin, PictureHead, SegmentInfo, SoundFormat, SoundHead, Statistics, StreamId,
+        StreamStart, VideoId,
     },
-    message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerMessage},
+    message::{Blob, ClientMessage, LeaveReason, Person, RefusalCode, ServerInfo, ServerMessage},
     name::Name,
 };
 use triptych_client::event::{NetCommand, NetEvent, Offline};
@@ -38,7 +38,7 @@ fn meet_ada() -> (Client, Peer) {
 /// Ada among these people.
 fn online_with(others: Vec<Person>) -> (Client, Peer) {
     let (client, mut peer) = meet_ada();
-    peer.welcome(others, Library { videos: vec![video(1, "Numbers", 9)], skipped: Vec::new() });
+    peer.welcome(others, Library { videos: vec![video(1, "Numbers", 9)], unplayable_count: 0 });
     client.online();
     (client, peer)
 }
@@ -121,8 +121,7 @@ fn a_dictionary_comes_in_pages_that_fit_and_without_interruption() {
         let before = || {
             let (client, mut peer) = meet_ada();
             let name = peer.own_entry().name;
-            let (people_count, library) = (5, Library::default());
-            peer.send(&ServerMessage::Welcome { name, revision: 1, people_count, library }).unwrap();
+            peer.send(&empty_welcome(name, 1, 5)).unwrap();
             (client, peer)
         };
         let after = || {
@@ -143,8 +142,7 @@ fn a_dictionary_comes_in_pages_that_fit_and_without_interruption() {
 fn a_client_answers_pings_while_its_first_pages_come() {
     let (client, mut peer) = meet_ada();
     let own = peer.own_entry();
-    let (name, library) = (own.name.clone(), Library::default());
-    peer.send(&ServerMessage::Welcome { name, revision: 1, people_count: 2, library }).unwrap();
+    peer.send(&empty_welcome(own.name.clone(), 1, 2)).unwrap();
     peer.send(&ServerMessage::People { people: vec![own] }).unwrap();
     assert_eq!(peer.sync(3), []);
     peer.send(&ServerMessage::People { people: vec![bob()] }).unwrap();
@@ -163,6 +161,11 @@ fn a_suggested_name_that_is_not_the_typed_one_is_not_passed_on() {
     }
 }
 
+/// `Welcome` to a server that says nothing about itself and has no videos.
+fn empty_welcome(name: Name, revision: u64, people_count: u32) -> ServerMessage {
+    ServerMessage::Welcome { name, revision, people_count, server: ServerInfo::default(), library: Library::default() }
+}
+
 #[test]
 fn texts_of_eight_mebibytes_arrive_cut_and_clean() {
     let hostile = "\u{202e}\u{1b}[31m\n".repeat(700_000);
@@ -174,13 +177,13 @@ fn texts_of_eight_mebibytes_arrive_cut_and_clean() {
     assert!(is_harmless(&reason), "{} characters", reason.chars().count());
 
     let (client, mut peer) = online_with(vec![]);
-    let skipped = vec![SkippedFile { file_name: hostile.clone(), reason: String::new() }];
-    peer.send(&ServerMessage::LibraryChanged { library: Library { videos: Vec::new(), skipped } }).unwrap();
-    let file_name = client.wait_for("library", |event| match event {
-        NetEvent::LibraryChanged(library) => Some(library.skipped[0].file_name.clone()),
+    let library = Library { videos: vec![video(1, &hostile, 9)], unplayable_count: 0 };
+    peer.send(&ServerMessage::LibraryChanged { library }).unwrap();
+    let title = client.wait_for("library", |event| match event {
+        NetEvent::LibraryChanged(library) => Some(library.videos[0].title.clone()),
         _ => None,
     });
-    assert!(is_harmless(&file_name));
+    assert!(is_harmless(&title));
     peer.send(&ServerMessage::Refused { code: RefusalCode::Malformed, message: hostile, suggestion: None }).unwrap();
     let Offline::Refused { message, .. } = client.offline() else { panic!("no refusal") };
     assert!(is_harmless(&message));
@@ -268,8 +271,7 @@ fn what_was_not_asked_for_is_ignored_and_the_connection_goes_on() {
         peer.send(&ServerMessage::Thumbnail { video: VideoId(1), fingerprint: number, jpeg }).unwrap();
     }
     for _ in 0..200 {
-        let (name, library) = (own.name.clone(), Library::default());
-        peer.send(&ServerMessage::Welcome { name, revision: 9, people_count: 1, library }).unwrap();
+        peer.send(&empty_welcome(own.name.clone(), 9, 1)).unwrap();
         let software = "x".repeat(10_000);
         peer.send(&ServerMessage::Challenge { protocol_version: 9, software, nonce: [0; 32] }).unwrap();
         peer.send(&ServerMessage::Statistics(Statistics::default())).unwrap();
@@ -295,7 +297,7 @@ fn of_endless_libraries_the_window_gets_the_latest() {
     let (client, mut peer) = online_with(vec![]);
     let library = |number: usize| Library {
         videos: (0..2_000).map(|id| video(id, &format!("{number} {}", "x".repeat(400)), 9)).collect(),
-        skipped: Vec::new(),
+        unplayable_count: 0,
     };
     for number in 0..60 {
         peer.send(&ServerMessage::LibraryChanged { library: library(number) }).unwrap();

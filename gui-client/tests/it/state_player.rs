@@ -325,7 +325,7 @@ fn a_click_on_the_video_that_plays_does_not_start_it_over() {
 fn videos_are_listed_in_the_order_of_their_titles() {
     let titles = ["it's a clip", "Triptych sample", "Lecture 10", "Lecture 9"];
     let videos = titles.iter().zip(1..).map(|(title, id)| video(id, title, SECOND)).collect();
-    let state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let state = scenes::joined_with(Vec::new(), Library { videos, unplayable_count: 0 });
     let listed: Vec<_> = state.library.videos.iter().map(|video| video.title.as_str()).collect();
     assert_eq!(listed, ["it's a clip", "Lecture 9", "Lecture 10", "Triptych sample"]);
 }
@@ -333,7 +333,7 @@ fn videos_are_listed_in_the_order_of_their_titles() {
 #[test]
 fn what_plays_goes_on_when_the_library_changes() {
     let mut state = scenes::playing();
-    let changed = Library { videos: vec![video(7, "New", SECOND)], skipped: Vec::new() };
+    let changed = Library { videos: vec![video(7, "New", SECOND)], unplayable_count: 0 };
     assert!(state.apply(NetEvent::LibraryChanged(changed.clone()), moment()).is_empty());
     assert_eq!(state.library, changed);
     assert_eq!(showing(&state).stage, Stage::Playing);
@@ -343,7 +343,7 @@ fn what_plays_goes_on_when_the_library_changes() {
 fn small_pictures_are_asked_for_once_and_a_few_at_a_time() {
     let videos: Vec<_> = (1..=9).map(|id| video(id, &format!("Video {id}"), SECOND)).collect();
     let ids: Vec<_> = videos.iter().map(|video| video.id).collect();
-    let mut state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let mut state = scenes::joined_with(Vec::new(), Library { videos, unplayable_count: 0 });
     let asked = commands(state.see_videos(&ids));
     assert_eq!(asked.len(), 4);
     assert!(state.see_videos(&ids).is_empty(), "they are on their way");
@@ -382,7 +382,7 @@ fn thumbnails_that_were_not_asked_for_are_not_taken() {
 fn thumbnails_that_wait_to_be_decoded_hold_back_further_ones() {
     let videos: Vec<_> = (1..=60).map(|id| video(id, &format!("Video {id}"), SECOND)).collect();
     let ids: Vec<_> = videos.iter().map(|video| video.id).collect();
-    let mut state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let mut state = scenes::joined_with(Vec::new(), Library { videos, unplayable_count: 0 });
     let answer = |state: &mut State| {
         let mut decoding = Vec::new();
         for command in commands(state.see_videos(&ids)) {
@@ -410,7 +410,7 @@ fn a_thumbnail_whose_texture_was_freed_is_shown_again_without_asking_for_it() {
     // More than are kept as textures.
     let videos: Vec<_> = (1..=250).map(|id| video(id, &format!("Video {id:03}"), SECOND)).collect();
     let ids: Vec<_> = videos.iter().map(|video| video.id).collect();
-    let mut state = scenes::joined_with(Vec::new(), Library { videos, skipped: Vec::new() });
+    let mut state = scenes::joined_with(Vec::new(), Library { videos, unplayable_count: 0 });
     let mut dropped = Vec::new();
     for &id in &ids {
         assert!(commands(state.see_videos(&[id])) == [NetCommand::AskThumbnail { video: id }]);

@@ -1,6 +1,6 @@
 //! What the window says about attacks, and that hostile texts stay where they belong.
 
-use common::media::{Library, SkippedFile};
+use common::media::Library;
 use egui_kittest::{Harness, kittest::Queryable};
 use triptych_client::{
     event::NetEvent,
@@ -73,8 +73,7 @@ fn hostile_texts_leave_the_rest_of_the_window_where_it_is() {
     }
     let videos = hostile_texts().into_iter().map(|text| text.chars().take(500).collect::<String>());
     let videos = (1..).zip(videos).map(|(id, title)| video(id, &title, 9)).collect();
-    let skipped = vec![SkippedFile { file_name: "x".repeat(500), reason: "漢".repeat(500) }];
-    state.apply(NetEvent::LibraryChanged(Library { videos, skipped }), moment());
+    state.apply(NetEvent::LibraryChanged(Library { videos, unplayable_count: u32::MAX }), moment());
     state.handle(Action::Select(Peer::Person(bob().id())), moment());
     let builder = Harness::builder().with_size([1200.0, 760.0]);
     // What people write may need fonts that only their systems have.

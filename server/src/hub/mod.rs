@@ -6,9 +6,11 @@
 
 pub mod directory;
 pub(crate) mod names_file;
+mod presence;
 pub mod register;
 mod relay_queue;
 mod roster;
+mod viewings;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,6 +36,7 @@ use self::{
     register::{Entry, Register},
     relay_queue::{Laggard, MemberId, Memory, RelayQueue, RoomRate, Step, to_cut_off},
     roster::Roster,
+    viewings::Viewings,
 };
 use crate::{
     limits::Limits,
@@ -46,6 +49,7 @@ use crate::{
 pub struct Membership {
     hub: Hub,
     name: Name,
+    key: KeyId,
     id: MemberId,
     turn: Arc<Notify>,
     /// What the others are told; `None` keeps it quiet.
@@ -150,6 +154,8 @@ struct Shared {
     /// What waits in the outboxes of all clients.
     memory: SendMemory,
     memory_limit_bytes: u64,
+    /// Members watch something else than the room was told.
+    viewings_changed: Notify,
     state: Mutex<State>,
 }
 
@@ -158,6 +164,9 @@ struct State {
     register: Register,
     roster: Roster,
     queue: RelayQueue,
+    viewings: Viewings,
+    /// What newcomers are told of those; `None` after a change.
+    viewing_frames: Option<Arc<[ControlFrame]>>,
 }
 
 impl Default for Hub {
@@ -179,9 +188,12 @@ impl Hub {
             register: Register::default(),
             roster: Roster::new(memory.clone()),
             queue: RelayQueue::new(rate, now()),
+            viewings: Viewings::default(),
+            viewing_frames: None,
         };
         let memory_limit_bytes = limits.send_memory_mib as u64 * 1024 * 1024;
-        Self(Arc::new(Shared { memory, memory_limit_bytes, state: Mutex::new(state) }))
+        let viewings_changed = Notify::new();
+        Self(Arc::new(Shared { memory, memory_limit_bytes, viewings_changed, state: Mutex::new(state) }))
     }
 
     /// An outbox for a client of this hub.
@@ -234,12 +246,14 @@ impl Hub {
                 return Err(self.with_suggestion(error, now_seconds));
             }
             let revision = state.directory.revision();
-            let (id, turn, parts) = state.roster.add(&person, revision, outbox.clone());
+            let viewings = state.viewing_frames(&self.0.memory);
+            let (id, turn, parts) = state.roster.add(&person, revision, viewings, outbox.clone());
             let joined = self.frame(&ServerMessage::Joined { revision, person: person.clone() });
             state.roster.broadcast_except(&joined, id);
             (id, turn, parts)
         };
-        let membership = Membership { hub: self.clone(), name: person.name, id, turn, reason: Some(LeaveReason::Lost) };
+        let (hub, key, reason) = (self.clone(), person.public_key.id(), Some(LeaveReason::Lost));
+        let membership = Membership { hub, name: person.name, key, id, turn, reason };
         // Put together without the lock. What the others cause meanwhile waits in the outbox behind it.
         outbox.push_opening(parts.encode());
         Ok(membership)
@@ -252,6 +266,9 @@ impl Hub {
             state.wake_next(&self.0);
         }
         let Some(key) = state.directory.remove(name) else { return };
+        if state.viewings.left(&key) {
+            state.viewing_frames = None;
+        }
         state.register.seen([key], unix_seconds());
         if let Some(reason) = reason {
             let revision = state.directory.revision();
@@ -260,12 +277,12 @@ impl Hub {
         }
     }
 
-    /// Sends the whole dictionary to one client, in order with the changes that all clients receive. Returns its size.
+    /// Sends the whole dictionary, and what people watch, to one client, in order with the changes that all clients receive. Returns its size.
     pub fn send_directory(&self, outbox: &Outbox) -> usize {
         let mut state = self.state();
         let revision = state.directory.revision();
-        let frames = state.roster.directory(revision);
-        outbox.push_series(&frames)
+        let (frames, viewings) = (state.roster.directory(revision), state.viewing_frames(&self.0.memory));
+        outbox.push_series(&[&*frames, &*viewings].concat())
     }
 
     /// Cuts off clients that do not read, as long as the memory for unsent messages is exceeded. To be called now and then:
@@ -416,33 +433,32 @@ fn unix_seconds() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use common::{codec::decode_server, crypto::test_keys, media::SkippedFile};
+    use common::{codec::decode_server, crypto::test_keys};
 
     use super::*;
 
-    fn library(name: &str) -> Library {
-        let file = SkippedFile { file_name: name.to_owned(), reason: String::new() };
-        Library { videos: Vec::new(), skipped: vec![file] }
+    fn library(unplayable_count: u32) -> Library {
+        Library { videos: Vec::new(), unplayable_count }
     }
 
     #[tokio::test]
     async fn a_newcomer_gets_the_current_library_and_every_later_one() {
         let hub = Hub::default();
         let outbox = hub.outbox();
-        hub.offer(library("before"));
-        hub.offer(library("now"));
+        hub.offer(library(1));
+        hub.offer(library(2));
         let _membership = hub.join(person("ada", &test_keys::ada()), outbox.clone()).unwrap();
         // In one go, because both are short.
         let both = outbox.next().await.unwrap().concat();
         let welcome = &both[..4 + u32::from_be_bytes(both[..4].try_into().unwrap()) as usize];
-        hub.offer(library("later"));
+        hub.offer(library(3));
         let change = outbox.next().await.unwrap().concat();
         let heard = [welcome, &change].map(|frame| match decode_server(&frame[4..]).unwrap() {
             ServerMessage::Welcome { library, .. } => ("welcome", library),
             ServerMessage::LibraryChanged { library } => ("change", library),
             other => panic!("{other:?}"),
         });
-        assert_eq!(heard, [("welcome", library("now")), ("change", library("later"))]);
+        assert_eq!(heard, [("welcome", library(2)), ("change", library(3))]);
     }
 
     fn person(name: &str, identity: &common::crypto::Identity) -> Person {

@@ -11,7 +11,7 @@ use common::{
     crypto::SessionRecord,
     limits::MAX_PAGE_BYTES,
     media::Library,
-    message::{Person, ServerMessage},
+    message::{Person, ServerInfo, ServerMessage},
     name::Name,
 };
 use tokio::sync::Notify;
@@ -35,6 +35,7 @@ pub(super) struct Roster {
     memory: SendMemory,
     members: BTreeMap<Name, Member>,
     last_id: u64,
+    server: ServerInfo,
     library: SharedBytes,
     /// `Directory` with its pages; `None` after a change.
     directory: Option<Arc<[ControlFrame]>>,
@@ -47,23 +48,27 @@ pub(super) struct WelcomeParts {
     revision: u64,
     people_count: u32,
     directory: Arc<[ControlFrame]>,
+    viewings: Arc<[ControlFrame]>,
+    server: ServerInfo,
     library: SharedBytes,
 }
 
 impl WelcomeParts {
-    /// `Welcome` and the pages of the dictionary.
+    /// `Welcome`, the pages of the dictionary, and what people watch.
     pub(super) fn encode(self) -> Vec<ControlFrame> {
-        let [start, _] = encode_welcome(self.name, self.revision, self.people_count, self.library.bytes());
+        let library = self.library.bytes();
+        let [start, _] = encode_welcome(self.name, self.revision, self.people_count, self.server, library);
         let welcome = ControlFrame::of_pieces([SharedBytes::new(&self.memory, start), self.library]);
         let pages = &self.directory[1..];
-        [&[welcome], pages].concat()
+        [&[welcome], pages, &self.viewings].concat()
     }
 }
 
 impl Roster {
     pub(super) fn new(memory: SendMemory) -> Self {
         let library = SharedBytes::new(&memory, encode_library(&Library::default()));
-        Self { memory, members: BTreeMap::new(), last_id: 0, library, directory: None }
+        let (members, server) = (BTreeMap::new(), ServerInfo::default());
+        Self { memory, members, last_id: 0, server, library, directory: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -75,11 +80,12 @@ impl Roster {
     }
 
     /// Adds a client, whose outbox is corked until its `Welcome` is put into it. `revision` is that of the dictionary with
-    /// this person in it.
+    /// this person in it, and `viewings` follows it.
     pub(super) fn add(
         &mut self,
         person: &Person,
         revision: u64,
+        viewings: Arc<[ControlFrame]>,
         outbox: Outbox,
     ) -> (MemberId, Arc<Notify>, WelcomeParts) {
         self.last_id += 1;
@@ -95,6 +101,8 @@ impl Roster {
             revision,
             people_count: self.people_count(),
             directory: self.directory(revision),
+            viewings,
+            server: self.server.clone(),
             library: self.library.clone(),
         };
         (id, turn, parts)
@@ -117,6 +125,11 @@ impl Roster {
     /// The member with this number, and its name.
     pub(super) fn find(&self, id: MemberId) -> Option<(&Name, &Member)> {
         self.members.iter().find(|(_, member)| member.id == id)
+    }
+
+    /// Sets what `Welcome` says about the server.
+    pub(super) fn set_server(&mut self, server: ServerInfo) {
+        self.server = server;
     }
 
     /// Sets the library and returns the message that tells of it.
@@ -201,7 +214,7 @@ mod tests {
     use common::{
         codec::{PREFIX_BYTES, decode_server},
         crypto::test_keys,
-        media::SkippedFile,
+        media::{VariantInfo, VideoId, VideoInfo},
     };
 
     use super::*;
@@ -213,8 +226,18 @@ mod tests {
     }
 
     fn library() -> Library {
-        let file = |number: usize| SkippedFile { file_name: format!("f{number}"), reason: "no".to_owned() };
-        Library { videos: Vec::new(), skipped: (0..300).map(file).collect() }
+        let variant = VariantInfo { height: 240, picture_width: 320, picture_height: 240, frame_count: 9 };
+        let video = |number: u64| VideoInfo {
+            id: VideoId(number),
+            fingerprint: number,
+            title: format!("Film {number}"),
+            duration_nanos: number,
+            has_sound: false,
+            is_ready: false,
+            variants: vec![variant],
+            unreadable_heights: Vec::new(),
+        };
+        Library { videos: (0..300).map(video).collect(), unplayable_count: 2 }
     }
 
     fn person(number: u64) -> Person {
@@ -228,16 +251,18 @@ mod tests {
     async fn messages_in_shared_parts_are_the_frames_of_the_protocol() {
         let memory = SendMemory::default();
         let mut roster = Roster::new(memory.clone());
+        roster.set_server(ServerInfo { name: "Lab".to_owned(), addresses: Vec::new() });
         let library = library();
         let changed = roster.set_library(&library);
         assert_eq!(frame(&changed).await, encode_server(&ServerMessage::LibraryChanged { library: library.clone() }));
         for revision in 1..=600 {
-            let (_, _, parts) = roster.add(&person(revision), revision, Outbox::default());
+            let (_, _, parts) = roster.add(&person(revision), revision, Arc::default(), Outbox::default());
             if ![1, 2, 250, 251, 600].contains(&revision) {
                 continue;
             }
             let (people_count, name) = (u32::try_from(revision).unwrap(), person(revision).name);
-            let welcome = ServerMessage::Welcome { name, revision, people_count, library: library.clone() };
+            let server = ServerInfo { name: "Lab".to_owned(), addresses: Vec::new() };
+            let welcome = ServerMessage::Welcome { name, revision, people_count, server, library: library.clone() };
             let directory = ServerMessage::Directory { revision, people_count };
             for (frames, first) in [(parts.encode(), welcome), (roster.directory(revision).to_vec(), directory)] {
                 assert_eq!(frame(&frames[0]).await, encode_server(&first));
@@ -263,7 +288,7 @@ mod tests {
         let mut roster = Roster::new(memory.clone());
         let mut held = Vec::new();
         for revision in 1..=600 {
-            let (_, _, parts) = roster.add(&person(revision), revision, Outbox::default());
+            let (_, _, parts) = roster.add(&person(revision), revision, Arc::default(), Outbox::default());
             held.push(parts.encode());
             held.push(roster.directory(revision).to_vec());
         }
@@ -276,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_renewed_session_key_is_in_the_pages_that_follow() {
         let mut roster = Roster::new(SendMemory::default());
-        roster.add(&person(1), 1, Outbox::default());
+        roster.add(&person(1), 1, Arc::default(), Outbox::default());
         roster.directory(1);
         let later = test_keys::unsigned_record(&person(1).name, &person(1).public_key, 2);
         roster.renew(&person(1).name, later.clone());

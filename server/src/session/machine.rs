@@ -92,6 +92,8 @@ pub enum Action {
     SendThumbnail(VideoId),
     /// Send the counters of the frame store.
     SendStatistics,
+    /// Let others know what the client watches, or do not.
+    ShowWatching(bool),
     /// Send an echo ahead of everything else.
     SendEcho {
         /// The number of the probe.
@@ -193,6 +195,7 @@ impl Machine {
                 ClientMessage::Stop { stream } => Action::Stop(stream),
                 ClientMessage::Pong { .. } => Action::Nothing,
                 ClientMessage::Probe { number } => Action::SendEcho { number },
+                ClientMessage::ShowWatching { is_shown } => Action::ShowWatching(is_shown),
                 ClientMessage::Quit => Action::Leave,
                 other @ (ClientMessage::Hello { .. } | ClientMessage::Join { .. }) => {
                     out_of_place(&other, "a message of a client that has joined")
@@ -304,6 +307,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::Renew { .. } => "Renew",
         ClientMessage::Hand { .. } => "Hand",
         ClientMessage::Probe { .. } => "Probe",
+        ClientMessage::ShowWatching { .. } => "ShowWatching",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))
 }

@@ -87,6 +87,8 @@ struct Session<'a> {
     /// The videos, as this client's viewer.
     videos: VideoService,
     viewer: Option<Viewer>,
+    /// Whether others may know what this client watches.
+    is_viewing_shown: bool,
     /// Started with the first request.
     thumbnails: Option<Thumbnails>,
     rates: Rates,
@@ -115,6 +117,7 @@ pub async fn run(
         membership: None,
         videos: services.videos.for_viewer(),
         viewer: None,
+        is_viewing_shown: false,
         thumbnails: None,
         rates: Rates::new(&services.limits, Instant::now().into_std()),
         peer,

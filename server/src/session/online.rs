@@ -100,6 +100,7 @@ impl Session<'_> {
             Action::Watch(request) => {
                 self.outbox.calm().await;
                 self.watch(request).await;
+                self.show_viewing();
                 pause_until(self.rates.request(now())).await;
             }
             Action::Grant { stream, epoch, items } => {
@@ -130,13 +131,28 @@ impl Session<'_> {
                 self.outbox.calm().await;
                 self.send(&ServerMessage::Statistics(self.services.videos.store.statistics()));
             }
+            Action::ShowWatching(is_shown) => {
+                self.is_viewing_shown = is_shown;
+                self.show_viewing();
+                pause_until(self.rates.request(now())).await;
+            }
             Action::SendEcho { number } => {
                 self.outbox.push_echo(encode_server(&ServerMessage::Echo { number }));
                 pause_until(self.rates.request(now())).await;
             }
-            Action::Stop(stream) => self.stop(stream).await,
+            Action::Stop(stream) => {
+                self.stop(stream).await;
+                self.show_viewing();
+            }
             _ => {}
         }
+    }
+
+    /// Lets the others know what this client watches now, if they may. Called once for each request, so that a change of
+    /// the video does not look like an end.
+    fn show_viewing(&self) {
+        let video = self.viewer.as_ref().filter(|_| self.is_viewing_shown).map(Viewer::video);
+        self.membership.as_ref().expect("only a client that has joined can watch").watches(video);
     }
 
     async fn watch(&mut self, request: WatchRequest) {

@@ -19,6 +19,7 @@ mod live_table;
 mod login;
 mod members;
 mod names;
+mod presence;
 mod processes;
 mod python_client;
 mod room;

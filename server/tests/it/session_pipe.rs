@@ -15,7 +15,7 @@ use common::{
     codec::encode_client,
     crypto::test_keys,
     limits::{MAX_CLIENT_FRAME_BYTES, PING_INTERVAL, SILENCE_LIMIT},
-    media::{Library, SkippedFile},
+    media::{Library, VideoId, VideoInfo},
     message::{Blob, ClientMessage, LeaveReason, RefusalCode, ServerMessage},
     name::Name,
 };
@@ -179,8 +179,17 @@ async fn a_client_that_takes_eight_seconds_for_one_message_is_expelled() {
     let (mut bob, _) = sessions.connect_through(1024, |stream| stream);
     bob.join_as("bob", &test_keys::bob()).await;
     let begun = Instant::now();
-    let large = SkippedFile { file_name: "large".to_owned(), reason: "x".repeat(10_000) };
-    sessions.services.hub.offer(Library { videos: Vec::new(), skipped: vec![large] });
+    let large = VideoInfo {
+        id: VideoId(1),
+        fingerprint: 1,
+        title: "x".repeat(10_000),
+        duration_nanos: 1,
+        has_sound: false,
+        is_ready: false,
+        variants: Vec::new(),
+        unreadable_heights: Vec::new(),
+    };
+    sessions.services.hub.offer(Library { videos: vec![large], unplayable_count: 0 });
     // Alive, but not reading.
     let pongs = async {
         loop {

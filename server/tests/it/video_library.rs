@@ -3,11 +3,14 @@
 use std::{fs, path::Path, process::Command};
 
 use common::{
-    media::{Quality, SkippedFile},
+    media::{Library, Quality},
     message::EndReason,
 };
 use tempfile::tempdir;
-use triptych_server::video::{self, library::LibraryError};
+use triptych_server::video::{
+    self,
+    library::{LibraryError, SkippedFile},
+};
 
 use crate::support::{
     clips::{Clip, H264_SHORT_GROUPS, H265, VP9, four_seconds, write_video},
@@ -55,6 +58,8 @@ async fn broken_files_are_named_with_the_reason_and_the_rest_works() {
     let incomplete = skip_reason(&library, "End index cut_240p.mp4");
     assert!(incomplete.contains("incomplete"), "{incomplete}");
     assert_eq!((library.videos.len(), library.skipped.len()), (1, 7), "{library:#?}");
+    assert_eq!(library.videos[0].unreadable_heights, [1440]);
+    assert_eq!(library.unplayable_count, 6, "a video of which another resolution is broken can be played");
 
     let watched = watch(folder.path(), "Good", Quality::Triptych).await;
     assert_eq!((watched.end, watched.pictures.len()), (EndReason::Finished, 9));
@@ -81,14 +86,15 @@ fn only_regular_files_of_the_folder_itself_are_offered() {
 }
 
 #[test]
-fn other_files_are_skipped_with_the_naming_rule() {
+fn other_files_are_skipped_with_what_to_do_about_them() {
     let folder = tempdir().unwrap();
     for name in ["holiday.mp4", "notes.txt", ".hidden", "README.md"] {
         fs::write(folder.path().join(name), "text").unwrap();
     }
     let library = scan(folder.path());
-    assert!(skip_reason(&library, "holiday.mp4").contains("TITLE_HEIGHTp.EXT"));
-    assert_eq!(library.skipped.len(), 1, "{library:#?}");
+    assert!(skip_reason(&library, "holiday.mp4").contains("Run: triptych-server import "), "{library:#?}");
+    assert!(skip_reason(&library, "notes.txt").contains("TITLE_HEIGHTp.EXT"), "{library:#?}");
+    assert_eq!((library.skipped.len(), library.unplayable_count), (2, 1), "{library:#?}");
 }
 
 #[test]
@@ -178,7 +184,7 @@ fn the_listing_says_what_a_viewer_gets() {
 }
 
 #[test]
-fn clients_are_told_of_files_that_look_like_videos_only() {
+fn clients_are_told_how_many_videos_cannot_be_played_and_the_console_what_lies_there() {
     let folder = tempdir().unwrap();
     for name in ["passwords.txt", "taxes 2025.pdf", "id_rsa", "Holiday.mp4", "Odd_720p"] {
         fs::write(folder.path().join(name), "x").unwrap();
@@ -187,7 +193,7 @@ fn clients_are_told_of_files_that_look_like_videos_only() {
     video::init().unwrap();
     let library = video::library::Library::scan(folder.path()).unwrap();
     let names = |files: Vec<SkippedFile>| files.into_iter().map(|file| file.file_name).collect::<Vec<_>>();
-    assert_eq!(names(library.listing().skipped), ["Holiday.mp4", "Odd_720p"]);
+    assert_eq!(library.listing(), Library { videos: Vec::new(), unplayable_count: 2 });
     let on_the_console = ["Holiday.mp4", "Odd_720p", "Letters to Ada", "id_rsa", "passwords.txt", "taxes 2025.pdf"];
     assert_eq!(names(library.skipped_files()), on_the_console);
 }

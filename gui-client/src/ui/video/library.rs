@@ -1,7 +1,7 @@
 //! The list of videos, and of files that cannot be played.
 
 use common::media::{VideoId, VideoInfo};
-use egui::{Align2, Pos2, Rect, RichText, Ui, Vec2};
+use egui::{Align2, Pos2, Rect, Ui, Vec2};
 
 use crate::{
     event::ThumbnailKey,
@@ -36,7 +36,6 @@ pub(crate) fn show(
     actions: &mut Vec<Action>,
     visible: &mut Vec<VideoId>,
 ) {
-    let theme = Theme::of(ui);
     let library = &state.library;
     widgets::section_header(ui, "Videos", library.videos.len(), None);
     egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show_viewport(ui, |ui, viewport| {
@@ -58,7 +57,9 @@ pub(crate) fn show(
             };
             widgets::caption(ui, text);
         }
-        skipped(ui, state, theme);
+        if let Some(text) = unplayable(library.unplayable_count) {
+            widgets::caption(ui, &text);
+        }
     });
 }
 
@@ -155,23 +156,11 @@ fn describe(video: &VideoInfo) -> String {
     std::iter::once(format::whole_length(video.duration_nanos)).chain(heights).collect::<Vec<_>>().join(" · ")
 }
 
-fn skipped(ui: &mut Ui, state: &State, theme: &Theme) {
-    let skipped = &state.library.skipped;
-    if skipped.is_empty() {
-        return;
+/// What is said of videos that cannot be played. Which ones, and why, only the host can do something about.
+fn unplayable(count: u32) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 video cannot be played".to_owned()),
+        count => Some(format!("{count} videos cannot be played")),
     }
-    ui.add_space(space::S);
-    let header = match skipped.len() {
-        1 => "1 file cannot be played".to_owned(),
-        count => format!("{count} files cannot be played"),
-    };
-    egui::CollapsingHeader::new(RichText::new(header).size(font_size::SMALL).color(theme.weak))
-        .id_salt("skipped")
-        .show(ui, |ui| {
-            for file in skipped {
-                ui.label(RichText::new(&file.file_name).size(font_size::SMALL));
-                ui.label(RichText::new(&file.reason).size(font_size::SMALL).color(theme.weak));
-                ui.add_space(space::XS);
-            }
-        });
 }

@@ -13,7 +13,7 @@ use common::{
     },
     limits::PROTOCOL_VERSION,
     media::Library,
-    message::{Blob, ClientMessage, Person, ServerMessage},
+    message::{Blob, ClientMessage, Person, ServerInfo, ServerMessage},
     name::Name,
 };
 
@@ -95,7 +95,8 @@ impl Peer {
     /// Lets the client in under a name, with exactly these people, as revision 1. The client may leave before the end of it.
     pub fn welcome_as(&mut self, name: Name, people: Vec<Person>, library: Library) {
         let people_count = u32::try_from(people.len()).unwrap();
-        self.send(&ServerMessage::Welcome { name, revision: 1, people_count, library }).unwrap();
+        let server = ServerInfo::default();
+        self.send(&ServerMessage::Welcome { name, revision: 1, people_count, server, library }).unwrap();
         let _ = self.send_people(people);
     }
 
@@ -120,8 +121,19 @@ impl Peer {
         self.try_read().expect("the client is there")
     }
 
-    /// Fails when the client has left.
+    /// The next message that concerns people or videos. Fails when the client has left.
     pub fn try_read(&mut self) -> io::Result<ClientMessage> {
+        loop {
+            // Each client says this by itself when it comes online.
+            match self.try_read_any()? {
+                ClientMessage::ShowWatching { .. } => {}
+                message => return Ok(message),
+            }
+        }
+    }
+
+    /// The next message, whatever it is. Fails when the client has left.
+    pub fn try_read_any(&mut self) -> io::Result<ClientMessage> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length)?;
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];

@@ -10,8 +10,8 @@ use std::{
 use common::{
     crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
-    media::{Library, SkippedFile, VideoInfo},
-    message::Person,
+    media::{Library, VideoInfo},
+    message::{Person, ServerInfo},
     name::Name,
 };
 use triptych_client::{
@@ -158,18 +158,19 @@ pub fn person(text: &str, public_key: PublicKey) -> Person {
 
 pub fn library() -> Library {
     let long = video(3, "Ein sehr langer Titel, der nicht in eine Zeile passt", 3_725_000_000_000);
-    let skipped = |file: &str, reason: &str| SkippedFile { file_name: file.into(), reason: reason.into() };
     Library {
         videos: vec![
             video(1, "A walk by the river", 22_120_000_000),
             video(2, "Numbers", 20_000_000_000),
             VideoInfo { is_ready: true, ..long },
         ],
-        skipped: vec![
-            skipped("holiday_720p.mp4", "the file is empty"),
-            skipped("notes_240p.mkv", "no video in it: it is a text"),
-        ],
+        unplayable_count: 2,
     }
+}
+
+/// What the server says about itself.
+pub fn server() -> ServerInfo {
+    ServerInfo { name: "Lab".to_owned(), addresses: vec!["192.168.1.5".to_owned(), "lab-pc".to_owned()] }
 }
 
 /// Ada comes online among these people.
@@ -188,6 +189,7 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
         name: me.name,
         public_key: me.public_key,
         people: Arc::new(people),
+        server: server(),
         library,
         tls: Some(tls()),
         is_first_visit: false,

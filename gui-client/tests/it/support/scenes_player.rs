@@ -137,7 +137,7 @@ pub fn scene(which: &str) -> Option<State> {
                 variant.picture_width = variant.picture_height * 9 / 16;
             }
             tall.has_sound = false;
-            let library = Library { videos: vec![tall], skipped: Vec::new() };
+            let library = Library { videos: vec![tall], unplayable_count: 0 };
             state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
             let stream = watch(&mut state, 4);
             start(&mut state, stream, 4);

@@ -26,6 +26,7 @@ pub fn video(id: u64, title: &str, duration_nanos: u64) -> VideoInfo {
         has_sound: true,
         variants,
         is_ready: false,
+        unreadable_heights: Vec::new(),
     }
 }
 

@@ -7,13 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use common::{
-    limits::MAX_VARIANTS,
-    media::{SkippedFile, VideoId},
-};
+use common::{limits::MAX_VARIANTS, media::VideoId};
 
 use super::{
-    folder::{FolderListing, Stamp, VariantFile},
+    folder::{FolderListing, SkippedFile, Stamp, VariantFile},
     video::{ProbedFile, Video, file_name},
 };
 
@@ -74,10 +71,10 @@ enum Record<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     pub(crate) videos: BTreeMap<VideoId, Arc<Video>>,
-    /// The files that cannot, as far as clients are told of them.
+    /// The files that cannot, for the console.
     pub(crate) skipped: Vec<SkippedFile>,
-    /// The others, which only the console names.
-    pub(crate) unnamed: Vec<SkippedFile>,
+    /// How many videos cannot be watched at all, for clients.
+    pub(crate) unplayable_count: u32,
     /// Every file in the folder whose name is that of a variant, offered or not.
     pub(super) present: HashMap<PathBuf, Stamp>,
 }
@@ -101,10 +98,11 @@ impl Catalog {
         old: &Catalog,
         is_growing: impl Fn(&Path) -> bool,
     ) -> (Self, Vec<VariantFile>) {
-        let mut titles = BTreeMap::<&str, Vec<(u32, Arc<ProbedFile>)>>::new();
+        let mut titles = BTreeMap::<&str, TitleFiles>::new();
         let (mut skipped, mut unread) = (listing.skipped.clone(), Vec::new());
         for (name, files) in &listing.files {
             let mut chosen: Option<&Arc<ProbedFile>> = None;
+            let mut is_unread = false;
             for file in files {
                 let file_name = file_name(&file.path);
                 if let Some(chosen) = chosen {
@@ -117,6 +115,7 @@ impl Catalog {
                     Record::Current(Ok(probed)) => chosen = Some(probed),
                     Record::Current(Err(reason)) => skipped.add(&file_name, reason.clone()),
                     record => {
+                        is_unread = true;
                         unread.push(file.clone());
                         match record {
                             _ if is_growing(&file.path) => skipped.add(&file_name, "still being copied"),
@@ -128,19 +127,37 @@ impl Catalog {
                     }
                 }
             }
-            if let Some(chosen) = chosen {
-                let variants = titles.entry(&name.title).or_default();
-                if variants.len() < MAX_VARIANTS {
-                    variants.push((name.height, chosen.clone()));
-                } else {
+            let title = titles.entry(&name.title).or_default();
+            match chosen {
+                Some(chosen) if title.variants.len() < MAX_VARIANTS => {
+                    title.variants.push((name.height, chosen.clone()));
+                }
+                Some(chosen) => {
                     skipped.add(&chosen.file_name, format!("{:?} has {MAX_VARIANTS} lower resolutions", name.title));
                 }
+                None if is_unread => title.is_unread = true,
+                None if title.unreadable_heights.len() < MAX_VARIANTS => title.unreadable_heights.push(name.height),
+                None => {}
             }
         }
-        let videos = titles.into_iter().map(|(title, files)| reuse_or_make(title, files, old));
+        // What is still being copied or read is about to become a video.
+        let is_unplayable = |files: &&TitleFiles| files.variants.is_empty() && !files.is_unread;
+        let unplayable_count = listing.unprepared_count + titles.values().filter(is_unplayable).count();
+        let unplayable_count = u32::try_from(unplayable_count).unwrap_or(u32::MAX);
+        let playable = titles.into_iter().filter(|(_, files)| !files.variants.is_empty());
+        let videos = playable.map(|(title, files)| reuse_or_make(title, files, old));
         let videos = videos.map(|video| (video.info.id, video)).collect();
         let present = listing.files.values().flatten().map(|file| (file.path.clone(), file.stamp)).collect();
-        (Self { videos, skipped: skipped.videos(), unnamed: skipped.others(), present }, unread)
+        (Self { videos, skipped: skipped.listing(), unplayable_count, present }, unread)
+    }
+
+    /// Whether clients see the same in both.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        // A video of which nothing changed is the same value, see `reuse_or_make`.
+        let is_same = |((_, a), (_, b)): ((_, &Arc<Video>), (_, &Arc<Video>))| Arc::ptr_eq(a, b);
+        self.unplayable_count == other.unplayable_count
+            && self.videos.len() == other.videos.len()
+            && self.videos.iter().zip(&other.videos).all(is_same)
     }
 
     /// The files of each video, as absolute paths.
@@ -160,11 +177,6 @@ impl Catalog {
         }
     }
 
-    /// All files that cannot be offered, those first that clients are told of.
-    pub(crate) fn all_skipped(&self) -> impl Iterator<Item = &SkippedFile> {
-        self.skipped.iter().chain(&self.unnamed)
-    }
-
     /// The differences from `old`, one line for each video or file.
     pub(crate) fn changes_since(&self, old: &Catalog) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -180,8 +192,8 @@ impl Catalog {
         }
         let removed = old.videos.iter().filter(|(id, _)| !self.videos.contains_key(id));
         changes.extend(removed.map(|(_, video)| Change::Removed(format!("video {:?} removed", video.info.title))));
-        let known: HashSet<_> = old.all_skipped().map(|file| (&file.file_name, &file.reason)).collect();
-        let new = self.all_skipped().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
+        let known: HashSet<_> = old.skipped.iter().map(|file| (&file.file_name, &file.reason)).collect();
+        let new = self.skipped.iter().filter(|file| !known.contains(&(&file.file_name, &file.reason)));
         changes.extend(new.map(|file| Change::Skipped(format!("file {:?} skipped: {}", file.file_name, file.reason))));
         changes
     }
@@ -202,8 +214,18 @@ fn contents(video: &Video) -> String {
     format!("{}, {sound}", heights.join(", "))
 }
 
-fn reuse_or_make(title: &str, files: Vec<(u32, Arc<ProbedFile>)>, old: &Catalog) -> Arc<Video> {
-    let new = Video::new(title.to_owned(), files);
+/// The files of one title, with the heights that their names state.
+#[derive(Default)]
+struct TitleFiles {
+    variants: Vec<(u32, Arc<ProbedFile>)>,
+    /// The heights of which no file can be played.
+    unreadable_heights: Vec<u32>,
+    /// Whether a file is still to be probed.
+    is_unread: bool,
+}
+
+fn reuse_or_make(title: &str, files: TitleFiles, old: &Catalog) -> Arc<Video> {
+    let new = Video::new(title.to_owned(), files.variants, files.unreadable_heights);
     let same = old.videos.get(&new.info.id).filter(|old| old.info == new.info);
     same.cloned().unwrap_or_else(|| Arc::new(new))
 }

@@ -2,19 +2,25 @@
 //! names and metadata, and opens no file.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use common::{
-    limits::{MAX_LIBRARY_ENTRIES, MAX_PICTURE_SIDE},
-    media::SkippedFile,
-};
+use common::limits::{MAX_LIBRARY_ENTRIES, MAX_PICTURE_SIDE};
 
-/// Why a file is skipped whose name is not that of a variant.
-const BAD_NAME: &str = "not named TITLE_HEIGHTp.EXT (such as Holiday_720p.mp4); rename it, or make all resolutions of it with: triptych-server import FILE";
+/// Why a file is skipped that seems to be no video.
+const NO_VIDEO: &str = "not a video; those are named TITLE_HEIGHTp.EXT, such as Holiday_720p.mp4";
+
+/// A file in the video folder that cannot be played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedFile {
+    /// The file name, without its folder.
+    pub file_name: String,
+    /// What is wrong with it, and what to do about it, for the host.
+    pub reason: String,
+}
 
 /// What the names of videos end in.
 const VIDEO_EXTENSIONS: [&str; 22] = [
@@ -84,12 +90,12 @@ pub(crate) struct FolderListing {
     pub(crate) files: BTreeMap<VariantName, Vec<VariantFile>>,
     /// Everything else, with the reason why it cannot be offered.
     pub(crate) skipped: SkippedFiles,
+    /// How many of those are videos from which no resolutions have been made yet.
+    pub(crate) unprepared_count: usize,
 }
 
-/// Files that cannot be offered, with the reasons. Bounded: the first ones by name, and the number of the others.
-///
-/// Clients are told of those whose names look like videos. What else lies in the folder is not their business; the
-/// console names it.
+/// Files that cannot be offered, with the reasons, for the console. Bounded: the first ones by name, and the number of the
+/// others. Clients are told of none of them, because what lies in the folder is not their business.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SkippedFiles {
     videos: Reasons,
@@ -114,14 +120,9 @@ impl SkippedFiles {
         }
     }
 
-    /// The files that clients are told of.
-    pub(crate) fn videos(&self) -> Vec<SkippedFile> {
-        self.videos.listing()
-    }
-
-    /// The other files, for the console.
-    pub(crate) fn others(&self) -> Vec<SkippedFile> {
-        self.others.listing()
+    /// All files, those first whose names look like videos.
+    pub(crate) fn listing(&self) -> Vec<SkippedFile> {
+        [self.videos.listing(), self.others.listing()].concat()
     }
 }
 
@@ -156,6 +157,8 @@ fn looks_like_video(file_name: &str) -> bool {
 /// When the folder cannot be read to its end.
 pub(crate) fn list_folder(folder: &Path) -> io::Result<FolderListing> {
     let (mut found, mut skipped) = (BTreeMap::<(VariantName, String), VariantFile>::new(), SkippedFiles::default());
+    let mut unprepared = BTreeMap::new();
+    let mut uncounted = 0;
     for entry in fs::read_dir(folder)? {
         // Skipping the error would make a network share that fails half-way look like a folder with fewer files.
         let entry = entry?;
@@ -174,30 +177,74 @@ pub(crate) fn list_folder(folder: &Path) -> io::Result<FolderListing> {
                     skipped.add(&file_name, format!("more than {MAX_LIBRARY_ENTRIES} video files in one folder"));
                 }
             }
-            Err(None) => {}
-            Err(Some(reason)) => skipped.add(&shown_name, reason),
+            Err(NoVariant::Gone) => {}
+            Err(NoVariant::Unprepared) => {
+                unprepared.insert(shown_name.into_owned(), entry.path());
+                if unprepared.len() > MAX_LIBRARY_ENTRIES && unprepared.pop_last().is_some() {
+                    uncounted += 1;
+                }
+            }
+            Err(NoVariant::Skipped(reason)) => skipped.add(&shown_name, reason),
         }
     }
-    let mut listing = FolderListing { skipped, ..FolderListing::default() };
+    let mut listing = FolderListing { skipped, unprepared_count: uncounted, ..FolderListing::default() };
     for ((variant, _), file) in found {
         listing.files.entry(variant).or_default().push(file);
     }
+    listing.add_unprepared(unprepared);
+    listing.skipped.videos.unlisted += uncounted;
     Ok(listing)
 }
 
-/// Tells which variant an entry of the folder is, or the reason why it is none; no reason when it has just been removed.
+impl FolderListing {
+    /// Adds videos, by file name, that are not named like variants. One that `import` made the variants of is an original and
+    /// misses nothing.
+    fn add_unprepared(&mut self, files: BTreeMap<String, PathBuf>) {
+        let titles: BTreeSet<String> = self.files.keys().map(|name| name.title.clone()).collect();
+        for (file_name, path) in files {
+            let stem = file_name.rsplit_once('.').map_or(&*file_name, |(stem, _)| stem);
+            if titles.contains(stem) {
+                let reason = format!("the video {stem:?} is set up, and does not need this file; keep it elsewhere");
+                self.skipped.add(&file_name, reason);
+            } else {
+                let command = format!("triptych-server import {}", shell_word(&path.to_string_lossy()));
+                self.skipped.add(&file_name, format!("it is not set up yet. Run: {command}"));
+                self.unprepared_count += 1;
+            }
+        }
+    }
+}
+
+/// A text as one word of a command line.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,@%=".contains(c);
+    match text {
+        plain if !plain.is_empty() && plain.chars().all(is_plain) => plain.to_owned(),
+        spaced if !spaced.contains(['"', '$', '`', '\\', '!']) => format!("\"{spaced}\""),
+        odd => format!("'{}'", odd.replace('\'', "'\\''")),
+    }
+}
+
+/// Why an entry of the folder is no variant.
+enum NoVariant {
+    /// It has just been removed.
+    Gone,
+    /// It is a video in one file, from which `import` makes the variants.
+    Unprepared,
+    /// For this reason.
+    Skipped(String),
+}
+
+/// Tells which variant an entry of the folder is, or why it is none.
 ///
 /// # Errors
 /// When the system cannot tell at the moment. To skip the file would end the streams that show it.
-fn classify(
-    entry: &fs::DirEntry,
-    name: Option<&str>,
-) -> io::Result<Result<(VariantName, VariantFile), Option<String>>> {
+fn classify(entry: &fs::DirEntry, name: Option<&str>) -> io::Result<Result<(VariantName, VariantFile), NoVariant>> {
     let kind = match entry.file_type() {
         Ok(kind) => kind,
         Err(error) => return reason_of(error).map(Err),
     };
-    let skipped = |reason: &str| Ok(Err(Some(reason.to_owned())));
+    let skipped = |reason: &str| Ok(Err(NoVariant::Skipped(reason.to_owned())));
     if kind.is_symlink() {
         return skipped("a symbolic link; only regular files in the folder itself are offered");
     }
@@ -207,21 +254,26 @@ fn classify(
     if !kind.is_file() {
         return skipped("not a regular file");
     }
-    let Some(variant) = name.and_then(VariantName::parse) else { return skipped(BAD_NAME) };
+    let Some(variant) = name.and_then(VariantName::parse) else {
+        return match looks_like_video(&entry.file_name().to_string_lossy()) {
+            true => Ok(Err(NoVariant::Unprepared)),
+            false => skipped(NO_VIDEO),
+        };
+    };
     match entry.metadata() {
         Ok(metadata) => Ok(Ok((variant, VariantFile { path: entry.path(), stamp: Stamp::of(&metadata) }))),
         Err(error) => reason_of(error).map(Err),
     }
 }
 
-/// Why an entry is skipped; no reason when it has just been removed.
+/// Why an entry is skipped.
 ///
 /// # Errors
 /// An error that says nothing about the entry.
-fn reason_of(error: io::Error) -> io::Result<Option<String>> {
+fn reason_of(error: io::Error) -> io::Result<NoVariant> {
     match error.kind() {
-        io::ErrorKind::NotFound => Ok(None),
-        io::ErrorKind::PermissionDenied => Ok(Some(format!("cannot be read: {error}"))),
+        io::ErrorKind::NotFound => Ok(NoVariant::Gone),
+        io::ErrorKind::PermissionDenied => Ok(NoVariant::Skipped(format!("cannot be read: {error}"))),
         _ => Err(error),
     }
 }
@@ -273,14 +325,33 @@ mod tests {
     }
 
     #[test]
+    fn a_video_in_one_file_is_set_up_by_the_command_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["My holiday.mp4", "Plain.mkv", "Done.mp4", "Done_240p.mkv", "it's \"$5\".mp4", "notes.txt"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = list_folder(folder.path()).unwrap();
+        assert_eq!(found.unprepared_count, 3, "the original of a video that is set up misses nothing");
+        let reasons: BTreeMap<_, _> =
+            found.skipped.listing().into_iter().map(|file| (file.file_name, file.reason)).collect();
+        let place = folder.path().display();
+        let command = |file: &str| reasons[file].strip_prefix("it is not set up yet. Run: triptych-server import ");
+        assert_eq!(command("My holiday.mp4"), Some(&*format!("\"{place}/My holiday.mp4\"")));
+        assert_eq!(command("Plain.mkv"), Some(&*format!("{place}/Plain.mkv")));
+        assert_eq!(command("it's \"$5\".mp4"), Some(&*format!("'{place}/it'\\''s \"$5\".mp4'")));
+        assert!(reasons["Done.mp4"].contains("is set up"), "{reasons:?}");
+        assert_eq!(reasons["notes.txt"], NO_VIDEO);
+    }
+
+    #[test]
     fn thousands_of_skipped_files_are_counted_and_the_first_ones_named() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..MAX_LIBRARY_ENTRIES + 500 {
             fs::write(folder.path().join(format!("note {number:05}.txt")), "").unwrap();
         }
-        let skipped = list_folder(folder.path()).unwrap().skipped;
-        assert_eq!(skipped.videos(), [], "notes are no videos");
-        let listing = skipped.others();
+        let found = list_folder(folder.path()).unwrap();
+        assert_eq!(found.unprepared_count, 0, "notes are no videos");
+        let listing = found.skipped.listing();
         assert_eq!(listing.len(), MAX_LIBRARY_ENTRIES);
         assert_eq!(listing[0].file_name, "note 00000.txt");
         assert_eq!(listing.last().unwrap().file_name, "501 further files");

@@ -388,7 +388,7 @@ mod tests {
     fn watching(folder: &Path) -> WatchLoop {
         let (library, records) = Library::scan_with_records(folder, &ProcessPool::in_this_process()).unwrap();
         let file = ProbedFile::imagined(folder.join("A_240p.mp4"), Stamp::default(), vec![0, 40]);
-        let video = Arc::new(Video::new("A".into(), vec![(240, file)]));
+        let video = Arc::new(Video::new("A".into(), vec![(240, file)], Vec::new()));
         library.replace(Catalog { videos: [(video.info.id, video)].into(), ..Catalog::default() });
         WatchLoop::new(library, records, sync_channel(1).0, Arc::default())
     }

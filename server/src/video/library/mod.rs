@@ -26,5 +26,6 @@ pub(crate) use self::{
     video::{ProbedFile, file_name},
 };
 pub use self::{
-    catalog::ProbeRecords, folder_watcher::FolderWatcher, scan::LibraryError, shared_library::Library, video::Video,
+    catalog::ProbeRecords, folder::SkippedFile, folder_watcher::FolderWatcher, scan::LibraryError,
+    shared_library::Library, video::Video,
 };

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog::{Catalog, Change, ProbeRecords},
+    folder::SkippedFile,
     scan::{self, LibraryError},
     thumbnails::Thumbnails,
     video::Video,
@@ -72,13 +73,13 @@ impl Library {
         self.shared.revision.subscribe()
     }
 
-    /// All files in the folder that cannot be offered, with the reason: for the console, since names of files that are no
-    /// videos are not for clients.
-    pub fn skipped_files(&self) -> Vec<media::SkippedFile> {
-        self.catalog().all_skipped().cloned().collect()
+    /// All files in the folder that cannot be offered, with the reason: for the console, since which files there are is not
+    /// for clients to know.
+    pub fn skipped_files(&self) -> Vec<SkippedFile> {
+        self.catalog().skipped.clone()
     }
 
-    /// The list that clients receive: videos by title, and skipped files with the reason, if they are named like videos.
+    /// The list that clients receive: videos by title, and how many others cannot be played.
     pub fn listing(&self) -> media::Library {
         let catalog = self.catalog();
         let ready = self.shared.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +87,7 @@ impl Library {
             |video: &Arc<Video>| media::VideoInfo { is_ready: ready.contains(&video.info.id), ..video.info.clone() };
         let mut videos: Vec<_> = catalog.videos.values().map(info).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
-        media::Library { videos, skipped: catalog.skipped.clone() }
+        media::Library { videos, unplayable_count: catalog.unplayable_count }
     }
 
     /// The current version of the video with this id. Holders of an older version can continue with it for as long as
@@ -147,11 +148,7 @@ impl Library {
             catalog.clone(),
         );
         let changes = catalog.changes_since(&old);
-        if changes.is_empty() && catalog.skipped == old.skipped && catalog.unnamed == old.unnamed {
-            return false;
-        }
-        let is_skipping = |change: &Change| matches!(change, Change::Skipped(_));
-        let is_visible = catalog.skipped != old.skipped || !changes.iter().all(is_skipping);
+        let is_visible = !catalog.looks_like(&old);
         for change in changes.iter().take(MAX_CHANGE_LINES) {
             match change {
                 Change::Added(line) | Change::Replaced(line) | Change::Removed(line) => tracing::info!("{line}"),

@@ -101,8 +101,10 @@ impl fmt::Debug for Video {
 }
 
 impl Video {
-    /// Combines the files of one title, each with the height that its name states.
-    pub(crate) fn new(title: String, mut files: Vec<(u32, Arc<ProbedFile>)>) -> Self {
+    /// Combines the files of one title, each with the height that its name states. `unreadable_heights` are those of its files
+    /// that cannot be played.
+    pub(crate) fn new(title: String, mut files: Vec<(u32, Arc<ProbedFile>)>, mut unreadable_heights: Vec<u32>) -> Self {
+        unreadable_heights.sort_unstable();
         files.sort_by_key(|(height, _)| *height);
         let variants = files.iter().map(|(height, file)| variant_info(*height, &file.probed)).collect();
         let files: Vec<_> = files.into_iter().map(|(_, file)| file).collect();
@@ -115,7 +117,16 @@ impl Video {
         let duration_nanos = triptych.duration_nanos();
         let sound = best_sound(&files);
         let (id, fingerprint, has_sound) = (id_of(&title), fingerprint_of(&files), sound.is_some());
-        let info = VideoInfo { id, fingerprint, title, duration_nanos, has_sound, is_ready: false, variants };
+        let info = VideoInfo {
+            id,
+            fingerprint,
+            title,
+            duration_nanos,
+            has_sound,
+            is_ready: false,
+            variants,
+            unreadable_heights,
+        };
         Self { info, indices, shares, files, sound }
     }
 }

@@ -6,15 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use common::media::SkippedFile;
-
 use crate::video::{
     disk::{DiskSettings, DiskTier},
     gst::{
         elements::{self, Element, SetupError},
         probe::Probed,
     },
-    library::{Library, LibraryError, ProbedFile, Video, folder::VariantName},
+    library::{Library, LibraryError, ProbedFile, SkippedFile, Video, folder::VariantName},
     process::ProcessPool,
     store::{is_ready, sound_formats},
 };
@@ -86,7 +84,7 @@ impl Check {
         let mut videos: Vec<_> = catalog.videos.values().map(|video| VideoReport::of(video, is_ready(video))).collect();
         videos.sort_by(|a, b| a.title.cmp(&b.title));
         let (broken, skipped) =
-            catalog.all_skipped().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
+            catalog.skipped.iter().cloned().partition(|file| VariantName::parse(&file.file_name).is_some());
         let gap = processes.sandbox_gap();
         let disk = disk.map(|disk| {
             let (bytes, limit_bytes) = disk.bytes_and_limit();

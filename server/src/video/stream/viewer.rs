@@ -10,7 +10,7 @@ use common::{
     limits::MAX_CREDIT,
     media::{
         Delivery, Epoch, PictureHead, Position, SetQualityRequest, SoundFormat, SoundHead, StreamId, StreamStart,
-        WatchRequest,
+        VideoId, WatchRequest,
     },
     message::{EndReason, ServerMessage},
     name::Name,
@@ -113,6 +113,11 @@ impl Viewer {
     /// The number that the client gave the stream.
     pub fn stream(&self) -> StreamId {
         self.stream
+    }
+
+    /// The video that is watched.
+    pub fn video(&self) -> VideoId {
+        self.plan.video().info.id
     }
 
     /// The current epoch.

@@ -12,7 +12,7 @@ use common::{
     },
     limits::{MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     media::Library,
-    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerMessage},
+    message::{Blob, ClientMessage, MAGIC, Person, RefusalCode, ServerInfo, ServerMessage, Viewing},
     name::Name,
     picture_parts::PictureJoiner,
     test_messages,
@@ -71,6 +71,7 @@ pub struct Welcome {
     pub name: Name,
     pub revision: u64,
     pub people: Vec<Person>,
+    pub server: ServerInfo,
     pub library: Library,
 }
 
@@ -105,8 +106,8 @@ impl TestClient {
         let server_nonce = self.greet().await;
         self.send(&join_message(name, identity, server_nonce)).await;
         match self.next().await {
-            ServerMessage::Welcome { name, revision, people_count, library } => {
-                Welcome { name, revision, people: self.people(people_count).await, library }
+            ServerMessage::Welcome { name, revision, people_count, server, library } => {
+                Welcome { name, revision, people: self.people(people_count).await, server, library }
             }
             other => panic!("expected a welcome, received {other:?}"),
         }
@@ -133,6 +134,15 @@ impl TestClient {
         };
         let (revision, people_count) = self.next_that(announced).await;
         (revision, self.people(people_count).await)
+    }
+
+    /// What people watch, as the next message about that says it.
+    pub async fn watching(&mut self) -> Vec<Viewing> {
+        self.next_that(|message| match message {
+            ServerMessage::Watching { people } => Some(people),
+            _ => None,
+        })
+        .await
     }
 
     /// Says hello and returns the server's nonce.

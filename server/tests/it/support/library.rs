@@ -2,20 +2,31 @@
 
 use std::path::Path;
 
-use common::media::Library;
-use triptych_server::video;
+use common::media::VideoInfo;
+use triptych_server::video::{self, library::SkippedFile};
 
 use super::guard;
 
-/// The listing of `folder`.
-pub fn scan(folder: &Path) -> Library {
+/// What is in a folder: what clients are told, and the files that only the console names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Scanned {
+    pub videos: Vec<VideoInfo>,
+    pub unplayable_count: u32,
+    pub skipped: Vec<SkippedFile>,
+}
+
+/// Reads `folder`.
+pub fn scan(folder: &Path) -> Scanned {
     guard::alive();
     video::init().unwrap();
-    video::library::Library::scan(folder).unwrap().listing()
+    let library = video::library::Library::scan(folder).unwrap();
+    let listing = library.listing();
+    let skipped = library.skipped_files();
+    Scanned { videos: listing.videos, unplayable_count: listing.unplayable_count, skipped }
 }
 
 /// Why the scan skipped a file.
-pub fn skip_reason<'a>(library: &'a Library, file_name: &str) -> &'a str {
+pub fn skip_reason<'a>(library: &'a Scanned, file_name: &str) -> &'a str {
     let found = library.skipped.iter().find(|file| file.file_name == file_name);
     &found.unwrap_or_else(|| panic!("{file_name} is not skipped in {library:#?}")).reason
 }

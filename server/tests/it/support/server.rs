@@ -2,12 +2,16 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
+use common::message::ServerInfo;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use triptych_server::{
     Server, Settings,
     limits::Limits,
-    video::process::{ProcessPool, WorkerProgram},
+    video::{
+        library::Library,
+        process::{ProcessPool, WorkerProgram},
+    },
 };
 
 /// No single wait in a test takes longer than this unless something is broken.
@@ -44,9 +48,15 @@ pub fn faulty(folder: &Path, fault: &str) -> Settings {
     Settings { worker_program: Some(program), ..settings(folder) }
 }
 
+/// What test servers say about themselves.
+pub fn introduction(address: SocketAddr) -> ServerInfo {
+    ServerInfo { name: "Lab".to_owned(), addresses: vec![address.to_string()] }
+}
+
 /// Stops when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
+    pub library: Library,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
 }
@@ -78,10 +88,11 @@ impl TestServer {
     pub async fn start_as(settings: &Settings) -> Self {
         triptych_server::video::init().unwrap();
         let server = Server::bind(settings).await.unwrap();
-        let address = server.addresses()[0];
+        let (address, library) = (server.addresses()[0], server.library().clone());
+        server.introduce(introduction(address));
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
-        Self { address, stop, running: Some(running) }
+        Self { address, library, stop, running: Some(running) }
     }
 
     /// Drops the running server without stopping it first.
