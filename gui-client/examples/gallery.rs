@@ -76,6 +76,7 @@ fn main() -> eframe::Result {
         "Triptych",
         options,
         Box::new(move |creation| {
+            theme::use_system_emoji(&creation.egui_ctx);
             theme::apply(&creation.egui_ctx);
             creation.egui_ctx.set_theme(if is_dark { egui::Theme::Dark } else { egui::Theme::Light });
             let state = scenes::scene(&scene);

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from fontTools import subset
+from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
 
 HERE = Path(__file__).parent
@@ -38,8 +39,27 @@ def cut(font: TTFont, codes: list[int], features: list[str], path: Path) -> None
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=codes)
     subsetter.subset(font)
+    draw_missing(font)
     font.save(path)
     print(path.name, path.stat().st_size)
+
+
+def draw_missing(font: TTFont) -> None:
+    """Draws the glyph of missing characters as an empty box: that of Inter has stripes, which read as a redaction."""
+    top_dict = font["CFF "].cff.topDictIndex[0]
+    width, height, edge = 1700, 2000, 150
+    pen = T2CharStringPen(width + 300, None)
+    for left, bottom, right, top in [(150, 0, 150 + width, height), (150 + edge, edge, 150 + width - edge, height - edge)]:
+        corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+        # The inner outline runs the other way and so is a hole.
+        corners = corners if left == 150 else corners[::-1]
+        pen.moveTo(corners[0])
+        for corner in corners[1:]:
+            pen.lineTo(corner)
+        pen.closePath()
+    before = top_dict.CharStrings[".notdef"]
+    top_dict.CharStrings[".notdef"] = pen.getCharString(before.private, before.globalSubrs)
+    font["hmtx"][".notdef"] = (width + 300, 150)
 
 
 def main() -> None:

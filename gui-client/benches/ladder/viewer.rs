@@ -205,6 +205,7 @@ impl Viewer {
                 | Effect::Volume { .. }
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
+                | Effect::OpenInBrowser(_)
                 | Effect::FocusComposer => {}
             }
         }

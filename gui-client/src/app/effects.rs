@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{App, report::log_summary};
+use super::{App, browser, report::log_summary};
 use crate::{event::NetCommand, state::effect::Effect};
 
 impl App {
@@ -55,6 +55,7 @@ impl App {
                     log_summary(&self.title, if has_failed { "failed" } else { "stopped" }, self.player.stop());
                     self.clear_screen();
                 }
+                Effect::OpenInBrowser(address) => browser::open(address.as_str()),
                 Effect::FocusComposer => self.wants_composer_focus = true,
             }
         }

@@ -1,6 +1,7 @@
 //! The main loop, which joins network, player, state and views: events and actions change the state, the state is drawn, and
 //! its effects are carried out.
 
+mod browser;
 mod effects;
 mod report;
 mod screen;
@@ -263,6 +264,7 @@ impl eframe::App for App {
 }
 
 fn apply_theme(ctx: &egui::Context, colours: Colours) {
+    theme::use_system_emoji(ctx);
     theme::apply(ctx);
     ctx.set_theme(match colours {
         Colours::System => egui::ThemePreference::System,

@@ -85,6 +85,10 @@ pub enum Action {
     EditKeysFilter(String),
     /// Let others know what is watched here (`true`), or do not.
     ShowWatching(bool),
+    /// Ask whether the link with this address is to be opened.
+    AskAboutLink(String),
+    /// Open the link that was asked about (`true`), or leave it.
+    AnswerLink(bool),
     /// Play a video from its start. If it is playing already, nothing happens; if it is paused, it continues.
     Watch(VideoId),
     /// End the video that plays.

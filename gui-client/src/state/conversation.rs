@@ -7,7 +7,6 @@ use std::{
 
 use common::{
     crypto::{KeyId, MessageId, TextNumber},
-    limits::MAX_TEXT_BYTES,
     name::Name,
 };
 
@@ -28,9 +27,6 @@ pub const MAX_MESSAGES: usize = 10_000;
 /// Bytes of text kept in one conversation, besides the last message.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// The composer shows the length of a draft from this many bytes on.
-const COUNTER_FROM_BYTES: usize = MAX_TEXT_BYTES - 1_024;
-
 /// Who wrote a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
@@ -46,7 +42,8 @@ pub enum Author {
 }
 
 impl Author {
-    fn key(&self) -> Option<KeyId> {
+    /// The key that signed the message, unless it is one's own.
+    pub fn key(&self) -> Option<KeyId> {
         match self {
             Self::Me => None,
             Self::Other { key, .. } => Some(*key),
@@ -105,12 +102,6 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// The length of the draft in bytes, if it is near the limit or beyond it.
-    pub fn counter_bytes(&self) -> Option<usize> {
-        let draft_bytes = self.outgoing().len();
-        (draft_bytes >= COUNTER_FROM_BYTES).then_some(draft_bytes)
-    }
-
     /// The draft as it would be sent: without blank lines before it and white space after it.
     pub fn outgoing(&self) -> &str {
         self.draft.trim_end().trim_start_matches(['\n', '\r'])

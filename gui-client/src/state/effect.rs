@@ -4,6 +4,8 @@ use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
 use crate::event::{LadderSettings, NetCommand, ThumbnailKey};
 
+use super::links::WebAddress;
+
 /// One thing that the app has to do, in the order in which the state returns them.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -75,6 +77,8 @@ pub enum Effect {
     DropThumbnail(ThumbnailKey),
     /// End playback and clear the picture.
     StopPlayback,
+    /// Open an address in the browser.
+    OpenInBrowser(WebAddress),
     /// Give the keyboard focus to the composer.
     FocusComposer,
 }

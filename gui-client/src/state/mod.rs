@@ -13,9 +13,11 @@ pub mod connection;
 pub mod contacts;
 pub mod conversation;
 pub mod delivery;
+mod draft;
 pub mod effect;
 pub mod identity;
 pub mod layout;
+pub mod links;
 mod natural_order;
 mod news;
 pub mod people;
@@ -53,6 +55,7 @@ use self::{
     effect::Effect,
     identity::IdentityCard,
     layout::Layout,
+    links::WebAddress,
     people::People,
     player::PlayerState,
     sending::SendObstacle,
@@ -98,6 +101,8 @@ pub struct State {
     pub settings: Settings,
     /// What the window has to tell about the file of the settings, until it was read.
     pub settings_notice: Option<String>,
+    /// The link that the person is asked about.
+    pub link_question: Option<WebAddress>,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
     /// Whether the window shows the end of the open conversation.
@@ -135,6 +140,7 @@ impl State {
             keys_filter: String::new(),
             settings: Settings::default(),
             settings_notice: None,
+            link_question: None,
             is_focused: true,
             is_end_in_sight: true,
             raised: None,
@@ -307,6 +313,11 @@ impl State {
                 self.settings.is_watching_shown = is_shown;
                 let is_online = self.connection.is_online();
                 return is_online.then_some(Effect::Net(NetCommand::ShowWatching(is_shown))).into_iter().collect();
+            }
+            Action::AskAboutLink(text) => self.link_question = WebAddress::parse(&text),
+            Action::AnswerLink(is_wanted) => {
+                let address = self.link_question.take().filter(|_| is_wanted);
+                return address.map(Effect::OpenInBrowser).into_iter().collect();
             }
             Action::Watch(id) => {
                 let video = self.library.videos.iter().find(|video| video.id == id).cloned();

@@ -4,7 +4,6 @@ use std::fmt;
 
 use common::{
     crypto::{Envelope, KeyId, MessageId, PublicKey},
-    limits::MAX_TEXT_BYTES,
     name::Name,
 };
 
@@ -33,10 +32,10 @@ pub enum SendObstacle {
     KeyChanged(Name),
     /// The message is for everyone, and each of the others has another key than before.
     NoOneAccepted,
-    /// The draft exceeds [`MAX_TEXT_BYTES`].
+    /// The draft exceeds [`MAX_TEXT_BYTES`](common::limits::MAX_TEXT_BYTES).
     TooLong {
-        /// Bytes beyond the limit.
-        surplus_bytes: usize,
+        /// About how many characters are too many.
+        surplus_chars: u64,
     },
 }
 
@@ -57,9 +56,9 @@ impl fmt::Display for SendObstacle {
             Self::NoOneAccepted => f.write_str(
                 "Everyone else has another key than before. Your draft is kept; accept their keys first, in the list of people.",
             ),
-            Self::TooLong { surplus_bytes: 1 } => f.write_str("This message is 1 byte too long. Shorten it a little."),
-            Self::TooLong { surplus_bytes } => {
-                write!(f, "This message is {surplus_bytes} bytes too long. Shorten it, or send it in two parts.")
+            Self::TooLong { surplus_chars: 1 } => f.write_str("This message is 1 character too long. Shorten it a little."),
+            Self::TooLong { surplus_chars } => {
+                write!(f, "This message is {surplus_chars} characters too long. Shorten it, or send it in two parts.")
             }
         }
     }
@@ -69,9 +68,8 @@ impl State {
     /// Why the draft of the open conversation cannot be sent now; `None` if it can.
     pub fn send_obstacle(&self) -> Option<SendObstacle> {
         self.recipient_obstacle().or_else(|| {
-            let draft_bytes = self.conversations.get(self.selected)?.outgoing().len();
-            let surplus_bytes = draft_bytes.checked_sub(MAX_TEXT_BYTES).filter(|surplus| *surplus > 0)?;
-            Some(SendObstacle::TooLong { surplus_bytes })
+            let room_chars = self.conversations.get(self.selected)?.room_chars()?;
+            (room_chars < 0).then(|| SendObstacle::TooLong { surplus_chars: room_chars.unsigned_abs() })
         })
     }
 

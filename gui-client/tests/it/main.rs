@@ -43,6 +43,7 @@ mod ui_layout;
 mod ui_player;
 mod ui_session;
 mod ui_statistics;
+mod ui_text;
 mod ui_trust;
 mod ui_views;
 mod ui_warnings;

@@ -431,10 +431,10 @@ fn eight_kibibytes_go_out_and_one_byte_more_is_refused_without_loss() {
     let conversation = state.conversations.get(bob_peer()).expect("it is there");
     assert_eq!(conversation.draft, too_long);
     assert!(state.was_send_refused());
-    assert!(state.send_obstacle().is_some_and(|obstacle| obstacle.to_string().contains("1 byte too long")));
-    assert_eq!(conversation.counter_bytes(), Some(MAX_TEXT_BYTES + 1));
+    assert!(state.send_obstacle().is_some_and(|obstacle| obstacle.to_string().contains("1 character too long")));
+    assert_eq!(conversation.room_chars(), Some(-1));
     state.handle(Action::EditDraft("short".into()), moment());
-    assert_eq!(state.conversations.get(bob_peer()).and_then(|c| c.counter_bytes()), None);
+    assert_eq!(state.conversations.get(bob_peer()).and_then(|c| c.room_chars()), None);
 }
 
 #[test]

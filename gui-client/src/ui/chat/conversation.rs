@@ -1,10 +1,7 @@
 //! The open conversation: its header, its messages and the composer.
 
 use chrono::{Local, NaiveDate};
-use egui::{
-    Align, CornerRadius, FontId, Label, Layout, Margin, RichText, Role, Sense, Stroke, TextWrapMode, Ui, Vec2,
-    WidgetInfo, WidgetText,
-};
+use egui::{Align, CornerRadius, Label, Layout, Margin, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 
 use crate::state::{
     State,
@@ -12,7 +9,7 @@ use crate::state::{
     conversation::{Author, Conversation, Delivery, Message},
 };
 
-use super::{composer::Composer, reading_place::ReadingPlace, trust};
+use super::{composer::Composer, link_question, message_text::MessageText, reading_place::ReadingPlace, trust};
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
@@ -34,6 +31,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, a
     let today = format::day_start(now.unix_millis);
     header(ui, state, today, actions);
     trust::notice(ui, state, actions);
+    link_question::show(ui, state, actions);
     let margin = Margin { left: 12, right: 12, top: 8, bottom: 12 };
     let composer =
         Composer::measure(ui, state, conversation, reading_column::width(ui.available_width() - margin.sum().x));
@@ -202,13 +200,10 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actio
     let margin = Margin::symmetric(11, 7);
     let room = ui.available_width() - 2.0 * space::S;
     let text_room = (room - BUBBLE_SIDE - margin.sum().x).max(60.0);
-    let galley = WidgetText::from(&message.text).into_galley(
-        ui,
-        Some(TextWrapMode::Wrap),
-        text_room,
-        FontId::proportional(font_size::BODY),
-    );
-    let bubble_width = galley.size().x + margin.sum().x;
+    let text = MessageText::layout(ui, &message.text, text_room);
+    let draft = message.dispatch.as_ref().map(|dispatch| dispatch.draft);
+    let id = egui::Id::unique(("message", message.author.key(), message.message_id, draft));
+    let bubble_width = text.size().x + margin.sum().x;
     if is_first_of_author && let Author::Other { name, .. } = &message.author {
         ui.horizontal(|ui| {
             ui.add_space(space::S + 2.0);
@@ -252,7 +247,7 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actio
         frame.show(ui, |ui| {
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 ui.set_max_width(text_room);
-                ui.add(Label::new(galley).selectable(true));
+                text.show(ui, id, actions);
             });
         });
         if !is_mine {

@@ -3,6 +3,8 @@
 mod composer;
 pub(super) mod conversation;
 pub(super) mod keys;
+mod link_question;
+mod message_text;
 mod names;
 pub(super) mod people;
 mod reading_place;

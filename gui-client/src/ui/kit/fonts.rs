@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use egui::{Context, FontData, FontDefinitions, FontFamily, FontId};
+use egui::{Context, FontData, FontDefinitions, FontFamily, FontId, epaint::text::FontInsert};
+
+use super::emoji_font::{BuiltInEmoji, SystemEmoji};
 
 const REGULAR: &str = "Inter-Regular";
 const SEMIBOLD: &str = "Inter-SemiBold";
 const TABULAR: &str = "Inter-Tabular";
+const EMOJI: &str = "emoji";
 
 /// Headings and names, in the heavier weight.
 pub fn semibold(size: f32) -> FontId {
@@ -19,9 +22,35 @@ pub fn tabular(size: f32) -> FontId {
     FontId::new(size, FontFamily::Name(TABULAR.into()))
 }
 
+/// Emoji, in colour where the system has a font for that.
+pub(super) fn emoji(size: f32) -> FontId {
+    FontId::new(size, FontFamily::Name(EMOJI.into()))
+}
+
 /// Installs the fonts, once at the start.
 pub(super) fn install(ctx: &Context) {
     ctx.set_fonts(definitions());
+    ctx.add_font_provider(Arc::new(BuiltInEmoji { family: emoji(0.0).family, fonts: monochrome_emoji() }));
+}
+
+/// Has emoji drawn in colour if the system has a font for that. To be called before [`install`].
+pub fn use_system_emoji(ctx: &Context) {
+    ctx.add_font_provider(Arc::new(SystemEmoji::search(emoji(0.0).family)));
+}
+
+/// The monochrome emoji of egui, and what follows where they have no glyph.
+fn monochrome_emoji() -> Vec<FontInsert> {
+    let fonts = definitions();
+    let chain = fonts.families.get(&FontFamily::Proportional).into_iter().flatten();
+    let names: Vec<&String> = chain.collect();
+    // The letters come last: an emoji such as 1️⃣ begins with one.
+    let (letters, pictures): (Vec<&String>, Vec<&String>) =
+        names.into_iter().partition(|name| [REGULAR, "Ubuntu-Light"].contains(&name.as_str()));
+    let insert = |name: &String| {
+        let data = fonts.font_data.get(name)?;
+        Some(FontInsert::new(name, FontData::clone(data), Vec::new()))
+    };
+    pictures.into_iter().chain(letters).filter_map(insert).collect()
 }
 
 fn definitions() -> FontDefinitions {
@@ -41,6 +70,8 @@ fn definitions() -> FontDefinitions {
         (FontFamily::Proportional, chain(&[REGULAR])),
         (semibold(0.0).family, chain(&[SEMIBOLD, REGULAR])),
         (tabular(0.0).family, chain(&[TABULAR, REGULAR])),
+        // The providers have them: the first font is not known before the system's fonts are.
+        (emoji(0.0).family, Vec::new()),
     ];
     fonts.families.extend(families);
     if let Some(monospace) = fonts.families.get_mut(&FontFamily::Monospace) {

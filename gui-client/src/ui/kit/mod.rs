@@ -1,5 +1,6 @@
 //! What all views are built from: colours and sizes, small widgets, icons, and the format of numbers and times.
 
+mod emoji_font;
 mod fonts;
 pub(super) mod format;
 pub(super) mod hex_view;
@@ -8,6 +9,7 @@ pub(super) mod popover;
 pub(super) mod reading_column;
 pub(super) mod rows;
 pub(super) mod strip;
+pub(super) mod text;
 pub mod theme;
 pub(super) mod widgets;
 pub mod window_icon;

@@ -81,7 +81,7 @@ pub mod font_size {
     pub const BODY_LINE: f32 = 22.0;
 }
 
-pub use super::fonts::{semibold, tabular};
+pub use super::fonts::{semibold, tabular, use_system_emoji};
 
 /// The colours of a theme, by their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

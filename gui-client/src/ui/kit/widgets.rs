@@ -16,7 +16,10 @@ use crate::{
     },
 };
 
-use super::theme::{Theme, font_size, semibold, size, space};
+use super::{
+    text,
+    theme::{Theme, font_size, semibold, size, space},
+};
 
 /// The main button of a screen, filled with the accent colour.
 pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
@@ -185,8 +188,13 @@ pub(crate) fn row(
 
 /// Paints one line of text into a rectangle, shortened with `…` if it does not fit. Returns its width.
 pub(crate) fn line(ui: &Ui, rect: Rect, text: impl Into<WidgetText>, font_size: f32, color: Color32) -> f32 {
-    let text: WidgetText = text.into();
-    let galley = text.into_galley(ui, Some(TextWrapMode::Truncate), rect.width(), FontId::proportional(font_size));
+    let written: WidgetText = text.into();
+    let font = FontId::proportional(font_size);
+    let galley = if text::has_right_to_left(written.text()) {
+        text::line(ui, written.text(), font, color, rect.width())
+    } else {
+        written.into_galley(ui, Some(TextWrapMode::Truncate), rect.width(), font)
+    };
     let width = galley.size().x;
     let top = rect.center().y - galley.size().y / 2.0;
     ui.painter().galley(Pos2::new(rect.left(), top), galley, color);

@@ -35,6 +35,9 @@ mod player;
 /// Those about what is remembered, lost connections and messages that wait.
 #[path = "scenes_session.rs"]
 mod session;
+/// Those about what people write.
+#[path = "scenes_text.rs"]
+mod text;
 /// Those about keys, certificates and servers that are not to be trusted.
 #[path = "scenes_trust.rs"]
 mod trust;
@@ -47,6 +50,8 @@ mod wire;
 
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use player::{figures, on_a_link, starved};
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use text::LOOK_ALIKE;
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
@@ -87,6 +92,11 @@ pub const SCENES: &[&str] = &[
     "left",
     "long",
     "languages",
+    "links",
+    "link-question",
+    "long-draft",
+    "nearly-full",
+    "too-long",
     "wire",
     "wire-letter",
     "wire-foreign",
@@ -387,6 +397,7 @@ pub fn scene(which: &str) -> State {
                 .or_else(|| wire::scene(other))
                 .or_else(|| delivery::scene(other))
                 .or_else(|| session::scene(other))
+                .or_else(|| text::scene(other))
                 .or_else(|| player::scene(other));
             return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
         }

@@ -23,21 +23,6 @@ pub fn numbered(text: &str, number: u32, missing_count: u32) -> NetEvent {
 pub fn scene(which: &str) -> Option<State> {
     let mut state = talked();
     match which {
-        "languages" => {
-            for (minute, text) in [
-                "Příliš žluťoučký kůň úpěl ďábelské ódy",
-                "Ελληνικά, русский, türkçe, Tiếng Việt",
-                "日本語のテキスト、中文文本, 한국어 텍스트",
-                "مرحبا بالعالم, שלום עולם",
-                "हिन्दी में लिखा हुआ, ภาษาไทย",
-                "😀 🎬 ✅ ❤ → ∑ ½ ♪",
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                state.apply(message("bob", &bob(), &[&ada()], text, 10 + minute as u64), moment());
-            }
-        }
         "missing" => {
             state.apply(numbered("The next one begins at nine.", 1, 0), moment());
             state.apply(numbered("So I am late.", 5, 3), moment());
