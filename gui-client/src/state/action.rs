@@ -41,6 +41,8 @@ pub enum Action {
     ConnectAs(Name),
     /// Connect now instead of at the next automatic attempt.
     ReconnectNow,
+    /// Unfold why the connection was lost (`true`), or fold it.
+    ShowReasons(bool),
     /// The person has compared the new certificate of the server with its console (`true`), or takes that back.
     ConfirmCertificate(bool),
     /// Take the new certificate for that of the server, and connect. It must have been confirmed.
@@ -73,6 +75,8 @@ pub enum Action {
     Send,
     /// Send a failed message once more.
     Retry(DraftId),
+    /// Take a message that waits to be sent back into the composer.
+    Withdraw(DraftId),
     /// Switch the right column.
     ShowSide(SidePanel),
     /// Change what is shown, or how wide it is.

@@ -3,7 +3,7 @@
 //! The texts of every problem are composed here. What the server says in a refusal or a goodbye is a sentence of its own
 //! and is shown as such, never inside one of ours.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{
     message::RefusalCode,
@@ -12,17 +12,7 @@ use common::{
 
 use crate::event::{CertificateChange, NetCommand, Offline, Progress, TlsFacts};
 
-use super::action::Action;
-
-/// Time from the loss of the connection to the first automatic attempt. Each further one waits twice as long.
-const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
-
-/// The longest time between two automatic attempts.
-const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(10);
-
-/// For this many attempts after a loss, "key in use" refers to our own old connection, which the server has not yet noticed
-/// to be dead. They take 1 + 2 + 4 + 8 seconds, and a server notices after ten.
-const ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE: u32 = 4;
+use super::{action::Action, reconnect};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +65,10 @@ pub struct Connection {
     pub phase: Phase,
     /// Why it is not online, if something went wrong.
     pub problem: Option<ConnectionProblem>,
+    /// Why the last automatic attempt failed, as a sentence, if that is another reason.
+    pub last_failure: Option<String>,
+    /// Whether the reasons are unfolded while the connection is lost.
+    pub shows_reasons: bool,
     /// What secures the connection that is open or under way; while it is lost, the last one. `None` without TLS and before
     /// the server is reached.
     pub tls: Option<TlsFacts>,
@@ -85,6 +79,8 @@ pub struct Connection {
     pub is_plaintext: bool,
     /// Whether this connection was online and should be again.
     pub is_wanted: bool,
+    /// Whether [`Self::problem`] says why the connection was lost that is being tried again.
+    is_loss_told: bool,
     /// Automatic attempts since the connection was lost.
     attempts: u32,
 }
@@ -98,11 +94,19 @@ impl Connection {
             is_plaintext,
             phase: Phase::Idle,
             problem: None,
+            last_failure: None,
+            shows_reasons: false,
             tls: None,
             is_first_visit: false,
             is_wanted: false,
+            is_loss_told: false,
             attempts: 0,
         }
+    }
+
+    /// Whether the connection is lost and comes back by itself: an attempt is under way or follows.
+    pub fn is_coming_back(&self) -> bool {
+        self.is_wanted && matches!(self.phase, Phase::Attempting(_) | Phase::Waiting { .. })
     }
 
     /// Whether messages and videos can be exchanged with the server.
@@ -151,6 +155,7 @@ impl Connection {
         self.is_wanted = false;
         self.phase = Phase::Idle;
         self.problem = None;
+        self.last_failure = None;
         self.tls = None;
         self.is_first_visit = false;
     }
@@ -173,17 +178,21 @@ impl Connection {
     }
 
     /// Goes back to the form, and forgets the certificate of the server.
-    pub(super) fn forget_server(&mut self) -> Option<NetCommand> {
-        let choice = self.problem.take_if(|problem| problem.certificate.is_some())?.certificate?;
-        self.is_wanted = false;
-        Some(NetCommand::ForgetServer { address: choice.change.address })
+    pub(super) fn forget_server(&mut self) -> Vec<NetCommand> {
+        let problem = self.problem.take_if(|problem| problem.certificate.is_some());
+        let Some(choice) = problem.and_then(|problem| problem.certificate) else { return Vec::new() };
+        // An attempt may be under way, to see whether the right server is back.
+        let disconnect = self.is_coming_back().then_some(NetCommand::Disconnect);
+        self.leave();
+        let forget = NetCommand::ForgetServer { address: choice.change.address };
+        disconnect.into_iter().chain([forget]).collect()
     }
 
     pub(super) fn came_online(&mut self, tls: Option<TlsFacts>, is_first_visit: bool) {
         self.phase = Phase::Online;
         // The notice stays over a reconnection, until it has been read.
         self.is_first_visit |= is_first_visit;
-        self.problem = None;
+        (self.problem, self.last_failure, self.shows_reasons) = (None, None, false);
         self.tls = tls;
         self.is_wanted = true;
         self.attempts = 0;
@@ -191,22 +200,17 @@ impl Connection {
 
     /// Takes in why there is no connection, and decides whether another attempt follows by itself.
     pub(super) fn went_offline(&mut self, offline: Offline, now: Instant) {
-        let is_retried = self.is_wanted
-            && match &offline {
-                Offline::Unreachable { .. } | Offline::Goodbye(_) => true,
-                Offline::Refused { code: RefusalCode::KeyInUse, .. } => {
-                    self.attempts < ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE
-                }
-                Offline::Refused { code: RefusalCode::TooLate | RefusalCode::Full | RefusalCode::TooMany, .. } => true,
-                _ => false,
-            };
-        self.problem = problem(offline, is_retried, self.is_wanted);
-        self.phase = if is_retried {
-            let delay = FIRST_RETRY_DELAY.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_RETRY_DELAY);
-            self.attempts += 1;
-            Phase::Waiting { retry_at: now + delay }
-        } else {
-            Phase::Idle
+        let delay = reconnect::delay(&offline, self.attempts).filter(|_| self.is_wanted);
+        let next = problem(offline, delay.is_some(), self.is_wanted);
+        let shown = self.problem.take().filter(|_| self.is_loss_told);
+        (self.problem, self.last_failure) = reconnect::merge(shown, next, delay.is_some());
+        self.is_loss_told = delay.is_some();
+        self.phase = match delay {
+            Some(delay) => {
+                self.attempts += 1;
+                Phase::Waiting { retry_at: now + delay }
+            }
+            None => Phase::Idle,
         };
         if self.problem.is_none() {
             self.is_wanted = false;
@@ -219,7 +223,7 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
         what,
         remedy,
         button: Some(if is_retried {
-            ("Reconnect now".to_owned(), Action::ReconnectNow)
+            ("Try now".to_owned(), Action::ReconnectNow)
         } else {
             (label.to_owned(), Action::Connect)
         }),
@@ -265,7 +269,7 @@ fn refusal(
         RefusalCode::KeyInUse if is_retried => (
             "The server has not yet closed your previous connection.".to_owned(),
             "It does so within ten seconds, and the next attempt follows by itself.".to_owned(),
-            Some(("Reconnect now".to_owned(), Action::ReconnectNow)),
+            Some(("Try now".to_owned(), Action::ReconnectNow)),
         ),
         // The server tells the two apart: this is never a connection of our own.
         RefusalCode::NameInUse if was_online => {

@@ -17,6 +17,7 @@ use super::{
     delivery::{Awaited, Dispatch, Step},
     news::News,
     presence_note::PresenceNote,
+    waiting::Queue,
 };
 
 pub use super::{delivery::Delivery, news::Serial};
@@ -74,6 +75,8 @@ pub struct Message {
     pub missing_count: u32,
     /// Who came or went between this message and the next.
     pub note: Option<PresenceNote>,
+    /// Of an own message that was written under another key than the present one: the name of that key.
+    pub written_as: Option<Name>,
 }
 
 impl Message {
@@ -126,6 +129,14 @@ impl Conversation {
         }
     }
 
+    /// Takes out the message at this place.
+    pub(super) fn remove(&mut self, place: usize) -> Option<Message> {
+        let message = self.messages.remove(place)?;
+        self.revision += 1;
+        self.kept_bytes -= message.text.len();
+        Some(message)
+    }
+
     /// Adds a received message: in the gap where it is missing, or at the end.
     fn receive(&mut self, number: TextNumber, mut message: Message) {
         let after = self.messages.iter().enumerate();
@@ -148,12 +159,14 @@ impl Conversation {
 /// All conversations of this client.
 #[derive(Debug, Clone, Default)]
 pub struct Conversations {
-    by_peer: HashMap<Peer, Conversation>,
+    pub(super) by_peer: HashMap<Peer, Conversation>,
     last_draft: u64,
     last_serial: u64,
-    awaited: Awaited,
+    pub(super) awaited: Awaited,
     /// The letters that were sealed and are not confirmed, with their recipients.
-    unconfirmed: HashMap<MessageId, (KeyId, DraftId)>,
+    pub(super) unconfirmed: HashMap<MessageId, (KeyId, DraftId)>,
+    /// The messages that cannot be sent yet.
+    pub(super) waiting: Queue,
 }
 
 impl Conversations {
@@ -210,6 +223,7 @@ impl Conversations {
                 number: Some(message.number),
                 missing_count: message.missing_count,
                 note: None,
+                written_as: None,
             },
         );
     }
@@ -231,6 +245,7 @@ impl Conversations {
         if conversation.draft.is_empty() {
             conversation.draft = old.draft;
         }
+        self.waiting.redirect(Peer::Person(from), Peer::Person(to));
     }
 
     /// Unread messages of all conversations.
@@ -261,6 +276,7 @@ impl Conversations {
             number: None,
             missing_count: 0,
             note: None,
+            written_as: None,
         });
         draft
     }
@@ -378,7 +394,11 @@ impl Conversations {
                         "The connection was lost before the server confirmed this message; it may not have arrived.";
                     message.delivery = Delivery::Failed(draft, reason.into());
                 }
-                Delivery::Received | Delivery::Relayed | Delivery::Delivered | Delivery::Failed(..) => {}
+                Delivery::Received
+                | Delivery::Waiting(_)
+                | Delivery::Relayed
+                | Delivery::Delivered
+                | Delivery::Failed(..) => {}
             }
         }
     }

@@ -17,6 +17,8 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub enum Delivery {
     /// It came from someone else.
     Received,
+    /// It cannot be sent yet, and goes out by itself as soon as it can; [`super::State::waits_for`] says what it waits for.
+    Waiting(DraftId),
     /// It is being encrypted.
     Pending(DraftId),
     /// It is on its way to the server.

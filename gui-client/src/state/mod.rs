@@ -7,7 +7,6 @@
 //! Moment ──tick─────┘
 //! ```
 
-mod account;
 pub mod action;
 pub mod connection;
 pub mod contacts;
@@ -15,6 +14,7 @@ pub mod conversation;
 pub mod delivery;
 mod draft;
 pub mod effect;
+mod history;
 pub mod identity;
 pub mod layout;
 pub mod links;
@@ -24,11 +24,13 @@ pub mod people;
 pub mod player;
 pub mod presence_note;
 mod presence_notes;
+mod reconnect;
 pub mod sending;
 mod settings;
 pub mod thumbnails;
 pub mod trust;
 mod unread;
+pub mod waiting;
 pub mod wire;
 
 use std::time::Instant;
@@ -48,11 +50,11 @@ use crate::{
 };
 
 use self::{
-    account::{Account, Accounts},
     action::{Action, Moment, Peer, SidePanel},
     connection::{Connection, Phase},
     conversation::Conversations,
     effect::Effect,
+    history::Histories,
     identity::IdentityCard,
     layout::Layout,
     links::WebAddress,
@@ -61,6 +63,7 @@ use self::{
     sending::SendObstacle,
     thumbnails::Thumbnails,
     trust::Trust,
+    waiting::Returning,
     wire::Wire,
 };
 
@@ -75,7 +78,7 @@ pub struct State {
     pub people: People,
     /// Whether they have the keys with which they were met.
     pub trust: Trust,
-    /// The messages of the current account.
+    /// The messages of the server that was joined last.
     pub conversations: Conversations,
     /// Whose conversation is open.
     pub selected: Peer,
@@ -116,7 +119,9 @@ pub struct State {
     unreachable: Vec<KeyId>,
     /// Why the last attempt to send the draft of the open conversation was refused.
     refused_by: Option<SendObstacle>,
-    accounts: Accounts,
+    /// Who was online when the connection was lost, and has not come back.
+    returning: Returning,
+    histories: Histories,
 }
 
 impl State {
@@ -147,7 +152,8 @@ impl State {
             handing_over: None,
             unreachable: Vec::new(),
             refused_by: None,
-            accounts: Accounts::default(),
+            returning: Returning::default(),
+            histories: Histories::default(),
         }
     }
 
@@ -158,22 +164,28 @@ impl State {
             _ => None,
         };
         let probe = self.player.next_probe_at();
-        reconnect.into_iter().chain(self.conversations.next_tick()).chain(probe).min()
+        // Those who return are waited for only by what is said to everyone.
+        let returning = self.returning.deadline().filter(|_| !self.conversations.waiting.is_empty());
+        reconnect.into_iter().chain(self.conversations.next_tick()).chain(probe).chain(returning).min()
     }
 
-    /// Does what is due by now: reconnects, stops waiting for what has become of messages, and measures the round trip.
+    /// Does what is due by now: reconnects, sends what has waited long enough, stops waiting for what has become of messages,
+    /// and measures the round trip.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         self.give_up_waiting(now);
-        match self.connection.phase {
+        let mut effects = match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
             _ => self.player.probe(now.instant),
-        }
+        };
+        effects.extend(self.send_waiting(now));
+        effects
     }
 
     /// Takes in what the network reports.
     pub fn apply(&mut self, event: NetEvent, now: Moment) -> Vec<Effect> {
-        let effects = self.apply_event(event, now);
+        let mut effects = self.apply_event(event, now);
         self.forget_overcome_refusal();
+        effects.extend(self.send_waiting(now));
         effects
     }
 
@@ -263,8 +275,9 @@ impl State {
 
     /// Takes in what the person does.
     pub fn handle(&mut self, action: Action, now: Moment) -> Vec<Effect> {
-        let effects = self.handle_action(action, now);
+        let mut effects = self.handle_action(action, now);
         self.remember_choices();
+        effects.extend(self.send_waiting(now));
         effects
     }
 
@@ -282,12 +295,13 @@ impl State {
                 self.connection.reset_attempts();
                 return self.connect();
             }
+            Action::ShowReasons(is_shown) => self.connection.shows_reasons = is_shown,
             Action::Identity(action) => return self.handle_identity(action),
             Action::ConfirmCertificate(is_confirmed) => self.connection.confirm_certificate(is_confirmed),
             Action::TrustCertificate => {
                 return self.connection.trust_certificate().map(Effect::Net).into_iter().collect();
             }
-            Action::ForgetServer => return self.connection.forget_server().map(Effect::Net).into_iter().collect(),
+            Action::ForgetServer => return self.connection.forget_server().into_iter().map(Effect::Net).collect(),
             Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
             Action::EndSettingsNotice => self.settings_notice = None,
             Action::Leave => return self.leave(),
@@ -302,8 +316,9 @@ impl State {
             Action::AcceptKey(key) => return self.accept_key(key, now),
             Action::SetVerified(key, is_verified) => return self.set_verified(key, is_verified, now),
             Action::EditDraft(text) => self.edit_draft(text),
-            Action::Send => return self.send(now),
-            Action::Retry(draft) => return self.retry(draft),
+            Action::Send => self.send(now),
+            Action::Retry(draft) => self.retry(draft),
+            Action::Withdraw(draft) => return self.withdraw(draft),
             Action::ShowSide(side) => self.show_side(side),
             Action::Layout(action) => self.handle_layout(action),
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
@@ -349,15 +364,16 @@ impl State {
     }
 
     fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {
-        self.switch_account(Account::new(&self.connection.address, online.public_key.id()));
+        let me = online.public_key.id();
+        self.take_up_history(me);
         self.connection.came_online(online.tls, online.is_first_visit);
         self.remember_visit();
         (self.handing_over, self.unreachable) = (None, Vec::new());
         // Everyone is met anew: the file may have changed since, and belong to another server.
         let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));
-        let me = online.public_key.id();
         let listed: Vec<_> = listed.filter(|(_, key)| *key != me).collect();
         let before = self.people.dictionary().cloned();
+        self.await_others(&online.people, now);
         self.people.came_online(me, online.people);
         self.note_presence(before, now.unix_millis);
         self.forget_departed();

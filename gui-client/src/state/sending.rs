@@ -15,19 +15,16 @@ use super::{
     conversation::Delivery,
     delivery,
     effect::Effect,
+    waiting::MAX_WAITING,
     wire::Said,
 };
 
-/// Why the draft of the open conversation cannot be sent now. It is derived from the state whenever it is shown, so that
-/// it goes as soon as its cause does. `Display` is the sentence that the window shows.
+/// Why the draft of the open conversation cannot be sent, not even to wait. It is derived from the state whenever it is
+/// shown, so that it goes as soon as its cause does. `Display` is the sentence that the window shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendObstacle {
-    /// There is no connection to the server.
-    Disconnected,
     /// The message is for everyone, and no one else is online.
     Alone,
-    /// The recipient is offline; the last name they had, when it is known.
-    RecipientOffline(Option<Name>),
     /// The recipient has another key than before, and it was not accepted.
     KeyChanged(Name),
     /// The message is for everyone, and each of the others has another key than before.
@@ -37,19 +34,14 @@ pub enum SendObstacle {
         /// About how many characters are too many.
         surplus_chars: u64,
     },
+    /// As many messages wait as may.
+    TooManyWaiting,
 }
 
 impl fmt::Display for SendObstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disconnected => f.write_str("Not connected. Your draft is kept."),
             Self::Alone => f.write_str("No one else is online. Your draft is kept."),
-            Self::RecipientOffline(Some(name)) => {
-                write!(f, "{name} is offline. Your draft is kept; send it when {name} is back.")
-            }
-            Self::RecipientOffline(None) => {
-                f.write_str("This person is offline. Your draft is kept; send it when they are back.")
-            }
             Self::KeyChanged(name) => {
                 write!(f, "{name} has another key than before. Your draft is kept; accept the key first.")
             }
@@ -59,6 +51,9 @@ impl fmt::Display for SendObstacle {
             Self::TooLong { surplus_chars: 1 } => f.write_str("This message is 1 character too long. Shorten it a little."),
             Self::TooLong { surplus_chars } => {
                 write!(f, "This message is {surplus_chars} characters too long. Shorten it, or send it in two parts.")
+            }
+            Self::TooManyWaiting => {
+                write!(f, "{MAX_WAITING} messages wait to be sent already. Your draft is kept.")
             }
         }
     }
@@ -79,22 +74,23 @@ impl State {
     }
 
     fn recipient_obstacle(&self) -> Option<SendObstacle> {
-        if !self.connection.is_online() {
-            return Some(SendObstacle::Disconnected);
-        }
+        let is_changed = |key: &KeyId| self.trust.is_changed(key);
         match self.selected {
-            Peer::Everyone if self.people.others().next().is_none() => Some(SendObstacle::Alone),
-            Peer::Everyone if self.people.others().all(|(_, key)| self.trust.is_changed(&key.id())) => {
-                Some(SendObstacle::NoOneAccepted)
+            Peer::Everyone if !self.connection.is_online() || self.returning.deadline().is_some() => {}
+            Peer::Everyone if self.people.others().next().is_none() => return Some(SendObstacle::Alone),
+            Peer::Everyone if self.people.others().all(|(_, key)| is_changed(&key.id())) => {
+                return Some(SendObstacle::NoOneAccepted);
             }
-            Peer::Person(key) if self.people.online_key(&key).is_none() => {
-                Some(SendObstacle::RecipientOffline(self.people.name_of(&key).cloned()))
+            // Also while they are offline. What waits for them already goes on waiting.
+            Peer::Person(key)
+                if is_changed(&key) || self.present_key(&key).is_some_and(|present| is_changed(&present)) =>
+            {
+                return self.people.name_of(&key).cloned().map(SendObstacle::KeyChanged);
             }
-            Peer::Person(key) if self.trust.is_changed(&key) => {
-                self.people.name_of(&key).cloned().map(SendObstacle::KeyChanged)
-            }
-            _ => None,
+            _ => {}
         }
+        let is_full = self.conversations.waiting.is_full() && self.waits_for(self.selected).is_some();
+        is_full.then_some(SendObstacle::TooManyWaiting)
     }
 
     /// The people online for whom a message to everyone is not sealed, because they have another key than before.
@@ -129,40 +125,31 @@ impl State {
         self.refused_by = None;
     }
 
-    pub(super) fn send(&mut self, now: Moment) -> Vec<Effect> {
+    pub(super) fn send(&mut self, now: Moment) {
         let peer = self.selected;
         let text = self.conversations.entry(peer).outgoing().to_owned();
         if text.trim().is_empty() {
-            return Vec::new();
+            return;
         }
         self.refused_by = self.send_obstacle();
         if self.refused_by.is_some() {
-            return Vec::new();
+            return;
         }
-        let recipients = self.recipients(peer);
         self.conversations.entry(peer).draft.clear();
-        let draft = self.conversations.write(peer, text.clone(), now.unix_millis);
-        let written_unix_millis = now.unix_millis;
-        vec![Effect::Net(NetCommand::Send { draft, recipients, text, written_unix_millis })]
+        let draft = self.conversations.write(peer, text, now.unix_millis);
+        // What can be sent now is taken out of the queue at once.
+        self.conversations.hold(draft, peer);
     }
 
-    pub(super) fn retry(&mut self, draft: DraftId) -> Vec<Effect> {
-        let Some((peer, message)) = self.conversations.failed(draft) else { return Vec::new() };
-        let (text, written_unix_millis) = (message.text.clone(), message.unix_millis);
+    pub(super) fn retry(&mut self, draft: DraftId) {
+        let Some((peer, _)) = self.conversations.failed(draft) else { return };
         self.select(peer);
         self.refused_by = self.recipient_obstacle();
-        if self.refused_by.is_some() {
-            return Vec::new();
+        if self.refused_by.is_none()
+            && let Some((draft, _)) = self.conversations.rewrite(draft, peer)
+        {
+            self.conversations.hold(draft, peer);
         }
-        let recipients = self.recipients(peer);
-        let (draft, sealed) = self.conversations.rewrite(draft, peer).expect("the failed message was found above");
-        vec![Effect::Net(match sealed {
-            Some(sealed) => {
-                let sealed = Box::new(sealed);
-                NetCommand::SendAgain { draft, recipients, text, written_unix_millis, sealed }
-            }
-            None => NetCommand::Send { draft, recipients, text, written_unix_millis },
-        })]
     }
 
     /// Tells the sender of a letter that it is shown; not while its key is another than before, which was not accepted.
@@ -197,7 +184,7 @@ impl State {
     }
 
     /// The keys for which a message to `peer` is sealed; for everyone, those of all people online, the sender included.
-    fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
+    pub(super) fn recipients(&self, peer: Peer) -> Vec<PublicKey> {
         match peer {
             Peer::Everyone => {
                 let accepted = self.people.online_keys().filter(|key| !self.trust.is_changed(&key.id()));

@@ -59,7 +59,8 @@ pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
     } else {
         egui::CentralPanel::default().frame(Frame::new()).show(ui, |ui| connect::show(ui, state, &mut output.actions));
     }
-    notices::show(ui, state, &mut output.actions);
+    let bar_points = if is_main_screen(state) { state.places().bar_points } else { 0.0 };
+    notices::show(ui, state, bar_points, view.now, &mut output.actions);
     output
 }
 
@@ -90,7 +91,7 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
 
 fn status_rows(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
     let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
-    if state.connection.problem.is_some() {
+    if state.connection.problem.is_some() && !notices::is_strip(&state.connection) {
         Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
     }
     if state.connection.is_first_visit && state.connection.is_online() && state.connection.tls.is_some() {

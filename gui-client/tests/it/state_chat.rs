@@ -139,43 +139,34 @@ fn dropped_envelopes_are_counted() {
 // ---- What hinders sending
 
 #[test]
-fn a_refused_draft_is_no_error_any_more_when_the_server_is_back() {
-    let mut state = joined();
-    state.apply(NetEvent::Offline(lost()), moment());
-    assert!(write(&mut state, bob_peer(), "Hello").is_empty());
-    assert_eq!(state.send_obstacle(), Some(SendObstacle::Disconnected));
-    assert!(state.was_send_refused());
-    state.apply(online(vec![person("ada", ada()), person("bob", bob())], library()), moment());
-    assert_eq!(state.send_obstacle(), None, "it is derived, not remembered");
-    assert!(!state.was_send_refused());
-    assert_eq!(draft(&state, bob_peer()), "Hello");
-    state.apply(NetEvent::Offline(lost()), moment());
-    assert!(!state.was_send_refused(), "this time nothing was refused yet");
-}
-
-#[test]
-fn a_refused_draft_is_no_error_any_more_when_the_person_is_back() {
-    let mut state = joined();
-    say(&mut state, bob_peer(), "Hello", 1, 0);
-    state.apply(leaves(&state, "bob"), moment());
-    assert!(write(&mut state, bob_peer(), "Still there?").is_empty());
+fn a_refused_draft_is_no_error_any_more_when_its_cause_is_gone() {
+    let mut state = joined_with(vec![person("ada", ada())], library());
+    assert!(write(&mut state, Peer::Everyone, "Hello").is_empty());
+    assert_eq!(state.send_obstacle(), Some(SendObstacle::Alone));
     assert!(state.was_send_refused());
     state.apply(joins(&state, person("bob", bob())), moment());
-    assert_eq!((state.send_obstacle(), state.was_send_refused()), (None, false));
+    assert_eq!(state.send_obstacle(), None, "it is derived, not remembered");
+    assert!(!state.was_send_refused());
+    assert_eq!(draft(&state, Peer::Everyone), "Hello");
     state.apply(leaves(&state, "bob"), moment());
-    assert!(state.send_obstacle().is_some() && !state.was_send_refused());
+    assert!(state.send_obstacle().is_some() && !state.was_send_refused(), "this time nothing was refused yet");
 }
 
 #[test]
 fn a_refusal_belongs_to_its_conversation() {
+    let long = "x".repeat(common::limits::MAX_TEXT_BYTES + 1);
     let mut state = joined();
-    state.apply(NetEvent::Offline(lost()), moment());
-    write(&mut state, bob_peer(), "Hello");
-    state.handle(Action::Select(Peer::Everyone), moment());
+    for peer in [bob_peer(), Peer::Everyone] {
+        state.handle(Action::Select(peer), moment());
+        state.handle(Action::EditDraft(long.clone()), moment());
+    }
+    state.handle(Action::Send, moment());
+    assert!(state.was_send_refused());
+    state.handle(Action::Select(bob_peer()), moment());
     assert!(state.send_obstacle().is_some() && !state.was_send_refused());
 }
 
-// ---- Several accounts
+// ---- Several servers and names
 
 /// Leaves, and joins as `who` at `address`.
 fn join_as(state: &mut State, address: &str, who: &str, key: PublicKey) {
@@ -188,32 +179,59 @@ fn join_as(state: &mut State, address: &str, who: &str, key: PublicKey) {
 }
 
 #[test]
-fn another_name_hides_the_conversations_and_the_first_name_shows_them_again() {
+fn another_name_on_the_same_server_keeps_the_conversations_and_says_who_wrote() {
     let mut state = joined();
     say(&mut state, bob_peer(), "as ada", 1, 0);
     state.handle(Action::EditDraft("half a thought".into()), moment());
     state.apply(scenes::envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
     let seen = state.wire.total();
+    let written = |state: &State| {
+        let written = messages(state, bob_peer()).into_iter();
+        written.map(|m| (m.text, m.written_as.map(|name| name.to_string()))).collect::<Vec<_>>()
+    };
 
     join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
-    assert!(messages(&state, bob_peer()).is_empty(), "another key is another person");
-    assert_eq!((draft(&state, bob_peer()), state.wire.total(), state.selected), ("", 0, Peer::Everyone));
+    assert_eq!(written(&state), [("as ada".into(), Some("ada".into()))]);
+    assert_eq!((draft(&state, bob_peer()), state.selected), ("half a thought", bob_peer()));
+    assert_eq!(state.wire.total(), seen);
     say(&mut state, bob_peer(), "as Ada Lovelace", 2, 1);
+    assert_eq!(written(&state)[1], ("as Ada Lovelace".into(), None));
 
     join_as(&mut state, "127.0.0.1", "ada", ada());
-    let texts = |state: &State| messages(state, bob_peer()).into_iter().map(|m| m.text).collect::<Vec<_>>();
-    assert_eq!(texts(&state), ["as ada"]);
-    assert_eq!(draft(&state, bob_peer()), "half a thought");
-    assert_eq!((state.wire.total(), state.selected), (seen, bob_peer()));
-
-    join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
-    assert_eq!(texts(&state), ["as Ada Lovelace"]);
-    join_as(&mut state, "elsewhere", "ada", ada());
-    assert!(texts(&state).is_empty(), "another server");
+    let expected = [("as ada", "ada"), ("as Ada Lovelace", "Ada Lovelace")];
+    assert_eq!(written(&state), expected.map(|(text, name)| (text.into(), Some(name.into()))));
 }
 
 #[test]
-fn a_late_answer_for_one_account_does_not_touch_the_messages_of_another() {
+fn another_server_has_its_own_conversations_and_the_first_one_shows_its_own_again() {
+    let mut state = joined();
+    say(&mut state, bob_peer(), "here", 1, 0);
+    state.handle(Action::EditDraft("half a thought".into()), moment());
+    let seen = state.wire.total();
+    join_as(&mut state, "elsewhere", "ada", ada());
+    assert!(messages(&state, bob_peer()).is_empty());
+    assert_eq!((draft(&state, bob_peer()), state.wire.total(), state.selected), ("", 0, Peer::Everyone));
+    join_as(&mut state, "127.0.0.1", "ada", ada());
+    assert_eq!(messages(&state, bob_peer())[0].text, "here");
+    assert_eq!((draft(&state, bob_peer()), state.wire.total()), ("half a thought", seen));
+    assert_eq!(state.selected, bob_peer());
+}
+
+#[test]
+fn what_did_not_arrive_under_one_name_is_another_message_under_another() {
+    let mut state = joined();
+    let [NetCommand::Send { draft: sealed, .. }] = write(&mut state, bob_peer(), "Hello")[..] else {
+        panic!("not sent")
+    };
+    state.apply(scenes::was_sealed(sealed, 1), moment());
+    join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
+    let again = commands(state.handle(Action::Retry(sealed), moment()));
+    assert!(matches!(&again[..], [NetCommand::Send { .. }]), "the number before belongs to another key");
+    assert_eq!(state.next_tick(), None, "no receipt for the first can come any more");
+}
+
+#[test]
+fn a_late_answer_for_one_server_does_not_touch_the_messages_of_another() {
     let mut state = joined();
     let sent = write(&mut state, bob_peer(), "as ada");
     let [NetCommand::Send { draft: late, .. }] = sent[..] else { panic!("one message is sent") };

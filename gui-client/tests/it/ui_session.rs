@@ -1,8 +1,13 @@
 //! What the window shows of settings, lost connections and messages that wait, operated by what a screen reader would read.
 
 use egui_kittest::kittest::Queryable;
+use triptych_client::event::NetCommand;
 
-use crate::support::{scenes::scene, window::window};
+use crate::support::{
+    scenes::{self, scene},
+    state::{bob_peer, draft, messages},
+    window::{show, window},
+};
 
 #[test]
 fn settings_that_could_not_be_read_are_told_of_until_that_was_read() {
@@ -14,4 +19,56 @@ fn settings_that_could_not_be_read_are_told_of_until_that_was_read() {
         harness.run();
         assert!(harness.query_by_label_contains("settings.toml.damaged").is_none());
     }
+}
+
+#[test]
+fn a_message_that_waits_says_for_what_and_can_be_taken_back() {
+    for size in [[1200.0, 760.0], [760.0, 520.0]] {
+        let mut harness = window(scene("waiting"), size);
+        assert_eq!(harness.get_all_by_label("Will be sent when bob is back.").count(), 2);
+        harness.get_by_label("bob is offline. What you send now waits here until bob is back.");
+        let first = harness.get_all_by_label("Withdraw").next().expect("there are two");
+        first.click();
+        harness.run();
+        let state = &harness.state().state;
+        assert_eq!(draft(state, bob_peer()), "Are you coming back?\nI have found the film.");
+        assert_eq!(harness.get_all_by_label("Will be sent when bob is back.").count(), 1);
+    }
+    let harness = show("waiting-lost");
+    assert_eq!(harness.get_all_by_label("Will be sent when you are connected again.").count(), 2);
+}
+
+#[test]
+fn a_lost_connection_is_told_in_one_line_over_the_contents_and_moves_nothing() {
+    for size in [[1200.0, 760.0], [760.0, 520.0]] {
+        let mut before = scene("chat");
+        let place = |state: &triptych_client::state::State, label: &str| {
+            window(state.clone(), size).get_by_label_contains(label).rect()
+        };
+        let places = ["Message to", "Play Numbers"].map(|label| place(&before, label));
+        before.apply(triptych_client::event::NetEvent::Offline(scenes::lost()), scenes::moment());
+        assert_eq!(["Message to", "Play Numbers"].map(|label| place(&before, label)), places);
+
+        let mut harness = window(scene("lost-reasons"), size);
+        harness.get_by_label_contains("Connection lost. Trying again in ");
+        harness.get_by_label("The server ended the connection.");
+        harness.get_by_label("The last attempt: No Triptych server is running at 127.0.0.1:7878.");
+        harness.get_by_label("Hide details").click();
+        harness.run();
+        assert!(harness.query_by_label("The server ended the connection.").is_none());
+        harness.get_by_label("Details");
+        harness.get_by_label("Try now").click();
+        harness.run();
+        assert!(matches!(harness.state().commands()[..], [NetCommand::Connect { .. }]));
+        harness.get_by_label("Connection lost. Trying now…");
+    }
+}
+
+#[test]
+fn what_was_written_under_another_name_says_so() {
+    let harness = show("renamed");
+    assert_eq!(harness.get_all_by_label("Written as ada").count(), 3);
+    harness.get_by_label("Not sent: it was written as ada.");
+    let last = messages(&harness.state().state, bob_peer()).pop().expect("there are four");
+    assert_eq!((&*last.text, last.written_as), ("I am here again, under my full name.", None));
 }

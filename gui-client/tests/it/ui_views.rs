@@ -113,11 +113,7 @@ fn everyone_is_listed_first_and_counts_what_is_unread() {
 }
 
 #[test]
-fn what_cannot_be_sent_stays_and_says_why() {
-    let harness = show("left");
-    assert_eq!(harness.get_by_label("Message to bob").value().as_deref(), Some("One more thing:"));
-    harness.get_by_label("bob is offline. Your draft is kept; send it when bob is back.");
-
+fn what_is_too_long_stays_and_says_why() {
     let mut harness = show("long");
     let surplus = "words and more words, ".repeat(380).trim_end().len() - MAX_TEXT_BYTES;
     let reason = format!("This message is {surplus} characters too long. Shorten it, or send it in two parts.");
@@ -134,7 +130,7 @@ fn a_failed_message_has_a_retry() {
     let mut harness = show("lost");
     harness.get_by_label("Not sent: the connection was lost.");
     harness.get_by_label("Retry");
-    harness.get_by_label("Reconnect now").click();
+    harness.get_by_label("Try now").click();
     harness.run();
     assert!(matches!(harness.state().commands()[..], [NetCommand::Connect { .. }]));
 }

@@ -298,7 +298,14 @@ fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(S
             Some(format!("{count} people cannot read this now: the clients of {named}{further} must connect again."))
         }
     };
+    let delay = obstacle.is_none().then(|| state.waits_for(state.selected)).flatten();
+    let delay = delay.and_then(|waits_for| Some((waits_for.outlook()?, theme.weak)));
     let left_out = left_out.into_iter().chain(unreachable).map(|text| (text, theme.warn));
     let color = if is_too_long || state.was_send_refused() { theme.bad } else { theme.weak };
-    counter.into_iter().chain(left_out).chain(obstacle.map(|obstacle| (obstacle.to_string(), color))).collect()
+    counter
+        .into_iter()
+        .chain(left_out)
+        .chain(delay)
+        .chain(obstacle.map(|obstacle| (obstacle.to_string(), color)))
+        .collect()
 }

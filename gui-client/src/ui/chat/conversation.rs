@@ -24,6 +24,10 @@ const PAGE_MESSAGES: usize = 60;
 /// Width of the time beside a bubble, and of the mark of an own message.
 const BUBBLE_SIDE: f32 = 62.0;
 
+/// What taking a message back means.
+const WITHDRAW_TIP: &str =
+    "Take it back into the composer, to change it or to delete it. It is lost if this window is closed";
+
 /// Draws the header, the messages and the composer.
 pub(crate) fn show(ui: &mut Ui, state: &State, wants_focus: bool, now: Moment, actions: &mut Vec<Action>) {
     let empty = Conversation::default();
@@ -137,12 +141,23 @@ fn messages(
             Delivery::Pending(draft) => state.handing_over(draft),
             _ => None,
         };
+        let waits_for = match message.delivery {
+            Delivery::Waiting(_) => state.waits_for(state.selected).map(|waits_for| waits_for.to_string()),
+            _ => None,
+        };
+        let written_as = message.written_as.as_ref().filter(|name| Some(*name) != state.people.my_name());
         let recipient = match state.selected {
             Peer::Everyone => None,
             Peer::Person(key) => Some(state.people.name_of(&key).map_or("the recipient", |name| name.as_str())),
         };
-        let looks =
-            Looks { is_first_of_author: last_author != Some(&message.author), is_doubtful, recipient, handing_over };
+        let looks = Looks {
+            is_first_of_author: last_author != Some(&message.author),
+            is_doubtful,
+            recipient,
+            handing_over,
+            waits_for: waits_for.as_deref(),
+            written_as: written_as.map(|name| name.as_str()),
+        };
         bubble(ui, theme, message, looks, actions);
         last_author = Some(&message.author);
     }
@@ -192,10 +207,14 @@ struct Looks<'a> {
     recipient: Option<&'a str>,
     /// How many of how many have been handed the sender key, while it waits for that.
     handing_over: Option<(usize, usize)>,
+    /// What it waits for, while it cannot be sent.
+    waits_for: Option<&'a str>,
+    /// The name under which an own message was written, if that is another one than now.
+    written_as: Option<&'a str>,
 }
 
 fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actions: &mut Vec<Action>) {
-    let Looks { is_first_of_author, is_doubtful, recipient, handing_over } = looks;
+    let Looks { is_first_of_author, is_doubtful, recipient, .. } = looks;
     let is_mine = message.author == Author::Me;
     let margin = Margin::symmetric(11, 7);
     let room = ui.available_width() - 2.0 * space::S;
@@ -256,7 +275,13 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actio
         }
     });
     if is_mine {
-        delivery(ui, theme, &message.delivery, handing_over, actions);
+        if let Some(name) = looks.written_as {
+            ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                ui.add_space(space::S);
+                ui.label(RichText::new(format!("Written as {name}")).size(font_size::SMALL).color(theme.weak));
+            });
+        }
+        delivery(ui, theme, &message.delivery, looks, actions);
     }
 }
 
@@ -284,17 +309,13 @@ fn mark(ui: &mut Ui, theme: &Theme, delivery: &Delivery, recipient: Option<&str>
 }
 
 /// Draws the delivery state of an own message, unless it has arrived.
-fn delivery(
-    ui: &mut Ui,
-    theme: &Theme,
-    delivery: &Delivery,
-    handing_over: Option<(usize, usize)>,
-    actions: &mut Vec<Action>,
-) {
-    let waiting =
-        handing_over.map(|(handed, members)| format!("Sending: {handed} of {members} people have the key to read it"));
+fn delivery(ui: &mut Ui, theme: &Theme, delivery: &Delivery, looks: Looks<'_>, actions: &mut Vec<Action>) {
+    let handed = looks.handing_over;
+    let handed =
+        handed.map(|(handed, members)| format!("Sending: {handed} of {members} people have the key to read it"));
     let (text, color) = match delivery {
-        Delivery::Pending(_) | Delivery::Sent(..) => (waiting.as_deref().unwrap_or("Sending…"), theme.weak),
+        Delivery::Waiting(_) => (looks.waits_for.unwrap_or("Will be sent."), theme.weak),
+        Delivery::Pending(_) | Delivery::Sent(..) => (handed.as_deref().unwrap_or("Sending…"), theme.weak),
         Delivery::Failed(_, reason) => (reason.as_str(), theme.bad),
         Delivery::Relayed | Delivery::Delivered | Delivery::Received => return,
     };
@@ -304,6 +325,11 @@ fn delivery(
             && ui.button(RichText::new("Retry").size(font_size::SMALL)).clicked()
         {
             actions.push(Action::Retry(*draft));
+        }
+        if let Delivery::Waiting(draft) = delivery
+            && ui.button(RichText::new("Withdraw").size(font_size::SMALL)).on_hover_text(WITHDRAW_TIP).clicked()
+        {
+            actions.push(Action::Withdraw(*draft));
         }
         ui.add(Label::new(RichText::new(text).size(font_size::SMALL).color(color)).wrap());
     });

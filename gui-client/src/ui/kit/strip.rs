@@ -8,6 +8,8 @@ use super::theme::{Theme, font_size, size, space};
 pub(crate) struct Strip<'a> {
     /// Tells it from other strips.
     pub id: &'a str,
+    /// Height of the bar below which it lies; there it covers nothing that is written into.
+    pub bar_points: f32,
     /// Its line, shortened where there is no room for it.
     pub text: &'a str,
     /// Label and explanation of each button, from left to right.
@@ -21,8 +23,7 @@ impl Strip<'_> {
     pub(crate) fn show(self, ui: &Ui) -> Option<usize> {
         let theme = Theme::of(ui);
         let width = size::STRIP[0].min(ui.ctx().content_rect().width() - 2.0 * space::S);
-        // Below the status bar, where it covers nothing that is written into.
-        let offset = Vec2::new(0.0, size::STATUS_BAR + space::XS);
+        let offset = Vec2::new(0.0, self.bar_points + space::XS);
         let area =
             Area::new(Id::unique(("strip", self.id))).order(Order::Foreground).anchor(Align2::CENTER_TOP, offset);
         let shown = area.show(ui.ctx(), |ui| {

@@ -1,16 +1,25 @@
-//! What the window tells over its contents until it was read.
+//! What the window tells over its contents: that the connection is lost and comes back by itself, and what is to be read once.
+
+use std::time::Instant;
 
 use egui::Ui;
 
-use crate::state::{State, action::Action};
+use crate::state::{
+    State,
+    action::{Action, Moment},
+    connection::{Connection, Phase},
+};
 
 use crate::ui::kit::strip::Strip;
 
-/// Draws what there is to tell.
-pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
-    if let Some(notice) = &state.settings_notice {
+/// Draws what there is to tell; one thing at a time.
+pub(crate) fn show(ui: &Ui, state: &State, bar_points: f32, now: Moment, actions: &mut Vec<Action>) {
+    if is_strip(&state.connection) {
+        lost(ui, &state.connection, bar_points, now, actions);
+    } else if let Some(notice) = &state.settings_notice {
         let strip = Strip {
             id: "settings",
+            bar_points,
             text: "Your settings could not be read. The defaults are used.",
             buttons: &[("OK", "Hide this notice")],
             details: &[notice],
@@ -19,4 +28,43 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
             actions.push(Action::EndSettingsNotice);
         }
     }
+}
+
+/// Whether a problem with the connection takes only a line: no decision is asked for.
+pub(crate) fn is_strip(connection: &Connection) -> bool {
+    connection.is_coming_back() && !connection.problem.as_ref().is_some_and(|problem| problem.is_alarming)
+}
+
+fn lost(ui: &Ui, connection: &Connection, bar_points: f32, now: Moment, actions: &mut Vec<Action>) {
+    let text = match connection.phase {
+        Phase::Waiting { retry_at } => format!("Connection lost. Trying again in {} s.", seconds_until(retry_at, now)),
+        _ => "Connection lost. Trying now…".to_owned(),
+    };
+    let last_failure = connection.last_failure.as_ref().map(|what| format!("The last attempt: {what}"));
+    let problem = connection.problem.as_ref().filter(|_| connection.shows_reasons);
+    let reasons: Vec<&str> = match problem {
+        Some(problem) => {
+            [&problem.what, &problem.remedy].into_iter().chain(&last_failure).map(String::as_str).collect()
+        }
+        None => Vec::new(),
+    };
+    let (label, tip) = match connection.shows_reasons {
+        true => ("Hide details", "Hide why"),
+        false => ("Details", "Show why"),
+    };
+    let details = (label, tip);
+    let now_button = ("Try now", "Connect at once instead of waiting");
+    let is_waiting = matches!(connection.phase, Phase::Waiting { .. });
+    let buttons = if is_waiting { vec![details, now_button] } else { vec![details] };
+    let strip = Strip { id: "connection", bar_points, text: &text, buttons: &buttons, details: &reasons };
+    match strip.show(ui) {
+        Some(0) => actions.push(Action::ShowReasons(!connection.shows_reasons)),
+        Some(_) => actions.push(Action::ReconnectNow),
+        None => {}
+    }
+}
+
+/// Whole seconds until the next attempt, rounded up.
+pub(crate) fn seconds_until(retry_at: Instant, now: Moment) -> u128 {
+    retry_at.saturating_duration_since(now.instant).as_millis().div_ceil(1_000)
 }

@@ -11,6 +11,7 @@ use crate::{
     },
 };
 
+use super::notices;
 use crate::ui::kit::{
     theme::{Theme, font_size, size, space},
     widgets,
@@ -62,10 +63,7 @@ fn first_visit_buttons(ui: &mut Ui, actions: &mut Vec<Action>) {
 pub(crate) fn problem(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
     let Some(problem) = &state.connection.problem else { return };
     let countdown = match state.connection.phase {
-        Phase::Waiting { retry_at } => {
-            let seconds = retry_at.saturating_duration_since(now.instant).as_millis().div_ceil(1_000);
-            Some(format!("Next attempt in {seconds} s"))
-        }
+        Phase::Waiting { retry_at } => Some(format!("Next attempt in {} s", notices::seconds_until(retry_at, now))),
         _ => None,
     };
     widgets::problem_card(ui, problem, countdown, actions);

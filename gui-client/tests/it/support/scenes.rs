@@ -128,6 +128,10 @@ pub const SCENES: &[&str] = &[
     "missing",
     "delivery",
     "settings-damaged",
+    "waiting",
+    "waiting-lost",
+    "lost-reasons",
+    "renamed",
 ];
 
 pub fn moment() -> Moment {
