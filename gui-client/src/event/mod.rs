@@ -1,5 +1,6 @@
 //! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
+mod repair;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use crate::{
     pins::{PinChange, Pins},
 };
 
+pub use self::repair::FileRepair;
 pub use self::stream::{Hold, LadderSettings, PictureSink, PlaybackStatus, SEEK_PATIENCE, StreamPart};
 
 /// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].
@@ -45,6 +47,15 @@ pub enum NetCommand {
         name: String,
         /// The change, as it was shown and accepted.
         change: Box<CertificateChange>,
+    },
+    /// Connects after a file that cannot be used was repaired, as the person has decided.
+    ConnectRepairing {
+        /// `host` or `host:port`.
+        address: String,
+        /// The name to join under, as typed.
+        name: String,
+        /// From [`Offline::Identity`].
+        repair: FileRepair,
     },
     /// Forgets the certificate of a server: the next visit counts as the first.
     ForgetServer {
@@ -333,6 +344,8 @@ pub enum Offline {
         what: String,
         /// What to do about it, in a sentence.
         remedy: String,
+        /// What can be done about it from the window.
+        repair: Option<FileRepair>,
     },
 }
 

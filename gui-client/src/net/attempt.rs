@@ -12,9 +12,9 @@ use super::{
     known_servers::KnownServers,
     own_numbers::OwnNumbers,
     pin_file::PinFile,
-    private_files,
+    private_files, repair,
 };
-use crate::event::{CertificateChange, NetCommand, NetEvent, Offline, Progress};
+use crate::event::{CertificateChange, FileRepair, NetCommand, NetEvent, Offline, Progress};
 
 /// Events of one attempt that are told before it ends: at most five are.
 pub(super) const MAX_STEPS: usize = 8;
@@ -33,14 +33,21 @@ pub(super) struct Target {
     name: String,
     /// A change of the server's certificate that the person has accepted.
     trusted: Option<CertificateChange>,
+    /// What the person has decided about a file that cannot be used.
+    repair: Option<FileRepair>,
 }
 
 impl Target {
     /// The target of a command; any other command is given back.
     pub(super) fn of(command: NetCommand) -> Result<Self, NetCommand> {
         match command {
-            NetCommand::Connect { address, name } => Ok(Self { address, name, trusted: None }),
-            NetCommand::ConnectTrusting { address, name, change } => Ok(Self { address, name, trusted: Some(*change) }),
+            NetCommand::Connect { address, name } => Ok(Self { address, name, trusted: None, repair: None }),
+            NetCommand::ConnectTrusting { address, name, change } => {
+                Ok(Self { address, name, trusted: Some(*change), repair: None })
+            }
+            NetCommand::ConnectRepairing { address, name, repair } => {
+                Ok(Self { address, name, trusted: None, repair: Some(repair) })
+            }
             other => Err(other),
         }
     }
@@ -52,7 +59,7 @@ pub(super) async fn attempt(
     target: Target,
     progress: mpsc::Sender<NetEvent>,
 ) -> Result<Arrival, Offline> {
-    let Target { address, name, trusted } = target;
+    let Target { address, name, trusted, repair } = target;
     let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
     let step = |step| tell(NetEvent::Progress(step));
     let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
@@ -62,6 +69,10 @@ pub(super) async fn attempt(
     })?;
     close_data_folder(&settings.data_dir).await?;
     let claim = claim_identity(&settings.data_dir, &name).await?;
+    if let Some(repair) = repair {
+        let done = tokio::task::spawn_blocking(move || repair::carry_out(&repair)).await;
+        done.expect("files are renamed without panics")?;
+    }
     // The server first: otherwise a wrong address would show only after the seconds that a new key takes.
     step(Progress::Connecting);
     let known_servers = KnownServers::new(&settings.data_dir);
@@ -107,12 +118,13 @@ async fn with_pins<T: Send + 'static>(
     done.map_err(|error| Offline::Identity {
         what: format!("The file of people whom you know, {}, cannot be used: {error}.", file.path().display()),
         remedy: if error.kind() == io::ErrorKind::InvalidData {
-            "Restore it from a backup. Or delete it: then everyone on this server counts as new, so compare the safety \
+            "Restore it from a backup, or start anew: then everyone on this server counts as new, so compare the safety \
              numbers again."
                 .to_owned()
         } else {
             "Make it readable and writable for you, or choose another folder with --data-dir.".to_owned()
         },
+        repair: (error.kind() == io::ErrorKind::InvalidData).then(|| FileRepair::NewPeople(file.path().to_owned())),
     })
 }
 
@@ -123,6 +135,7 @@ async fn close_data_folder(data_dir: &Path) -> Result<(), Offline> {
     done.expect("the folder is made without panics").map_err(|error| Offline::Identity {
         what: format!("The data folder {} cannot be made private: {error}.", data_dir.display()),
         remedy: "Make it writable for you and no one else, or choose another folder with --data-dir.".to_owned(),
+        repair: None,
     })
 }
 
@@ -145,5 +158,5 @@ async fn on_helper_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, identity::IdentityFileError> + Send + 'static,
 ) -> Result<T, Offline> {
     let done = tokio::task::spawn_blocking(work).await.expect("key files are handled without panics");
-    done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy() })
+    done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy(), repair: error.repair() })
 }

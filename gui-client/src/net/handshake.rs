@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     dictionary::Dictionary,
-    event::{CertificateChange, Offline, Online, TlsFacts},
+    event::{CertificateChange, FileRepair, Offline, Online, TlsFacts},
     pins::Pins,
 };
 
@@ -371,15 +371,17 @@ pub(super) async fn forget(known_servers: &KnownServers, address: String) -> Res
 }
 
 fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offline {
+    let is_damaged = error.kind() == io::ErrorKind::InvalidData;
     Offline::Identity {
         what: format!("The file of known servers, {}, cannot be used: {error}.", known_servers.path().display()),
-        remedy: if error.kind() == io::ErrorKind::InvalidData {
-            "Restore it from a backup. Or delete it: then the next visit to each server counts as the first, so compare \
+        remedy: if is_damaged {
+            "Restore it from a backup, or start anew: then the next visit to each server counts as the first, so compare \
              the certificate that this window shows with the one on the server's console."
                 .to_owned()
         } else {
             "Make it readable and writable for you, or choose another folder with --data-dir.".to_owned()
         },
+        repair: is_damaged.then(|| FileRepair::NewServers(known_servers.path().to_owned())),
     }
 }
 

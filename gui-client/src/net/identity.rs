@@ -12,6 +12,7 @@ use std::{
 use common::{crypto::Identity, name::Name};
 
 use super::private_files;
+use crate::event::FileRepair;
 
 /// Why there is no key pair to work with. The text is a sentence for the window.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +47,20 @@ impl IdentityFileError {
         match self {
             Self::InUse(_) => "Use that window, or join under another name in this one.".to_owned(),
             Self::File { .. } => "Make the folder writable, or name another with --data-dir.".to_owned(),
-            Self::Exposed(path) => {
-                format!(
-                    "If you trust them, close it with: chmod 600 '{}'. Otherwise delete it for a new key.",
-                    path.display()
-                )
+            Self::Exposed(_) => "If you trust them, close it to them and use it. Otherwise renew the key of this name.".to_owned(),
+            Self::Unusable { .. } => {
+                "Restore it from a backup, or have a new key made. With a new key you are someone else to those who know you."
+                    .to_owned()
             }
-            Self::Unusable { .. } => "Move the file away to have a new key made.".to_owned(),
+        }
+    }
+
+    /// What can be done about it from the window.
+    pub(super) fn repair(&self) -> Option<FileRepair> {
+        match self {
+            Self::InUse(_) | Self::File { .. } => None,
+            Self::Exposed(path) => Some(FileRepair::CloseKey(path.clone())),
+            Self::Unusable { path, .. } => Some(FileRepair::NewKey(path.clone())),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) mod private_files;
 mod receipt_queue;
 mod received;
 mod received_file;
+mod repair;
 mod round_trip;
 mod sent_counts;
 mod sequences;
@@ -102,7 +103,8 @@ impl NetHandle {
 
     /// Sends a command. Never blocks.
     pub fn send(&mut self, command: NetCommand) {
-        if matches!(command, NetCommand::Connect { .. } | NetCommand::ConnectTrusting { .. } | NetCommand::Disconnect) {
+        use NetCommand::{Connect, ConnectRepairing, ConnectTrusting, Disconnect};
+        if matches!(command, Connect { .. } | ConnectRepairing { .. } | ConnectTrusting { .. } | Disconnect) {
             self.visit += 1;
         }
         let sent = self.commands.as_ref().map(|commands| commands.try_send((self.visit, command)));

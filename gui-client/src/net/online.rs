@@ -187,6 +187,7 @@ impl<'a> Connection<'a> {
         let message = match command {
             NetCommand::Connect { .. }
             | NetCommand::ConnectTrusting { .. }
+            | NetCommand::ConnectRepairing { .. }
             | NetCommand::ForgetServer { .. }
             | NetCommand::Pin(_)
             | NetCommand::Identity { .. }

@@ -122,7 +122,8 @@ impl Task {
         };
         if let Err(error) = self.keep_pins(pin_file) {
             let what = format!("The thread that remembers the keys of people cannot be started ({error}).");
-            return Next::Rest(Offline::Identity { what, remedy: "Close other programs and try again.".to_owned() });
+            let remedy = "Close other programs and try again.".to_owned();
+            return Next::Rest(Offline::Identity { what, remedy, repair: None });
         }
         self.stay(session, &address).await
     }
@@ -164,7 +165,7 @@ impl Task {
             Err(error) => {
                 let what = format!("The thread for the private key cannot be started ({error}).");
                 let remedy = "Close other programs and try again.".to_owned();
-                return Next::Rest(Offline::Identity { what, remedy });
+                return Next::Rest(Offline::Identity { what, remedy, repair: None });
             }
         };
         let outgoing = Outgoing { keys, frames: frames_out, echoes };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use common::{crypto::KeyId, media::VideoId, name::Name};
 
-use crate::event::DraftId;
+use crate::event::{DraftId, FileRepair};
 
 pub use super::layout::SidePanel;
 use super::{identity::IdentityAction, layout::LayoutAction, player::quality::QualityChoice, wire::WireAction};
@@ -49,6 +49,8 @@ pub enum Action {
     TrustCertificate,
     /// Forget the certificate of the server, and go back to the form.
     ForgetServer,
+    /// Have a file repaired that cannot be used, and connect.
+    Repair(FileRepair),
     /// The notice about the first visit has been read.
     EndFirstVisitNotice,
     /// The notice about the file of the settings has been read.

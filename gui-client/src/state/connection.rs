@@ -10,7 +10,7 @@ use common::{
     name::{Name, NameError},
 };
 
-use crate::event::{CertificateChange, NetCommand, Offline, Progress, TlsFacts};
+use crate::event::{CertificateChange, FileRepair, NetCommand, Offline, Progress, TlsFacts};
 
 use super::{action::Action, reconnect};
 
@@ -177,6 +177,13 @@ impl Connection {
         Some(NetCommand::ConnectTrusting { address, name, change: Box::new(change) })
     }
 
+    /// Begins an attempt that repairs a file first.
+    pub(super) fn connect_repairing(&mut self, repair: FileRepair) -> NetCommand {
+        self.begin_attempt();
+        let (address, name) = (self.address.trim().to_owned(), self.name.trim().to_owned());
+        NetCommand::ConnectRepairing { address, name, repair }
+    }
+
     /// Goes back to the form, and forgets the certificate of the server.
     pub(super) fn forget_server(&mut self) -> Vec<NetCommand> {
         let problem = self.problem.take_if(|problem| problem.certificate.is_some());
@@ -251,7 +258,14 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             is_alarming: true,
             certificate: Some(CertificateChoice { change, is_confirmed: false }),
         },
-        Offline::Identity { what, remedy } => warning(what, remedy, "Try again"),
+        Offline::Identity { what, remedy, repair: None } => warning(what, remedy, "Try again"),
+        Offline::Identity { what, remedy, repair: Some(repair) } => ConnectionProblem {
+            what,
+            remedy,
+            button: Some((repair.label().to_owned(), Action::Repair(repair))),
+            is_alarming: false,
+            certificate: None,
+        },
     })
 }
 

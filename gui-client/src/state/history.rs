@@ -65,8 +65,8 @@ impl Conversations {
 
 impl State {
     /// Shows the history of the server in the form, an empty one at the first visit, and keeps that of the server before.
-    /// `me` is the key that this client has there now.
-    pub(super) fn take_up_history(&mut self, me: KeyId) {
+    /// `me` is the key that this client has there now. Returns whether it had another one before.
+    pub(super) fn take_up_history(&mut self, me: KeyId) -> bool {
         let server = Server::at(&self.connection.address);
         if self.histories.current.as_ref() != Some(&server) {
             self.switch_server(server);
@@ -76,6 +76,7 @@ impl State {
             self.conversations.change_identity(&name);
             self.refused_by = None;
         }
+        before.is_some()
     }
 
     fn switch_server(&mut self, server: Server) {

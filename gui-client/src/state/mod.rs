@@ -301,6 +301,7 @@ impl State {
             Action::TrustCertificate => {
                 return self.connection.trust_certificate().map(Effect::Net).into_iter().collect();
             }
+            Action::Repair(repair) => return vec![Effect::Net(self.connection.connect_repairing(repair))],
             Action::ForgetServer => return self.connection.forget_server().into_iter().map(Effect::Net).collect(),
             Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
             Action::EndSettingsNotice => self.settings_notice = None,
@@ -365,14 +366,15 @@ impl State {
 
     fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {
         let me = online.public_key.id();
-        self.take_up_history(me);
+        let is_renamed = self.take_up_history(me);
         self.connection.came_online(online.tls, online.is_first_visit);
         self.remember_visit();
         (self.handing_over, self.unreachable) = (None, Vec::new());
         // Everyone is met anew: the file may have changed since, and belong to another server.
         let listed = online.people.people().map(|person| (person.name.clone(), person.public_key.id()));
         let listed: Vec<_> = listed.filter(|(_, key)| *key != me).collect();
-        let before = self.people.dictionary().cloned();
+        // Under another name, one's own entry of before has not left.
+        let before = self.people.dictionary().cloned().filter(|_| !is_renamed);
         self.await_others(&online.people, now);
         self.people.came_online(me, online.people);
         self.note_presence(before, now.unix_millis);

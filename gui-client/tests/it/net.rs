@@ -93,7 +93,7 @@ fn a_second_window_with_the_same_key_is_told_so_and_another_name_just_works() {
     first.connect(&host.address, "ada");
     first.online();
     second.connect(&host.address, "ada");
-    let Offline::Identity { what, remedy } = second.offline() else { panic!("it is not told") };
+    let Offline::Identity { what, remedy, .. } = second.offline() else { panic!("it is not told") };
     assert_eq!(what, "Another Triptych window on this computer is online as ada.");
     assert!(remedy.contains("another name"), "{remedy}");
     second.connect(&host.address, "bob");
@@ -218,12 +218,27 @@ fn an_emptied_file_of_known_servers_is_no_first_visit_and_all_files_are_private(
 
     fs::write(file("known-servers.toml"), "").unwrap();
     client.connect(&host.address, "ada");
-    let Offline::Identity { what, remedy } = client.offline() else { panic!("it counts as a first visit") };
+    let Offline::Identity { what, remedy, repair } = client.offline() else { panic!("it counts as a first visit") };
     assert!(what.contains("known-servers.toml") && what.ends_with("it is empty."), "{what}");
     assert!(remedy.contains("compare the certificate"), "{remedy}");
-    fs::remove_file(file("known-servers.toml")).unwrap();
+    let repair = repair.expect("it can be decided in the window");
+    client.send(NetCommand::ConnectRepairing { address: host.address.clone(), name: "ada".into(), repair });
+    assert!(client.online().is_first_visit);
+    assert!(file("known-servers.toml.damaged").exists(), "nothing is deleted");
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_closed_from_the_window() {
+    let host = Host::start(None, "127.0.0.1:0");
+    let client = Client::with(tempfile::tempdir().unwrap(), true);
+    keep(client.data_dir.path(), "ada", &test_keys::ada());
+    let file = client.data_dir.path().join("identities/ada.pem");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     client.connect(&host.address, "ada");
-    client.online();
+    let Offline::Identity { repair: Some(repair), .. } = client.offline() else { panic!("it can be decided") };
+    client.send(NetCommand::ConnectRepairing { address: host.address.clone(), name: "ada".into(), repair });
+    assert_eq!(client.online().public_key, *test_keys::ada().public_key());
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
 }
 
 #[test]

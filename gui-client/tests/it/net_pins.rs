@@ -72,9 +72,11 @@ fn a_spoilt_file_of_people_is_no_first_visit() {
     let [file] = &pin_files(&ada.client)[..] else { panic!("one file for one server") };
     fs::write(file, "").unwrap();
     ada.handle(Action::Connect);
-    let Offline::Identity { what, remedy } = ada.client.offline() else { panic!("it counts as a first visit") };
+    let Offline::Identity { what, remedy, repair } = ada.client.offline() else { panic!("it counts as a first visit") };
     assert!(what.contains(file.to_str().unwrap()), "{what}");
     assert!(remedy.contains("compare the safety numbers"), "{remedy}");
+    ada.handle(Action::Repair(repair.expect("it can be decided in the window")));
+    ada.wait_until("welcome", |ada| sees_bob(&ada.state));
 }
 
 #[test]

@@ -181,6 +181,7 @@ fn join_as(state: &mut State, address: &str, who: &str, key: PublicKey) {
 #[test]
 fn another_name_on_the_same_server_keeps_the_conversations_and_says_who_wrote() {
     let mut state = joined();
+    say(&mut state, Peer::Everyone, "to all", 9, 0);
     say(&mut state, bob_peer(), "as ada", 1, 0);
     state.handle(Action::EditDraft("half a thought".into()), moment());
     state.apply(scenes::envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
@@ -192,6 +193,7 @@ fn another_name_on_the_same_server_keeps_the_conversations_and_says_who_wrote() 
 
     join_as(&mut state, "127.0.0.1:7878", "Ada Lovelace", eve());
     assert_eq!(written(&state), [("as ada".into(), Some("ada".into()))]);
+    assert_eq!(messages(&state, Peer::Everyone).last().and_then(|last| last.note.clone()), None, "ada has not left");
     assert_eq!((draft(&state, bob_peer()), state.selected), ("half a thought", bob_peer()));
     assert_eq!(state.wire.total(), seen);
     say(&mut state, bob_peer(), "as Ada Lovelace", 2, 1);

@@ -1,12 +1,13 @@
 //! What the window shows of settings, lost connections and messages that wait, operated by what a screen reader would read.
 
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use triptych_client::event::NetCommand;
 
 use crate::support::{
     scenes::{self, scene},
     state::{bob_peer, draft, messages},
-    window::{show, window},
+    window::{press, show, window},
 };
 
 #[test]
@@ -71,4 +72,16 @@ fn what_was_written_under_another_name_says_so() {
     harness.get_by_label("Not sent: it was written as ada.");
     let last = messages(&harness.state().state, bob_peer()).pop().expect("there are four");
     assert_eq!((&*last.text, last.written_as), ("I am here again, under my full name.", None));
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_repaired_by_a_decision_and_not_by_enter() {
+    let mut harness = show("key-damaged");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    let commands = harness.state().commands();
+    assert!(!commands.iter().any(|command| matches!(command, NetCommand::ConnectRepairing { .. })));
+    let mut harness = show("key-damaged");
+    harness.get_by_label("Set it aside and make a new key").click();
+    harness.run();
+    assert!(matches!(harness.state().commands()[..], [NetCommand::ConnectRepairing { .. }]));
 }

@@ -334,8 +334,10 @@ pub(crate) fn certificate_lines(ui: &mut Ui, header: &str, certificate_hash: &[u
 fn remedy_button(ui: &mut Ui, problem: &ConnectionProblem, countdown: Option<String>, actions: &mut Vec<Action>) {
     if let Some((label, action)) = &problem.button {
         let response = primary_button(ui, label);
-        // On the form, where nothing counts down, Enter presses the button unless the person is typing.
-        if countdown.is_none() && ui.memory(|memory| memory.focused().is_none()) {
+        // On the form, where nothing counts down, Enter presses the button unless the person is typing; not one that changes
+        // files, which is to be a decision.
+        let is_decision = matches!(action, Action::Repair(_));
+        if countdown.is_none() && !is_decision && ui.memory(|memory| memory.focused().is_none()) {
             response.request_focus();
         }
         if response.clicked() {

@@ -132,6 +132,7 @@ pub const SCENES: &[&str] = &[
     "waiting-lost",
     "lost-reasons",
     "renamed",
+    "key-damaged",
 ];
 
 pub fn moment() -> Moment {

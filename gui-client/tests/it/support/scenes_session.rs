@@ -1,8 +1,10 @@
 //! Scenes about what is remembered, lost connections and messages that wait.
 
+use std::path::PathBuf;
+
 use common::media::Library;
 use triptych_client::{
-    event::{NetEvent, Offline},
+    event::{FileRepair, NetEvent, Offline},
     settings::Settings,
     state::{
         State,
@@ -42,6 +44,18 @@ pub fn scene(which: &str) -> Option<State> {
             };
             state.apply(NetEvent::Offline(refused), far_moment());
             state.handle(Action::ShowReasons(true), moment());
+        }
+        "key-damaged" => {
+            state.handle(Action::Connect, moment());
+            let path = PathBuf::from("/home/ada/.local/share/triptych/identities/ada.pem");
+            let offline = Offline::Identity {
+                what: format!("The key file {} holds no usable key: it is no PEM.", path.display()),
+                remedy: "Restore it from a backup, or have a new key made. With a new key you are someone else to those who \
+                         know you."
+                    .into(),
+                repair: Some(FileRepair::NewKey(path)),
+            };
+            state.apply(NetEvent::Offline(offline), moment());
         }
         "renamed" => {
             state = talked();

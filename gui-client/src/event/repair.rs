@@ -1,0 +1,27 @@
+//! What a person can have done about a file of this client that cannot be used, instead of doing it by hand.
+
+use std::path::PathBuf;
+
+/// What is done about a file, with its path, before the next attempt to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileRepair {
+    /// The key of a name is set aside, and a new one made.
+    NewKey(PathBuf),
+    /// The people of a server are set aside: everyone there counts as new.
+    NewPeople(PathBuf),
+    /// The known servers are set aside: the next visit to each counts as the first.
+    NewServers(PathBuf),
+    /// The key of a name is closed to other users of this computer.
+    CloseKey(PathBuf),
+}
+
+impl FileRepair {
+    /// The words on its button.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NewKey(_) => "Set it aside and make a new key",
+            Self::NewPeople(_) | Self::NewServers(_) => "Set it aside and start anew",
+            Self::CloseKey(_) => "Close it to others and use it",
+        }
+    }
+}
