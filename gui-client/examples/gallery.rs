@@ -90,6 +90,13 @@ fn main() -> eframe::Result {
                     | "every-second"
                     | "substitute"
                     | "lowest"
+                    | "splice"
+                    | "resumed"
+                    | "theatre"
+                    | "full-screen"
+                    | "all-keys"
+                    | "no-device"
+                    | "interrupted"
                     | "ended"
                     | "failed"
             );

@@ -31,6 +31,8 @@ pub struct Settings {
     pub volume_percent: u8,
     /// Whether others are told what is watched here.
     pub is_watching_shown: bool,
+    /// Speed at which videos are played.
+    pub speed_percent: u32,
     /// Size of the window.
     pub window: WindowSettings,
 }
@@ -69,6 +71,7 @@ impl Default for Settings {
             zoom_percent: 100,
             volume_percent: 100,
             is_watching_shown: true,
+            speed_percent: 100,
             window: WindowSettings::default(),
         }
     }

@@ -178,7 +178,7 @@ impl Viewer {
             let now = Instant::now();
             match effect {
                 Effect::Net(command) => self.net.send(command),
-                Effect::StartPlayback { stream, has_sound, largest_picture, variants, delivery, ladder } => {
+                Effect::StartPlayback { stream, has_sound, largest_picture, variants, delivery, ladder, .. } => {
                     self.player.begin(stream, has_sound, now);
                     self.player.begin_ladder(&variants, delivery, ladder);
                     self.player.set_largest_picture(largest_picture.0, largest_picture.1);
@@ -199,10 +199,11 @@ impl Viewer {
                     self.grant();
                 }
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, now),
-                Effect::StopPlayback => _ = self.player.stop(),
+                Effect::StopPlayback | Effect::SuspendPlayback => _ = self.player.stop(),
                 // There is no window, and nothing is paused, typed or heard.
                 Effect::Pause(_)
                 | Effect::Volume { .. }
+                | Effect::Speed(_)
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
                 | Effect::OpenInBrowser(_)

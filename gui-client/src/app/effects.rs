@@ -17,13 +17,18 @@ impl App {
                     variants,
                     delivery,
                     ladder,
+                    is_paused,
+                    keeps_picture,
                 } => {
                     let before = self.player.begin(stream, has_sound, Instant::now());
                     self.player.begin_ladder(&variants, delivery, ladder);
                     self.player.set_largest_picture(width, height);
+                    self.player.set_paused(is_paused, Instant::now());
                     log_summary(&self.title, "replaced", before);
                     self.title = self.title_of_showing();
-                    self.clear_screen();
+                    if !keeps_picture {
+                        self.clear_screen();
+                    }
                     // Now and not with the next frame: the first picture waits for it.
                     self.grant();
                 }
@@ -44,6 +49,7 @@ impl App {
                 }
                 Effect::Pause(is_paused) => self.player.set_paused(is_paused, Instant::now()),
                 Effect::Volume { percent } => self.player.set_volume(percent),
+                Effect::Speed(speed) => self.player.set_speed(speed, Instant::now()),
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, Instant::now()),
                 Effect::ShowThumbnail { key, jpeg } => self.player.decode_thumbnail(key, jpeg),
                 Effect::DropThumbnail(key) => {
@@ -56,6 +62,7 @@ impl App {
                     self.clear_screen();
                 }
                 Effect::OpenInBrowser(address) => browser::open(address.as_str()),
+                Effect::SuspendPlayback => log_summary(&self.title, "interrupted", self.player.stop()),
                 Effect::FocusComposer => self.wants_composer_focus = true,
             }
         }

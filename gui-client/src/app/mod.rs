@@ -163,7 +163,7 @@ impl App {
             // A seek is under way: check whether it is slow.
             ctx.request_repaint_after(POSITION_INTERVAL);
         }
-        if self.state.player.is_explaining() {
+        if self.state.player.is_explaining(now) {
             ctx.request_repaint_after(SAMPLE_INTERVAL);
         }
     }
@@ -223,6 +223,9 @@ impl eframe::App for App {
         for command in ui::window::news(ctx, &self.state) {
             ctx.send_viewport_cmd(command);
         }
+        let (command, action) = ui::full_screen::follow(ctx, &self.state);
+        command.into_iter().for_each(|command| ctx.send_viewport_cmd(command));
+        self.act(action.into_iter().collect(), ctx);
         self.play(ctx);
         self.take_thumbnails(ctx);
         self.remember(ctx);

@@ -1,6 +1,7 @@
 //! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
 mod repair;
+mod speed;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use self::repair::FileRepair;
+pub use self::speed::Speed;
 pub use self::stream::{Hold, LadderSettings, PictureSink, PlaybackStatus, SEEK_PATIENCE, StreamPart};
 
 /// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].

@@ -47,6 +47,8 @@ pub struct PlaybackStatus {
     pub hold: Option<Hold>,
     /// Whether every picture was shown, the last one for its full duration.
     pub is_finished: bool,
+    /// Whether the stream has sound that is not heard, because there is no sound device that works.
+    pub lacks_device: bool,
     /// Where an epoch has to begin that continues this one; `None` when none can.
     pub continue_at: Option<Position>,
     /// The delivery that the link carries, if that is another one.

@@ -11,7 +11,8 @@ use std::{
 
 use common::limits::{SOUND_CHANNELS, SOUND_RATE_HZ};
 
-use super::playout::Heard;
+use super::{playout::Heard, stretch::Stretch};
+use crate::event::Speed;
 
 /// One sample for each channel: left and right, from -1 to 1.
 pub type AudioFrame = [f32; SOUND_CHANNELS as usize];
@@ -113,6 +114,11 @@ pub struct AudioBuffer {
     tail: Vec<AudioFrame>,
     tail_next: usize,
     fade_in: usize,
+    stretch: Stretch,
+    /// A change of the speed that no sample has reached yet: the stream time of it, and the speed before.
+    next_turn: Option<(Duration, Speed)>,
+    /// The last one that samples have reached.
+    turn: Option<(Duration, Speed)>,
     volume: f32,
     target_volume: f32,
     /// Resampler for devices with another rate: the four frames around the current instant, and its position between the
@@ -132,6 +138,9 @@ impl Default for AudioBuffer {
             tail: Vec::with_capacity(FADE_FRAMES),
             tail_next: 0,
             fade_in: 0,
+            stretch: Stretch::default(),
+            next_turn: None,
+            turn: None,
             volume: 1.0,
             target_volume: 1.0,
             around: [SILENCE; 4],
@@ -161,7 +170,28 @@ impl AudioBuffer {
         while let Some(chunk) = self.chunks.pop_front() {
             self.spent.add(chunk);
         }
+        self.forget_stretched();
         self.heard = None;
+    }
+
+    /// Plays at this speed from now on, with the pitch that the sound has. What the device was handed stays as it is.
+    pub fn set_speed(&mut self, speed: Speed) {
+        let before = self.stretch.speed();
+        if speed == before {
+            return;
+        }
+        if self.is_open
+            && let Some(at) = self.stretch.next_block_at().or_else(|| self.chunk_position())
+        {
+            // Of several changes before one sample, the first counts: the others were never heard.
+            self.next_turn = self.next_turn.filter(|(turn, _)| *turn == at).or(Some((at, before)));
+        }
+        self.stretch.set_speed(speed);
+    }
+
+    fn forget_stretched(&mut self) {
+        self.stretch.clear();
+        (self.turn, self.next_turn) = (None, None);
     }
 
     /// Starts output at this stream time; earlier frames are discarded.
@@ -172,6 +202,7 @@ impl AudioBuffer {
             self.fade_in = 0;
             self.around = [SILENCE; 4];
             self.between = 0.0;
+            (self.turn, self.next_turn) = (None, None);
             self.discard_before(from);
         }
     }
@@ -185,12 +216,16 @@ impl AudioBuffer {
         self.heard = None;
         self.tail.clear();
         self.tail_next = 0;
-        let rest = self.chunks.iter().flat_map(|chunk| &chunk.frames[chunk.next..]);
-        self.tail.extend(rest.take(FADE_FRAMES).map(|&frame| to_float(frame)));
+        let chunks = self.chunks.iter().flat_map(|chunk| &chunk.frames[chunk.next..]);
+        let rest = self.stretch.rest().chain(chunks.map(|&frame| to_float(frame)));
+        self.tail.extend(rest.take(FADE_FRAMES));
     }
 
     /// Discards the frames before this stream time.
     pub fn discard_before(&mut self, position: Duration) {
+        if self.stretch.position().is_some_and(|stretched| stretched < position) {
+            self.forget_stretched();
+        }
         while let Some(chunk) = self.chunks.front_mut() {
             let ahead = position.saturating_sub(chunk.start);
             let frames = (ahead.as_secs_f64() * f64::from(SOUND_RATE_HZ)) as usize;
@@ -239,7 +274,10 @@ impl AudioBuffer {
             let frame = if !self.is_open {
                 self.next_of_tail()
             } else {
-                if !is_anchored && let Some(position) = self.front_position() {
+                if (!is_anchored || self.next_turn.is_some())
+                    && let Some(position) = self.front_position()
+                    && (!is_anchored || self.next_turn.is_some_and(|(turn, _)| turn <= position))
+                {
                     is_anchored = true;
                     let ahead = Duration::from_secs_f64(index as f64 / f64::from(rate_hz.max(1)));
                     self.anchor(position, heard_at + ahead);
@@ -253,11 +291,15 @@ impl AudioBuffer {
 
     /// Records that the frame at `position` is heard at `at`.
     fn anchor(&mut self, position: Duration, at: Instant) {
-        let mut heard = Heard { position, at, until: position };
+        let turned = self.next_turn.take_if(|(turn, _)| *turn <= position);
+        self.turn = turned.or(self.turn);
+        // Until samples of the new speed come, it is the one before.
+        let speed = self.next_turn.map_or(self.stretch.speed(), |(_, before)| before);
+        let mut heard = Heard { position, at, until: position, speed, turn: self.turn };
         if let Some(known) = self.heard
-            && let Some(ahead) = position.checked_sub(known.position)
+            && position >= known.position
+            && let Some(expected) = known.instant_of(position)
         {
-            let expected = known.at + ahead;
             let (later, earlier) = (at.saturating_duration_since(expected), expected.saturating_duration_since(at));
             if later + earlier <= DELAY_JUMP {
                 let smoothed = expected + later.div_f64(DELAY_SMOOTHING.into());
@@ -267,38 +309,50 @@ impl AudioBuffer {
         self.heard = Some(heard);
     }
 
+    /// Stream time of the next frame.
     fn front_position(&self) -> Option<Duration> {
+        self.stretch.position().or_else(|| self.chunk_position())
+    }
+
+    fn chunk_position(&self) -> Option<Duration> {
         self.chunks.front().map(|chunk| chunk.start + frames_to_duration(chunk.next))
     }
 
-    /// The next frame at the rate of the stream; `None` when the buffer is dry.
-    fn pop(&mut self) -> Option<AudioFrame> {
-        let chunk = self.chunks.front_mut()?;
-        let frame = *chunk.frames.get(chunk.next)?;
-        chunk.next += 1;
-        let until = chunk.start + frames_to_duration(chunk.next);
-        if chunk.next == chunk.frames.len()
-            && let Some(chunk) = self.chunks.pop_front()
-        {
-            self.spent.add(chunk);
-        }
+    /// The next frame at the rate and the speed of the stream; `None` when the buffer is dry.
+    fn next(&mut self) -> Option<AudioFrame> {
+        let start = self.chunk_position();
+        let (chunks, spent) = (&mut self.chunks, &mut self.spent);
+        let mut chunks_until = None;
+        let mut pop = || {
+            let chunk = chunks.front_mut()?;
+            let frame = *chunk.frames.get(chunk.next)?;
+            chunk.next += 1;
+            chunks_until = Some(chunk.start + frames_to_duration(chunk.next));
+            if chunk.next == chunk.frames.len()
+                && let Some(chunk) = chunks.pop_front()
+            {
+                spent.add(chunk);
+            }
+            Some(to_float(frame))
+        };
+        let frame = if self.stretch.is_active() { self.stretch.next(start, pop) } else { pop() }?;
         if let Some(heard) = &mut self.heard {
-            heard.until = until;
+            heard.until = self.stretch.position().or(chunks_until).or(self.stretch.end()).unwrap_or(heard.until);
         }
         let fade = self.fade_in as f32 / FADE_FRAMES as f32;
         self.fade_in = (self.fade_in + 1).min(FADE_FRAMES);
-        Some(to_float(frame).map(|sample| sample * fade))
+        Some(frame.map(|sample| sample * fade))
     }
 
     /// The next frame at the rate of the device.
     fn next_at(&mut self, rate_hz: u32) -> AudioFrame {
         if rate_hz == SOUND_RATE_HZ {
-            return self.pop().unwrap_or(SILENCE);
+            return self.next().unwrap_or(SILENCE);
         }
         self.between += f64::from(SOUND_RATE_HZ) / f64::from(rate_hz.max(1));
         while self.between >= 1.0 {
             self.between -= 1.0;
-            let next = self.pop().unwrap_or(SILENCE);
+            let next = self.next().unwrap_or(SILENCE);
             self.around = [self.around[1], self.around[2], self.around[3], next];
         }
         let between = self.between as f32;

@@ -70,6 +70,8 @@ struct Control {
     errors: Option<(Instant, Instant)>,
     /// The device is lost.
     has_failed: bool,
+    /// No device could be opened, or the last one was lost, and none has worked since.
+    is_missing: bool,
     /// Under-runs of the device although samples were supplied in time.
     under_runs: u64,
 }
@@ -140,6 +142,11 @@ impl AudioOutput {
         }
     }
 
+    /// Whether sound was wanted, and there was no device that works.
+    pub fn is_missing(&self) -> bool {
+        self.shared.control().is_missing
+    }
+
     /// Number of under-runs since the last call.
     pub fn take_under_runs(&self) -> u64 {
         std::mem::take(&mut self.shared.control().under_runs)
@@ -167,6 +174,7 @@ impl Shared {
             opening_since: Instant::now(),
             errors: None,
             has_failed: false,
+            is_missing: false,
             under_runs: 0,
         };
         Self { buffer: Mutex::default(), control: Mutex::new(control), changed: Condvar::new(), wake: Box::new(wake) }
@@ -181,8 +189,10 @@ impl Shared {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_device(&self, device: Device) {
-        self.control().device = device;
+    fn set_device(&self, device: Device, is_missing: bool) {
+        let mut control = self.control();
+        (control.device, control.is_missing) = (device, is_missing);
+        drop(control);
         (self.wake)();
     }
 
@@ -205,15 +215,16 @@ impl Shared {
                 Ok(stream) => {
                     self.watch();
                     drop(stream);
-                    self.set_device(Device::Absent);
-                    if self.control().has_failed {
+                    let has_failed = self.control().has_failed;
+                    self.set_device(Device::Absent, has_failed);
+                    if has_failed {
                         tracing::info!("the audio device was lost; videos play without sound until it is back");
                         self.rest(Some(REOPEN_TIME));
                     }
                 }
                 Err(error) => {
                     tracing::info!("videos play without sound: {error}");
-                    self.set_device(Device::Absent);
+                    self.set_device(Device::Absent, true);
                     // Tried again for the next video only: on systems without sound, each attempt prints many warnings.
                     self.rest(None);
                 }
@@ -323,7 +334,7 @@ impl Shared {
             });
             callbacks = callbacks.saturating_add(1);
             if callbacks == WARM_UP_CALLBACKS {
-                player.set_device(Device::Ready);
+                player.set_device(Device::Ready, false);
             }
         };
         let on_error = move |error: cpal::Error| match error.kind() {

@@ -19,3 +19,4 @@ pub mod opus_decoder;
 pub mod picture;
 pub mod player;
 pub mod playout;
+pub mod stretch;

@@ -28,7 +28,7 @@ use super::{
     playout::{Arrival, Device, Playout, Summary},
 };
 use crate::{
-    event::{PictureSink, PlaybackStatus, StreamPart, ThumbnailKey},
+    event::{PictureSink, PlaybackStatus, Speed, StreamPart, ThumbnailKey},
     figures::Figures,
 };
 
@@ -122,6 +122,15 @@ impl Player {
         }
         inner.playout.set_paused(is_paused, now);
         self.shared.sync_audio(&mut inner, now);
+    }
+
+    /// Plays this stream, and those after it, at this speed from now on.
+    pub fn set_speed(&self, speed: Speed, now: Instant) {
+        let mut inner = self.shared.lock();
+        self.shared.sync_audio(&mut inner, now);
+        inner.playout.set_speed(speed, now);
+        inner.ladder.set_speed(speed);
+        self.shared.audio.buffer().set_speed(speed);
     }
 
     /// Sets the volume, from 0 to 100 percent.
@@ -221,6 +230,7 @@ impl Player {
             epoch_bytes: playout.epoch_bytes(),
             hold: playout.hold(now),
             is_finished: playout.is_finished(now),
+            lacks_device: playout.wants_device() && self.shared.audio.is_missing(),
             continue_at: playout.continue_at(),
             wanted_delivery: inner.ladder.wanted(),
             link_bytes_per_second: inner.ladder.link_bytes_per_second().map(|rate| rate as u64),

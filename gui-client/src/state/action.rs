@@ -4,10 +4,15 @@ use std::time::Instant;
 
 use common::{crypto::KeyId, media::VideoId, name::Name};
 
-use crate::event::{DraftId, FileRepair};
+use crate::event::{DraftId, FileRepair, Speed};
 
 pub use super::layout::SidePanel;
-use super::{identity::IdentityAction, layout::LayoutAction, player::quality::QualityChoice, wire::WireAction};
+use super::{
+    identity::IdentityAction,
+    layout::LayoutAction,
+    player::{quality::QualityChoice, view::PlayerView},
+    wire::WireAction,
+};
 
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +100,15 @@ pub enum Action {
     AskAboutLink(String),
     /// Open the link that was asked about (`true`), or leave it.
     AnswerLink(bool),
-    /// Play a video from its start. If it is playing already, nothing happens; if it is paused, it continues.
+    /// Play a video, from where it was left in this run or else from its start. If it is playing already, nothing happens;
+    /// if it is paused, it continues.
     Watch(VideoId),
+    /// Play the video in the player from its start.
+    StartOver,
+    /// Play the video that is this number of places further down the list, or up.
+    WatchNeighbour(i8),
+    /// The notice that a video went on where it was left has been read.
+    EndResumeNotice,
     /// End the video that plays.
     StopWatching,
     /// Clear the player after the end of a video or a failure.
@@ -107,12 +119,18 @@ pub enum Action {
     SeekTo(u64),
     /// Seek by this number of nanoseconds, forward or back.
     SeekBy(i64),
+    /// Seek to this many tenths of the video.
+    SeekToTenth(u8),
     /// Seek to the last picture.
     SeekToLast,
     /// Pause the video and step by this number of pictures, forward or back.
     Step(i32),
     /// Continue in another resolution, or as a triptych.
     SetQuality(QualityChoice),
+    /// Play at this speed.
+    SetSpeed(Speed),
+    /// Play this number of steps faster, or slower.
+    ChangeSpeed(i8),
     /// Set the volume, in percent.
     SetVolume(u8),
     /// Turn the volume up or down by this number of percentage points.
@@ -121,4 +139,10 @@ pub enum Action {
     ToggleMute,
     /// Show the statistics of the video, or hide them.
     ToggleStatistics,
+    /// Give the player this room, or, if it has it, the room that it had before.
+    ToggleView(PlayerView),
+    /// Give the player the room that it had before.
+    LeaveView,
+    /// Show the page of all keys, or hide it.
+    ToggleKeysPage,
 }

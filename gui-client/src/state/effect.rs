@@ -2,7 +2,7 @@
 
 use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
-use crate::event::{LadderSettings, NetCommand, ThumbnailKey};
+use crate::event::{LadderSettings, NetCommand, Speed, ThumbnailKey};
 
 use super::links::WebAddress;
 
@@ -25,6 +25,10 @@ pub enum Effect {
         delivery: Delivery,
         /// What the ladder for slow links may do.
         ladder: LadderSettings,
+        /// Whether only its first picture is shown.
+        is_paused: bool,
+        /// Whether the last picture of the stream before stays until there is one of this.
+        keeps_picture: bool,
     },
     /// The server has described the stream, or an epoch of it.
     StreamStarted(StreamStart),
@@ -59,6 +63,8 @@ pub enum Effect {
         /// From 0 to 100; 0 when muted.
         percent: u8,
     },
+    /// Play at this speed.
+    Speed(Speed),
     /// The server has sent everything of this epoch; what has arrived is still to be shown.
     SourceEnded {
         /// The stream concerned.
@@ -79,6 +85,8 @@ pub enum Effect {
     StopPlayback,
     /// Open an address in the browser.
     OpenInBrowser(WebAddress),
+    /// End playback for now, and keep the picture.
+    SuspendPlayback,
     /// Give the keyboard focus to the composer.
     FocusComposer,
 }

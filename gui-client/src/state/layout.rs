@@ -7,7 +7,7 @@
 //! below:             one tab at a time: chat, video, wire, keys; from 600 points the chat has the people beside it
 //! ```
 
-use super::State;
+use super::{State, player::view::PlayerView};
 
 /// From this width on, everything is side by side.
 pub const WIDE_POINTS: f32 = 900.0;
@@ -323,7 +323,12 @@ impl State {
     pub fn places(&self) -> Places {
         let contents =
             Contents { has_video: self.player.showing.is_some(), side: self.side, is_side_wide: self.is_side_wide };
-        decide(self.layout.window_points, contents, &self.layout)
+        let places = decide(self.layout.window_points, contents, &self.layout);
+        if self.player.view() == PlayerView::Docked {
+            return places;
+        }
+        let only = Places { edges: Vec::new(), can_hide_lists: false, can_hide_dock: false, back: None, ..places };
+        only.alone(Pane::Player, self.layout.window_points.0)
     }
 
     /// Takes in the width and height of the window in points, before each frame.
@@ -363,6 +368,7 @@ impl State {
     pub(super) fn show_side(&mut self, side: SidePanel) {
         self.change_layout(|state| {
             state.side = side;
+            state.player.dock();
             state.layout.is_video_in_front = false;
             state.layout.columns.has_dock = true;
         });

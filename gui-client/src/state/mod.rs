@@ -37,7 +37,7 @@ use std::time::Instant;
 
 use common::{
     crypto::KeyId,
-    media::{Library, VideoId},
+    media::{Library, VideoId, VideoInfo},
     message::ServerInfo,
 };
 
@@ -106,6 +106,8 @@ pub struct State {
     pub settings_notice: Option<String>,
     /// The link that the person is asked about.
     pub link_question: Option<WebAddress>,
+    /// Whether the page of all keys is shown.
+    pub is_keys_page_open: bool,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
     /// Whether the window shows the end of the open conversation.
@@ -146,6 +148,7 @@ impl State {
             settings: Settings::default(),
             settings_notice: None,
             link_question: None,
+            is_keys_page_open: false,
             is_focused: true,
             is_end_in_sight: true,
             raised: None,
@@ -342,17 +345,32 @@ impl State {
                     return self.player.watch(video, now.instant);
                 }
             }
+            Action::StartOver if self.connection.is_online() => return self.player.start_over(now.instant),
+            Action::StartOver => {}
+            Action::WatchNeighbour(places) => {
+                if let Some(video) = self.neighbour(places).cloned().filter(|_| self.connection.is_online()) {
+                    return self.player.watch(video, now.instant);
+                }
+            }
+            Action::EndResumeNotice => self.player.end_resume_notice(),
             Action::StopWatching | Action::ClosePlayer => return self.player.stop(),
-            Action::TogglePause => return self.player.toggle_pause(now.instant),
+            Action::TogglePause if self.player.has_ended() => return self.handle(Action::StartOver, now),
+            Action::TogglePause => return self.player.toggle_pause(),
             Action::SeekTo(nanos) => return self.player.seek_to(nanos, now.instant),
             Action::SeekBy(nanos) => return self.player.seek_by(nanos, now.instant),
+            Action::SeekToTenth(tenths) => return self.player.seek_to_tenth(tenths, now.instant),
             Action::SeekToLast => return self.player.seek_to_last(now.instant),
             Action::Step(pictures) => return self.player.step(pictures, now.instant),
             Action::SetQuality(quality) => return self.player.set_quality(quality, now.instant),
+            Action::SetSpeed(speed) => return self.player.set_speed(speed),
+            Action::ChangeSpeed(steps) => return self.player.set_speed(self.player.speed.changed_by(steps)),
             Action::SetVolume(percent) => return self.player.set_volume(percent),
             Action::ChangeVolume(percent) => return self.player.change_volume(percent),
             Action::ToggleMute => return self.player.toggle_mute(),
             Action::ToggleStatistics => self.player.toggle_statistics(),
+            Action::ToggleView(view) => self.player.toggle_view(view),
+            Action::LeaveView => self.player.leave_view(),
+            Action::ToggleKeysPage => self.is_keys_page_open = !self.is_keys_page_open,
         }
         Vec::new()
     }
@@ -384,12 +402,20 @@ impl State {
         self.server = online.server;
         effects.push(Effect::Net(NetCommand::ShowWatching(self.settings.is_watching_shown)));
         effects.extend(self.change_library(online.library));
+        effects.extend(self.player.came_online(&self.library, now.instant));
         effects
     }
 
     /// Forgets the names of people who left long ago, except those of conversations.
     fn forget_departed(&mut self) {
         self.people.forget_departed(|key| self.conversations.get(Peer::Person(*key)).is_some());
+    }
+
+    /// The video that is this number of places below the one in the player, or above it; `None` beyond the list.
+    pub fn neighbour(&self, places: i8) -> Option<&VideoInfo> {
+        let id = self.player.showing.as_ref()?.video.id;
+        let place = self.library.videos.iter().position(|video| video.id == id)?;
+        self.library.videos.get(place.checked_add_signed(places.into())?)
     }
 
     /// The video in the player goes on: if its files are gone, the server ends the stream.

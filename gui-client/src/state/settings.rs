@@ -2,13 +2,17 @@
 //! writes [`State::settings`] to the disk whenever they have changed.
 
 use super::{State, effect::Effect};
-use crate::settings::{Settings, WindowSettings};
+use crate::{
+    event::Speed,
+    settings::{Settings, WindowSettings},
+};
 
 impl State {
     /// Takes in the settings to start with; `notice` is what the window has to tell about their file, if anything.
     pub fn use_settings(&mut self, settings: Settings, notice: Option<String>) -> Vec<Effect> {
         self.settings_notice = notice;
-        let effects = self.player.set_volume(settings.volume_percent);
+        let mut effects = self.player.set_volume(settings.volume_percent);
+        effects.extend(self.player.set_speed(Speed::nearest(settings.speed_percent)));
         self.settings = settings;
         effects
     }
@@ -33,5 +37,6 @@ impl State {
     /// Remembers what an action may have changed elsewhere in the state.
     pub(super) fn remember_choices(&mut self) {
         self.settings.volume_percent = self.player.volume_percent;
+        self.settings.speed_percent = self.player.speed.percent();
     }
 }

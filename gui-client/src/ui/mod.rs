@@ -1,6 +1,8 @@
 //! The views: they draw the state and return what the person did. Nothing here talks to the network.
 
+pub mod bindings;
 mod chat;
+pub mod full_screen;
 pub mod kit;
 mod shell;
 mod video;
@@ -14,6 +16,7 @@ use crate::state::{
     action::{Action, Moment},
     connection::Phase,
     layout::Pane,
+    player::view::PlayerView,
 };
 
 use self::{
@@ -54,6 +57,7 @@ pub struct ViewOutput {
 /// backgrounds of their own: filling those costs a software renderer two milliseconds for each picture of a video.
 pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
     let mut output = ViewOutput::default();
+    bindings::page::show(ui, state, &mut output.actions);
     if is_main_screen(state) {
         main_screen(ui, state, view, &mut output);
     } else {
@@ -72,6 +76,11 @@ fn is_main_screen(state: &State) -> bool {
 fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
     let places = state.places();
     trust::safety_number(ui, state, &mut output.actions);
+    if state.player.view() == PlayerView::FullScreen {
+        let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, &mut output.actions);
+        output.picture_size = egui::CentralPanel::default().frame(Frame::new()).show(ui, player).inner;
+        return;
+    }
     Panel::top("bar")
         .exact_size(places.bar_points)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))

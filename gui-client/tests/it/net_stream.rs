@@ -24,7 +24,7 @@ use crate::support::{
 const STREAM: StreamId = StreamId(1);
 
 /// Two seconds with sound, in two resolutions.
-fn make_clip(folder: &Path) {
+pub fn make_clip(folder: &Path) {
     for height in [120, 240] {
         let pipeline = format!(
             "videotestsrc num-buffers=50 ! video/x-raw,width={},height={height},framerate=25/1 ! jpegenc ! \

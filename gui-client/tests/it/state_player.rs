@@ -121,8 +121,8 @@ fn a_stream_that_fails_or_loses_its_connection_says_so() {
     assert_eq!(failed, Some(Stage::Failed("the file breaks off after frame 251".into())));
     let mut state = scenes::playing();
     let effects = state.apply(NetEvent::Offline(lost()), moment());
-    assert!(effects == [Effect::StopPlayback]);
-    assert!(matches!(state.player.showing.map(|showing| showing.stage), Some(Stage::Failed(_))));
+    assert!(effects == [Effect::SuspendPlayback], "the last picture stays");
+    assert_eq!(showing(&state).stage, Stage::Interrupted);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn an_opened_video_says_what_it_waits_for_until_it_plays() {
     let mut state = joined();
     state.handle(Action::Watch(VideoId(1)), begun);
     let stream = stream(&state);
-    assert!(state.player.is_explaining(), "the reason changes without a picture");
+    assert!(state.player.is_explaining(begun.instant), "the reason changes without a picture");
     assert_eq!(said(&state, after(begun, 100)), "");
     assert_eq!(said(&state, after(begun, 400)), "Waiting for the server's answer.");
     scenes::start(&mut state, stream, 1);
@@ -59,7 +59,7 @@ fn an_opened_video_says_what_it_waits_for_until_it_plays() {
     assert_eq!(said(&state, after(begun, 600)), "Buffering.");
     state.report(playing_at(&state), after(begun, 700));
     assert_eq!(said(&state, after(begun, 5_000)), "");
-    assert!(!state.player.is_explaining());
+    assert!(!state.player.is_explaining(begun.instant));
 }
 
 #[test]

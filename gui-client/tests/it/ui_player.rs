@@ -1,19 +1,24 @@
 //! The controls under the picture, and the keys, operated by what a screen reader would read.
 
+use std::time::Duration;
+
 use common::media::{Position, Quality, SeekRequest, SetQualityRequest, VideoId};
-use egui::{Key, Modifiers};
+use egui::{Key, Modifiers, accesskit};
 use egui_kittest::{
     Harness,
     kittest::{NodeT, Queryable},
 };
 use triptych_client::{
     event::NetCommand,
-    state::{action::Action, player::Showing},
+    state::{
+        action::{Action, Moment},
+        player::{Showing, view::PlayerView},
+    },
 };
 
 use crate::support::{
     scenes::{self, moment},
-    window::{Window, press, show, window},
+    window::{Window, double_click, press, show, window},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -60,14 +65,14 @@ fn a_drag_along_the_bar_shows_where_it_goes() {
     let at = |share: f32| egui::pos2(bar.left() + bar.width() * share, bar.top() + 4.0);
     harness.hover_at(at(0.25));
     harness.run();
-    harness.get_by_label("0:05");
+    harness.get_by_label("0:05 · 240p");
     harness.drag_at(at(0.25));
     harness.run();
     for share in [0.3, 0.5, 0.75] {
         harness.hover_at(at(share));
         harness.run();
     }
-    harness.get_by_label("0:16");
+    harness.get_by_label("0:16 · 1440p");
     harness.drop_at(at(0.75));
     harness.run();
     assert!(showing(&harness).position_nanos.abs_diff(16_590_000_000) < SECOND / 5);
@@ -84,13 +89,13 @@ fn nothing_is_sought_before_the_server_has_answered() {
 #[test]
 fn the_resolution_menu_offers_what_the_video_has() {
     let mut harness = show("playing");
-    harness.get_by_label("Resolution: Automatic").click();
+    harness.get_by_label("Resolution: Triptych").click();
     harness.run();
     for name in [
-        "Automatic (240p to 1440p)",
-        "Automatic, at most 720p",
-        "Automatic, at most 240p",
-        "Triptych, all pictures",
+        "Triptych (240p to 1440p)",
+        "Triptych, at most 720p",
+        "Triptych, at most 240p",
+        "Triptych, every picture",
         "240p",
         "1440p",
     ] {
@@ -105,38 +110,6 @@ fn the_resolution_menu_offers_what_the_video_has() {
     assert_eq!((quality, at), (Quality::Only(1440), Position::Picture(250)));
     harness.get_by_label("Resolution: 1440p");
     assert!(harness.query_by_label("240p").is_none(), "the menu is closed");
-}
-
-#[test]
-fn keys_control_the_video_when_nothing_else_has_the_focus() {
-    let mut harness = show("playing");
-    for key in [Key::Space, Key::M, Key::ArrowDown, Key::ArrowUp, Key::Comma, Key::End, Key::Home, Key::ArrowLeft] {
-        press(&mut harness, Modifiers::NONE, key);
-    }
-    press(&mut harness, Modifiers::COMMAND, Key::M);
-    let expected = [
-        Action::TogglePause,
-        Action::ToggleMute,
-        Action::ChangeVolume(-10),
-        Action::ChangeVolume(10),
-        Action::Step(-1),
-        Action::SeekToLast,
-        Action::SeekTo(0),
-        Action::SeekBy(-5 * SECOND as i64),
-    ];
-    assert_eq!(harness.state().actions, expected);
-}
-
-#[test]
-fn keys_that_are_typed_are_not_meant_for_the_video() {
-    let mut harness = show("playing");
-    harness.get_by_label("Message to bob").click();
-    harness.run();
-    harness.state_mut().actions.clear();
-    for key in [Key::Space, Key::M, Key::Period, Key::ArrowLeft, Key::ArrowUp, Key::Home] {
-        press(&mut harness, Modifiers::NONE, key);
-    }
-    assert!(harness.state().actions.is_empty(), "{:?}", harness.state().actions);
 }
 
 #[test]
@@ -185,6 +158,103 @@ fn after_the_end_the_bar_leads_back() {
     assert!(matches!(last_command(&harness), NetCommand::Seek(_)));
     harness.get_by_label("Pause");
     assert!(harness.query_by_label("The end").is_none());
+}
+
+#[test]
+fn the_end_offers_what_comes_next_and_takes_no_double_click_for_it() {
+    let mut harness = show("ended");
+    harness.get_by_label("The end");
+    harness.get_by_label("Close");
+    let next = harness.get_by_label_contains("Next: Ein sehr langer Titel").rect().center();
+    double_click(&mut harness, next);
+    let watched = harness.state().actions.iter().filter(|action| matches!(action, Action::WatchNeighbour(1))).count();
+    assert_eq!(watched, 1, "the second click meets something else: {:?}", harness.state().actions);
+    assert_eq!(showing(&harness).video.id, VideoId(3));
+    assert_eq!(harness.state().state.player.view(), PlayerView::Docked);
+    assert!(!showing(&harness).is_paused, "the second click paused nothing");
+}
+
+#[test]
+fn the_bar_speaks_and_a_screen_reader_can_move_it() {
+    let mut harness = show("playing");
+    let bar = harness.get_by_label("Position in the video");
+    assert_eq!(bar.accesskit_node().value().as_deref(), Some("10 seconds of 22 seconds, 720p"));
+    let (target_node, target_tree) = bar.accesskit_node().locate();
+    let action = accesskit::Action::Increment;
+    let request = accesskit::ActionRequest { action, target_node, target_tree, data: None };
+    harness.event(egui::Event::AccessKitActionRequest(request));
+    harness.run();
+    assert_eq!(harness.state().actions, [Action::SeekBy(5 * SECOND as i64)]);
+}
+
+#[test]
+fn a_splice_is_announced_for_a_moment() {
+    let mut harness = show("splice");
+    harness.get_by_label("Now 1440p");
+    let later = Moment { instant: moment().instant + Duration::from_secs(2), ..moment() };
+    harness.state_mut().now = Some(later);
+    harness.run();
+    assert!(harness.query_by_label("Now 1440p").is_none());
+    harness.get_by_label("1440p");
+}
+
+#[test]
+fn what_was_watched_before_goes_on_and_can_start_over() {
+    let mut harness = show("resumed");
+    harness.get_by_label("Went on at 0:10.");
+    harness.get_by_label("Start from the beginning").click();
+    harness.run();
+    let NetCommand::Seek(SeekRequest { to: Position::Time(0), .. }) = last_command(&harness) else {
+        panic!("it starts over")
+    };
+    assert!(harness.query_by_label("Went on at 0:10.").is_none());
+}
+
+#[test]
+fn without_a_sound_device_the_button_says_so() {
+    let harness = show("no-device");
+    harness.get_by_label("No sound device");
+    assert!(harness.query_by_label("Mute").is_none());
+}
+
+#[test]
+fn a_lost_connection_is_said_over_the_picture() {
+    let harness = show("interrupted");
+    harness.get_by_label("Connection lost. Playback resumes when it is back.");
+    harness.get_by_label("0:10 / 0:22");
+}
+
+#[test]
+fn nothing_is_cut_off_in_a_small_or_magnified_window() {
+    for (size, zoom) in [([1200.0, 760.0], 1.0), ([600.0, 400.0], 1.0), ([1200.0, 760.0], 2.0), ([760.0, 520.0], 1.0)] {
+        for view in [PlayerView::Docked, PlayerView::Theatre, PlayerView::FullScreen] {
+            let mut state = scenes::playing();
+            state.handle(Action::ToggleView(view), moment());
+            let mut harness = window(state, [size[0] / zoom, size[1] / zoom]);
+            harness.set_pixels_per_point(zoom);
+            harness.run();
+            // Controls over a picture come with a movement.
+            harness.hover_at(egui::pos2(90.0, 90.0));
+            harness.step();
+            let room = egui::Rect::from_min_size(egui::Pos2::ZERO, harness.ctx.content_rect().size());
+            let picture = harness.get_by_label_contains("Picture of").rect();
+            for name in ["Pause", "Full screen", "Leave full screen", "More", "Stop", "Mute", "Position in the video"] {
+                for node in harness.query_all_by_label(name) {
+                    let rect = node.rect();
+                    assert!(room.contains_rect(rect), "{name} at {rect:?} in {size:?}, zoom {zoom}, {view:?}");
+                    let is_clear = view == PlayerView::FullScreen || rect.top() >= picture.bottom();
+                    assert!(is_clear, "{name} at {rect:?} covers the picture {picture:?}");
+                }
+            }
+            harness.get_by_label("Pause");
+            let has_stop = harness.query_by_label("Stop").is_some();
+            if !has_stop {
+                harness.get_by_label("More").click();
+                harness.run();
+                harness.get_by_label("Stop (Q)");
+            }
+        }
+    }
 }
 
 #[test]

@@ -90,7 +90,13 @@ pub const CLIENT: Layers = Layers {
 /// The three parts of the window share widgets and do not know each other.
 pub const UI: Layers = Layers {
     folder: ("gui-client", &["ui"]),
-    parts: &[("chat", &["kit"]), ("video", &["kit"]), ("shell", &["kit"]), ("kit", &[])],
+    parts: &[
+        ("chat", &["bindings", "kit"]),
+        ("video", &["bindings", "kit"]),
+        ("shell", &["bindings", "kit"]),
+        ("bindings", &["kit"]),
+        ("kit", &[]),
+    ],
 };
 
 /// A module that imports a part of `folder` directly, as `(file, its part, imported part)`.

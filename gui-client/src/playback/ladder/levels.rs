@@ -74,8 +74,10 @@ fn pixels(variant: &VariantInfo) -> f64 {
 pub struct Terms {
     /// Height of the variant that the stream has there.
     pub height: u32,
-    /// Pictures for each second, if all are sent.
+    /// Pictures for each second that it is played, if all are sent.
     pub pictures_per_second: f64,
+    /// How much faster it is played than it was recorded.
+    pub speed_factor: f64,
     /// Whether there is sound.
     pub has_sound: bool,
     /// The height that the person allows at most.
@@ -112,7 +114,8 @@ impl Level {
         } else {
             PCM_SOUND_BYTES_PER_SECOND
         };
-        Self { height, picture_step: step, sound: delivery.sound, bytes_per_second: pictures + sound }
+        let bytes_per_second = pictures + sound * terms.speed_factor;
+        Self { height, picture_step: step, sound: delivery.sound, bytes_per_second }
     }
 
     /// The delivery to ask for. Other segments of the stream are limited by it only if this one is.
@@ -181,7 +184,14 @@ mod tests {
     }
 
     fn terms(height: u32) -> Terms {
-        Terms { height, pictures_per_second: 25.0, has_sound: true, max_height: None, has_opus: false }
+        Terms {
+            height,
+            pictures_per_second: 25.0,
+            speed_factor: 1.0,
+            has_sound: true,
+            max_height: None,
+            has_opus: false,
+        }
     }
 
     fn names(levels: &[Level]) -> Vec<(u32, u8, SoundFormat)> {

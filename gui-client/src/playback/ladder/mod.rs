@@ -22,7 +22,7 @@ use self::{
     rate::PartArrival,
 };
 use super::playout::{GRANT_LOT_ITEMS, Supply, WINDOW_ITEMS};
-use crate::event::LadderSettings;
+use crate::event::{LadderSettings, Speed};
 
 /// Below the best level, credit is granted in lots of this size: a train long enough to measure the link.
 const MEASURING_LOT_ITEMS: u32 = 12;
@@ -37,6 +37,7 @@ const CHUNKS_PER_SECOND: f64 = 10.0;
 #[derive(Debug, Default)]
 pub struct Ladder {
     settings: LadderSettings,
+    speed: Speed,
     sizes: PictureSizes,
     segments: Vec<SegmentInfo>,
     duration_nanos: u64,
@@ -69,6 +70,11 @@ impl Ladder {
             self.settings = settings;
             self.wanted = None;
         }
+    }
+
+    /// Says at which speed streams are played from now on: at double speed, a link has to carry twice as much.
+    pub fn set_speed(&mut self, speed: Speed) {
+        self.speed = speed;
     }
 
     /// Takes in what the server says about the stream.
@@ -137,8 +143,10 @@ impl Ladder {
         let current = Level::of(&self.delivery, &terms, &self.sizes);
         let levels = levels(&terms, &self.sizes);
         let pictures_per_second = terms.pictures_per_second / f64::from(current.picture_step);
-        let chunks_per_second = if terms.has_sound { CHUNKS_PER_SECOND } else { 0.0 };
+        let chunks_per_second = if terms.has_sound { CHUNKS_PER_SECOND * terms.speed_factor } else { 0.0 };
         let span = f64::from(WINDOW_ITEMS) / (pictures_per_second + chunks_per_second).max(1.0);
+        // Everything here is for a second that passes, not for one of the stream.
+        let supply = supply.map(|supply| Supply { buffered: self.speed.real_time(supply.buffered), ..supply });
         let place = self.law.decide(now, supply, Duration::from_secs_f64(span), &current, &levels);
         if self.settings.is_automatic && self.wanted.is_none() {
             // The reason of a change is what was measured last; over seconds, it is mixed with what was before.
@@ -167,10 +175,43 @@ impl Ladder {
         let seconds = end_nanos.saturating_sub(segment.start_nanos) as f64 / 1e9;
         Some(Terms {
             height: segment.height,
-            pictures_per_second: f64::from(segment.frame_count) / seconds.max(0.001),
+            pictures_per_second: f64::from(segment.frame_count) / seconds.max(0.001) * self.speed.factor(),
+            speed_factor: self.speed.factor(),
             has_sound: self.has_sound,
             max_height: self.settings.max_height,
             has_opus: !self.lacks_opus,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::media::{Epoch, StreamId, VideoId};
+
+    use super::*;
+
+    #[test]
+    fn at_double_speed_a_link_has_to_carry_twice_as_much() {
+        let mut ladder = Ladder::default();
+        ladder.begin(&model::variants(), Delivery::FULL);
+        let segment = SegmentInfo { height: 1440, first_index: 0, frame_count: 250, start_nanos: 0, sent_height: 1440 };
+        ladder.started(&StreamStart {
+            stream: StreamId(1),
+            epoch: Epoch(0),
+            video: VideoId(1),
+            duration_nanos: 10_000_000_000,
+            frame_count: 250,
+            segments: vec![segment],
+            first_index: 0,
+            has_sound: true,
+            delivery: Delivery::FULL,
+        });
+        let takes = |ladder: &Ladder| {
+            let terms = ladder.terms(Duration::ZERO).expect("the stream has begun");
+            Level::of(&Delivery::FULL, &terms, &ladder.sizes).bytes_per_second
+        };
+        let normal = takes(&ladder);
+        ladder.set_speed(Speed::nearest(200));
+        assert!((takes(&ladder) / normal - 2.0).abs() < 1e-9, "pictures and sound");
     }
 }

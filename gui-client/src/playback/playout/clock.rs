@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::event::Speed;
+
 /// An audio position that the device reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heard {
@@ -11,14 +13,39 @@ pub struct Heard {
     pub at: Instant,
     /// Stream time up to which samples were handed to the device.
     pub until: Duration,
+    /// The speed of the samples from [`Self::turn`] on.
+    pub speed: Speed,
+    /// Where the speed was changed last, and the speed before: what the device holds may still be of that one.
+    pub turn: Option<(Duration, Speed)>,
 }
 
 impl Heard {
     /// Stream time that is heard at `now`, assuming that samples do not run out.
     pub fn position(&self, now: Instant) -> Duration {
-        match now.checked_duration_since(self.at) {
-            Some(passed) => self.position + passed,
-            None => self.position.saturating_sub(self.at - now),
+        let Some(ahead) = self.at.checked_duration_since(now) else {
+            return self.position + self.speed.stream_time(now.saturating_duration_since(self.at));
+        };
+        let position = self.position.saturating_sub(self.speed.stream_time(ahead));
+        match self.turn {
+            Some((turn, before)) if position < turn && turn <= self.position => {
+                let until_turn = ahead.saturating_sub(self.speed.real_time(self.position - turn));
+                turn.saturating_sub(before.stream_time(until_turn))
+            }
+            _ => position,
+        }
+    }
+
+    /// When stream time is, or was, `position`.
+    pub fn instant_of(&self, position: Duration) -> Option<Instant> {
+        if let Some(ahead) = position.checked_sub(self.position) {
+            return self.at.checked_add(self.speed.real_time(ahead));
+        }
+        match self.turn {
+            Some((turn, before)) if position < turn && turn <= self.position => {
+                let turned_at = self.at.checked_sub(self.speed.real_time(self.position - turn))?;
+                turned_at.checked_sub(before.real_time(turn - position))
+            }
+            _ => self.at.checked_sub(self.speed.real_time(self.position.saturating_sub(position))),
         }
     }
 }
@@ -30,8 +57,8 @@ pub(super) enum Clock {
     Unstarted,
     /// Stopped at this stream time: by a pause, a stall, or until enough is buffered.
     Stopped { at: Duration },
-    /// Driven by the system clock: stream time was `at` at the instant `since`.
-    Running { since: Instant, at: Duration },
+    /// Driven by the system clock at this speed: stream time was `at` at the instant `since`.
+    Running { since: Instant, at: Duration, speed: Speed },
     /// Driven by the audio device; stays at `from` until the device reports a position.
     AudioDriven { from: Duration, heard: Option<Heard> },
 }
@@ -43,7 +70,7 @@ impl Clock {
         match *self {
             Clock::Unstarted => None,
             Clock::Stopped { at } => Some(at),
-            Clock::Running { since, at } => Some(at + now.saturating_duration_since(since)),
+            Clock::Running { since, at, speed } => Some(at + speed.stream_time(now.saturating_duration_since(since))),
             Clock::AudioDriven { from, heard: None } => Some(from),
             Clock::AudioDriven { from, heard: Some(heard) } => {
                 let limit = if is_bounded { heard.until } else { Duration::MAX };
@@ -54,14 +81,13 @@ impl Clock {
 
     /// When stream time will be, or was, `position`; `None` while the clock is stopped.
     pub(super) fn instant_of(&self, position: Duration) -> Option<Instant> {
-        let (at, since) = match *self {
-            Clock::Running { since, at } => (at, since),
-            Clock::AudioDriven { heard: Some(heard), .. } => (heard.position, heard.at),
-            _ => return None,
-        };
-        match position.checked_sub(at) {
-            Some(ahead) => since.checked_add(ahead),
-            None => since.checked_sub(at.saturating_sub(position)),
+        match *self {
+            Clock::Running { since, at, speed } => match position.checked_sub(at) {
+                Some(ahead) => since.checked_add(speed.real_time(ahead)),
+                None => since.checked_sub(speed.real_time(at.saturating_sub(position))),
+            },
+            Clock::AudioDriven { heard: Some(heard), .. } => heard.instant_of(position),
+            _ => None,
         }
     }
 

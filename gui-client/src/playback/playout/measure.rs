@@ -1,13 +1,53 @@
-//! What the playout buffer tells the window about itself: how far it reaches, what came and how long it took.
+//! What the playout buffer tells the window about itself: why it waits, how far it reaches, what came and how long it took.
 
 use std::time::{Duration, Instant};
 
 use common::media::{Epoch, PictureHead, StreamId};
 
-use super::{Playout, stream::end_of};
-use crate::figures::Figures;
+use super::{Device, LATENESS_LIMIT, Playout, UNREADABLE_PICTURES, clock::Clock, stream::end_of};
+use crate::{
+    event::{Hold, SEEK_PATIENCE},
+    figures::Figures,
+};
 
 impl<E, P> Playout<E, P> {
+    /// Why there is no new picture although there should be one.
+    pub fn hold(&self, now: Instant) -> Option<Hold> {
+        let stream = self.stream.as_ref()?;
+        if stream.unreadable_in_a_row >= UNREADABLE_PICTURES {
+            return Some(Hold::Unreadable);
+        }
+        match stream.clock {
+            Clock::Unstarted => {
+                let is_slow = stream.timing.seeking_for(now).is_some_and(|waited| waited > SEEK_PATIENCE);
+                let hold = if stream.unreadable_in_a_row > 0 { Hold::Unreadable } else { Hold::Source };
+                is_slow.then_some(hold)
+            }
+            Clock::Stopped { .. } => {
+                // After a seek too the clock waits for more than one picture. A device that is being opened is no fault of
+                // the server.
+                let is_source = stream.is_stalled || self.device != Device::Opening;
+                (is_source && !stream.is_paused).then_some(Hold::Source)
+            }
+            Clock::Running { .. } | Clock::AudioDriven { .. } => {
+                let end = end_of(stream.last_shown.as_ref()?);
+                let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(2);
+                let is_undecoded = self.decoded.is_empty() && self.waiting_pictures() > 0;
+                (is_undecoded && is_overdue).then_some(Hold::Decoder)
+            }
+        }
+    }
+
+    /// Whether every picture was shown, the last one for its duration.
+    pub fn is_finished(&self, now: Instant) -> bool {
+        let Some(stream) = &self.stream else { return false };
+        let is_over = match (stream.position(now), &stream.last_shown) {
+            (Some(position), Some(head)) => position >= end_of(head),
+            _ => true,
+        };
+        stream.is_source_ended && self.waiting_pictures() == 0 && is_over
+    }
+
     /// Counts packets of sound that could not be decoded.
     pub fn count_broken_sound(&mut self, packets: u64) {
         if let Some(stream) = &mut self.stream {

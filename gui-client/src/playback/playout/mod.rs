@@ -26,7 +26,7 @@ use std::{
 
 use common::media::{Epoch, PictureHead, SoundHead, StreamId};
 
-use crate::event::{Hold, SEEK_PATIENCE};
+use crate::event::Speed;
 
 pub use self::{
     clock::Heard,
@@ -115,6 +115,7 @@ pub enum Device {
 pub struct Playout<E, P> {
     stream: Option<Stream>,
     device: Device,
+    speed: Speed,
     encoded: VecDeque<(PictureHead, E)>,
     decoding: Option<PictureHead>,
     decoded: VecDeque<(PictureHead, P)>,
@@ -127,6 +128,7 @@ impl<E, P> Default for Playout<E, P> {
         Self {
             stream: None,
             device: Device::Absent,
+            speed: Speed::NORMAL,
             encoded: VecDeque::new(),
             decoding: None,
             decoded: VecDeque::new(),
@@ -141,7 +143,7 @@ impl<E, P> Playout<E, P> {
     /// With `has_sound`, the device is opened before the first chunk arrives.
     pub fn begin(&mut self, id: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Option<Summary> {
         let summary = self.stop();
-        self.stream = Some(Stream::new(id, epoch, has_sound, now));
+        self.stream = Some(Stream::new(id, epoch, has_sound, self.speed, now));
         summary
     }
 
@@ -178,6 +180,14 @@ impl<E, P> Playout<E, P> {
         self.start_if_ready(now);
     }
 
+    /// Plays this stream, and those after it, at this speed from now on.
+    pub fn set_speed(&mut self, speed: Speed, now: Instant) {
+        self.speed = speed;
+        if let Some(stream) = &mut self.stream {
+            stream.set_speed(speed, now);
+        }
+    }
+
     /// Takes the state of the audio device.
     pub fn set_device(&mut self, device: Device, now: Instant) {
         if self.device == device {
@@ -188,7 +198,7 @@ impl<E, P> Playout<E, P> {
         if device != Device::Ready && matches!(stream.clock, Clock::AudioDriven { .. }) {
             // It was unplugged: continue without it.
             let at = stream.position(now).unwrap_or_default();
-            stream.clock = Clock::Running { since: now, at };
+            stream.run_clock(at, now);
         } else if device == Device::Ready && matches!(stream.clock, Clock::Running { .. }) {
             stream.stop_clock(now);
         }
@@ -418,43 +428,6 @@ impl<E, P> Playout<E, P> {
         self.stream.as_ref()?.last_shown
     }
 
-    /// Why there is no new picture although there should be one.
-    pub fn hold(&self, now: Instant) -> Option<Hold> {
-        let stream = self.stream.as_ref()?;
-        if stream.unreadable_in_a_row >= UNREADABLE_PICTURES {
-            return Some(Hold::Unreadable);
-        }
-        match stream.clock {
-            Clock::Unstarted => {
-                let is_slow = stream.timing.seeking_for(now).is_some_and(|waited| waited > SEEK_PATIENCE);
-                let hold = if stream.unreadable_in_a_row > 0 { Hold::Unreadable } else { Hold::Source };
-                is_slow.then_some(hold)
-            }
-            Clock::Stopped { .. } => {
-                // After a seek too the clock waits for more than one picture. A device that is being opened is no fault of
-                // the server.
-                let is_source = stream.is_stalled || self.device != Device::Opening;
-                (is_source && !stream.is_paused).then_some(Hold::Source)
-            }
-            Clock::Running { .. } | Clock::AudioDriven { .. } => {
-                let end = end_of(stream.last_shown.as_ref()?);
-                let is_overdue = stream.position(now)? > end + LATENESS_LIMIT.saturating_mul(2);
-                let is_undecoded = self.decoded.is_empty() && self.waiting_pictures() > 0;
-                (is_undecoded && is_overdue).then_some(Hold::Decoder)
-            }
-        }
-    }
-
-    /// Whether every picture was shown, the last one for its duration.
-    pub fn is_finished(&self, now: Instant) -> bool {
-        let Some(stream) = &self.stream else { return false };
-        let is_over = match (stream.position(now), &stream.last_shown) {
-            (Some(position), Some(head)) => position >= end_of(head),
-            _ => true,
-        };
-        stream.is_source_ended && self.waiting_pictures() == 0 && is_over
-    }
-
     fn waiting_pictures(&self) -> usize {
         let is_decoding = matches!((&self.stream, &self.decoding), (Some(stream), Some(head)) if stream.is_of(head));
         self.encoded.len() + self.decoded.len() + usize::from(is_decoding)
@@ -486,10 +459,10 @@ impl<E, P> Playout<E, P> {
         let is_rest = stream.is_source_ended && (!self.decoded.is_empty() || waiting == 0);
         if is_enough && !lacks_sound || is_all || is_rest {
             stream.is_stalled = false;
-            stream.clock = match self.device {
-                Device::Ready if has_sound_ahead => Clock::AudioDriven { from: at, heard: None },
-                _ => Clock::Running { since: now, at },
-            };
+            match self.device {
+                Device::Ready if has_sound_ahead => stream.clock = Clock::AudioDriven { from: at, heard: None },
+                _ => stream.run_clock(at, now),
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Arrival, LATENESS_LIMIT, LATENESS_LIMIT_WITH_SOUND, PAUSED_WINDOW_ITEMS, SOUND_TOLERANCE, WINDOW_ITEMS,
     clock::Clock, tally::Timing,
 };
-use crate::figures::Tally;
+use crate::{event::Speed, figures::Tally};
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -22,6 +22,8 @@ pub(super) struct Stream {
     /// The epoch that this one continues, and its credit whose items have not arrived; `None` once items of this one arrive.
     pub(super) continued: Option<(Epoch, u32)>,
     pub(super) clock: Clock,
+    /// The speed at which it is played.
+    pub(super) speed: Speed,
     pub(super) is_paused: bool,
     pub(super) is_stalled: bool,
     pub(super) last_shown: Option<PictureHead>,
@@ -46,13 +48,14 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(id: StreamId, epoch: Epoch, has_sound: bool, now: Instant) -> Self {
+    pub(super) fn new(id: StreamId, epoch: Epoch, has_sound: bool, speed: Speed, now: Instant) -> Self {
         Self {
             id,
             epoch,
             first_epoch: epoch,
             continued: None,
             clock: Clock::Unstarted,
+            speed,
             is_paused: false,
             is_stalled: false,
             last_shown: None,
@@ -168,9 +171,24 @@ impl Stream {
         if self.is_paused { PAUSED_WINDOW_ITEMS } else { WINDOW_ITEMS }
     }
 
-    /// How late a picture may be and still be shown when a later one is due as well.
+    /// How late a picture may be, in stream time, and still be shown when a later one is due as well.
     pub(super) fn lateness_limit(&self) -> Duration {
-        if matches!(self.clock, Clock::AudioDriven { .. }) { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT }
+        let has_sound = matches!(self.clock, Clock::AudioDriven { .. });
+        self.speed.stream_time(if has_sound { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT })
+    }
+
+    /// Starts the system clock at this stream time.
+    pub(super) fn run_clock(&mut self, at: Duration, now: Instant) {
+        self.clock = Clock::Running { since: now, at, speed: self.speed };
+    }
+
+    /// Plays at this speed from now on. With sound, the samples tell when that begins to be heard.
+    pub(super) fn set_speed(&mut self, speed: Speed, now: Instant) {
+        self.speed = speed;
+        if matches!(self.clock, Clock::Running { .. }) {
+            let at = self.position(now).unwrap_or_default();
+            self.run_clock(at, now);
+        }
     }
 
     pub(super) fn stop_clock(&mut self, now: Instant) {

@@ -59,10 +59,14 @@ impl PlayerState {
         self.showing.is_some() && self.meter.is_due(now)
     }
 
-    /// Whether the window shows something that changes without a new picture: the statistics, or the reason of a wait.
-    pub fn is_explaining(&self) -> bool {
+    /// Whether the window shows something that changes without a new picture: the statistics, the reason of a wait, or what
+    /// is said for a few seconds only.
+    pub fn is_explaining(&self, now: Instant) -> bool {
         let is_waiting = |showing: &Showing| showing.is_running() && showing.wait.is_some();
-        self.statistics().is_some() || self.showing.as_ref().is_some_and(is_waiting)
+        self.statistics().is_some()
+            || self.showing.as_ref().is_some_and(is_waiting)
+            || self.splice(now).is_some()
+            || self.resumed_at(now).is_some()
     }
 
     /// When the round trip is to be measured next; `None` while nothing asks for it.

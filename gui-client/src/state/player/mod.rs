@@ -7,9 +7,14 @@
 mod explain;
 pub mod meter;
 pub mod quality;
+mod resume;
 mod round_trip;
+mod showing;
+mod speed;
+mod splice;
 pub mod statistics;
 pub mod units;
+pub mod view;
 mod volume;
 pub mod wait;
 
@@ -17,175 +22,24 @@ use std::time::Instant;
 
 use common::{
     limits::MAX_PICTURE_SIDE,
-    media::{
-        Delivery, Epoch, Position, SeekRequest, SegmentInfo, StreamId, StreamStart, VariantInfo, VideoInfo,
-        WatchRequest,
-    },
+    media::{Epoch, Position, StreamId, StreamStart, VariantInfo, VideoInfo, WatchRequest},
     message::EndReason,
 };
 
-use crate::event::{Hold, NetCommand, PlaybackStatus, SEEK_PATIENCE};
+use crate::event::{NetCommand, PlaybackStatus, Speed};
+
+pub use self::showing::{Showing, Stage};
 
 use self::{
     meter::Meter,
     quality::QualityChoice,
+    resume::Places,
     round_trip::RoundTrip,
     statistics::Line,
+    view::PlayerView,
     wait::{Wait, WaitCause},
 };
 use super::effect::Effect;
-
-/// The stage of playback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
-    /// The stream was requested; there is no picture yet.
-    Opening,
-    /// Pictures are shown, or the video is paused.
-    Playing,
-    /// The last picture was shown for its full duration.
-    Ended,
-    /// Playback stopped before the end; the reason is meant for people.
-    Failed(String),
-}
-
-/// The video in the player.
-#[derive(Debug, Clone)]
-pub struct Showing {
-    /// The video as the library listed it when it was clicked.
-    pub video: VideoInfo,
-    /// The stream that plays it.
-    pub stream: StreamId,
-    /// The epoch that was requested last.
-    pub epoch: Epoch,
-    /// The stage of playback.
-    pub stage: Stage,
-    /// Whether the person has paused it.
-    pub is_paused: bool,
-    /// How the person wants it to be played.
-    pub choice: QualityChoice,
-    /// The delivery of the current epoch: as requested, and then as the server has confirmed it.
-    pub delivery: Delivery,
-    /// What the link carries; `None` until it was measured.
-    pub link_bytes_per_second: Option<u64>,
-    /// The segments of the stream; empty until the server has answered.
-    pub segments: Vec<SegmentInfo>,
-    /// Duration of the stream.
-    pub duration_nanos: u64,
-    /// Number of pictures in the stream; 0 until the server has answered.
-    pub frame_count: u32,
-    /// Whether the stream has sound.
-    pub has_sound: bool,
-    /// The position in the stream; while a seek is under way, its target.
-    pub position_nanos: u64,
-    /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.
-    pub buffered_until_nanos: Option<u64>,
-    /// Height in lines of the variant that the picture on the screen comes from.
-    pub height: Option<u32>,
-    /// Why playback is held up, if it is.
-    pub hold: Option<Hold>,
-    /// Whether the server has closed the stream, so that nothing more can be requested of it.
-    is_closed: bool,
-    /// Index in the stream of the picture on the screen; `None` if that picture is of another epoch.
-    index: Option<u32>,
-    /// The seek that is under way: its target and the time of the request.
-    pending_seek: Option<(Position, Instant)>,
-    /// The target of the seek after that.
-    queued_seek: Option<Position>,
-    /// When the video was opened.
-    opened_at: Instant,
-    /// The wait that is under way; `None` while enough has arrived, or nothing is wanted.
-    wait: Option<Wait>,
-}
-
-impl Showing {
-    /// Whether pictures are shown or expected.
-    pub fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Opening | Stage::Playing)
-    }
-
-    /// Whether the server still accepts seeks in the stream.
-    pub fn can_seek(&self) -> bool {
-        !self.segments.is_empty() && !self.is_closed && matches!(self.stage, Stage::Playing | Stage::Ended)
-    }
-
-    /// Width by height of the picture. It is that of the largest variant throughout, so that a splice does not move the
-    /// picture.
-    pub fn aspect(&self) -> f32 {
-        let largest = self.video.variants.last();
-        largest.map_or(16.0 / 9.0, |variant| variant.picture_width as f32 / variant.picture_height.max(1) as f32)
-    }
-
-    /// The segment of the picture on the screen, or else of the position.
-    pub fn segment(&self) -> Option<&SegmentInfo> {
-        let is_begun = |segment: &&SegmentInfo| match self.index {
-            Some(index) => segment.first_index <= index,
-            None => segment.start_nanos <= self.position_nanos,
-        };
-        self.segments.iter().take_while(is_begun).last()
-    }
-
-    /// Index in the stream of the picture on the screen; `None` if that picture is of another epoch.
-    pub fn picture_index(&self) -> Option<u32> {
-        self.index
-    }
-
-    /// The time of the picture with this index, in nanoseconds. Exact if frames are evenly spaced, else an estimate.
-    fn time_of(&self, index: u32) -> u64 {
-        let ends = self.segments.iter().skip(1).map(|segment| segment.start_nanos).chain([self.duration_nanos]);
-        let part = self.segments.iter().zip(ends).take_while(|(segment, _)| segment.first_index <= index).last();
-        part.map_or(0, |(segment, end)| {
-            let length = u128::from(end.saturating_sub(segment.start_nanos));
-            let ahead = length * u128::from(index - segment.first_index) / u128::from(segment.frame_count.max(1));
-            segment.start_nanos.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX))
-        })
-    }
-
-    /// The position, or the target of the latest seek, as the server understands it.
-    fn target(&self) -> Position {
-        let pending = self.pending_seek.map(|(to, _)| to);
-        self.queued_seek
-            .or(pending)
-            .or(self.index.map(Position::Picture))
-            .unwrap_or(Position::Time(self.position_nanos))
-    }
-
-    fn seek(&mut self, to: Position, now: Instant) -> Vec<Effect> {
-        let epoch = self.begin_epoch(to, WaitCause::Seek, now);
-        let seek = NetCommand::Seek(SeekRequest { stream: self.stream, epoch, to });
-        self.epoch_effects(seek)
-    }
-
-    fn begin_epoch(&mut self, to: Position, cause: WaitCause, now: Instant) -> Epoch {
-        self.epoch = Epoch(self.epoch.0.saturating_add(1));
-        self.pending_seek = Some((to, now));
-        self.queued_seek = None;
-        self.index = None;
-        self.hold = None;
-        self.buffered_until_nanos = None;
-        self.wait = Some(Wait::new(cause, 0, now));
-        self.stage = Stage::Playing;
-        self.epoch
-    }
-
-    fn epoch_effects(&self, command: NetCommand) -> Vec<Effect> {
-        // The network gets the command first, so that no grant precedes the epoch.
-        vec![
-            Effect::Net(command),
-            Effect::BeginEpoch {
-                stream: self.stream,
-                epoch: self.epoch,
-                has_sound: self.has_sound,
-                is_paused: self.is_paused,
-                delivery: self.delivery,
-                ladder: self.choice.ladder(),
-            },
-        ]
-    }
-
-    fn is_seeking(&self, now: Instant) -> bool {
-        self.pending_seek.is_some_and(|(_, asked_at)| now.saturating_duration_since(asked_at) < SEEK_PATIENCE)
-    }
-}
 
 /// The player: a video or nothing, and the volume.
 #[derive(Debug, Clone)]
@@ -198,7 +52,15 @@ pub struct PlayerState {
     pub is_muted: bool,
     /// The last volume above 0, for unmuting.
     audible_percent: u8,
+    /// The speed at which videos are played.
+    pub speed: Speed,
+    /// Whether there is a sound device that works, as far as was found out.
+    pub has_sound_device: bool,
     last_stream: u32,
+    view: PlayerView,
+    /// The room that the player had before it was given the screen.
+    view_before: PlayerView,
+    places: Places,
     /// The statistics over the picture, while they are shown.
     statistics: Option<Vec<Line>>,
     meter: Meter,
@@ -212,7 +74,12 @@ impl Default for PlayerState {
             volume_percent: 100,
             is_muted: false,
             audible_percent: 100,
+            speed: Speed::NORMAL,
+            has_sound_device: true,
             last_stream: 0,
+            view: PlayerView::default(),
+            view_before: PlayerView::default(),
+            places: Places::default(),
             statistics: None,
             meter: Meter::default(),
             round_trip: RoundTrip::default(),
@@ -226,22 +93,50 @@ impl PlayerState {
             && showing.is_running()
         {
             // A second click, also that of a double click, must not start the video over.
-            return if showing.is_paused { self.toggle_pause(now) } else { Vec::new() };
+            return if showing.is_paused { self.toggle_pause() } else { Vec::new() };
         }
-        self.last_stream += 1;
-        let stream = StreamId(self.last_stream);
-        let before = self.showing.take().filter(|before| before.video.id == video.id);
+        self.keep_place();
+        let place = self.places.of(&video);
+        self.watch_from(video, place, now)
+    }
+
+    /// Plays a video from this time on, or from its start.
+    fn watch_from(&mut self, video: VideoInfo, place: Option<u64>, now: Instant) -> Vec<Effect> {
+        let before = self.showing.as_ref().filter(|before| before.video.id == video.id);
         // The same video plays in the resolution chosen before, unless that one failed; any other starts as a triptych.
         let before = before.filter(|before| !matches!(before.stage, Stage::Failed(_)));
-        let choice = before.map(|before| before.choice).filter(|choice| choice.is_offered(&video)).unwrap_or_default();
+        let request = Request {
+            from: place.map_or(Position::START, Position::Time),
+            position_nanos: place.unwrap_or(0),
+            choice: before.map(|before| before.choice).unwrap_or_default(),
+            is_paused: false,
+            resumed_at_nanos: place,
+        };
+        self.open(video, request, now)
+    }
+
+    /// Plays the video in the player from its start.
+    pub(super) fn start_over(&mut self, now: Instant) -> Vec<Effect> {
+        self.end_resume_notice();
+        let Some(showing) = &mut self.showing else { return Vec::new() };
+        if showing.can_seek() {
+            showing.is_paused = false;
+            return self.seek_to(0, now);
+        }
+        let video = showing.video.clone();
+        if showing.is_running() { Vec::new() } else { self.watch_from(video, None, now) }
+    }
+
+    /// Requests a stream. The picture of the same video stays until there is another one.
+    fn open(&mut self, video: VideoInfo, request: Request, now: Instant) -> Vec<Effect> {
+        let Request { from, position_nanos, choice, is_paused, resumed_at_nanos } = request;
+        self.last_stream += 1;
+        let stream = StreamId(self.last_stream);
+        let kept = self.showing.take().filter(|kept| kept.stage == Stage::Interrupted);
+        let choice = if choice.is_offered(&video) { choice } else { QualityChoice::default() };
         let delivery = choice.delivery();
-        let command = NetCommand::Watch(WatchRequest {
-            stream,
-            video: video.id,
-            quality: choice.quality(),
-            from: Position::START,
-            delivery,
-        });
+        let command =
+            NetCommand::Watch(WatchRequest { stream, video: video.id, quality: choice.quality(), from, delivery });
         let largest_picture = largest_picture(&video);
         let start = Effect::StartPlayback {
             stream,
@@ -250,12 +145,15 @@ impl PlayerState {
             variants: video.variants.clone(),
             delivery,
             ladder: choice.ladder(),
+            is_paused,
+            keeps_picture: kept.is_some(),
         };
+        let is_start = from == Position::START;
         self.showing = Some(Showing {
             stream,
             epoch: Epoch::default(),
             stage: Stage::Opening,
-            is_paused: false,
+            is_paused,
             choice,
             delivery,
             link_bytes_per_second: None,
@@ -263,16 +161,18 @@ impl PlayerState {
             duration_nanos: video.duration_nanos,
             frame_count: 0,
             has_sound: video.has_sound,
-            position_nanos: 0,
+            position_nanos,
             buffered_until_nanos: None,
-            height: None,
+            height: kept.and_then(|kept| kept.height),
             hold: None,
             is_closed: false,
             index: None,
-            pending_seek: None,
+            pending_seek: (!is_start).then_some((from, now)),
             queued_seek: None,
             opened_at: now,
             wait: Some(Wait::new(WaitCause::Open, 0, now)),
+            splice: None,
+            resumed_at_nanos,
             video,
         });
         self.meter = Meter::default();
@@ -282,24 +182,28 @@ impl PlayerState {
     }
 
     pub(super) fn stop(&mut self) -> Vec<Effect> {
+        self.keep_place();
+        self.dock();
         match self.showing.take() {
             Some(showing) if !showing.is_closed && !matches!(showing.stage, Stage::Failed(_)) => {
                 vec![Effect::StopPlayback, Effect::Net(NetCommand::Stop { stream: showing.stream })]
             }
+            Some(showing) if showing.stage == Stage::Interrupted => vec![Effect::StopPlayback],
             _ => Vec::new(),
         }
     }
 
-    /// Pauses, continues, or after the end starts again.
-    pub(super) fn toggle_pause(&mut self, now: Instant) -> Vec<Effect> {
+    /// Pauses or continues.
+    pub(super) fn toggle_pause(&mut self) -> Vec<Effect> {
         match &mut self.showing {
             Some(showing) if showing.is_running() => {
                 showing.is_paused = !showing.is_paused;
                 vec![Effect::Pause(showing.is_paused)]
             }
-            Some(showing) if showing.stage == Stage::Ended => {
-                showing.is_paused = false;
-                self.seek_to(0, now)
+            // The wish is kept for the time when it goes on.
+            Some(showing) if showing.stage == Stage::Interrupted => {
+                showing.is_paused = !showing.is_paused;
+                Vec::new()
             }
             _ => Vec::new(),
         }
@@ -314,6 +218,11 @@ impl PlayerState {
     pub(super) fn seek_by(&mut self, nanos: i64, now: Instant) -> Vec<Effect> {
         let from = self.showing.as_ref().map_or(0, |showing| showing.position_nanos);
         self.seek_to(from.saturating_add_signed(nanos), now)
+    }
+
+    pub(super) fn seek_to_tenth(&mut self, tenths: u8, now: Instant) -> Vec<Effect> {
+        let duration_nanos = self.showing.as_ref().map_or(0, |showing| showing.duration_nanos);
+        self.seek_to(duration_nanos / 10 * u64::from(tenths), now)
     }
 
     pub(super) fn seek_to_last(&mut self, now: Instant) -> Vec<Effect> {
@@ -394,6 +303,9 @@ impl PlayerState {
     }
 
     pub(super) fn report(&mut self, status: PlaybackStatus, now: Instant) -> Vec<Effect> {
+        if self.current(status.stream).is_some_and(|showing| showing.has_sound && !showing.is_paused) {
+            self.has_sound_device = !status.lacks_device;
+        }
         let Some(showing) = self.current(status.stream).filter(|showing| showing.epoch == status.epoch) else {
             return Vec::new();
         };
@@ -402,14 +314,16 @@ impl PlayerState {
         showing.note_wait(&status, now);
         if let Some(picture) = status.shown {
             showing.stage = Stage::Playing;
-            showing.height = Some(picture.height);
-            if let Some(position_nanos) = status.position_nanos {
-                showing.index = Some(picture.index);
-                showing.pending_seek = None;
-                if showing.queued_seek.is_none() {
-                    showing.position_nanos = position_nanos.min(showing.duration_nanos);
+            showing.note_splice(now, |showing| {
+                showing.height = Some(picture.height);
+                if let Some(position_nanos) = status.position_nanos {
+                    showing.index = Some(picture.index);
+                    showing.pending_seek = None;
+                    if showing.queued_seek.is_none() {
+                        showing.position_nanos = position_nanos.min(showing.duration_nanos);
+                    }
                 }
-            }
+            });
         }
         if !showing.is_seeking(now)
             && let Some(to) = showing.queued_seek
@@ -431,25 +345,30 @@ impl PlayerState {
         showing.follow_ladder(&status)
     }
 
-    pub(super) fn went_offline(&mut self) -> Vec<Effect> {
-        self.round_trip = RoundTrip::default();
-        let Some(showing) = &mut self.showing else { return Vec::new() };
-        showing.is_closed = true;
-        if !showing.is_running() {
-            return Vec::new();
-        }
-        showing.stage = Stage::Failed("The connection to the server was lost.".into());
-        vec![Effect::StopPlayback]
-    }
-
     /// Whether playback of the video in the player stopped with an error.
     pub fn has_failed(&self) -> bool {
         self.showing.as_ref().is_some_and(|showing| matches!(showing.stage, Stage::Failed(_)))
     }
 
+    /// Whether the last picture was shown for its full duration.
+    pub fn has_ended(&self) -> bool {
+        self.showing.as_ref().is_some_and(|showing| showing.stage == Stage::Ended)
+    }
+
     fn current(&mut self, stream: StreamId) -> Option<&mut Showing> {
         self.showing.as_mut().filter(|showing| showing.stream == stream && showing.is_running())
     }
+}
+
+/// How a stream is to begin.
+struct Request {
+    from: Position,
+    /// The position that the seek bar shows until the first picture has come.
+    position_nanos: u64,
+    choice: QualityChoice,
+    is_paused: bool,
+    /// Where the person is told that the video went on.
+    resumed_at_nanos: Option<u64>,
 }
 
 /// Width and height of the largest picture, from whichever variant each comes.

@@ -68,13 +68,22 @@ impl QualityChoice {
         }
     }
 
-    /// The name on the button of the menu.
+    /// The name in the menu.
     pub fn name(self) -> String {
         match self {
-            Self::Automatic { max_height: None } => "Automatic".to_owned(),
-            Self::Automatic { max_height: Some(height) } => format!("Automatic, at most {height}p"),
-            Self::Fixed(Quality::Triptych) => "Triptych".to_owned(),
+            Self::Automatic { max_height: None } => "Triptych".to_owned(),
+            Self::Automatic { max_height: Some(height) } => format!("Triptych, at most {height}p"),
+            Self::Fixed(Quality::Triptych) => "Triptych, every picture".to_owned(),
             Self::Fixed(Quality::Only(height)) => format!("{height}p"),
+        }
+    }
+
+    /// The name on the button of the menu.
+    pub fn short_name(self) -> String {
+        match self {
+            Self::Automatic { max_height: Some(height) } => format!("Up to {height}p"),
+            Self::Fixed(Quality::Triptych) => "Every picture".to_owned(),
+            _ => self.name(),
         }
     }
 }

@@ -14,6 +14,16 @@ pub(crate) fn whole_length(nanos: u64) -> String {
     length(nanos.saturating_add(500_000_000).max(u64::from(nanos > 0) * 1_000_000_000))
 }
 
+/// A duration in words, for screen readers: `1 minute 12 seconds`.
+pub(crate) fn spoken_length(nanos: u64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    let parts = [(seconds / 3_600, "hour"), (seconds / 60 % 60, "minute"), (seconds % 60, "second")];
+    let told = parts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<_> =
+        told.map(|(count, unit)| format!("{count} {unit}{}", if *count == 1 { "" } else { "s" })).collect();
+    if words.is_empty() { "0 seconds".to_owned() } else { words.join(" ") }
+}
+
 /// The local time of day as `HH:MM`; empty for a time beyond the calendar.
 pub(crate) fn clock(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M").to_string())
@@ -80,6 +90,14 @@ mod tests {
         assert_eq!(whole_length(SECOND / 25), "0:01");
         assert_eq!(whole_length(22_100_000_000), "0:22");
         assert_eq!(whole_length(0), "0:00");
+    }
+
+    #[test]
+    fn lengths_are_spoken_in_words() {
+        assert_eq!(spoken_length(72 * SECOND + 999), "1 minute 12 seconds");
+        assert_eq!(spoken_length(180 * SECOND), "3 minutes");
+        assert_eq!(spoken_length(3_661 * SECOND), "1 hour 1 minute 1 second");
+        assert_eq!(spoken_length(SECOND / 2), "0 seconds");
     }
 
     #[test]

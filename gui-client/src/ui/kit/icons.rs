@@ -2,7 +2,7 @@
 
 use egui::{Color32, Painter, Pos2, Rect, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo};
 
-use super::theme::size;
+use super::theme::{Theme, size};
 
 /// An icon for a button without text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,22 @@ pub(crate) enum Icon {
     LeftColumn,
     /// A window with a column at the right.
     RightColumn,
+    /// A square.
+    Stop,
+    /// A triangle that points left, with a bar.
+    Previous,
+    /// A triangle that points right, with a bar.
+    Next,
+    /// Four corners that point outwards.
+    FullScreen,
+    /// Four corners that point inwards.
+    LeaveFullScreen,
+    /// A wide frame.
+    Theatre,
+    /// Three dots.
+    More,
+    /// A loudspeaker that is struck out.
+    NoSound,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -58,13 +74,15 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
                 painter.rect_filled(bar, 1.0, color);
             }
         }
-        Icon::Speaker | Icon::Muted => {
+        Icon::Speaker | Icon::Muted | Icon::NoSound => {
             painter.rect_filled(Rect::from_min_max(at(-0.46, -0.16), at(-0.26, 0.16)), 0.5, color);
             let cone = vec![at(-0.3, -0.16), at(-0.04, -0.4), at(-0.04, 0.4), at(-0.3, 0.16)];
             painter.add(Shape::convex_polygon(cone, color, Stroke::NONE));
             if icon == Icon::Muted {
                 painter.line_segment([at(0.12, -0.17), at(0.46, 0.17)], stroke);
                 painter.line_segment([at(0.12, 0.17), at(0.46, -0.17)], stroke);
+            } else if icon == Icon::NoSound {
+                painter.line_segment([at(-0.46, 0.46), at(0.46, -0.46)], stroke);
             } else {
                 for radius in [0.2, 0.4] {
                     let arc = (-4..=4).map(|step| {
@@ -128,6 +146,34 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
             let column = Rect::from_center_size(at(0.24 * direction, 0.0), Vec2::new(0.26, 0.56) * side);
             painter.rect_filled(column, side * 0.04, color);
         }
+        Icon::Stop => {
+            painter.rect_filled(Rect::from_center_size(center, Vec2::splat(side * 0.66)), side * 0.06, color);
+        }
+        Icon::Previous | Icon::Next => {
+            let turn = if icon == Icon::Next { 1.0 } else { -1.0 };
+            let mut corners = vec![at(-0.34 * turn, -0.36), at(0.22 * turn, 0.0), at(-0.34 * turn, 0.36)];
+            if icon == Icon::Previous {
+                corners.reverse();
+            }
+            painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
+            painter.rect_filled(Rect::from_center_size(at(0.33 * turn, 0.0), Vec2::new(0.12, 0.72) * side), 0.5, color);
+        }
+        Icon::FullScreen | Icon::LeaveFullScreen => {
+            let (corner, ends) = if icon == Icon::FullScreen { (0.4, 0.12) } else { (0.14, 0.42) };
+            for (x, y) in [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)] {
+                let points = vec![at(x * ends, y * corner), at(x * corner, y * corner), at(x * corner, y * ends)];
+                painter.add(Shape::line(points, stroke));
+            }
+        }
+        Icon::Theatre => {
+            let frame = Rect::from_center_size(center, Vec2::new(0.92, 0.56) * side);
+            painter.rect_stroke(frame, side * 0.06, stroke, egui::StrokeKind::Middle);
+        }
+        Icon::More => {
+            for x in [-0.3, 0.0, 0.3] {
+                painter.circle_filled(at(x, 0.0), side * 0.09, color);
+            }
+        }
         Icon::Statistics => {
             for (x, top) in [(-0.3, 0.08), (0.0, -0.4), (0.3, -0.12)] {
                 let bar = Rect::from_min_max(at(x - 0.1, top), at(x + 0.1, 0.42));
@@ -145,8 +191,8 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
 
 /// A button with an icon. `name` is what a screen reader says, `tip` the tooltip.
 pub(crate) fn button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response {
-    let side = ui.spacing().interact_size.y;
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(side + 4.0, side), Sense::click());
+    let side = size::ICON_BUTTON;
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
     if ui.is_rect_visible(rect) {
         let visuals = ui.style().interact(&response);
@@ -157,7 +203,12 @@ pub(crate) fn button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response
             visuals.bg_stroke,
             egui::StrokeKind::Inside,
         );
-        paint(ui.painter(), icon, rect.center(), side * 0.5, visuals.fg_stroke.color);
+        let ink = if ui.is_enabled() { visuals.fg_stroke.color } else { Theme::of(ui).weak };
+        paint(ui.painter(), icon, rect.center(), side * 0.5, ink);
+        if response.has_focus() {
+            let stroke = Stroke::new(2.0, Theme::of(ui).accent);
+            ui.painter().rect_stroke(rect, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
+        }
     }
     response.on_hover_text(tip)
 }

@@ -5,6 +5,7 @@ mod fonts;
 pub(super) mod format;
 pub(super) mod hex_view;
 pub(super) mod icons;
+pub(super) mod menu;
 pub(super) mod popover;
 pub(super) mod reading_column;
 pub(super) mod rows;

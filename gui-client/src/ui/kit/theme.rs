@@ -45,6 +45,8 @@ pub mod size {
     pub const DOT: f32 = 9.0;
     /// Width and height of a strip over the contents.
     pub const STRIP: [f32; 2] = [560.0, 40.0];
+    /// Side of a button with an icon.
+    pub const ICON_BUTTON: f32 = 32.0;
     /// Width of the form.
     pub const FORM: f32 = 380.0;
     /// Thickness of the seek bar.
@@ -75,6 +77,8 @@ pub mod font_size {
     pub const SECTION_SPACING: f32 = 0.4;
     /// Times in message bubbles.
     pub const TIME: f32 = 11.0;
+    /// What is announced over a picture for a moment.
+    pub const ANNOUNCEMENT: f32 = 44.0;
     /// Bytes in hexadecimal.
     pub const MONO: f32 = 12.0;
     /// Height of a line of running text.
@@ -122,6 +126,8 @@ pub struct Theme {
     pub screen: Color32,
     /// The translucent background of text on a picture.
     pub overlay: Color32,
+    /// Its edge, which tells it from a dark picture.
+    pub overlay_edge: Color32,
     /// The same for a table, which may also lie on other text.
     pub dense_overlay: Color32,
     /// Text on the overlay.
@@ -160,6 +166,7 @@ pub const LIGHT: Theme = Theme {
     bad_soft: rgb(0xfbe4e2),
     screen: rgb(0x0c0d11),
     overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    overlay_edge: rgb(0x6d7385),
     dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
     on_overlay: rgb(0xf4f5fa),
     on_overlay_weak: rgb(0xb4bac9),
@@ -197,6 +204,7 @@ pub const DARK: Theme = Theme {
     bad_soft: rgb(0x3f2325),
     screen: rgb(0x08090c),
     overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    overlay_edge: rgb(0x6d7385),
     dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
     on_overlay: rgb(0xf4f5fa),
     on_overlay_weak: rgb(0xb4bac9),
@@ -224,6 +232,11 @@ impl Theme {
     pub fn part(&self, index: usize, count: usize) -> Color32 {
         let last = self.parts.len() - 1;
         self.parts[if count < 2 { last } else { (index * last / (count - 1)).min(last) }]
+    }
+
+    /// The empty part of a slider.
+    pub fn rail(&self) -> Color32 {
+        self.edge
     }
 
     /// The same where its pictures have been received and are not shown yet.
@@ -338,6 +351,16 @@ mod tests {
                 let contrast = contrast(color, background);
                 assert!(contrast >= 4.5, "{mode}: {name} has {contrast:.2}");
             }
+        }
+    }
+
+    #[test]
+    fn what_lies_on_a_picture_is_told_from_black_and_from_white() {
+        for (mode, theme) in [("light", LIGHT), ("dark", DARK)] {
+            let on_black = contrast(theme.overlay_edge, Color32::BLACK);
+            assert!(on_black >= 3.0, "{mode}: the edge of a badge on black has {on_black:.2}");
+            let on_white = contrast(Color32::WHITE.blend(theme.overlay), Color32::WHITE);
+            assert!(on_white >= 3.0, "{mode}: a badge on white has {on_white:.2}");
         }
     }
 

@@ -394,6 +394,14 @@ pub(crate) fn caption(ui: &mut Ui, text: &str) {
     });
 }
 
+/// The background of a text on a picture. Its edge tells it from a picture that is dark too.
+pub(crate) fn overlay(ui: &Ui, rect: Rect) {
+    let theme = Theme::of(ui);
+    let corners = (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS));
+    let edge = Stroke::new(1.0, theme.overlay_edge);
+    ui.painter().rect(rect, corners, theme.overlay, edge, egui::StrokeKind::Inside);
+}
+
 /// A sentence at a place of a picture, on a dark background, in as many lines as it needs. `kind` is the source of its id.
 pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind: &str) {
     let theme = Theme::of(ui);
@@ -404,7 +412,7 @@ pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind
     let galley = ui.painter().layout_job(job);
     let room = picture.shrink(space::S);
     let rect = place.align_size_within_rect(galley.size() + Vec2::new(18.0, 8.0), room);
-    ui.painter().rect_filled(rect, (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS)), theme.overlay);
+    overlay(ui, rect);
     // A centred text is placed by the middle of its upper edge.
     let top = rect.center() - Vec2::new(0.0, galley.size().y / 2.0);
     ui.painter().galley(top, galley, theme.on_overlay);
@@ -438,7 +446,7 @@ pub(crate) fn badge(ui: &mut Ui, picture: Rect, (text, shorter): (&str, &[String
     }
     let corner = picture.right_top() + Vec2::new(-distance.x, distance.y);
     let rect = Align2::RIGHT_TOP.anchor_size(corner, galley.size() + margin);
-    ui.painter().rect_filled(rect, (rect.height() / 2.0).min(f32::from(size::BUBBLE_RADIUS)), theme.overlay);
+    overlay(ui, rect);
     let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
     ui.painter().galley(text_rect.min, galley, theme.on_overlay);
     let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());
@@ -453,7 +461,7 @@ pub(crate) fn pill(ui: &mut Ui, anchor: Pos2, align: Align2, text: &str, kind: &
     let theme = Theme::of(ui);
     let galley = ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(font_size::SMALL), theme.on_overlay);
     let rect = align.anchor_size(anchor, galley.size() + Vec2::new(18.0, 8.0));
-    ui.painter().rect_filled(rect, rect.height() / 2.0, theme.overlay);
+    overlay(ui, rect);
     let text_rect = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect);
     ui.painter().galley(text_rect.min, galley, theme.on_overlay);
     let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());

@@ -1,6 +1,6 @@
 //! The bar at the top of the main screen: the server, the switch between its parts, and the menu of this client's person.
 
-use egui::{Align, FontId, Key, Label, Layout, Modifiers, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+use egui::{Align, FontId, Label, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use crate::{
     event::TlsFacts,
@@ -13,11 +13,14 @@ use crate::{
 };
 
 use super::menu;
-use crate::ui::kit::{
-    icons::{self, Icon},
-    popover,
-    theme::{Theme, font_size, size, space},
-    widgets,
+use crate::ui::{
+    bindings::{self, Command},
+    kit::{
+        icons::{self, Icon},
+        popover,
+        theme::{Theme, font_size, size, space},
+        widgets,
+    },
 };
 
 /// Width of the window from which the name of the person is beside their picture.
@@ -71,11 +74,10 @@ pub(crate) fn show(ui: &mut Ui, state: &State, places: &Places, actions: &mut Ve
 /// The keys for what can be hidden.
 fn keys(ui: &Ui, state: &State, places: &Places, actions: &mut Vec<Action>) {
     let columns = &state.layout.columns;
-    // With Shift first: the other one also matches with Shift.
-    if places.can_hide_dock && ui.input_mut(|input| input.consume_key(Modifiers::SHIFT, Key::F9)) {
+    if places.can_hide_dock && bindings::take(ui, Command::Dock) > 0 {
         actions.push(Action::Layout(LayoutAction::ShowDock(!columns.has_dock)));
     }
-    if places.can_hide_lists && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::F9)) {
+    if places.can_hide_lists && bindings::take(ui, Command::Lists) > 0 {
         actions.push(Action::Layout(LayoutAction::ShowLists(!columns.has_lists)));
     }
 }

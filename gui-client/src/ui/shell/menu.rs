@@ -4,9 +4,12 @@ use egui::{RichText, Ui};
 
 use crate::state::{State, action::Action};
 
-use crate::ui::kit::{
-    theme::{Theme, font_size, space},
-    widgets,
+use crate::ui::{
+    bindings,
+    kit::{
+        theme::{Theme, font_size, space},
+        widgets,
+    },
 };
 
 /// Width of the menu, in points.
@@ -29,6 +32,10 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     }
     ui.add_space(space::XS);
     ui.separator();
+    if ui.button("All keys").on_hover_text(bindings::tip("Show all keys", bindings::Command::KeysPage)).clicked() {
+        ui.close();
+        actions.push(Action::ToggleKeysPage);
+    }
     if ui.button("Disconnect").on_hover_text("Leave the server and return to the first screen").clicked() {
         ui.close();
         actions.push(Action::Leave);

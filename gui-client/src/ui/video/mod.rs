@@ -1,8 +1,16 @@
 //! The videos: the list, the picture and its controls.
 
+mod announce;
+mod buttons;
+mod cards;
+mod control_row;
 mod controls;
+mod idle;
+mod ids;
 mod keys;
 pub(super) mod library;
+mod menus;
 pub(super) mod player;
 mod seek_bar;
 mod statistics;
+mod volume;

@@ -1,31 +1,36 @@
-//! The player: the title, the picture, and what is drawn over the picture (resolution, stage of playback, failure).
+//! The player: the picture, what is drawn over it, the controls, and what the video is. In full screen the controls are over
+//! the picture, and hide.
 
 use std::time::Instant;
 
 use egui::{
-    Align, Align2, Color32, Layout, Pos2, Rect, RichText, Role, Sense, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo,
-    WidgetText,
+    Align, Align2, Color32, Id, Layout, Margin, Pos2, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, Vec2,
+    WidgetInfo,
 };
 
 use crate::event::Hold;
 use crate::state::{
     State,
     action::Action,
-    connection::sentence,
-    player::{PlayerState, Showing, Stage},
+    player::{PlayerState, Showing, Stage, view::PlayerView},
 };
 
-use super::{controls, keys, statistics};
+use super::{announce, cards, controls, idle, ids::PICTURE, keys, statistics};
 use crate::ui::kit::{
-    theme::{Theme, font_size, space},
+    format,
+    theme::{Theme, font_size, semibold, space},
     widgets,
 };
 
-/// Height of the title above the picture.
+/// Height of the title under the controls, and of the line under it.
 const TITLE_HEIGHT: f32 = 30.0;
+const DETAILS_HEIGHT: f32 = 22.0;
+
+/// Heights of the place from which on there is room for the title, and for the line under it.
+const ROOMS: [f32; 2] = [300.0, 380.0];
 
 /// The controls are at least this wide if there is room, even below a narrow picture.
-const CONTROLS_WIDTH: f32 = 420.0;
+const CONTROLS_WIDTH: f32 = 560.0;
 
 /// Beside the statistics, the badge is drawn if there is this much room for it.
 const BADGE_WIDTH: f32 = 150.0;
@@ -38,66 +43,145 @@ pub(crate) fn show(
     now: Instant,
     actions: &mut Vec<Action>,
 ) -> Option<(u32, u32)> {
-    let Some(showing) = &state.player.showing else {
-        nothing_plays(ui, state);
-        return None;
-    };
-    keys::take(ui, &state.player, actions);
+    let showing = state.player.showing.as_ref()?;
+    keys::take(ui, state, actions);
     let all = ui.available_rect_before_wrap();
-    let controls_height = controls::height(all.width());
-    let mut area = all;
-    area.min.y += TITLE_HEIGHT;
-    area.max.y = (all.bottom() - controls_height).max(area.top() + 60.0);
-    let screen = fit(area, showing.aspect(), ui.ctx().pixels_per_point());
     ui.allocate_rect(all, Sense::hover());
-    title(ui, screen, showing);
-    ui.painter().rect_filled(screen, 0.0, Theme::of(ui).screen);
+    let is_full = state.player.view() == PlayerView::FullScreen;
+    let screen = if is_full { fit(all, showing.aspect(), ui, Align2::CENTER_CENTER) } else { docked(ui, all, showing) };
+    ui.painter().rect_filled(if is_full { all } else { screen }, 0.0, Theme::of(ui).screen);
     if let Some(texture) = picture {
         let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
         ui.painter().image(texture, screen, whole, Color32::WHITE);
     }
-    let response = ui.interact(screen, ui.scope_id().with("picture"), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture of {}", showing.video.title)));
-    if response.clicked() {
-        actions.push(Action::TogglePause);
-    }
+    picture_clicks(ui, if is_full { all } else { screen }, showing, actions);
     let table = state.player.statistics().map(|lines| statistics::show(ui, screen, lines, actions));
-    overlays(ui, (screen, table), &state.player, showing, now);
-    let can_play =
-        state.connection.is_online() && state.library.videos.iter().any(|video| video.id == showing.video.id);
-    let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
-    let column = Rect::from_min_size(
-        Pos2::new(screen.center().x - width / 2.0, screen.bottom() + space::S + 2.0),
-        Vec2::new(width, controls_height - space::S - 2.0),
-    );
-    controls::show(ui, column, &state.player, showing, can_play, actions);
+    if !cards::show(ui, screen, state, showing, actions) {
+        overlays(ui, (screen, table), &state.player, showing, now);
+        announce::splice(ui, screen, &state.player, now);
+    }
+    if is_full {
+        controls_over_picture(ui, all, state, showing, actions);
+    } else {
+        let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
+        let left = screen.center().x - width / 2.0;
+        let column =
+            Rect::from_min_size(Pos2::new(left, screen.bottom() + space::S), Vec2::new(width, controls::HEIGHT));
+        controls::show(ui, column, state, showing, actions);
+        about(ui, all, column, showing);
+    }
+    // In full screen, the controls lie over the lower edge.
+    let clear = if is_full { controls::HEIGHT + 2.0 * space::L } else { 0.0 };
+    let above = Rect::from_min_max(screen.min, Pos2::new(screen.right(), screen.bottom().min(all.bottom() - clear)));
+    announce::resumed(ui, above, &state.player, now, actions);
     let pixels = screen.size() * ui.ctx().pixels_per_point();
     Some((pixels.x.round() as u32, pixels.y.round() as u32))
 }
 
-/// The largest rectangle of this aspect in the middle of `area`, on whole pixels so that the picture is not blurred.
-fn fit(area: Rect, aspect: f32, pixels_per_point: f32) -> Rect {
+/// The place of the picture above its controls. It depends on nothing that changes while a video plays.
+fn docked(ui: &Ui, all: Rect, showing: &Showing) -> Rect {
+    let [title, details] = ROOMS;
+    let mut below = controls::HEIGHT + space::S;
+    below += if all.height() >= title { TITLE_HEIGHT } else { 0.0 };
+    below += if all.height() >= details { DETAILS_HEIGHT } else { 0.0 };
+    let area = Rect::from_min_max(all.min, Pos2::new(all.right(), (all.bottom() - below).max(all.top() + 60.0)));
+    fit(area, showing.aspect(), ui, Align2::CENTER_TOP)
+}
+
+/// A click pauses, a double click gives the picture the screen. The second click of a double click takes back what the first
+/// one did, so that nothing waits for it.
+fn picture_clicks(ui: &mut Ui, rect: Rect, showing: &Showing, actions: &mut Vec<Action>) {
+    let response = ui.interact(rect, Id::unique(PICTURE), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Picture of {}", showing.video.title)));
+    // A card with buttons may have been here: the second click of a double click on one of them is not meant for the picture.
+    let is_settled = widgets::is_settled(ui, "picture", showing.is_running());
+    if response.clicked() && !response.triple_clicked() && showing.is_running() && is_settled {
+        actions.push(Action::TogglePause);
+    }
+    if response.double_clicked() && is_settled {
+        actions.push(Action::ToggleView(PlayerView::FullScreen));
+    }
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Theme::of(ui).accent);
+        ui.painter().rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
+    }
+}
+
+/// The controls of the full screen, in the colours of the dark theme, because pictures are no background for the light one.
+fn controls_over_picture(ui: &mut Ui, all: Rect, state: &State, showing: &Showing, actions: &mut Vec<Action>) {
+    let margin = Margin::symmetric(16, 10);
+    let bar = Rect::from_min_max(Pos2::new(all.left(), all.bottom() - controls::HEIGHT - margin.sum().y), all.max);
+    let is_pointed_at = ui.rect_contains_pointer(bar);
+    let is_playing = showing.is_running() && !showing.is_paused;
+    let has_focus = ui.memory(|memory| memory.focused()).is_some_and(|focused| focused != Id::unique(PICTURE));
+    if !idle::shows_controls(ui, is_pointed_at || !is_playing || has_focus) {
+        return;
+    }
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(bar).layout(Layout::top_down(Align::Min)));
+    *ui.visuals_mut() = ui.ctx().style_of(egui::Theme::Dark).visuals.clone();
+    // Clicks between the buttons are not meant for the picture.
+    ui.interact(bar, ui.scope_id().with("bar"), Sense::click());
+    ui.painter().rect_filled(bar, 0.0, Theme::of(&ui).dense_overlay);
+    controls::show(&mut ui, bar - margin, state, showing, actions);
+    widgets::pill(&mut ui, all.left_top() + Vec2::splat(space::M), Align2::LEFT_TOP, &showing.video.title, "Title");
+}
+
+/// The largest rectangle of this aspect in `area`, on whole pixels so that the picture is not blurred.
+fn fit(area: Rect, aspect: f32, ui: &Ui, place: Align2) -> Rect {
     let width = area.width().min(area.height() * aspect);
-    let rect = Rect::from_center_size(area.center(), Vec2::new(width, width / aspect));
-    let round = |x: f32| (x * pixels_per_point).round() / pixels_per_point;
+    let rect = place.align_size_within_rect(Vec2::new(width, width / aspect), area);
+    let round = |x: f32| (x * ui.ctx().pixels_per_point()).round() / ui.ctx().pixels_per_point();
     Rect::from_min_max(
         Pos2::new(round(rect.left()), round(rect.top())),
         Pos2::new(round(rect.right()), round(rect.bottom())),
     )
 }
 
-fn title(ui: &mut Ui, screen: Rect, showing: &Showing) {
-    let line = Rect::from_min_max(screen.left_top() - Vec2::new(0.0, TITLE_HEIGHT), screen.right_top());
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(line).layout(Layout::left_to_right(Align::Center)));
-    ui.add(egui::Label::new(RichText::new(&showing.video.title).size(font_size::HEADING - 1.0)).truncate());
+/// The title, and what the video is made of, under the controls where there is room.
+fn about(ui: &mut Ui, all: Rect, controls: Rect, showing: &Showing) {
+    let [title, details] = ROOMS;
+    let line = |top: f32, height: f32| {
+        Rect::from_min_size(Pos2::new(controls.left(), top), Vec2::new(controls.width(), height))
+    };
+    let mut put = |rect: Rect, text: RichText| {
+        let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)));
+        ui.add(egui::Label::new(text).truncate());
+    };
+    if all.height() >= title {
+        put(
+            line(controls.bottom(), TITLE_HEIGHT),
+            RichText::new(&showing.video.title).font(semibold(font_size::HEADING)),
+        );
+    }
+    if all.height() >= details {
+        let weak = Theme::of(ui).weak;
+        let text = RichText::new(details_of(showing)).size(font_size::SMALL).color(weak);
+        let mut ui = ui.new_child(
+            UiBuilder::new()
+                .max_rect(line(controls.bottom() + TITLE_HEIGHT, DETAILS_HEIGHT))
+                .layout(Layout::left_to_right(Align::Min)),
+        );
+        ui.add(egui::Label::new(text).truncate());
+    }
+}
+
+/// Duration, frames per second, resolutions, and whether there is sound.
+fn details_of(showing: &Showing) -> String {
+    let video = &showing.video;
+    let mut parts = vec![format::whole_length(video.duration_nanos)];
+    if let Some(frames) = video.variants.iter().map(|variant| variant.frame_count).max() {
+        let per_second = f64::from(frames) * 1e9 / video.duration_nanos.max(1) as f64;
+        parts.push(format!("{} frames/s", (per_second * 100.0).round() / 100.0));
+    }
+    parts.extend(video.variants.iter().map(|variant| format!("{}p", variant.height)));
+    if !video.has_sound {
+        parts.push("no sound".to_owned());
+    }
+    parts.join(" · ")
 }
 
 /// Draws what is said over the picture, beside the table of the statistics if there is one.
 fn overlays(ui: &mut Ui, (screen, table): (Rect, Option<Rect>), player: &PlayerState, showing: &Showing, now: Instant) {
-    if let Stage::Failed(reason) = &showing.stage {
-        failure(ui, screen, reason);
-        return;
-    }
     // Without room beside the statistics, their first line says it.
     if let Some(text) = showing.badge()
         && let Some(room) = room_beside(screen, table)
@@ -110,8 +194,7 @@ fn overlays(ui: &mut Ui, (screen, table): (Rect, Option<Rect>), player: &PlayerS
         }
         (Stage::Playing, Some(Hold::Decoder)) => Some("This computer is too slow for this resolution.".into()),
         (Stage::Opening | Stage::Playing, _) => player.wait_reason(now).map(|reason| reason.to_string()),
-        (Stage::Ended, _) => Some("The end".to_owned()),
-        (Stage::Failed(_), _) => None,
+        (Stage::Ended | Stage::Interrupted | Stage::Failed(_), _) => None,
     };
     if let Some(text) = text {
         // The statistics would hide the middle.
@@ -125,37 +208,4 @@ fn room_beside(screen: Rect, table: Option<Rect>) -> Option<Rect> {
     let left = table.map_or(screen.left(), |table| table.right().max(screen.left()));
     let room = Rect::from_min_max(Pos2::new(left, screen.top()), screen.max);
     (table.is_none() || room.width() >= BADGE_WIDTH).then_some(room)
-}
-
-fn failure(ui: &mut Ui, screen: Rect, reason: &str) {
-    let theme = Theme::of(ui);
-    ui.painter().rect_filled(screen, 0.0, theme.overlay);
-    let reason = RichText::new(sentence(reason)).color(theme.on_overlay);
-    let width = screen.width() * 0.76;
-    let galley = WidgetText::from(reason.clone()).into_galley(ui, Some(TextWrapMode::Wrap), width, TextStyle::Body);
-    let height = galley.size().y + font_size::HEADING + space::M;
-    let inner = Rect::from_center_size(screen.center(), Vec2::new(width, height.min(screen.height())));
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(inner).layout(Layout::top_down(Align::Center)));
-    ui.label(RichText::new("Playback stopped.").size(font_size::HEADING).color(theme.on_overlay));
-    ui.label(reason);
-}
-
-fn nothing_plays(ui: &mut Ui, state: &State) {
-    let area = ui.available_rect_before_wrap();
-    let rect =
-        Rect::from_center_size(Pos2::new(area.center().x, area.top() + area.height() * 0.36), Vec2::new(84.0, 62.0));
-    widgets::mark(ui, rect);
-    let below = Rect::from_min_max(Pos2::new(area.left(), rect.bottom() + space::L), area.max);
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(below).layout(Layout::top_down(Align::Center)));
-    let theme = Theme::of(&ui);
-    let (header, text) = if !state.connection.is_online() {
-        ("Nothing is playing", "You can watch videos again when you are connected.")
-    } else if state.library.videos.is_empty() {
-        ("No videos yet", "Videos appear on the left as soon as the server has some.")
-    } else {
-        ("Nothing is playing", "Choose a video on the left. It starts in low resolution and ends in high.")
-    };
-    ui.set_max_width(ui.available_width().min(380.0));
-    ui.label(RichText::new(header).size(font_size::HEADING));
-    ui.label(RichText::new(text).color(theme.weak));
 }

@@ -2,39 +2,52 @@
 //! pictures have been received, with its resolution below. A click or a drag seeks.
 
 use common::media::SegmentInfo;
-use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Ui, Vec2, WidgetInfo};
+use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Stroke, Ui, Vec2, WidgetInfo, accesskit};
 
+use super::ids::SEEK_BAR;
 use crate::state::{action::Action, player::Showing};
 
 use crate::ui::kit::{
     format,
-    theme::{Theme, font_size, size},
+    theme::{Theme, font_size, size, space},
     widgets,
 };
-
-/// Source of the bar's id: while the bar has the focus, the keys still control the video.
-pub(super) const SEEK_BAR: &str = "seek bar";
 
 /// Height of the labels below the bar.
 const LABELS_HEIGHT: f32 = 18.0;
 
+/// How far a screen reader steps.
+const STEP_NANOS: i64 = 5_000_000_000;
+
 /// Releasing the knob seeks once more if playback has moved on by more than this since the last seek of the drag.
 const MAX_DRIFT_NANOS: u64 = 150_000_000;
+
+/// Height of the bar with its labels.
+pub(super) const HEIGHT: f32 = size::SEEK_BAR + LABELS_HEIGHT;
 
 /// Draws the bar.
 pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
-    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::SEEK_BAR + LABELS_HEIGHT));
+    let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), HEIGHT));
     let response = ui.interact(rect, egui::Id::unique(SEEK_BAR), sense);
-    response.widget_info(|| {
-        WidgetInfo::slider(showing.can_seek(), showing.position_nanos as f64 / 1e9, "Position in the video")
+    response.widget_info(|| WidgetInfo {
+        current_text_value: Some(spoken(showing)),
+        ..WidgetInfo::slider(showing.can_seek(), showing.position_nanos as f64 / 1e9, "Position in the video")
     });
+    if showing.can_seek() {
+        steps(ui, &response, actions);
+    }
+    if response.has_focus() {
+        let edge = rect.expand2(Vec2::new(4.0, 3.0));
+        let stroke = Stroke::new(2.0, theme.accent);
+        ui.painter().rect_stroke(edge, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
+    }
     let bar = Rect::from_min_size(rect.min, Vec2::new(rect.width(), size::SEEK_BAR));
     let duration = showing.duration_nanos.max(1) as f64;
     let at = |nanos: u64| bar.left() + (nanos as f64 / duration).min(1.0) as f32 * bar.width();
     if showing.segments.is_empty() {
-        ui.painter().rect_filled(bar, size::SEEK_BAR / 2.0, theme.border);
+        ui.painter().rect_filled(bar, size::SEEK_BAR / 2.0, theme.rail());
         return;
     }
     let count = showing.segments.len();
@@ -45,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             Pos2::new(at(segment.start_nanos), bar.top()),
             Pos2::new((at(end) - gap).max(at(segment.start_nanos) + 1.0), bar.bottom()),
         );
-        ui.painter().rect_filled(part, size::SEEK_BAR / 2.0, theme.border);
+        ui.painter().rect_filled(part, size::SEEK_BAR / 2.0, theme.rail());
         if let Some(received) = showing.buffered_until_nanos {
             let received = part.intersect(Rect::everything_left_of(at(received)));
             if received.width() > 0.5 {
@@ -91,9 +104,39 @@ fn seek(
     let under = pointer.filter(|_| response.dragged()).or(response.hover_pos());
     if let Some(under) = under {
         let x = under.x.clamp(bar.left(), bar.right());
-        widgets::pill(ui, Pos2::new(x, bar.top() - 8.0), Align2::CENTER_BOTTOM, &format::length(time_at(x)), "Target");
+        let nanos = time_at(x);
+        let mut text = format::length(nanos);
+        if let Some(segment) = showing.segments.iter().take_while(|segment| segment.start_nanos <= nanos).last() {
+            text += &format!(" · {}p", segment.height);
+        }
+        // Not cut off at the ends of the bar.
+        let half = text.len() as f32 * 4.5 + space::S;
+        let x = x.clamp(bar.left() + half.min(bar.width() / 2.0), bar.right() - half.min(bar.width() / 2.0));
+        widgets::pill(ui, Pos2::new(x, bar.top() - 8.0), Align2::CENTER_BOTTOM, &text, "Target");
     }
     response.clone().on_hover_cursor(egui::CursorIcon::PointingHand);
+}
+
+/// What a screen reader says: position, duration and resolution.
+fn spoken(showing: &Showing) -> String {
+    let (position, duration) = (showing.position_nanos, showing.duration_nanos);
+    let mut text = format!("{} of {}", format::spoken_length(position), format::spoken_length(duration));
+    if let Some(segment) = showing.segment() {
+        text += &format!(", {}p", segment.height);
+    }
+    text
+}
+
+/// What a screen reader may ask for: a step forward or back.
+fn steps(ui: &Ui, response: &Response, actions: &mut Vec<Action>) {
+    ui.ctx().accesskit_node_builder(response.id, |node| {
+        node.add_action(accesskit::Action::Increment);
+        node.add_action(accesskit::Action::Decrement);
+    });
+    for (request, nanos) in [(accesskit::Action::Increment, STEP_NANOS), (accesskit::Action::Decrement, -STEP_NANOS)] {
+        let count = ui.input(|input| input.num_accesskit_action_requests(response.id, request));
+        actions.extend(std::iter::repeat_n(Action::SeekBy(nanos), count));
+    }
 }
 
 fn part_label(ui: &Ui, part: Rect, segment: &SegmentInfo, is_current: bool) {

@@ -12,12 +12,12 @@ use triptych_client::{
     state::{
         State,
         action::{Action, Moment},
-        player::quality::QualityChoice,
+        player::{quality::QualityChoice, view::PlayerView},
     },
 };
 
 use super::{
-    ada, bob, joined_with, moment, person, playing, report, segments, start, stream_start, talked, video, watch,
+    ada, bob, joined_with, lost, moment, person, playing, report, segments, start, stream_start, talked, video, watch,
 };
 
 fn before(now: Moment, millis: u64) -> Moment {
@@ -144,6 +144,41 @@ pub fn scene(which: &str) -> Option<State> {
             state.report(report(stream, 10, 720), moment());
         }
         "buffering" => state = starved(moment()),
+        "splice" => {
+            state = playing();
+            let stream = stream(&state);
+            state.report(report(stream, 14, 720), earlier(40));
+            state.report(report(stream, 15, 1440), moment());
+        }
+        "resumed" => {
+            state = playing();
+            state.handle(Action::Watch(VideoId(2)), moment());
+            state.handle(Action::Watch(VideoId(1)), moment());
+            let stream = stream(&state);
+            start(&mut state, stream, 1);
+            state.report(report(stream, 10, 720), moment());
+        }
+        "theatre" => {
+            state = playing();
+            state.handle(Action::ToggleView(PlayerView::Theatre), moment());
+        }
+        "full-screen" => {
+            state = playing();
+            state.handle(Action::ToggleView(PlayerView::FullScreen), moment());
+        }
+        "all-keys" => {
+            state = playing();
+            state.handle(Action::ToggleKeysPage, moment());
+        }
+        "no-device" => {
+            state = playing();
+            let stream = stream(&state);
+            state.report(PlaybackStatus { lacks_device: true, ..report(stream, 10, 720) }, moment());
+        }
+        "interrupted" => {
+            state = playing();
+            state.apply(NetEvent::Offline(lost()), moment());
+        }
         "ended" => {
             state = playing();
             let stream = stream(&state);

@@ -91,6 +91,7 @@ pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
         epoch_bytes: 2_000_000,
         hold: None,
         is_finished: false,
+        lacks_device: false,
         continue_at: None,
         wanted_delivery: None,
         link_bytes_per_second: None,

@@ -56,6 +56,11 @@ pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, 
             let window = ui.available_size();
             shown.state.set_window_points(window.x, window.y);
             shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
+            let (command, left) = ui::full_screen::follow(ui.ctx(), &shown.state);
+            shown.viewport_commands.extend(command);
+            if let Some(action) = left {
+                shown.state.handle(action, moment());
+            }
             let view = View {
                 now: shown.now.unwrap_or_else(moment),
                 picture: None,
