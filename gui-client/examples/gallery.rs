@@ -1,5 +1,5 @@
 //! Every view of the window with made-up data, without a server:
-//! `cargo run --example gallery -- SCENE [light|dark] [WIDTHxHEIGHT]`.
+//! `cargo run --example gallery -- SCENE [light|dark|light-contrast|dark-contrast] [WIDTHxHEIGHT]`.
 
 #[path = "../tests/it/support/scenes.rs"]
 #[allow(unreachable_pub, clippy::panic, reason = "shared with the tests")]
@@ -7,7 +7,7 @@ mod scenes;
 
 use common::media::VideoId;
 use triptych_client::{
-    state::State,
+    state::{State, appearance::Appearance},
     ui::{self, View, kit::theme},
 };
 
@@ -60,7 +60,12 @@ fn picture(ctx: &egui::Context) -> egui::TextureHandle {
 
 fn main() -> eframe::Result {
     let scene = std::env::args().nth(1).unwrap_or_else(|| scenes::SCENES.join(", "));
-    let is_dark = std::env::args().nth(2).as_deref() == Some("dark");
+    let look = std::env::args().nth(2).unwrap_or_default();
+    let appearance = Appearance {
+        is_dark: Some(look.starts_with("dark")),
+        has_high_contrast: look.ends_with("-contrast"),
+        has_reduced_motion: false,
+    };
     let size = std::env::args().nth(3).and_then(|text| {
         let (width, height) = text.split_once('x')?;
         Some([width.parse().ok()?, height.parse().ok()?])
@@ -78,7 +83,7 @@ fn main() -> eframe::Result {
         Box::new(move |creation| {
             theme::use_system_emoji(&creation.egui_ctx);
             theme::apply(&creation.egui_ctx);
-            creation.egui_ctx.set_theme(if is_dark { egui::Theme::Dark } else { egui::Theme::Light });
+            theme::show(&creation.egui_ctx, appearance);
             let state = scenes::scene(&scene);
             let plays = matches!(
                 scene.as_str(),

@@ -1,5 +1,8 @@
 //! Entry point: parses the command line, starts the log and opens the window.
 
+#[cfg(target_os = "linux")]
+mod quiet_start;
+
 use std::io::IsTerminal;
 
 use clap::Parser;
@@ -10,6 +13,8 @@ use triptych_client::{
 };
 
 fn main() -> anyhow::Result<()> {
+    #[cfg(target_os = "linux")]
+    quiet_start::keep_drivers_from_writing();
     let config = Config::parse();
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)?;
     tracing_subscriber::fmt()

@@ -25,6 +25,12 @@ pub struct Settings {
     pub name: Option<String>,
     /// Colours of the window.
     pub theme: Colours,
+    /// Whether the colours have high contrast; unless it was chosen, as the desktop is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high_contrast: Option<bool>,
+    /// Whether fades and animated scrolling are left out; unless it was chosen, as the desktop is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reduced_motion: Option<bool>,
     /// Size of all texts and controls.
     pub zoom_percent: u16,
     /// Volume of the sound.
@@ -33,8 +39,12 @@ pub struct Settings {
     pub is_watching_shown: bool,
     /// Speed at which videos are played.
     pub speed_percent: u32,
+    /// SHA-256 of the certificates that were compared with the consoles of their servers, hexadecimal, the latest last.
+    pub verified_certificates: Vec<String>,
     /// Size of the window.
     pub window: WindowSettings,
+    /// Columns of the window.
+    pub columns: Columns,
 }
 
 /// The window as it was left.
@@ -47,6 +57,29 @@ pub struct WindowSettings {
     pub height_points: u32,
     /// Whether it was maximised.
     pub is_maximized: bool,
+}
+
+/// What was chosen for the columns of the window. The widths are what was asked for: a window that is too narrow, or zoomed
+/// in, gives less for as long as it is, and does not change them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Columns {
+    /// Width of the lists of people and videos.
+    pub lists_points: u16,
+    /// Width of what is docked at the right of a video.
+    pub dock_points: u16,
+    /// Width of the wire and the keys beside a conversation.
+    pub side_points: u16,
+    /// Whether the lists are shown, where there is room to hide them.
+    pub has_lists: bool,
+    /// Whether something is docked at the right of a video.
+    pub has_dock: bool,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { lists_points: 260, dock_points: 340, side_points: 360, has_lists: true, has_dock: true }
+    }
 }
 
 /// Colours of the window.
@@ -68,11 +101,15 @@ impl Default for Settings {
             server: None,
             name: None,
             theme: Colours::default(),
+            high_contrast: None,
+            reduced_motion: None,
             zoom_percent: 100,
             volume_percent: 100,
             is_watching_shown: true,
             speed_percent: 100,
+            verified_certificates: Vec::new(),
             window: WindowSettings::default(),
+            columns: Columns::default(),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod browser;
 mod effects;
+#[cfg(target_os = "linux")]
+pub mod portal;
 mod report;
 mod screen;
 pub mod settings_file;
@@ -26,10 +28,11 @@ use crate::{
     event::ThumbnailKey,
     net::{NetHandle, NetSettings},
     playback::{audio_output::AudioOutput, picture::Picture, player::Player},
-    settings::{Colours, Remembered},
+    settings::Remembered,
     state::{
         State,
         action::{Action, Moment},
+        appearance::Appearance,
         connection::Phase,
         layout::Pane,
         player::meter::SAMPLE_INTERVAL,
@@ -63,6 +66,11 @@ pub struct App {
     /// What of the settings is on the disk, and the thread that puts it there.
     remembered: Remembered,
     settings_file: SettingsFile,
+    /// Says how the desktop looks; absent where no thread could be started.
+    #[cfg(target_os = "linux")]
+    portal: Option<portal::Portal>,
+    /// How the window looks.
+    appearance: Appearance,
     /// Smoothed time that a frame takes to draw. A picture is seen this much after it is taken, so it is taken this much early.
     drawing_time: Duration,
 }
@@ -73,7 +81,7 @@ impl App {
     pub fn new(ctx: &egui::Context, config: &Config, loaded: Loaded) -> anyhow::Result<Self> {
         let remembered = Remembered::new(loaded.settings, config.given());
         let settings = remembered.initial();
-        apply_theme(ctx, settings.theme);
+        theme::apply(ctx);
         ctx.set_zoom_factor(f32::from(settings.zoom_percent) / 100.0);
         let context = ctx.clone();
         // With a delay, however short, egui draws the window once; without one, twice.
@@ -99,11 +107,29 @@ impl App {
             wants_composer_focus: false,
             remembered,
             settings_file,
+            #[cfg(target_os = "linux")]
+            portal: follow_desktop(ctx),
+            appearance: Appearance::default(),
             drawing_time: Duration::ZERO,
         };
         let effects = app.state.use_settings(settings, loaded.notice);
         app.carry_out(effects);
+        // Before the first frame, so that the window does not open in other colours.
+        app.dress(ctx);
         Ok(app)
+    }
+
+    /// Shows the colours, the contrast and the motion that were chosen or that the desktop asks for.
+    fn dress(&mut self, ctx: &egui::Context) {
+        #[cfg(target_os = "linux")]
+        if let Some(desktop) = self.portal.as_ref().and_then(portal::Portal::take) {
+            self.state.desktop = desktop;
+        }
+        let appearance = self.state.appearance();
+        if appearance != self.appearance {
+            self.appearance = appearance;
+            theme::show(ctx, appearance);
+        }
     }
 
     /// Has changed settings written down.
@@ -214,6 +240,7 @@ impl eframe::App for App {
             self.drawing_time = ((self.drawing_time * 7 + last) / 8).min(MOST_DRAWING_TIME);
         }
         self.state.set_focused(ui::window::has_focus(ctx));
+        self.dress(ctx);
         let window = ctx.content_rect();
         self.state.set_window_points(window.width(), window.height());
         let shows_wire = self.state.places().has(Pane::Wire) && !self.state.wire.is_paused();
@@ -266,14 +293,12 @@ impl eframe::App for App {
     }
 }
 
-fn apply_theme(ctx: &egui::Context, colours: Colours) {
-    theme::use_system_emoji(ctx);
-    theme::apply(ctx);
-    ctx.set_theme(match colours {
-        Colours::System => egui::ThemePreference::System,
-        Colours::Light => egui::ThemePreference::Light,
-        Colours::Dark => egui::ThemePreference::Dark,
-    });
+/// Asks the desktop how programs are to look, and wakes the window when that changes.
+#[cfg(target_os = "linux")]
+fn follow_desktop(ctx: &egui::Context) -> Option<portal::Portal> {
+    let ctx = ctx.clone();
+    let wake = move || ctx.request_repaint_after(Duration::from_nanos(1));
+    portal::Portal::start(wake).map_err(|error| tracing::warn!("cannot follow the desktop's colours: {error}")).ok()
 }
 
 fn now() -> Moment {

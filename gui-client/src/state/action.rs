@@ -8,6 +8,7 @@ use crate::event::{DraftId, FileRepair, Speed};
 
 pub use super::layout::SidePanel;
 use super::{
+    appearance::AppearanceAction,
     identity::IdentityAction,
     layout::LayoutAction,
     player::{quality::QualityChoice, view::PlayerView},
@@ -56,6 +57,8 @@ pub enum Action {
     ForgetServer,
     /// Have a file repaired that cannot be used, and connect.
     Repair(FileRepair),
+    /// The certificate of the server was compared with its console and is the same (`true`), or that is taken back.
+    MarkServer(bool),
     /// The notice about the first visit has been read.
     EndFirstVisitNotice,
     /// The notice about the file of the settings has been read.
@@ -88,6 +91,8 @@ pub enum Action {
     ShowSide(SidePanel),
     /// Change what is shown, or how wide it is.
     Layout(LayoutAction),
+    /// Change how the window looks.
+    Appearance(AppearanceAction),
     /// Give the right column most of the window (`true`), or its usual width.
     WidenSide(bool),
     /// Something on the wire.

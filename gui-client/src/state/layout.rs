@@ -8,6 +8,7 @@
 //! ```
 
 use super::{State, player::view::PlayerView};
+use crate::settings::Columns;
 
 /// From this width on, everything is side by side.
 pub const WIDE_POINTS: f32 = 900.0;
@@ -55,49 +56,25 @@ pub enum Column {
     Side,
 }
 
-/// What the person has chosen for the columns. The widths are what was asked for: a window that is too narrow, or zoomed in,
-/// gives less for as long as it is, and does not change them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns {
-    /// Width of the lists, in points.
-    pub lists_points: u16,
-    /// Width of what is docked at the right of a video, in points.
-    pub dock_points: u16,
-    /// Width of the wire and the keys beside a conversation, in points.
-    pub side_points: u16,
-    /// Whether the lists are shown, where there is room to hide them.
-    pub has_lists: bool,
-    /// Whether something is docked at the right of a video.
-    pub has_dock: bool,
-}
-
-impl Default for Columns {
-    fn default() -> Self {
-        Self { lists_points: 260, dock_points: 340, side_points: 360, has_lists: true, has_dock: true }
+fn width_of(columns: &mut Columns, column: Column) -> &mut u16 {
+    match column {
+        Column::Lists => &mut columns.lists_points,
+        Column::Dock => &mut columns.dock_points,
+        Column::Side => &mut columns.side_points,
     }
 }
 
-impl Columns {
-    fn width_of(&mut self, column: Column) -> &mut u16 {
-        match column {
-            Column::Lists => &mut self.lists_points,
-            Column::Dock => &mut self.dock_points,
-            Column::Side => &mut self.side_points,
-        }
-    }
-}
-
-/// What the state keeps about the layout.
+/// What is in front where not everything has room. The columns are part of the settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Widths, and what is hidden.
-    pub columns: Columns,
     /// Whether the video has the window while it is narrow, instead of the chat, the wire or the keys.
     pub is_video_in_front: bool,
     /// Whether the list of people is shown instead of the conversation, where only one of them has room.
     pub has_people_in_front: bool,
     /// Whether the list of videos is shown instead of the player, where only one of them has room.
     pub has_library_in_front: bool,
+    /// Whether it is shown what the program is.
+    pub shows_about: bool,
     /// Width and height of the window in points.
     window_points: (f32, f32),
 }
@@ -105,10 +82,10 @@ pub struct Layout {
 impl Default for Layout {
     fn default() -> Self {
         Self {
-            columns: Columns::default(),
             is_video_in_front: false,
             has_people_in_front: true,
             has_library_in_front: false,
+            shows_about: false,
             window_points: (1200.0, 760.0),
         }
     }
@@ -127,6 +104,8 @@ pub enum LayoutAction {
     ShowPeople(bool),
     /// Show the videos (`true`) or the player, where one of them has room.
     ShowLibrary(bool),
+    /// Show what the program is, or hide it.
+    ShowAbout(bool),
     /// Give a column this width in points.
     Resize(Column, u16),
     /// Give a column its first width.
@@ -232,7 +211,7 @@ pub struct Contents {
 }
 
 /// Decides what is where in a window of this width and height in points.
-pub fn decide((width, height): (f32, f32), contents: Contents, layout: &Layout) -> Places {
+pub fn decide((width, height): (f32, f32), contents: Contents, layout: &Layout, columns: &Columns) -> Places {
     let [usual_bar, low_bar] = BAR_POINTS;
     let empty = Places {
         bar_points: if height < LOW_POINTS { low_bar } else { usual_bar },
@@ -248,7 +227,11 @@ pub fn decide((width, height): (f32, f32), contents: Contents, layout: &Layout) 
         can_hide_dock: false,
         back: None,
     };
-    if width >= WIDE_POINTS { wide(width, contents, layout, empty) } else { narrow(width, contents, layout, empty) }
+    if width >= WIDE_POINTS {
+        wide(width, contents, columns, empty)
+    } else {
+        narrow(width, contents, layout, columns, empty)
+    }
 }
 
 fn side_pane(side: SidePanel) -> Pane {
@@ -259,8 +242,7 @@ fn side_pane(side: SidePanel) -> Pane {
     }
 }
 
-fn wide(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Places {
-    let columns = &layout.columns;
+fn wide(width: f32, contents: Contents, columns: &Columns, empty: Places) -> Places {
     let right_least = f32::from(RIGHT_LEAST_POINTS);
     let [lists_least, lists_most] = LISTS_POINTS;
     let lists = f32::from(columns.lists_points.clamp(lists_least, lists_most));
@@ -290,7 +272,7 @@ fn wide(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Place
     Places { panes, edges, can_hide_lists: true, can_hide_dock: contents.has_video, ..empty }
 }
 
-fn narrow(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Places {
+fn narrow(width: f32, contents: Contents, layout: &Layout, columns: &Columns, empty: Places) -> Places {
     let empty = Places { tabs: &[Tab::Chat, Tab::Video, Tab::Wire, Tab::Keys], ..empty };
     if layout.is_video_in_front {
         let empty = Places { tab: Tab::Video, ..empty };
@@ -300,7 +282,6 @@ fn narrow(width: f32, contents: Contents, layout: &Layout, empty: Places) -> Pla
             (true, false) => Places { back: Some(Back::ToLibrary), ..empty }.alone(Pane::Player, width),
         };
     }
-    let columns = &layout.columns;
     match contents.side {
         SidePanel::Wire | SidePanel::Keys => empty.alone(side_pane(contents.side), width),
         SidePanel::Conversation if width >= TWO_PANES_POINTS => {
@@ -323,7 +304,7 @@ impl State {
     pub fn places(&self) -> Places {
         let contents =
             Contents { has_video: self.player.showing.is_some(), side: self.side, is_side_wide: self.is_side_wide };
-        let places = decide(self.layout.window_points, contents, &self.layout);
+        let places = decide(self.layout.window_points, contents, &self.layout, &self.settings.columns);
         if self.player.view() == PlayerView::Docked {
             return places;
         }
@@ -345,20 +326,21 @@ impl State {
 
     pub(super) fn handle_layout(&mut self, action: LayoutAction) {
         self.change_layout(|state| {
-            let layout = &mut state.layout;
+            let (layout, columns) = (&mut state.layout, &mut state.settings.columns);
             match action {
                 LayoutAction::ShowVideo => layout.is_video_in_front = true,
-                LayoutAction::ShowLists(has_lists) => layout.columns.has_lists = has_lists,
-                LayoutAction::ShowDock(has_dock) => layout.columns.has_dock = has_dock,
+                LayoutAction::ShowLists(has_lists) => columns.has_lists = has_lists,
+                LayoutAction::ShowDock(has_dock) => columns.has_dock = has_dock,
                 LayoutAction::ShowPeople(is_in_front) => layout.has_people_in_front = is_in_front,
                 LayoutAction::ShowLibrary(is_in_front) => layout.has_library_in_front = is_in_front,
+                LayoutAction::ShowAbout(is_shown) => layout.shows_about = is_shown,
                 LayoutAction::Resize(column, points) => {
-                    *layout.columns.width_of(column) = points;
+                    *width_of(columns, column) = points;
                     // A width that was chosen by hand is the usual one.
                     state.is_side_wide &= column == Column::Lists;
                 }
                 LayoutAction::ResetWidth(column) => {
-                    *layout.columns.width_of(column) = *Columns::default().width_of(column);
+                    *width_of(columns, column) = *width_of(&mut Columns::default(), column);
                 }
             }
         });
@@ -370,7 +352,7 @@ impl State {
             state.side = side;
             state.player.dock();
             state.layout.is_video_in_front = false;
-            state.layout.columns.has_dock = true;
+            state.settings.columns.has_dock = true;
         });
     }
 

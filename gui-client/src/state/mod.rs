@@ -8,6 +8,7 @@
 //! ```
 
 pub mod action;
+pub mod appearance;
 pub mod connection;
 pub mod contacts;
 pub mod conversation;
@@ -26,6 +27,7 @@ pub mod presence_note;
 mod presence_notes;
 mod reconnect;
 pub mod sending;
+mod server_mark;
 mod settings;
 pub mod thumbnails;
 pub mod trust;
@@ -51,6 +53,7 @@ use crate::{
 
 use self::{
     action::{Action, Moment, Peer, SidePanel},
+    appearance::Desktop,
     connection::{Connection, Phase},
     conversation::Conversations,
     effect::Effect,
@@ -102,6 +105,8 @@ pub struct State {
     pub keys_filter: String,
     /// What is remembered for the next run.
     pub settings: Settings,
+    /// What the desktop says about the look of programs.
+    pub desktop: Desktop,
     /// What the window has to tell about the file of the settings, until it was read.
     pub settings_notice: Option<String>,
     /// The link that the person is asked about.
@@ -146,6 +151,7 @@ impl State {
             layout: Layout::default(),
             keys_filter: String::new(),
             settings: Settings::default(),
+            desktop: Desktop::default(),
             settings_notice: None,
             link_question: None,
             is_keys_page_open: false,
@@ -302,10 +308,11 @@ impl State {
             Action::Identity(action) => return self.handle_identity(action),
             Action::ConfirmCertificate(is_confirmed) => self.connection.confirm_certificate(is_confirmed),
             Action::TrustCertificate => {
-                return self.connection.trust_certificate().map(Effect::Net).into_iter().collect();
+                return self.trust_certificate().map(Effect::Net).into_iter().collect();
             }
             Action::Repair(repair) => return vec![Effect::Net(self.connection.connect_repairing(repair))],
             Action::ForgetServer => return self.connection.forget_server().into_iter().map(Effect::Net).collect(),
+            Action::MarkServer(is_verified) => self.mark_server(is_verified),
             Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
             Action::EndSettingsNotice => self.settings_notice = None,
             Action::Leave => return self.leave(),
@@ -325,6 +332,7 @@ impl State {
             Action::Withdraw(draft) => return self.withdraw(draft),
             Action::ShowSide(side) => self.show_side(side),
             Action::Layout(action) => self.handle_layout(action),
+            Action::Appearance(action) => self.handle_appearance(action),
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
             Action::Wire(action) => self.wire.handle(action),
             Action::EditKeysFilter(text) => self.keys_filter = text,

@@ -22,7 +22,7 @@ use crate::state::{
 use self::{
     chat::{conversation, keys, people, trust, wire},
     kit::theme::{font_size, size, space},
-    shell::{back, bar, columns, connect, notices, status},
+    shell::{about, back, bar, columns, connect, notices, status},
     video::{
         library::{self, ThumbnailLookup},
         player,
@@ -81,6 +81,7 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
         output.picture_size = egui::CentralPanel::default().frame(Frame::new()).show(ui, player).inner;
         return;
     }
+    about::show(ui, state, &mut output.actions);
     Panel::top("bar")
         .exact_size(places.bar_points)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
@@ -101,7 +102,11 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
 fn status_rows(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
     let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
     if state.connection.problem.is_some() && !notices::is_strip(&state.connection) {
-        Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
+        // In a low window it scrolls, so that what is below it stays within reach.
+        let scroll = egui::ScrollArea::vertical().id_salt("problem").max_height(ui.available_height() * 0.5);
+        Panel::top("problem").frame(frame).show(ui, |ui| {
+            scroll.auto_shrink([false, true]).show(ui, |ui| status::problem(ui, state, view.now, actions));
+        });
     }
     if state.connection.is_first_visit && state.connection.is_online() && state.connection.tls.is_some() {
         Panel::top("first visit").frame(frame).show(ui, |ui| status::first_visit(ui, state, actions));

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::screen::{Screen, wait_for};
+use crate::screen::{Screen, run, wait_for};
 
 /// A running program. Killed when dropped.
 pub struct Program {
@@ -26,6 +26,12 @@ impl Program {
         wait_for(&format!("{text:?} in {}", self.log.display()), || {
             self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
         })
+    }
+
+    /// Asks the program to end, and waits for that.
+    pub fn end(&mut self) {
+        run(Command::new("kill").arg(self.child.id().to_string()));
+        self.child.wait().unwrap();
     }
 
     /// Kills the program, without a chance to clean up.
@@ -95,20 +101,34 @@ pub fn start_client_with(
     home: &Path,
     environment: &[(&str, String)],
 ) -> Program {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_triptych"));
+    program.envs(environment.iter().map(|(name, value)| (name, value)));
+    start(program, screen, address, name, home)
+}
+
+/// Like [`start_client`]; every file that it opens is listed in `trace`. It ends when strace is told to.
+pub fn start_client_traced(screen: &Screen, address: &str, name: &str, home: &Path, trace: &Path) -> Program {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=open,openat,openat2,creat", "-o"]).arg(trace);
+    strace.arg(env!("CARGO_BIN_EXE_triptych"));
+    start(strace, screen, address, name, home)
+}
+
+fn start(mut program: Command, screen: &Screen, address: &str, name: &str, home: &Path) -> Program {
     let home = home.join(name);
     fs::create_dir_all(&home).unwrap();
     let log = home.with_extension("log");
-    let child = Command::new(env!("CARGO_BIN_EXE_triptych"))
+    let child = program
         .args(["--server", address, "--name", name, "--theme", "light", "--log", "info,triptych_client=debug"])
         .env("DISPLAY", &screen.display)
         .env("HOME", &home)
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
         .env_remove("WAYLAND_DISPLAY")
+        .env_remove("DBUS_SESSION_BUS_ADDRESS")
         .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, &home)))
-        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stderr(fs::File::create(&log).unwrap())
         .spawn()
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{:?}: {error}; 'make test' installs it", program.get_program()));
     Program { child, log }
 }
 

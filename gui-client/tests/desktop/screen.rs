@@ -25,7 +25,7 @@ const SCREEN_SIZE: &str = "1280x800x24";
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 760;
 /// Width of the column with people and videos.
-const COLUMN_WIDTH: u32 = 235;
+const COLUMN_WIDTH: u32 = 255;
 
 /// An X display. Ends when dropped.
 pub struct Screen {

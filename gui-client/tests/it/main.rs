@@ -5,6 +5,8 @@
 #![allow(clippy::let_underscore_must_use, reason = "what a test does not check does not matter to it")]
 #![allow(unreachable_pub, reason = "a test program has no callers outside")]
 
+#[cfg(target_os = "linux")]
+mod app_portal;
 mod attack_flood;
 mod attack_join;
 mod attack_jpeg;

@@ -1,12 +1,15 @@
 //! Which parts of the window are shown, and how wide they are.
 
 use proptest::prelude::*;
-use triptych_client::state::{
-    State,
-    action::{Action, Peer, SidePanel},
-    layout::{
-        Back, Column, Columns, Contents, LISTS_POINTS, Layout, LayoutAction, Pane, Places, RIGHT_LEAST_POINTS, Tab,
-        WIDE_POINTS, decide,
+use triptych_client::{
+    settings::Columns,
+    state::{
+        State,
+        action::{Action, Peer, SidePanel},
+        layout::{
+            Back, Column, Contents, LISTS_POINTS, Layout, LayoutAction, Pane, Places, RIGHT_LEAST_POINTS, Tab,
+            WIDE_POINTS, decide,
+        },
     },
 };
 
@@ -15,8 +18,8 @@ use crate::support::{
     state::bob_peer,
 };
 
-fn places(width: f32, has_video: bool, side: SidePanel, layout: &Layout) -> Places {
-    decide((width, 760.0), Contents { has_video, side, is_side_wide: false }, layout)
+fn places(width: f32, has_video: bool, side: SidePanel, (layout, columns): (&Layout, &Columns)) -> Places {
+    decide((width, 760.0), Contents { has_video, side, is_side_wide: false }, layout, columns)
 }
 
 fn panes(places: &Places) -> Vec<Pane> {
@@ -24,7 +27,7 @@ fn panes(places: &Places) -> Vec<Pane> {
 }
 
 /// Width, whether there is a video, what is chosen, the layout; and the panes and the way back that follow.
-type Row<'a> = (f32, bool, &'a str, &'a Layout, &'a [Pane], Option<Back>);
+type Row<'a> = (f32, bool, &'a str, (&'a Layout, &'a Columns), &'a [Pane], Option<Back>);
 
 #[test]
 fn each_width_has_its_panes() {
@@ -36,34 +39,34 @@ fn each_width_has_its_panes() {
     library.has_library_in_front = true;
     let mut person = Layout::default();
     person.has_people_in_front = false;
-    let mut hidden = Layout::default();
-    (hidden.columns.has_lists, hidden.columns.has_dock) = (false, false);
+    let usual = &Columns::default();
+    let hidden = &Columns { has_lists: false, has_dock: false, ..*usual };
     let side = |side: &str| match side {
         "chat" => SidePanel::Conversation,
         "wire" => SidePanel::Wire,
         _ => SidePanel::Keys,
     };
     let table: &[Row<'_>] = &[
-        (1200.0, false, "chat", &chat, &[Lists, Conversation], None),
-        (1200.0, false, "wire", &chat, &[Lists, Conversation, Wire], None),
-        (1200.0, true, "chat", &chat, &[Lists, Player, Conversation], None),
-        (1200.0, true, "keys", &chat, &[Lists, Player, Keys], None),
-        (1200.0, false, "chat", &hidden, &[Conversation], None),
-        (1200.0, true, "chat", &hidden, &[Player], None),
-        (900.0, true, "chat", &video, &[Lists, Player, Conversation], None),
-        (899.0, true, "chat", &chat, &[People, Conversation], None),
-        (899.0, true, "chat", &video, &[Player], Some(Back::ToLibrary)),
-        (899.0, true, "chat", &library, &[Library], Some(Back::ToPlayer)),
-        (899.0, false, "chat", &library, &[Library], None),
-        (899.0, true, "wire", &chat, &[Wire], None),
-        (899.0, false, "chat", &hidden, &[Conversation], None),
-        (600.0, false, "chat", &chat, &[People, Conversation], None),
-        (599.0, false, "chat", &chat, &[People], None),
-        (599.0, false, "chat", &person, &[Conversation], Some(Back::ToPeople)),
-        (480.0, false, "keys", &person, &[Keys], None),
+        (1200.0, false, "chat", (&chat, usual), &[Lists, Conversation], None),
+        (1200.0, false, "wire", (&chat, usual), &[Lists, Conversation, Wire], None),
+        (1200.0, true, "chat", (&chat, usual), &[Lists, Player, Conversation], None),
+        (1200.0, true, "keys", (&chat, usual), &[Lists, Player, Keys], None),
+        (1200.0, false, "chat", (&chat, hidden), &[Conversation], None),
+        (1200.0, true, "chat", (&chat, hidden), &[Player], None),
+        (900.0, true, "chat", (&video, usual), &[Lists, Player, Conversation], None),
+        (899.0, true, "chat", (&chat, usual), &[People, Conversation], None),
+        (899.0, true, "chat", (&video, usual), &[Player], Some(Back::ToLibrary)),
+        (899.0, true, "chat", (&library, usual), &[Library], Some(Back::ToPlayer)),
+        (899.0, false, "chat", (&library, usual), &[Library], None),
+        (899.0, true, "wire", (&chat, usual), &[Wire], None),
+        (899.0, false, "chat", (&chat, hidden), &[Conversation], None),
+        (600.0, false, "chat", (&chat, usual), &[People, Conversation], None),
+        (599.0, false, "chat", (&chat, usual), &[People], None),
+        (599.0, false, "chat", (&person, usual), &[Conversation], Some(Back::ToPeople)),
+        (480.0, false, "keys", (&person, usual), &[Keys], None),
     ];
     for (width, has_video, name, layout, expected, back) in table {
-        let places = places(*width, *has_video, side(name), layout);
+        let places = places(*width, *has_video, side(name), *layout);
         assert_eq!((panes(&places).as_slice(), places.back), (*expected, *back), "{width} {has_video} {name}");
         assert_eq!(
             places.tabs.contains(&Tab::Video),
@@ -95,11 +98,10 @@ proptest! {
         side in prop::sample::select(vec![SidePanel::Conversation, SidePanel::Wire, SidePanel::Keys]),
     ) {
         let mut layout = Layout::default();
-        layout.columns = columns;
         (layout.is_video_in_front, layout.has_people_in_front, layout.has_library_in_front) = (front[0], front[1], front[2]);
         for has_video in [false, true] {
             let contents = Contents { has_video, side, is_side_wide: front[3] };
-            let places = decide((width, 400.0), contents, &layout);
+            let places = decide((width, 400.0), contents, &layout, &columns);
             let sum: f32 = places.panes.iter().map(|(_, width)| width).sum();
             prop_assert!((sum - width).abs() < 0.01, "{places:?}");
             prop_assert_eq!(places.edges.len() + 1, places.panes.len());

@@ -1,18 +1,21 @@
 //! The panes of the window and the bar above them, operated by what a screen reader would read.
 
-use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
-use triptych_client::state::action::Action;
+use egui::{Key, Modifiers, Rect, Shape};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable},
+};
+use triptych_client::{state::action::Action, ui::kit::theme};
 
 use crate::support::{
     scenes::{self, scene},
-    window::{press, show, window},
+    window::{Window, press, show, window},
 };
 
 #[test]
 fn columns_are_hidden_and_shown_by_buttons_and_keys() {
     let mut harness = show("playing");
-    let picture = |harness: &egui_kittest::Harness<'_, _>| harness.get_by_label_contains("Picture of").rect().width();
+    let picture = |harness: &Harness<'_, Window>| harness.get_by_label_contains("Picture of").rect().width();
     let before = picture(&harness);
     harness.get_by_label("Hide the lists").click();
     harness.run();
@@ -33,7 +36,7 @@ fn columns_are_hidden_and_shown_by_buttons_and_keys() {
 #[test]
 fn dragging_an_edge_makes_a_column_wider_and_a_double_click_resets_it() {
     let mut harness = show("chat");
-    let row = |harness: &egui_kittest::Harness<'_, _>| harness.get_by_label("bob, online").rect().width();
+    let row = |harness: &Harness<'_, Window>| harness.get_by_label("bob, online").rect().width();
     let before = row(&harness);
     // The rows keep a distance of 8 from the edge.
     let edge = egui::pos2(harness.get_by_label("bob, online").rect().right() + 8.0, 500.0);
@@ -99,4 +102,113 @@ fn the_menu_leads_away_from_the_server_and_is_not_the_first_that_the_tab_key_rea
     harness.run();
     assert_eq!(harness.state().actions, [Action::Leave]);
     harness.get_by_label("Connect");
+}
+
+#[test]
+fn the_menu_changes_colours_contrast_and_motion_at_once() {
+    let mut harness = show("chat");
+    let appearance = |harness: &Harness<'_, Window>| harness.state().state.appearance();
+    harness.get_by_label("ada, your menu").click();
+    harness.run();
+    for (label, is_dark) in [("Dark", Some(true)), ("Light", Some(false)), ("System", None)] {
+        harness.get_by_label(label).click();
+        harness.run();
+        assert_eq!(appearance(&harness).is_dark, is_dark);
+    }
+    harness.get_by_label("High contrast").click();
+    harness.run();
+    harness.get_by_label("Reduced motion").click();
+    harness.run();
+    assert!(appearance(&harness).has_high_contrast && appearance(&harness).has_reduced_motion);
+    harness.get_by_label("About Triptych").click();
+    harness.run();
+    assert!(harness.query_by_label("High contrast").is_none(), "the menu is closed");
+    harness.get_by_label_contains("never written to the disk");
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert!(harness.query_by_label_contains("never written to the disk").is_none());
+}
+
+#[test]
+fn the_menu_has_room_in_a_low_window() {
+    let mut harness = window(scenes::joined(), [480.0, 360.0]);
+    harness.get_by_label("ada, your menu").click();
+    harness.run();
+    let entry = harness.get_by_label("Disconnect");
+    entry.scroll_to_me();
+    harness.run();
+    assert!(harness.get_by_label("Disconnect").rect().bottom() <= 360.0);
+    harness.get_by_label("Disconnect").click();
+    harness.run();
+    assert_eq!(harness.state().actions, [Action::Leave]);
+}
+
+/// The name of what has the keyboard focus, and where it is.
+fn focused(harness: &Harness<'_, Window>) -> Option<(String, Rect)> {
+    let roles = [
+        egui::Role::Button,
+        egui::Role::Slider,
+        egui::Role::TextInput,
+        egui::Role::MultilineTextInput,
+        egui::Role::CheckBox,
+        egui::Role::Image,
+        egui::Role::Link,
+        egui::Role::Unknown,
+    ];
+    let nodes = roles.into_iter().flat_map(|role| harness.query_all_by_role(role).collect::<Vec<_>>());
+    let node = nodes.into_iter().find(|node| node.is_focused())?;
+    Some((node.accesskit_node().label().unwrap_or_default(), node.rect()))
+}
+
+/// Whether a ring in the colour of the focus is drawn around this place, or at it.
+fn has_ring(harness: &Harness<'_, Window>, place: Rect) -> bool {
+    let colors = [theme::DARK.focus, theme::LIGHT.focus];
+    let is_ring = |stroke: egui::Stroke| stroke.width >= 2.0 && colors.contains(&stroke.color);
+    harness.output().shapes.iter().any(|clipped| match &clipped.shape {
+        Shape::Rect(rect) => {
+            is_ring(rect.stroke)
+                && rect.rect.expand(6.0).contains_rect(place.shrink(2.0))
+                && place.expand(6.0).contains_rect(rect.rect.shrink(2.0))
+        }
+        Shape::Circle(circle) => is_ring(circle.stroke) && place.expand(4.0).contains(circle.center),
+        _ => false,
+    })
+}
+
+#[test]
+fn the_tab_key_goes_through_the_window_in_order_and_shows_where_it_is() {
+    for name in ["chat", "playing", "wire", "dictionary", "crowd"] {
+        let mut harness = show(name);
+        harness.ctx.memory_mut(|memory| memory.stop_text_input());
+        let mut order = Vec::new();
+        for _ in 0..40 {
+            press(&mut harness, Modifiers::NONE, Key::Tab);
+            // The header of a group that unfolds is neither a button nor a field.
+            let Some((label, place)) = focused(&harness) else { continue };
+            if order.first() == Some(&label) {
+                break;
+            }
+            assert!(has_ring(&harness, place), "{name}: {label} at {place:?} does not show that it has the focus");
+            order.push(label);
+        }
+        let start: Vec<&str> = order.iter().take(4).map(String::as_str).collect();
+        assert_eq!(start, ["Hide the lists", "Certificate of the server, not compared yet", "Chat", "Wire"], "{name}");
+        let place = |label: &str| order.iter().position(|other| other.starts_with(label));
+        assert!(place("ada, your menu") < place("Everyone"), "{name}: the bar comes first: {order:?}");
+    }
+}
+
+#[test]
+fn the_certificate_is_compared_in_the_bar_and_that_is_remembered() {
+    let mut harness = show("chat");
+    harness.get_by_label("Certificate of the server, not compared yet").click();
+    harness.run();
+    harness.get_by_label_contains("lahup-dibul-norim");
+    harness.get_by_label("They are the same").click();
+    harness.run();
+    harness.get_by_label("Certificate of the server, verified");
+    let marks = harness.state().state.settings.verified_certificates.clone();
+    assert_eq!(marks, [scenes::tls().certificate_hash.map(|byte| format!("{byte:02x}")).concat()]);
+    harness.get_by_label("Take the mark back").click();
+    harness.run();
+    assert!(harness.state().state.settings.verified_certificates.is_empty());
 }

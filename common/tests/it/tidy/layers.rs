@@ -72,7 +72,8 @@ pub const VIDEO: Layers = Layers {
 pub const CLIENT: Layers = Layers {
     folder: ("gui-client", &[]),
     parts: &[
-        ("main", &["app", "config", "ui"]),
+        ("main", &["quiet_start", "app", "config", "ui"]),
+        ("quiet_start", &[]),
         ("app", &["ui", "net", "state", "playback", "event", "figures", "config", "settings"]),
         ("ui", &["state", "event", "settings"]),
         ("state", &["event", "figures", "dictionary", "pins", "settings"]),

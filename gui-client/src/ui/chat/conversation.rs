@@ -255,7 +255,7 @@ fn bubble(ui: &mut Ui, theme: &Theme, message: &Message, looks: Looks<'_>, actio
             corners.sw = 4
         }
         let frame = egui::Frame::new()
-            .fill(if is_mine { theme.accent_soft } else { theme.surface })
+            .fill(if is_mine { theme.own_bubble } else { theme.surface })
             .stroke(match (is_mine, is_doubtful) {
                 (true, _) => Stroke::NONE,
                 (false, true) => Stroke::new(1.0, theme.warn),

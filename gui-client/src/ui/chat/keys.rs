@@ -14,7 +14,7 @@ use crate::ui::kit::{
     icons::Icon,
     rows::Rows,
     theme::{Theme, font_size, size, space},
-    widgets,
+    tip, widgets,
 };
 
 /// What the dictionary is, in a sentence.
@@ -119,7 +119,7 @@ fn row(ui: &mut Ui, state: &State, person: &Person, now: Moment, actions: &mut V
         widgets::line(ui, line(2.0, left, right), ages.as_str(), font_size::SMALL - 0.5, theme.weak);
     });
     let rect = response.rect;
-    let response = response.on_hover_ui(|ui| {
+    tip::beside(&response, |ui| {
         widgets::fingerprint_lines(ui, "SHA-256 of the public RSA key:", &whole(&key));
         let text = if is_me { "This is your own key." } else { "Click to compare the safety number." };
         ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));

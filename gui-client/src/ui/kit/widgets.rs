@@ -16,9 +16,10 @@ use crate::{
     },
 };
 
+pub(crate) use super::mark::show as mark;
 use super::{
     text,
-    theme::{Theme, font_size, semibold, size, space},
+    theme::{FOCUS_WIDTH, Theme, font_size, semibold, size, space},
 };
 
 /// The main button of a screen, filled with the accent colour.
@@ -29,7 +30,7 @@ pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
             // Grey instead of faded: a label that fades together with its fill cannot be read.
             ui.set_opacity(1.0);
             let plain = &mut ui.visuals_mut().widgets.inactive;
-            (plain.weak_bg_fill, plain.bg_stroke, plain.fg_stroke.color) = (theme.border, Stroke::NONE, theme.weak);
+            (plain.weak_bg_fill, plain.bg_stroke, plain.fg_stroke.color) = (theme.hover, Stroke::NONE, theme.weak);
             return ui.add(egui::Button::new(text));
         }
         let widgets = &mut ui.visuals_mut().widgets;
@@ -43,7 +44,10 @@ pub(crate) fn primary_button(ui: &mut Ui, text: &str) -> Response {
             state.bg_stroke = Stroke::NONE;
             state.fg_stroke.color = theme.on_accent;
         }
-        ui.add(egui::Button::new(text))
+        let response = ui.add(egui::Button::new(text));
+        // Around it: on the accent colour it would not be seen.
+        focus_ring(ui, response.rect.expand(3.0), &response);
+        response
     })
     .inner
 }
@@ -80,21 +84,6 @@ where
     now - since >= DOUBLE_CLICK_SECONDS
 }
 
-/// Draws the logo: three panels side by side, each higher and stronger in colour than the one before.
-pub(crate) fn mark(ui: &Ui, rect: Rect) {
-    let theme = Theme::of(ui);
-    let painter = ui.painter();
-    let gap = rect.width() * 0.09;
-    let panel_width = (rect.width() - 2.0 * gap) / 3.0;
-    for (index, color) in theme.parts.into_iter().enumerate() {
-        let left = rect.left() + index as f32 * (panel_width + gap);
-        let drop = rect.height() * (0.3 - 0.15 * index as f32);
-        let panel =
-            Rect::from_min_max(Pos2::new(left, rect.top() + drop), Pos2::new(left + panel_width, rect.bottom()));
-        painter.rect_filled(panel, panel_width * 0.18, color);
-    }
-}
-
 /// Draws a circle with the initial of a name, coloured by the key. Without a key it represents several people.
 pub(crate) fn avatar(ui: &Ui, center: Pos2, diameter: f32, name: &str, key: Option<&KeyId>, is_online: bool) {
     let theme = Theme::of(ui);
@@ -122,12 +111,19 @@ pub(crate) fn dot(ui: &Ui, center: Pos2, color: Color32, background: Color32) {
     ui.painter().circle(center, size::DOT / 2.0, color, Stroke::new(2.0, background));
 }
 
+/// Draws the rail of a slider, or a part of it.
+pub(crate) fn rail(ui: &Ui, rect: Rect) {
+    let theme = Theme::of(ui);
+    let edge = Stroke::new(1.0, theme.edge);
+    ui.painter().rect(rect, rect.height() / 2.0, theme.rail, edge, egui::StrokeKind::Inside);
+}
+
 /// Draws the knob of a slider, a little larger under the pointer.
 pub(crate) fn knob(ui: &Ui, center: Pos2, radius: f32, response: &Response) {
     let theme = Theme::of(ui);
     let is_held = response.hovered() || response.dragged();
     let radius = if is_held { radius * 1.25 } else { radius };
-    let ring = if response.has_focus() { theme.text } else { theme.background };
+    let ring = if response.has_focus() { theme.focus } else { theme.background };
     ui.painter().circle(center, radius, theme.accent, Stroke::new(2.0, ring));
 }
 
@@ -139,8 +135,9 @@ pub(crate) fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
         visuals.selection.bg_fill = theme.accent_soft;
         visuals.selection.stroke.color = theme.text;
         visuals.widgets.inactive.fg_stroke.color = theme.weak;
-        visuals.widgets.inactive.bg_stroke = Stroke::NONE;
-        visuals.widgets.hovered.bg_stroke = Stroke::NONE;
+        let edge = if is_chosen { Stroke::new(1.0, theme.accent) } else { Stroke::NONE };
+        visuals.widgets.inactive.bg_stroke = edge;
+        visuals.widgets.hovered.bg_stroke = edge;
         ui.add(egui::Button::selectable(is_chosen, text))
     })
     .inner
@@ -149,7 +146,7 @@ pub(crate) fn tab(ui: &mut Ui, text: &str, is_chosen: bool) -> Response {
 /// Draws the ring around what has the keyboard focus.
 pub(crate) fn focus_ring(ui: &Ui, rect: Rect, response: &Response) {
     if response.has_focus() {
-        let stroke = Stroke::new(2.0, Theme::of(ui).accent);
+        let stroke = Stroke::new(FOCUS_WIDTH, Theme::of(ui).focus);
         ui.painter().rect_stroke(rect, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
     }
 }
@@ -175,7 +172,9 @@ pub(crate) fn row(
             (false, true) => theme.hover,
             (false, false) => Color32::TRANSPARENT,
         };
-        ui.painter().rect_filled(rect, f32::from(size::RADIUS), fill);
+        // The edge is what tells the selected row: its fill alone has too little contrast.
+        let edge = if is_selected { Stroke::new(1.0, theme.accent) } else { Stroke::NONE };
+        ui.painter().rect(rect, f32::from(size::RADIUS), fill, edge, egui::StrokeKind::Inside);
         focus_ring(ui, rect, &response);
         paint(ui, rect);
     }

@@ -2,17 +2,14 @@
 
 use egui::{Align, FontId, Label, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
-use crate::{
-    event::TlsFacts,
-    state::{
-        State,
-        action::{Action, SidePanel},
-        connection::Phase,
-        layout::{LayoutAction, Places, Tab},
-    },
+use crate::state::{
+    State,
+    action::{Action, SidePanel},
+    connection::Phase,
+    layout::{LayoutAction, Places, Tab},
 };
 
-use super::menu;
+use super::{certificate, menu};
 use crate::ui::{
     bindings::{self, Command},
     kit::{
@@ -57,7 +54,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, places: &Places, actions: &mut Ve
             lists_switch(ui, state, actions);
         }
         ui.add_space(space::XS);
-        server(ui, state);
+        server(ui, state, actions);
     });
     part(ui, "tabs", tabs_area, |ui| {
         tabs(ui, places, &labels, actions);
@@ -73,7 +70,7 @@ pub(crate) fn show(ui: &mut Ui, state: &State, places: &Places, actions: &mut Ve
 
 /// The keys for what can be hidden.
 fn keys(ui: &Ui, state: &State, places: &Places, actions: &mut Vec<Action>) {
-    let columns = &state.layout.columns;
+    let columns = &state.settings.columns;
     if places.can_hide_dock && bindings::take(ui, Command::Dock) > 0 {
         actions.push(Action::Layout(LayoutAction::ShowDock(!columns.has_dock)));
     }
@@ -90,7 +87,7 @@ fn part<R>(ui: &mut Ui, name: &str, area: Rect, add: impl FnOnce(&mut Ui) -> R) 
 }
 
 fn lists_switch(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    let has_lists = state.layout.columns.has_lists;
+    let has_lists = state.settings.columns.has_lists;
     let name = if has_lists { "Hide the lists" } else { "Show the lists" };
     let response = icons::button(ui, Icon::LeftColumn, name, &format!("{name} of people and videos (F9)"));
     if response.clicked() {
@@ -99,14 +96,14 @@ fn lists_switch(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 }
 
 fn dock_switch(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    let has_dock = state.layout.columns.has_dock;
+    let has_dock = state.settings.columns.has_dock;
     let name = if has_dock { "Hide the right column" } else { "Show the right column" };
     if icons::button(ui, Icon::RightColumn, name, &format!("{name} (Shift+F9)")).clicked() {
         actions.push(Action::Layout(LayoutAction::ShowDock(!has_dock)));
     }
 }
 
-fn server(ui: &mut Ui, state: &State) {
+fn server(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let is_plaintext = state.connection.is_plaintext;
     let address = state.connection.address.trim();
@@ -125,17 +122,9 @@ fn server(ui: &mut Ui, state: &State) {
         let warning = ui.label(RichText::new(NOT_ENCRYPTED).strong().color(theme.warn));
         warning.on_hover_text(NOT_ENCRYPTED_MEANING);
     }
-    let label = ui.add(Label::new(RichText::new(text).color(theme.weak)).truncate());
-    label.on_hover_ui(|ui| match &state.connection.tls {
-        Some(TlsFacts { certificate_hash, key_exchange }) => {
-            widgets::certificate_lines(ui, "Certificate (compare with the server's console):", certificate_hash);
-            let text = format!("Encrypted with TLS 1.3. Keys were agreed with {key_exchange}.");
-            ui.label(RichText::new(text).size(font_size::SMALL).color(theme.weak));
-        }
-        None => {
-            ui.label(if is_plaintext { NOT_ENCRYPTED_MEANING } else { "There is no connection." });
-        }
-    });
+    let is_short = ui.ctx().content_rect().width() < WIDTH_WITH_NAME;
+    certificate::show(ui, state, is_short, actions);
+    ui.add(Label::new(RichText::new(text).color(theme.weak)).truncate());
 }
 
 /// What is written on a tab. The number of unread messages is on it where the list of people is not shown.

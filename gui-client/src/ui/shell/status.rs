@@ -49,12 +49,12 @@ pub(crate) fn first_visit(ui: &mut Ui, state: &State, actions: &mut Vec<Action>)
 }
 
 fn first_visit_buttons(ui: &mut Ui, actions: &mut Vec<Action>) {
-    for (label, tip) in [
-        ("They are the same", "You have compared, so this really is the server"),
-        ("Not now", "Point at the address above to see the words again"),
+    for (label, tip, action) in [
+        ("They are the same", "You have compared, so this really is the server", Action::MarkServer(true)),
+        ("Not now", "The words stay in the bar above, at “Not compared”", Action::EndFirstVisitNotice),
     ] {
         if ui.button(RichText::new(label).size(font_size::SMALL)).on_hover_text(tip).clicked() {
-            actions.push(Action::EndFirstVisitNotice);
+            actions.push(action);
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     let duration = showing.duration_nanos.max(1) as f64;
     let at = |nanos: u64| bar.left() + (nanos as f64 / duration).min(1.0) as f32 * bar.width();
     if showing.segments.is_empty() {
-        ui.painter().rect_filled(bar, size::SEEK_BAR / 2.0, theme.rail());
+        widgets::rail(ui, bar);
         return;
     }
     let count = showing.segments.len();
@@ -58,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             Pos2::new(at(segment.start_nanos), bar.top()),
             Pos2::new((at(end) - gap).max(at(segment.start_nanos) + 1.0), bar.bottom()),
         );
-        ui.painter().rect_filled(part, size::SEEK_BAR / 2.0, theme.rail());
+        widgets::rail(ui, part);
         if let Some(received) = showing.buffered_until_nanos {
             let received = part.intersect(Rect::everything_left_of(at(received)));
             if received.width() > 0.5 {

@@ -31,7 +31,7 @@ pub(super) fn slider(ui: &mut Ui, player: &PlayerState, actions: &mut Vec<Action
     }
     response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(percent), "Volume"));
     let knob = Pos2::new(rail.left() + rail.width() * f32::from(percent) / 100.0, rail.center().y);
-    ui.painter().rect_filled(rail, rail.height() / 2.0, theme.rail());
+    widgets::rail(ui, rail);
     ui.painter().rect_filled(rail.intersect(Rect::everything_left_of(knob.x)), rail.height() / 2.0, theme.accent);
     widgets::knob(ui, knob, KNOB, &response);
     let tip = format!("Volume {percent} % (↑ and ↓)");

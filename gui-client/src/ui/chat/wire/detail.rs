@@ -17,6 +17,7 @@ use super::{
 use crate::ui::kit::{
     format, hex_view, icons,
     theme::{Theme, font_size, semibold, size, space},
+    widgets,
 };
 
 /// Fields of up to this length are shown byte by byte in the list of fields; longer ones in the box below it.
@@ -28,7 +29,7 @@ const MAX_INLINE_BYTES: usize = 8;
 /// Draws the envelope, with the way back to the list; in a wide column, both are side by side (`is_split`).
 pub(super) fn show(ui: &mut Ui, state: &State, passed: &Passed, is_split: bool, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
-    let is_typing = ui.memory(|memory| memory.focused().is_some());
+    let is_typing = ui.memory(|memory| memory.focused().is_some()) || egui::Popup::is_any_open(ui.ctx());
     let mut is_closed = !is_typing && ui.input(|input| input.key_pressed(Key::Escape));
     egui::Frame::new().inner_margin(Margin { left: 12, right: 12, top: 6, bottom: 0 }).show(ui, |ui| {
         ui.horizontal(|ui| {
@@ -91,7 +92,8 @@ fn take_apart(ui: &mut Ui, state: &State, passed: &Passed, envelope: &Envelope) 
     for (index, layer) in layers(state, passed, envelope).into_iter().enumerate() {
         // The same layer of another envelope is then unfolded too, which makes them easy to compare.
         let header = CollapsingHeader::new(RichText::new(&layer.title).strong()).id_salt(("layer", index));
-        header.default_open(index == 0).show(ui, |ui| show_layer(ui, &layer, envelope));
+        let shown = header.default_open(index == 0).show(ui, |ui| show_layer(ui, &layer, envelope));
+        widgets::focus_ring(ui, shown.header_response.rect, &shown.header_response);
     }
     ui.add_space(space::S);
     let button = ui.button(RichText::new("Copy the whole envelope").size(font_size::SMALL));

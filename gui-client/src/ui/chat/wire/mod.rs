@@ -19,8 +19,8 @@ use crate::ui::kit::{
 };
 
 /// What the wire shows, in a sentence.
-const EXPLANATION: &str = "The server sends every message to every client, encrypted. Your keys open only what is for you. \
-                           Click one to take it apart.";
+const EXPLANATION: &str =
+    "Your computer received all of these. It could open the green ones. Click one to take it apart.";
 
 /// Draws the list of envelopes, the one that is taken apart, or both where there is room.
 pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {

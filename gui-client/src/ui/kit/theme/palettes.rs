@@ -1,0 +1,152 @@
+//! The colours of the four themes. Their contrasts are tested beside [`Theme`].
+
+use egui::Color32;
+
+use super::Theme;
+
+const fn rgb(hex: u32) -> Color32 {
+    Color32::from_rgb((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
+}
+
+/// The light theme.
+pub const LIGHT: Theme = Theme {
+    background: rgb(0xf7f7f9),
+    surface: rgb(0xffffff),
+    hover: rgb(0xe4e6ee),
+    border: rgb(0xcfd2dd),
+    edge: rgb(0x7a8095),
+    rail: rgb(0xffffff),
+    text: rgb(0x1c1f2a),
+    weak: rgb(0x555b6d),
+    accent: rgb(0x4a4fd0),
+    accent_hover: rgb(0x3a3fb8),
+    on_accent: rgb(0xffffff),
+    accent_soft: rgb(0xdfe1fa),
+    own_bubble: rgb(0xd9dcfa),
+    selection: rgb(0x7f86e6),
+    focus: rgb(0x1c1f2a),
+    good: rgb(0x167a4a),
+    warn: rgb(0x8a5200),
+    warn_soft: rgb(0xfdf0d8),
+    bad: rgb(0xb3261e),
+    bad_soft: rgb(0xfbe4e2),
+    screen: rgb(0x0c0d11),
+    overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    overlay_edge: rgb(0x6d7385),
+    dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
+    on_overlay: rgb(0xf4f5fa),
+    on_overlay_weak: rgb(0xb4bac9),
+    parts: [rgb(0x8187e4), rgb(0x5a5fd6), rgb(0x3539ac)],
+    people: [
+        rgb(0x2f6f9f),
+        rgb(0x8a4b9e),
+        rgb(0xa8512f),
+        rgb(0x2f7d55),
+        rgb(0x9e3f63),
+        rgb(0x6b6a1f),
+        rgb(0x3f5fb5),
+        rgb(0x7a5a3c),
+    ],
+    on_people: rgb(0xffffff),
+};
+
+/// The dark theme.
+pub const DARK: Theme = Theme {
+    background: rgb(0x14161c),
+    surface: rgb(0x232732),
+    hover: rgb(0x2b303d),
+    border: rgb(0x3a4052),
+    edge: rgb(0x7b849b),
+    rail: rgb(0x232732),
+    text: rgb(0xe9ebf2),
+    weak: rgb(0xacb3c4),
+    accent: rgb(0x9aa0ff),
+    accent_hover: rgb(0xb4b9ff),
+    on_accent: rgb(0x12132a),
+    accent_soft: rgb(0x2f3464),
+    own_bubble: rgb(0x363b78),
+    selection: rgb(0x5d65d8),
+    focus: rgb(0xffffff),
+    good: rgb(0x56cf95),
+    warn: rgb(0xf2bd68),
+    warn_soft: rgb(0x3a2f1b),
+    bad: rgb(0xff8a84),
+    bad_soft: rgb(0x3f2325),
+    screen: rgb(0x08090c),
+    overlay: Color32::from_rgba_premultiplied(8, 9, 13, 200),
+    overlay_edge: rgb(0x6d7385),
+    dense_overlay: Color32::from_rgba_premultiplied(12, 13, 18, 236),
+    on_overlay: rgb(0xf4f5fa),
+    on_overlay_weak: rgb(0xb4bac9),
+    parts: [rgb(0x7278d8), rgb(0x9aa0ff), rgb(0xc4c8ff)],
+    people: [
+        rgb(0x7ab8e0),
+        rgb(0xcf9be0),
+        rgb(0xeaa184),
+        rgb(0x7fcfa3),
+        rgb(0xec97b3),
+        rgb(0xd0cf7c),
+        rgb(0x9db3f5),
+        rgb(0xd3b394),
+    ],
+    on_people: rgb(0x14161c),
+};
+
+/// The light theme with high contrast.
+pub const LIGHT_CONTRAST: Theme = Theme {
+    background: rgb(0xffffff),
+    hover: rgb(0xe4e6f2),
+    border: rgb(0x6b7080),
+    edge: rgb(0x3f4454),
+    text: rgb(0x000000),
+    weak: rgb(0x2e3240),
+    accent: rgb(0x2a2f9e),
+    accent_hover: rgb(0x1c2080),
+    accent_soft: rgb(0xcfd3fb),
+    own_bubble: rgb(0xdfe1fa),
+    focus: rgb(0x000000),
+    good: rgb(0x0b5730),
+    warn: rgb(0x5f3800),
+    warn_soft: rgb(0xfff4dc),
+    bad: rgb(0x8c1109),
+    bad_soft: rgb(0xffecea),
+    screen: rgb(0x000000),
+    overlay: Color32::from_rgba_premultiplied(0, 0, 0, 236),
+    overlay_edge: rgb(0x6d7385),
+    dense_overlay: Color32::from_rgba_premultiplied(0, 0, 0, 246),
+    on_overlay: rgb(0xffffff),
+    on_overlay_weak: rgb(0xe4e7f0),
+    parts: [rgb(0x5a60d8), rgb(0x3a3fb8), rgb(0x1c2080)],
+    ..LIGHT
+};
+
+/// The dark theme with high contrast.
+pub const DARK_CONTRAST: Theme = Theme {
+    background: rgb(0x000000),
+    surface: rgb(0x0c0d12),
+    hover: rgb(0x23262f),
+    border: rgb(0x8a90a3),
+    edge: rgb(0xb4bac9),
+    rail: rgb(0x000000),
+    text: rgb(0xffffff),
+    weak: rgb(0xd6dae5),
+    accent: rgb(0xb4b9ff),
+    accent_hover: rgb(0xd8dbff),
+    on_accent: rgb(0x000000),
+    accent_soft: rgb(0x2e3370),
+    own_bubble: rgb(0x2e3370),
+    good: rgb(0x7be5b0),
+    warn: rgb(0xffd18a),
+    warn_soft: rgb(0x2b210d),
+    bad: rgb(0xffaaa5),
+    bad_soft: rgb(0x3a1416),
+    screen: rgb(0x000000),
+    overlay: Color32::from_rgba_premultiplied(0, 0, 0, 236),
+    overlay_edge: rgb(0x6d7385),
+    dense_overlay: Color32::from_rgba_premultiplied(0, 0, 0, 246),
+    on_overlay: rgb(0xffffff),
+    on_overlay_weak: rgb(0xe4e7f0),
+    parts: [rgb(0x7f86ea), rgb(0xaab0ff), rgb(0xd8dbff)],
+    on_people: rgb(0x000000),
+    ..DARK
+};
