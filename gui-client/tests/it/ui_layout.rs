@@ -120,6 +120,9 @@ fn the_menu_changes_colours_contrast_and_motion_at_once() {
     harness.get_by_label("Reduced motion").click();
     harness.run();
     assert!(appearance(&harness).has_high_contrast && appearance(&harness).has_reduced_motion);
+    harness.get_by_label("Show others what I watch").click();
+    harness.run();
+    assert!(!harness.state().state.settings.is_watching_shown, "it was on");
     harness.get_by_label("About Triptych").click();
     harness.run();
     assert!(harness.query_by_label("High contrast").is_none(), "the menu is closed");

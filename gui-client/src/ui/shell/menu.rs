@@ -30,6 +30,8 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         look(ui, state, actions);
         zoom(ui);
         separator(ui);
+        privacy(ui, state, actions);
+        separator(ui);
         if entry(ui, "All keys") {
             actions.push(Action::ToggleKeysPage);
         }
@@ -99,6 +101,14 @@ fn look(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     }
     if widgets::edged(ui, |ui| ui.checkbox(&mut has_reduced_motion, "Reduced motion")).changed() {
         act(AppearanceAction::SetReducedMotion(has_reduced_motion));
+    }
+}
+
+fn privacy(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let mut is_shown = state.settings.is_watching_shown;
+    let checkbox = widgets::edged(ui, |ui| ui.checkbox(&mut is_shown, "Show others what I watch"));
+    if checkbox.on_hover_text("Your row in their lists then names the video that you play").changed() {
+        actions.push(Action::ShowWatching(is_shown));
     }
 }
 
