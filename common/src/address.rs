@@ -34,6 +34,7 @@ impl AddressError {
     pub fn what(&self) -> String {
         match self {
             Self::Empty => "There is no address.".to_owned(),
+            Self::BadPort(text) if text.is_empty() => "The port is missing.".to_owned(),
             Self::BadPort(text) => format!("{text:?} is not a port."),
             Self::Malformed(text) => format!("{text:?} is not a valid address."),
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use common::{limits::DEFAULT_PORT, name::Name};
+use common::name::Name;
 
 use crate::settings::{Colours, Given, Settings};
 
@@ -15,7 +15,7 @@ const DEFAULT_LOG: &str =
 #[derive(Debug, Clone, Parser)]
 #[command(name = "triptych", version)]
 pub struct Config {
-    /// Server address for the connect form [default: the server that you joined last]
+    /// Server address for the connect form, which Enter submits; without it, servers are looked for on the network
     #[arg(long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
 
@@ -46,9 +46,9 @@ impl Config {
         Given { server: self.server.clone(), name: self.name.clone(), theme: self.theme }
     }
 
-    /// The initial server address of the form: the one of the settings, or this computer.
+    /// The initial server address of the form: the one of the settings, if they have any.
     pub fn address(settings: &Settings) -> String {
-        settings.server.clone().unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"))
+        settings.server.clone().unwrap_or_default()
     }
 
     /// The initial name of the form: the one of the settings, or the user name made valid. An invalid name from the command
@@ -98,7 +98,7 @@ mod tests {
         };
         let nothing = Settings::default();
         let (address, name) = initial(&[], &nothing);
-        assert_eq!(address, "127.0.0.1:7878");
+        assert_eq!(address, "", "servers are looked for");
         assert!(Name::parse(&name).is_ok());
         let last = Settings { server: Some("lab:9".into()), name: Some("Žofie".into()), ..nothing };
         assert_eq!(initial(&[], &last), ("lab:9".into(), "Žofie".into()));

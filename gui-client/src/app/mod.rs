@@ -2,6 +2,7 @@
 //! its effects are carried out.
 
 mod browser;
+mod discovery;
 mod effects;
 #[cfg(target_os = "linux")]
 pub mod portal;
@@ -18,6 +19,7 @@ use std::{
 use egui::{ColorImage, TextureHandle, TextureOptions};
 
 use self::{
+    discovery::SearchWhileWanted,
     report::log_summary,
     screen::Screen,
     settings_file::{Loaded, SettingsFile},
@@ -53,6 +55,7 @@ const MOST_DRAWING_TIME: Duration = Duration::from_millis(25);
 pub struct App {
     state: State,
     net: NetHandle,
+    search: SearchWhileWanted,
     wire_shown: WireShown,
     player: Player,
     screen: Screen,
@@ -91,12 +94,14 @@ impl App {
             .data_folder()
             .ok_or_else(|| anyhow::anyhow!("This system has no folder for user data. Choose one with --data-dir."))?;
         let settings_file = SettingsFile::start(&data_dir)?;
+        let search = SearchWhileWanted::new(data_dir.clone());
         let net_settings = NetSettings { data_dir, is_plaintext: config.plaintext };
         let wire_shown = WireShown::default();
         let net = NetHandle::start(net_settings, player.sink(), waker(ctx.clone(), wire_shown.clone()))?;
         let state = State::new(Config::address(&settings), Config::initial_name(&settings), config.plaintext);
         let mut app = Self {
             state,
+            search,
             wire_shown,
             net,
             player,
@@ -116,6 +121,9 @@ impl App {
         app.carry_out(effects);
         // Before the first frame, so that the window does not open in other colours.
         app.dress(ctx);
+        if config.server.is_none() {
+            app.state.begin_search(now());
+        }
         Ok(app)
     }
 
@@ -246,6 +254,7 @@ impl eframe::App for App {
         let shows_wire = self.state.places().has(Pane::Wire) && !self.state.wire.is_paused();
         self.wire_shown.set(shows_wire && self.state.connection.is_online());
         self.apply_events(ctx);
+        self.look_for_servers(ctx);
         self.tick(ctx);
         for command in ui::window::news(ctx, &self.state) {
             ctx.send_viewport_cmd(command);

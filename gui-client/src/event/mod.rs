@@ -1,5 +1,6 @@
 //! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
+pub mod discovery;
 mod repair;
 mod speed;
 mod stream;
@@ -40,6 +41,16 @@ pub enum NetCommand {
         address: String,
         /// The name to join under, as typed.
         name: String,
+    },
+    /// Connects to a server that was found on the network. If it is not known at this address, it must have the certificate
+    /// that it has announced: what the person was shown is what the client connects to.
+    ConnectFound {
+        /// From the search.
+        address: String,
+        /// The name to join under, as typed.
+        name: String,
+        /// SHA-256 of the certificate that it has announced.
+        certificate_hash: [u8; 32],
     },
     /// Connects to a server whose certificate has changed, and takes the new one for its certificate from now on.
     ConnectTrusting {
@@ -319,6 +330,13 @@ pub enum Offline {
         what: String,
         /// What to do about it, in a sentence.
         remedy: String,
+    },
+    /// Something answers there, but no Triptych server does.
+    NotTriptych {
+        /// `host:port`.
+        address: String,
+        /// What is known besides, as a sentence for the curious: what a library said of it.
+        details: String,
     },
     /// The server ended the connection, for the reason given. Another attempt may succeed.
     Goodbye(String),

@@ -28,6 +28,7 @@ pub(super) struct Arrival {
 }
 
 /// Where to connect to, as the window said.
+#[derive(Default)]
 pub(super) struct Target {
     pub(super) address: String,
     name: String,
@@ -35,18 +36,23 @@ pub(super) struct Target {
     trusted: Option<CertificateChange>,
     /// What the person has decided about a file that cannot be used.
     repair: Option<FileRepair>,
+    /// The certificate that the server has announced, if it was found on the network.
+    announced: Option<[u8; 32]>,
 }
 
 impl Target {
     /// The target of a command; any other command is given back.
     pub(super) fn of(command: NetCommand) -> Result<Self, NetCommand> {
         match command {
-            NetCommand::Connect { address, name } => Ok(Self { address, name, trusted: None, repair: None }),
+            NetCommand::Connect { address, name } => Ok(Self { address, name, ..Self::default() }),
+            NetCommand::ConnectFound { address, name, certificate_hash } => {
+                Ok(Self { address, name, announced: Some(certificate_hash), ..Self::default() })
+            }
             NetCommand::ConnectTrusting { address, name, change } => {
-                Ok(Self { address, name, trusted: Some(*change), repair: None })
+                Ok(Self { address, name, trusted: Some(*change), ..Self::default() })
             }
             NetCommand::ConnectRepairing { address, name, repair } => {
-                Ok(Self { address, name, trusted: None, repair: Some(repair) })
+                Ok(Self { address, name, repair: Some(repair), ..Self::default() })
             }
             other => Err(other),
         }
@@ -59,7 +65,7 @@ pub(super) async fn attempt(
     target: Target,
     progress: mpsc::Sender<NetEvent>,
 ) -> Result<Arrival, Offline> {
-    let Target { address, name, trusted, repair } = target;
+    let Target { address, name, trusted, repair, announced } = target;
     let tell = |event| progress.try_send(event).expect("all steps fit, and the receiver lives as long as the attempt");
     let step = |step| tell(NetEvent::Progress(step));
     let name = Name::parse(name.trim()).map_err(|error| Offline::Refused {
@@ -83,7 +89,10 @@ pub(super) async fn attempt(
         with_pins(&new, move |new| new.inherit(&old)).await?;
         handshake::trust(&known_servers, change).await?;
     }
-    let connect = async || handshake::connect(&address, settings.is_plaintext, &known_servers).await?.greet().await;
+    let connect = async || {
+        let transport = handshake::connect(&address, settings.is_plaintext, announced, &known_servers).await?;
+        transport.greet().await
+    };
     let mut connection = connect().await?;
     tell(NetEvent::Reached(connection.tls.clone()));
     let identity = match load_identity(&settings.data_dir, &name).await? {

@@ -9,9 +9,10 @@ use std::{
 };
 
 use common::{
+    address::ServerAddress,
     codec::{encode_client, framing},
     crypto::{Identity, JoinTranscript, sha256},
-    limits::{DEFAULT_PORT, MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
+    limits::{MAX_GREETING_BYTES, MAX_SERVER_FRAME_BYTES, PROTOCOL_VERSION},
     message::{Blob, ClientMessage, MAGIC, Person, ServerMessage},
     name::Name,
     validate::Breach,
@@ -87,15 +88,16 @@ pub(super) fn unreachable(what: impl Into<String>, remedy: impl Into<String>) ->
 }
 
 /// Connects to `address`. With TLS it also checks that the certificate is the one of the first visit, before anything is
-/// sent to the server.
+/// sent to the server. `announced` is the certificate that a server which was found on the network says it has.
 pub(super) async fn connect(
     address: &str,
     is_plaintext: bool,
+    announced: Option<[u8; 32]>,
     known_servers: &KnownServers,
 ) -> Result<Transport, Offline> {
-    let (host, port) = split_address(address)?;
-    let address = format!("{host}:{port}");
-    let stream = reach(&host, port, &address).await?;
+    let typed = ServerAddress::parse(address).map_err(|error| unreachable(error.what(), error.remedy()))?;
+    let address = typed.to_string();
+    let stream = reach(&typed, &address).await?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("small messages to {address} are delayed: {error}");
     }
@@ -113,14 +115,16 @@ pub(super) async fn connect(
     let connector = TlsConnector::from(Arc::new(cert_verifier::client_config()));
     let handshake =
         connector.connect_with(server_name, stream, |connection| connection.set_buffer_limit(Some(TLS_BUFFER_BYTES)));
-    let stream = timeout(STEP_DEADLINE, handshake).await.map_err(|_| no_answer(&address))?.map_err(|error| {
-        unreachable(
-            format!("{address} is not a Triptych server that uses TLS ({error})."),
-            "Check the port. If the server was started with --plaintext, start this client with --plaintext too.",
-        )
+    let stream = timeout(STEP_DEADLINE, handshake).await.map_err(|_| no_answer(&address))?;
+    let stream = stream.map_err(|error| {
+        let details = format!(
+            "The TLS handshake failed: {error}. A Triptych server that was started with --plaintext needs a client that was, \
+             too."
+        );
+        not_triptych(&address, details)
     })?;
     let (_, tls) = stream.get_ref();
-    let no_certificate = || unreachable(format!("{address} sent no certificate."), "Check the address.");
+    let no_certificate = || not_triptych(&address, "It sent no certificate.");
     let certificate = tls.peer_certificates().and_then(|chain| chain.first()).ok_or_else(no_certificate)?;
     let certificate_hash = sha256(certificate);
     let group = tls.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
@@ -130,19 +134,27 @@ pub(super) async fn connect(
             unreachable(format!("TLS with {address} gives no keying material to sign ({error})."), "Try again.")
         })?;
     let remembered = with_known_servers(known_servers, {
-        let address = address.clone();
-        move |known_servers| known_servers.certificate_hash(&address)
+        let (address, old_form) = (address.clone(), without_brackets(&typed));
+        move |known_servers| {
+            let remembered = known_servers.certificate_hash(&address)?;
+            let remembered =
+                remembered.map_or_else(|| known_servers.certificate_hash(&old_form), |hash| Ok(Some(hash)));
+            // A server that was visited at another address proves by its key that it is the same.
+            Ok((remembered?, known_servers.knows(&certificate_hash)?))
+        }
     });
-    match remembered.await? {
+    let (remembered, is_known) = remembered.await?;
+    match remembered {
         Some(expected) if expected != certificate_hash => {
             Err(certificate_changed(address, &expected, &certificate_hash))
         }
-        remembered => Ok(Transport {
+        None if announced.is_some_and(|announced| announced != certificate_hash) => Err(not_as_announced(&address)),
+        _ => Ok(Transport {
             stream: Box::new(stream),
             address,
             channel_binding,
             tls: Some(tls_facts),
-            is_first_visit: remembered.is_none(),
+            is_first_visit: !is_known,
         }),
     }
 }
@@ -161,7 +173,7 @@ impl Transport {
             nonce: client_nonce,
         };
         send(&mut writer, &hello, &address).await?;
-        let server_nonce = match receive(&mut frames, &address).await? {
+        let server_nonce = match first_message(&mut frames, &address).await? {
             ServerMessage::Challenge { nonce, .. } => nonce,
             other => return Err(not_understood(&address, &other)),
         };
@@ -271,14 +283,30 @@ async fn send(writer: &mut WriteHalf<Box<dyn Stream>>, message: &ClientMessage, 
     }
 }
 
+/// The first message of the server. What is none of Triptych's was not sent by a Triptych server.
+async fn first_message(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offline> {
+    match timeout(STEP_DEADLINE, next_greeting(frames)).await {
+        Ok(Ok(None)) => Err(not_triptych(address, "It closed the connection without an answer.")),
+        Ok(Ok(Some(message))) => taken(message),
+        Ok(Err(ReadError::Breach(breach))) => Err(not_triptych(address, format!("It answers otherwise: {breach}."))),
+        Ok(Err(ReadError::Io(error))) => Err(not_triptych(address, format!("It broke the connection: {error}."))),
+        Err(_) => Err(no_answer(address)),
+    }
+}
+
+/// A message of the handshake; a refusal or goodbye ends it.
+fn taken(message: ServerMessage) -> Result<ServerMessage, Offline> {
+    match message {
+        ServerMessage::Refused { code, message, suggestion } => Err(Offline::Refused { code, message, suggestion }),
+        ServerMessage::Goodbye { reason } => Err(Offline::Goodbye(reason)),
+        message => Ok(message),
+    }
+}
+
 /// The next message of the handshake; a refusal or goodbye ends it.
 async fn receive(frames: &mut Frames, address: &str) -> Result<ServerMessage, Offline> {
     match timeout(STEP_DEADLINE, next_greeting(frames)).await {
-        Ok(Ok(Some(ServerMessage::Refused { code, message, suggestion }))) => {
-            Err(Offline::Refused { code, message, suggestion })
-        }
-        Ok(Ok(Some(ServerMessage::Goodbye { reason }))) => Err(Offline::Goodbye(reason)),
-        Ok(Ok(Some(message))) => Ok(message),
+        Ok(Ok(Some(message))) => taken(message),
         Ok(Ok(None)) => Err(unreachable(
             format!("{address} closed the connection without an answer."),
             "Check the port, and update server and client to the same release.",
@@ -315,9 +343,23 @@ async fn receive_pages(
 fn broke_protocol(address: &str, breach: &Breach) -> Offline {
     Offline::BrokeProtocol {
         what: format!("{address} does not answer as a Triptych server does: {breach}."),
-        remedy: "Check the address and the port, and install the same release of Triptych on both computers. If this \
-                 client was started with --plaintext, the server must be, too."
-            .to_owned(),
+        remedy: "Install the same release of Triptych on both computers.".to_owned(),
+    }
+}
+
+/// The end of an attempt to reach something that is no Triptych server.
+fn not_triptych(address: &str, details: impl Into<String>) -> Offline {
+    Offline::NotTriptych { address: address.to_owned(), details: details.into() }
+}
+
+/// The end of an attempt with a server that shows another certificate than it has announced.
+fn not_as_announced(address: &str) -> Offline {
+    Offline::BrokeProtocol {
+        what: format!("The server at {address} shows another certificate than it has announced."),
+        remedy:
+            "Someone may be pretending to be this server. Nothing was sent to it. Ask the person who runs it for its \
+                 address."
+                .to_owned(),
     }
 }
 
@@ -367,7 +409,18 @@ pub(super) async fn trust(known_servers: &KnownServers, change: CertificateChang
 
 /// Forgets the certificate of the server at this address (`host:port`).
 pub(super) async fn forget(known_servers: &KnownServers, address: String) -> Result<(), Offline> {
-    with_known_servers(known_servers, move |known_servers| known_servers.forget(&address)).await
+    with_known_servers(known_servers, move |known_servers| {
+        if let Ok(typed) = ServerAddress::parse(&address) {
+            known_servers.forget(&without_brackets(&typed))?;
+        }
+        known_servers.forget(&address)
+    })
+    .await
+}
+
+/// An address as earlier releases wrote it, also one of IPv6.
+fn without_brackets(address: &ServerAddress) -> String {
+    format!("{}:{}", address.host, address.port)
 }
 
 fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offline {
@@ -385,7 +438,8 @@ fn known_servers_failed(known_servers: &KnownServers, error: &io::Error) -> Offl
     }
 }
 
-async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offline> {
+async fn reach(typed: &ServerAddress, address: &str) -> Result<TcpStream, Offline> {
+    let (host, port) = (typed.host.as_str(), typed.port);
     let found = timeout(STEP_DEADLINE, lookup_host((host, port))).await.map_err(|_| no_answer(address))?;
     let addresses: Vec<_> = found
         .map_err(|error| {
@@ -412,31 +466,6 @@ async fn reach(host: &str, port: u16, address: &str) -> Result<TcpStream, Offlin
     Err(last_error)
 }
 
-/// Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address into host and port.
-fn split_address(address: &str) -> Result<(String, u16), Offline> {
-    let address = address.trim();
-    let bad = || {
-        unreachable(
-            format!("{address:?} is not a valid address."),
-            format!("Use a name or IP address, optionally with a port: 192.168.1.5 or 192.168.1.5:{DEFAULT_PORT}."),
-        )
-    };
-    let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or_else(bad)?)),
-        None if address.matches(':').count() == 1 => {
-            let (host, port) = address.split_once(':').ok_or_else(bad)?;
-            (host, Some(port))
-        }
-        None => (address, None),
-    };
-    let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| bad()))?;
-    if host.is_empty() || host.contains(char::is_whitespace) || port == 0 {
-        return Err(bad());
-    }
-    Ok((host.to_owned(), port))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,22 +480,6 @@ mod tests {
         }
         for other in ["bob-2", "ad-2", "adab-2", "ada", "ada-", "ada-x", "bob"] {
             assert!(!is_numbered(&name(other), &name("ada")), "{other}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_read_as_people_write_them() {
-        for (text, host, port) in [
-            ("localhost", "localhost", DEFAULT_PORT),
-            (" 10.0.0.5:99 ", "10.0.0.5", 99),
-            ("[::1]:99", "::1", 99),
-            ("[::1]", "::1", DEFAULT_PORT),
-            ("fe80::1", "fe80::1", DEFAULT_PORT),
-        ] {
-            assert_eq!(split_address(text), Ok((host.to_owned(), port)), "{text}");
-        }
-        for text in ["", ":1", "a:b", "a:0", "a:70000", "a b", "[::1]x"] {
-            assert!(split_address(text).is_err(), "{text}");
         }
     }
 }

@@ -57,6 +57,19 @@ impl KnownServers {
         self.hash_in(&self.read()?, address)
     }
 
+    /// Whether this is the certificate of any known server.
+    pub(super) fn knows(&self, certificate_hash: &[u8; 32]) -> io::Result<bool> {
+        let written = to_hex(certificate_hash);
+        Ok(self.read()?.servers.values().any(|server| server.certificate == written))
+    }
+
+    /// The certificates of all known servers.
+    pub(super) fn all(&self) -> io::Result<BTreeMap<String, [u8; 32]>> {
+        let contents = self.read()?;
+        let hash = |address: &String| Ok(self.hash_in(&contents, address)?.map(|hash| (address.clone(), hash)));
+        contents.servers.keys().filter_map(|address| hash(address).transpose()).collect()
+    }
+
     /// Remembers the certificate of `address` and returns the hash that is remembered from now on: another one when another
     /// client was faster, because an entry is never replaced.
     pub(super) fn remember(&self, address: &str, certificate_hash: &[u8; 32]) -> io::Result<[u8; 32]> {

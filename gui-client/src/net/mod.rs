@@ -7,6 +7,7 @@
 mod allowance;
 mod attempt;
 pub mod cert_verifier;
+pub mod discovery;
 mod echoes;
 mod envelope_queue;
 mod event_queue;
@@ -103,10 +104,12 @@ impl NetHandle {
 
     /// Sends a command. Never blocks.
     pub fn send(&mut self, command: NetCommand) {
-        use NetCommand::{Connect, ConnectRepairing, ConnectTrusting, Disconnect};
-        if matches!(command, Connect { .. } | ConnectRepairing { .. } | ConnectTrusting { .. } | Disconnect) {
-            self.visit += 1;
-        }
+        use NetCommand::{Connect, ConnectFound, ConnectRepairing, ConnectTrusting, Disconnect};
+        let begins_visit = match &command {
+            Connect { .. } | ConnectFound { .. } | ConnectRepairing { .. } | ConnectTrusting { .. } => true,
+            command => *command == Disconnect,
+        };
+        self.visit += u64::from(begins_visit);
         let sent = self.commands.as_ref().map(|commands| commands.try_send((self.visit, command)));
         if let Some(Err(error)) = sent {
             tracing::error!("a command was not taken by the network thread: {error}");

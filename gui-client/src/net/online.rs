@@ -186,6 +186,7 @@ impl<'a> Connection<'a> {
     pub(super) async fn on_command(&mut self, command: NetCommand) {
         let message = match command {
             NetCommand::Connect { .. }
+            | NetCommand::ConnectFound { .. }
             | NetCommand::ConnectTrusting { .. }
             | NetCommand::ConnectRepairing { .. }
             | NetCommand::ForgetServer { .. }

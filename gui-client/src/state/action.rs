@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use common::{crypto::KeyId, media::VideoId, name::Name};
+use common::{address::ServerAddress, crypto::KeyId, media::VideoId, name::Name};
 
 use crate::event::{DraftId, FileRepair, Speed};
 
@@ -41,6 +41,12 @@ pub enum Action {
     EditAddress(String),
     /// The name field holds this text now.
     EditName(String),
+    /// Connect to the server that was found at this address.
+    JoinServer(ServerAddress),
+    /// Type the address of a server instead of choosing one that was found.
+    TypeAddress,
+    /// Look for servers on the network.
+    LookForServers,
     /// Connect with the address and the name in the form.
     Connect,
     /// Connect under the free name that the server suggested.

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use common::{
+    address::{AddressError, ServerAddress},
     message::RefusalCode,
     name::{Name, NameError},
 };
@@ -43,6 +44,19 @@ pub struct ConnectionProblem {
     pub is_alarming: bool,
     /// The two certificates between which the person has to decide.
     pub certificate: Option<CertificateChoice>,
+    /// What else is known, for the curious.
+    pub details: Option<String>,
+    /// What of the form is to be corrected, if anything.
+    pub field: Option<FormField>,
+}
+
+/// A field of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormField {
+    /// The address of the server.
+    Address,
+    /// The name.
+    Name,
 }
 
 /// A change of the server's certificate, and what the person has said about it.
@@ -57,8 +71,10 @@ pub struct CertificateChoice {
 /// The connection and the form that starts it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    /// `host` or `host:port`, as typed.
+    /// An address of the forms that [`ServerAddress::parse`] reads, as typed.
     pub address: String,
+    /// SHA-256 of the certificate that the server at this address has announced, if it was found on the network.
+    pub announced: Option<[u8; 32]>,
     /// The wanted name, as typed.
     pub name: String,
     /// The state of the connection.
@@ -90,6 +106,7 @@ impl Connection {
     pub fn new(address: String, name: String, is_plaintext: bool) -> Self {
         Self {
             address,
+            announced: None,
             name,
             is_plaintext,
             phase: Phase::Idle,
@@ -116,9 +133,20 @@ impl Connection {
 
     /// Why the form as typed cannot be submitted, as a sentence.
     pub fn form_hint(&self) -> Option<String> {
-        if self.address.trim().is_empty() {
-            return Some("Enter the address of the server, for example 192.168.1.5.".into());
+        self.address_hint().or_else(|| self.name_hint())
+    }
+
+    /// Why the address as typed is none, in one or two sentences.
+    pub fn address_hint(&self) -> Option<String> {
+        match ServerAddress::parse(&self.address) {
+            Ok(_) => None,
+            Err(AddressError::Empty) => Some(AddressError::Empty.remedy()),
+            Err(error) => Some(error.to_string()),
         }
+    }
+
+    /// Why the name as typed is none, in a sentence.
+    pub fn name_hint(&self) -> Option<String> {
         match Name::parse(self.name.trim()) {
             Ok(_) => None,
             Err(NameError::Empty) => Some("Enter the name that others will see.".into()),
@@ -128,7 +156,17 @@ impl Connection {
 
     pub(super) fn edit_address(&mut self, address: String) {
         self.address = address;
+        self.announced = None;
         self.problem = None;
+    }
+
+    /// The command of an attempt with what the form holds.
+    pub(super) fn command(&self) -> NetCommand {
+        let (address, name) = (self.address.trim().to_owned(), self.name.trim().to_owned());
+        match self.announced {
+            Some(certificate_hash) => NetCommand::ConnectFound { address, name, certificate_hash },
+            None => NetCommand::Connect { address, name },
+        }
     }
 
     pub(super) fn edit_name(&mut self, name: String) {
@@ -236,11 +274,19 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
         }),
         is_alarming: false,
         certificate: None,
+        details: None,
+        field: None,
     };
+    let about_address = |problem| ConnectionProblem { field: Some(FormField::Address), ..problem };
     Some(match offline {
         Offline::Left => return None,
         Offline::Unreachable { what, remedy } | Offline::BrokeProtocol { what, remedy } => {
-            warning(what, remedy, "Try again")
+            about_address(warning(what, remedy, "Try again"))
+        }
+        Offline::NotTriptych { address, details } => {
+            let what = format!("{address} is not a Triptych server.");
+            let remedy = "Something else answers there. Check the address and the port.".to_owned();
+            ConnectionProblem { details: Some(details), ..about_address(warning(what, remedy, "Try again")) }
         }
         Offline::Goodbye(reason) => warning(
             "The server ended the connection.".into(),
@@ -257,6 +303,8 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             button: None,
             is_alarming: true,
             certificate: Some(CertificateChoice { change, is_confirmed: false }),
+            details: None,
+            field: None,
         },
         Offline::Identity { what, remedy, repair: None } => warning(what, remedy, "Try again"),
         Offline::Identity { what, remedy, repair: Some(repair) } => ConnectionProblem {
@@ -265,6 +313,8 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             button: Some((repair.label().to_owned(), Action::Repair(repair))),
             is_alarming: false,
             certificate: None,
+            details: None,
+            field: None,
         },
     })
 }
@@ -300,7 +350,9 @@ fn refusal(
         RefusalCode::Full => ("The server is full.".to_owned(), message, connect("Try again")),
         _ => ("The server refused the connection.".to_owned(), message, connect("Try again")),
     };
-    ConnectionProblem { what, remedy, button, is_alarming: false, certificate: None }
+    let is_about_name = matches!(code, RefusalCode::NameInUse | RefusalCode::KeyInUse | RefusalCode::BadName);
+    let field = is_about_name.then_some(FormField::Name);
+    ConnectionProblem { what, remedy, button, is_alarming: false, certificate: None, details: None, field }
 }
 
 /// Makes a sentence of a server's text: a capital letter at the start and a full stop at the end. The texts of this

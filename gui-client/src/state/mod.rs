@@ -13,6 +13,7 @@ pub mod connection;
 pub mod contacts;
 pub mod conversation;
 pub mod delivery;
+pub mod discovery;
 mod draft;
 pub mod effect;
 mod history;
@@ -56,6 +57,7 @@ use self::{
     appearance::Desktop,
     connection::{Connection, Phase},
     conversation::Conversations,
+    discovery::Search,
     effect::Effect,
     history::Histories,
     identity::IdentityCard,
@@ -75,6 +77,8 @@ use self::{
 pub struct State {
     /// The connection and the form that starts it.
     pub connection: Connection,
+    /// The search for servers, on the first screen.
+    pub search: Search,
     /// The card for the key of the name in the form, while it is shown.
     pub identity: Option<IdentityCard>,
     /// Who is online.
@@ -136,6 +140,7 @@ impl State {
     pub fn new(address: String, name: String, is_plaintext: bool) -> Self {
         Self {
             connection: Connection::new(address, name, is_plaintext),
+            search: Search::default(),
             identity: None,
             people: People::default(),
             trust: Trust::default(),
@@ -173,9 +178,11 @@ impl State {
             _ => None,
         };
         let probe = self.player.next_probe_at();
+        let search = self.next_search_tick();
         // Those who return are waited for only by what is said to everyone.
         let returning = self.returning.deadline().filter(|_| !self.conversations.waiting.is_empty());
-        reconnect.into_iter().chain(self.conversations.next_tick()).chain(probe).chain(returning).min()
+        let others = probe.into_iter().chain(returning).chain(search);
+        reconnect.into_iter().chain(self.conversations.next_tick()).chain(others).min()
     }
 
     /// Does what is due by now: reconnects, sends what has waited long enough, stops waiting for what has become of messages,
@@ -184,6 +191,7 @@ impl State {
         self.give_up_waiting(now);
         let mut effects = match self.connection.phase {
             Phase::Waiting { retry_at } if retry_at <= now.instant => self.connect(),
+            Phase::Idle => self.advance_search(now),
             _ => self.player.probe(now.instant),
         };
         effects.extend(self.send_waiting(now));
@@ -292,8 +300,17 @@ impl State {
 
     fn handle_action(&mut self, action: Action, now: Moment) -> Vec<Effect> {
         match action {
-            Action::EditAddress(address) => self.connection.edit_address(address),
-            Action::EditName(name) => self.connection.edit_name(name),
+            Action::EditAddress(address) => {
+                self.search.show_form();
+                self.connection.edit_address(address);
+            }
+            Action::EditName(name) => {
+                self.search.stop_joining_by_itself();
+                self.connection.edit_name(name);
+            }
+            Action::JoinServer(address) => return self.join_server(&address),
+            Action::TypeAddress => self.search.show_form(),
+            Action::LookForServers => self.look_for_servers(now),
             Action::Connect if self.connection.form_hint().is_none() => return self.connect(),
             Action::Connect => {}
             Action::ConnectAs(name) => {
@@ -315,7 +332,10 @@ impl State {
             Action::MarkServer(is_verified) => self.mark_server(is_verified),
             Action::EndFirstVisitNotice => self.connection.is_first_visit = false,
             Action::EndSettingsNotice => self.settings_notice = None,
-            Action::Leave => return self.leave(),
+            Action::Leave => {
+                self.resume_search(now);
+                return self.leave();
+            }
             Action::Select(peer) => {
                 self.show_conversation();
                 self.select(peer);
@@ -385,9 +405,9 @@ impl State {
 
     fn connect(&mut self) -> Vec<Effect> {
         self.identity = None;
+        self.search.stop_joining_by_itself();
         self.connection.begin_attempt();
-        let (address, name) = (self.connection.address.trim().to_owned(), self.connection.name.trim().to_owned());
-        vec![Effect::Net(NetCommand::Connect { address, name })]
+        vec![Effect::Net(self.connection.command())]
     }
 
     fn came_online(&mut self, online: Online, now: Moment) -> Vec<Effect> {

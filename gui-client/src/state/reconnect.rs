@@ -23,7 +23,7 @@ const ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE: u32 = 4;
 pub(super) fn delay(offline: &Offline, attempts: u32) -> Option<Duration> {
     let doubled = FIRST_RETRY_DELAY.saturating_mul(1 << attempts.min(16)).min(LONGEST_RETRY_DELAY);
     match offline {
-        Offline::Unreachable { .. } | Offline::Goodbye(_) => Some(doubled),
+        Offline::Unreachable { .. } | Offline::NotTriptych { .. } | Offline::Goodbye(_) => Some(doubled),
         Offline::Refused { code: RefusalCode::KeyInUse, .. } => {
             (attempts < ATTEMPTS_UNTIL_OWN_ENTRY_IS_GONE).then_some(doubled)
         }

@@ -61,7 +61,9 @@ pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
     if is_main_screen(state) {
         main_screen(ui, state, view, &mut output);
     } else {
-        egui::CentralPanel::default().frame(Frame::new()).show(ui, |ui| connect::show(ui, state, &mut output.actions));
+        egui::CentralPanel::default()
+            .frame(Frame::new())
+            .show(ui, |ui| connect::show(ui, state, view.now, &mut output.actions));
     }
     let bar_points = if is_main_screen(state) { state.places().bar_points } else { 0.0 };
     notices::show(ui, state, bar_points, view.now, &mut output.actions);

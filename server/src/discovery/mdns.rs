@@ -26,11 +26,12 @@ impl MdnsService {
         if addresses.is_empty() {
             return Ok(None);
         }
-        let daemon = ServiceDaemon::new()?;
         let service = service(&announced, &addresses)?;
         let full_name = service.get_fullname().to_owned();
         // From here on the thread ends with the service.
-        let started = Self { daemon, addresses, announced, full_name };
+        let started = Self { daemon: ServiceDaemon::new()?, addresses, announced, full_name };
+        // Programs on this computer ask its port.
+        started.daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         started.daemon.register(service)?;
         Ok(Some(started))
     }

@@ -240,6 +240,11 @@ pub(crate) fn problem_card(
             let text = |ui: &mut Ui| {
                 ui.label(RichText::new(&problem.what).font(semibold(font_size::BODY)).color(ink));
                 ui.label(RichText::new(&problem.remedy).color(theme.text).size(font_size::SMALL));
+                if let Some(details) = &problem.details {
+                    ui.collapsing(RichText::new("Details").size(font_size::SMALL), |ui| {
+                        ui.label(RichText::new(details).color(theme.weak).size(font_size::SMALL));
+                    });
+                }
             };
             if let Some(choice) = &problem.certificate {
                 ui.set_width(ui.available_width());

@@ -1,18 +1,21 @@
-//! The first screen: the form with server and name, the steps of an attempt, and why it failed.
+//! The first screen: servers that were found, the form with server and name, the steps of an attempt, and why it failed.
 
-use egui::{Align, Key, Layout, Margin, Response, RichText, Stroke, TextEdit, Ui, Vec2};
+use egui::{Align, Key, Layout, Margin, RichText, Stroke, Ui, Vec2};
 
 use crate::{
     event::{Progress, TlsFacts},
     state::{
         State,
-        action::Action,
-        connection::{Connection, Phase},
-        identity::IdentityAction,
+        action::{Action, Moment},
+        connection::{Connection, ConnectionProblem, FormField, Phase},
+        discovery::FirstScreen,
     },
 };
 
-use super::identity;
+use super::{
+    fields::{field, hint, links, name_field},
+    identity, servers,
+};
 use crate::ui::kit::{
     theme::{Theme, font_size, semibold, size, space},
     widgets,
@@ -25,38 +28,51 @@ const CARD_BUTTONS: &str = "connect buttons";
 const NOT_ENCRYPTED: &str =
     "The connection to the server will not be encrypted, because this client was started with --plaintext.";
 
+/// Height of the card with the form and what is above it, by which it is placed a little above the middle.
+const USUAL_HEIGHT: f32 = 470.0;
+
 /// Draws the screen.
-pub(crate) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
     let connection = &state.connection;
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.add_space(((ui.available_height() - 470.0) * 0.4).max(space::M));
+        let is_low = ui.available_height() < USUAL_HEIGHT;
+        ui.add_space(((ui.available_height() - USUAL_HEIGHT) * 0.4).max(space::M));
         ui.vertical_centered(|ui| {
-            let (rect, _) = ui.allocate_exact_size(Vec2::new(64.0, 48.0), egui::Sense::hover());
-            widgets::mark(ui, rect);
-            ui.add_space(space::S);
-            ui.label(RichText::new("Triptych").font(semibold(font_size::TITLE)).color(theme.text));
-            ui.label(RichText::new("Private messages and videos on your own network").color(theme.weak));
-            ui.add_space(space::L);
+            // In a low window the room is for what there is to do.
+            if !is_low {
+                let (rect, _) = ui.allocate_exact_size(Vec2::new(64.0, 48.0), egui::Sense::hover());
+                widgets::mark(ui, rect);
+                ui.add_space(space::S);
+                ui.label(RichText::new("Triptych").font(semibold(font_size::TITLE)).color(theme.text));
+                ui.label(RichText::new("Private messages and videos on your own network").color(theme.weak));
+                ui.add_space(space::L);
+            }
             let width = size::FORM.min(ui.available_width() - 2.0 * space::M);
             ui.allocate_ui_with_layout(Vec2::new(width, 0.0), Layout::top_down(Align::Min), |ui| {
                 ui.set_width(width);
                 if let Some(problem) = &connection.problem {
-                    widgets::problem_card(ui, problem, None, actions);
+                    widgets::problem_card(ui, &without_repetition(problem), None, actions);
                     if problem.certificate.is_some() {
                         // The decision comes first, and takes the room.
                         return;
                     }
                     ui.add_space(space::M);
                 }
-                card(ui, state, actions);
+                card(ui, state, now, actions);
             });
         });
         ui.add_space(space::M);
     });
 }
 
-fn card(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+/// The problem without a button that does what the button of the form does.
+fn without_repetition(problem: &ConnectionProblem) -> ConnectionProblem {
+    let button = problem.button.clone().filter(|(_, action)| *action != Action::Connect);
+    ConnectionProblem { button, ..problem.clone() }
+}
+
+fn card(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
     let connection = &state.connection;
     let theme = Theme::of(ui);
     egui::Frame::new()
@@ -66,12 +82,12 @@ fn card(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         .inner_margin(Margin::same(20))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            match connection.phase {
-                Phase::Attempting(progress) => steps(ui, connection, progress, actions),
-                _ => match &state.identity {
-                    Some(card) => identity::show(ui, card, connection.name.trim(), actions),
-                    None => form(ui, connection, actions),
-                },
+            match (&connection.phase, &state.identity, state.search.screen()) {
+                (Phase::Attempting(progress), ..) => steps(ui, connection, *progress, actions),
+                (_, Some(card), _) => identity::show(ui, card, connection.name.trim(), actions),
+                (.., FirstScreen::Searching) => servers::searching(ui, state, now, actions),
+                (.., FirstScreen::Servers) => servers::list(ui, state, actions),
+                (.., FirstScreen::Form) => form(ui, state, actions),
             }
             if connection.is_plaintext {
                 ui.add_space(space::XS);
@@ -80,66 +96,54 @@ fn card(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         });
 }
 
-fn form(ui: &mut Ui, connection: &Connection, actions: &mut Vec<Action>) {
-    let theme = Theme::of(ui);
+fn form(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let (connection, search) = (&state.connection, &state.search);
     let is_settled = widgets::is_settled(ui, CARD_BUTTONS, false);
-    let is_untouched = ui.memory(|memory| memory.focused().is_none()) && connection.problem.is_none();
+    let is_untouched = ui.memory(|memory| memory.focused().is_none());
+    if search.is_on() {
+        servers::found_none_or_else(ui, search, actions);
+    }
 
-    let server = field(ui, "Server", &connection.address, "127.0.0.1:7878", Action::EditAddress, actions);
+    let server =
+        field(ui, "Server", &connection.address, "192.168.1.5 or the name of a computer", Action::EditAddress, actions);
+    hint(ui, connection.address_hint(), connection.address.trim().is_empty());
     ui.add_space(space::S);
-    let name = field(ui, "Your name", &connection.name, "The name that others will see", Action::EditName, actions);
+    let name = name_field(ui, connection, actions);
     // Evaluated before the button is drawn, so that Enter counts once: a field gives up its focus on Enter, and the button
     // could take it.
     let is_enter_free = server.lost_focus() || name.lost_focus() || ui.memory(|memory| memory.focused().is_none());
     let is_enter = is_enter_free && ui.input(|input| input.key_pressed(Key::Enter));
     if is_untouched {
-        name.request_focus();
+        let wrong = connection.problem.as_ref().and_then(|problem| problem.field);
+        match wrong {
+            Some(FormField::Address) => server.request_focus(),
+            // Nothing was found, so the address is what is missing.
+            None if search.is_on() && connection.problem.is_none() => server.request_focus(),
+            _ => name.request_focus(),
+        }
     }
     ui.add_space(space::M);
 
-    let hint = connection.form_hint();
+    let can_connect = connection.form_hint().is_none();
+    // One main button at a time: a way out of a problem comes before another attempt.
+    let has_way_out = connection.problem.as_ref().is_some_and(|problem| without_repetition(problem).button.is_some());
     let button = ui
-        .add_enabled_ui(hint.is_none(), |ui| {
-            ui.vertical_centered_justified(|ui| widgets::primary_button(ui, "Connect")).inner
+        .add_enabled_ui(can_connect, |ui| {
+            let button = |ui: &mut Ui| {
+                if has_way_out { ui.button("Connect") } else { widgets::primary_button(ui, "Connect") }
+            };
+            ui.vertical_centered_justified(button).inner
         })
         .inner;
-    if hint.is_none() && (button.clicked() && is_settled || is_enter) {
+    if can_connect && (button.clicked() && is_settled || is_enter) {
         actions.push(Action::Connect);
     }
     ui.add_space(space::S);
-    let (text, color) = match hint {
-        Some(hint) => (hint, theme.warn),
-        None => ("Your keys for this name are made the first time, and stay on this computer.".into(), theme.weak),
-    };
-    ui.label(RichText::new(text).color(color).size(font_size::SMALL));
-    if connection.form_hint().is_none() {
-        let link = ui.link(RichText::new("Export, import or renew the key of this name").size(font_size::SMALL));
-        if link.clicked() {
-            actions.push(Action::Identity(IdentityAction::Open));
+    links(ui, connection, actions, |ui, actions| {
+        if !search.is_on() && ui.link(RichText::new("Look for servers").size(font_size::SMALL)).clicked() {
+            actions.push(Action::LookForServers);
         }
-    }
-}
-
-fn field(
-    ui: &mut Ui,
-    label: &str,
-    value: &str,
-    hint: &'static str,
-    edit: impl Fn(String) -> Action,
-    actions: &mut Vec<Action>,
-) -> Response {
-    let header = ui.label(RichText::new(label).color(Theme::of(ui).weak).size(font_size::SMALL));
-    let mut text = value.to_owned();
-    let field = TextEdit::singleline(&mut text)
-        .id_salt(label)
-        .hint_text(hint)
-        .desired_width(f32::INFINITY)
-        .margin(Margin::symmetric(10, 8));
-    let response = widgets::edged(ui, |ui| ui.add(field));
-    if response.changed() {
-        actions.push(edit(text));
-    }
-    response.labelled_by(header.id)
+    });
 }
 
 fn steps(ui: &mut Ui, connection: &Connection, progress: Progress, actions: &mut Vec<Action>) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use common::discovery::ServerName;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use triptych_server::{Server, Settings, limits::Limits};
@@ -20,13 +21,23 @@ impl Host {
         Self::start_with(certificate_dir, listen, tempfile::tempdir().unwrap().path())
     }
 
+    /// Lets clients find it under this name.
+    pub fn announced(certificate_dir: Option<&Path>, listen: &str, name: &str) -> Self {
+        let empty = tempfile::tempdir().unwrap();
+        Self::start_as(certificate_dir, listen, empty.path(), Some(ServerName::parse(name).unwrap()))
+    }
+
     /// Offers what is in `videos`.
     pub fn start_with(certificate_dir: Option<&Path>, listen: &str, videos: &Path) -> Self {
+        Self::start_as(certificate_dir, listen, videos, None)
+    }
+
+    fn start_as(certificate_dir: Option<&Path>, listen: &str, videos: &Path, announced_as: Option<ServerName>) -> Self {
         triptych_server::video::init().unwrap();
         let runtime = Runtime::new().unwrap();
         let settings = Settings {
             listen: listen.parse().unwrap(),
-            announced_as: None,
+            announced_as,
             videos: videos.to_owned(),
             certificate_dir: certificate_dir.map(Path::to_owned),
             names_dir: None,

@@ -29,6 +29,9 @@ use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 /// Those about what became of messages.
 #[path = "scenes_delivery.rs"]
 mod delivery;
+/// Those of the search for servers.
+#[path = "scenes_discovery.rs"]
+mod discovery;
 /// Those of the player.
 #[path = "scenes_player.rs"]
 mod player;
@@ -49,6 +52,8 @@ mod video;
 mod wire;
 
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use discovery::{found, searched};
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use player::{figures, on_a_link, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use text::LOOK_ALIKE;
@@ -68,6 +73,13 @@ pub const OTHER_VERSION: u16 = PROTOCOL_VERSION + 1;
 /// Names of all scenes.
 pub const SCENES: &[&str] = &[
     "connect",
+    "searching",
+    "servers",
+    "server-new",
+    "servers-none",
+    "servers-later",
+    "address-bad",
+    "not-triptych",
     "keys",
     "unreachable",
     "name-taken",
@@ -408,6 +420,7 @@ pub fn scene(which: &str) -> State {
             let scene = trust::scene(other)
                 .or_else(|| wire::scene(other))
                 .or_else(|| delivery::scene(other))
+                .or_else(|| discovery::scene(other))
                 .or_else(|| session::scene(other))
                 .or_else(|| text::scene(other))
                 .or_else(|| player::scene(other));
