@@ -41,10 +41,25 @@ pub struct Settings {
     pub speed_percent: u32,
     /// SHA-256 of the certificates that were compared with the consoles of their servers, hexadecimal, the latest last.
     pub verified_certificates: Vec<String>,
+    /// What the desktop shows of messages that arrive while the window is not in front.
+    pub notifications: Notifications,
     /// Size of the window.
     pub window: WindowSettings,
     /// Columns of the window.
     pub columns: Columns,
+}
+
+/// What the desktop shows of messages that arrive while the window is not in front.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notifications {
+    /// Nothing.
+    Off,
+    /// Who wrote. The desktop may keep a list of notifications, and show them while the screen is locked.
+    #[default]
+    WithoutText,
+    /// Who wrote, and what.
+    WithText,
 }
 
 /// The window as it was left.
@@ -108,6 +123,7 @@ impl Default for Settings {
             is_watching_shown: true,
             speed_percent: 100,
             verified_certificates: Vec::new(),
+            notifications: Notifications::default(),
             window: WindowSettings::default(),
             columns: Columns::default(),
         }

@@ -207,6 +207,8 @@ impl Viewer {
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
                 | Effect::OpenInBrowser(_)
+                | Effect::Notify(_)
+                | Effect::CloseNotification
                 | Effect::FocusComposer => {}
             }
         }

@@ -63,6 +63,8 @@ impl App {
                 }
                 Effect::OpenInBrowser(address) => browser::open(address.as_str()),
                 Effect::SuspendPlayback => log_summary(&self.title, "interrupted", self.player.stop()),
+                Effect::Notify(notification) => self.desktop.show(notification),
+                Effect::CloseNotification => self.desktop.close(),
                 Effect::FocusComposer => self.wants_composer_focus = true,
             }
         }

@@ -4,6 +4,7 @@
 mod browser;
 mod discovery;
 mod effects;
+pub mod notifications;
 #[cfg(target_os = "linux")]
 pub mod portal;
 mod report;
@@ -20,6 +21,7 @@ use egui::{ColorImage, TextureHandle, TextureOptions};
 
 use self::{
     discovery::SearchWhileWanted,
+    notifications::Desktop,
     report::log_summary,
     screen::Screen,
     settings_file::{Loaded, SettingsFile},
@@ -74,6 +76,8 @@ pub struct App {
     portal: Option<portal::Portal>,
     /// How the window looks.
     appearance: Appearance,
+    /// The notifications of the desktop.
+    desktop: Desktop,
     /// Smoothed time that a frame takes to draw. A picture is seen this much after it is taken, so it is taken this much early.
     drawing_time: Duration,
 }
@@ -89,6 +93,7 @@ impl App {
         let context = ctx.clone();
         // With a delay, however short, egui draws the window once; without one, twice.
         let wake = move || context.request_repaint_after(Duration::from_nanos(1));
+        let desktop = Desktop::start(wake.clone())?;
         let player = Player::start(AudioOutput::start(wake.clone())?, wake)?;
         let data_dir = config
             .data_folder()
@@ -115,6 +120,7 @@ impl App {
             #[cfg(target_os = "linux")]
             portal: follow_desktop(ctx),
             appearance: Appearance::default(),
+            desktop,
             drawing_time: Duration::ZERO,
         };
         let effects = app.state.use_settings(settings, loaded.notice);
@@ -228,6 +234,15 @@ impl App {
         }
     }
 
+    /// Brings the window to the front with the conversation of a notification that was clicked.
+    fn open_notified(&mut self, ctx: &egui::Context) {
+        if let Some(peer) = self.desktop.clicked() {
+            self.act(vec![Action::Select(peer)], ctx);
+            ctx.send_viewport_cmd(egui::ViewportCommand::Minimized(false));
+            ctx.send_viewport_cmd(egui::ViewportCommand::Focus);
+        }
+    }
+
     fn act(&mut self, actions: Vec<Action>, ctx: &egui::Context) {
         let has_acted = !actions.is_empty();
         for action in actions {
@@ -255,6 +270,7 @@ impl eframe::App for App {
         self.wire_shown.set(shows_wire && self.state.connection.is_online());
         self.apply_events(ctx);
         self.look_for_servers(ctx);
+        self.open_notified(ctx);
         self.tick(ctx);
         for command in ui::window::news(ctx, &self.state) {
             ctx.send_viewport_cmd(command);

@@ -2,9 +2,17 @@
 
 use std::time::Instant;
 
-use common::{address::ServerAddress, crypto::KeyId, media::VideoId, name::Name};
+use common::{
+    address::ServerAddress,
+    crypto::{KeyId, MessageId},
+    media::VideoId,
+    name::Name,
+};
 
-use crate::event::{DraftId, FileRepair, Speed};
+use crate::{
+    event::{DraftId, FileRepair, Speed},
+    settings::Notifications,
+};
 
 pub use super::layout::SidePanel;
 use super::{
@@ -32,6 +40,17 @@ pub enum Peer {
     Everyone,
     /// The person with this key.
     Person(KeyId),
+}
+
+/// A conversation, seen from the open one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbour {
+    /// The one above it in the list.
+    Previous,
+    /// The one below it in the list.
+    Next,
+    /// The next one below it with unread messages; after the last one, the first.
+    NextUnread,
 }
 
 /// One thing that the person did.
@@ -89,6 +108,10 @@ pub enum Action {
     EditDraft(String),
     /// Send the draft of the open conversation.
     Send,
+    /// Open the conversation that is next in the list, or another one.
+    GoTo(Neighbour),
+    /// Take the envelope with this id apart on the wire.
+    ShowEnvelope(MessageId),
     /// Send a failed message once more.
     Retry(DraftId),
     /// Take a message that waits to be sent back into the composer.
@@ -99,6 +122,8 @@ pub enum Action {
     Layout(LayoutAction),
     /// Change how the window looks.
     Appearance(AppearanceAction),
+    /// Choose what the desktop shows of messages that arrive while the window is not in front.
+    SetNotifications(Notifications),
     /// Give the right column most of the window (`true`), or its usual width.
     WidenSide(bool),
     /// Something on the wire.

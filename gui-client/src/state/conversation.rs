@@ -197,15 +197,15 @@ impl Conversations {
         if message.is_to_everyone { Peer::Everyone } else { Peer::Person(message.sender) }
     }
 
-    /// Shows a message, unless it is shown already.
-    pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) {
+    /// Shows a message. Returns whether it was not shown already.
+    pub(super) fn receive(&mut self, message: ReceivedMessage, is_read: bool) -> bool {
         let serial = self.next_serial();
         let conversation = self.entry(Self::peer_of(&message));
         let is_it = |shown: &Message| {
             shown.message_id == Some(message.message_id) && shown.author.key() == Some(message.sender)
         };
         if conversation.messages.iter().any(is_it) {
-            return;
+            return false;
         }
         if !is_read {
             conversation.note_unread(serial);
@@ -226,6 +226,7 @@ impl Conversations {
                 written_as: None,
             },
         );
+        true
     }
 
     fn next_serial(&mut self) -> Serial {

@@ -4,7 +4,7 @@ use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
 use crate::event::{LadderSettings, NetCommand, Speed, ThumbnailKey};
 
-use super::links::WebAddress;
+use super::{links::WebAddress, notification::Notification};
 
 /// One thing that the app has to do, in the order in which the state returns them.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,6 +87,10 @@ pub enum Effect {
     OpenInBrowser(WebAddress),
     /// End playback for now, and keep the picture.
     SuspendPlayback,
+    /// Have the desktop show this notification instead of the one before.
+    Notify(Notification),
+    /// Have the desktop take the notification away.
+    CloseNotification,
     /// Give the keyboard focus to the composer.
     FocusComposer,
 }

@@ -21,7 +21,10 @@ pub mod identity;
 pub mod layout;
 pub mod links;
 mod natural_order;
+mod navigation;
 mod news;
+pub mod notification;
+pub mod notifications;
 pub mod people;
 pub mod player;
 pub mod presence_note;
@@ -63,6 +66,7 @@ use self::{
     identity::IdentityCard,
     layout::Layout,
     links::WebAddress,
+    notifications::Notifier,
     people::People,
     player::PlayerState,
     sending::SendObstacle,
@@ -119,6 +123,8 @@ pub struct State {
     pub is_keys_page_open: bool,
     /// Whether the window has the keyboard focus.
     is_focused: bool,
+    /// What the desktop shows of what arrived since the window was in front.
+    notifier: Notifier,
     /// Whether the window shows the end of the open conversation.
     is_end_in_sight: bool,
     /// A conversation that was opened because it had unread messages: it keeps its place at the top until another one
@@ -161,6 +167,7 @@ impl State {
             link_question: None,
             is_keys_page_open: false,
             is_focused: true,
+            notifier: Notifier::default(),
             is_end_in_sight: true,
             raised: None,
             handing_over: None,
@@ -181,12 +188,12 @@ impl State {
         let search = self.next_search_tick();
         // Those who return are waited for only by what is said to everyone.
         let returning = self.returning.deadline().filter(|_| !self.conversations.waiting.is_empty());
-        let others = probe.into_iter().chain(returning).chain(search);
+        let others = probe.into_iter().chain(returning).chain(search).chain(self.next_notification());
         reconnect.into_iter().chain(self.conversations.next_tick()).chain(others).min()
     }
 
     /// Does what is due by now: reconnects, sends what has waited long enough, stops waiting for what has become of messages,
-    /// and measures the round trip.
+    /// has the desktop told of new ones, and measures the round trip.
     pub fn tick(&mut self, now: Moment) -> Vec<Effect> {
         self.give_up_waiting(now);
         let mut effects = match self.connection.phase {
@@ -194,6 +201,7 @@ impl State {
             Phase::Idle => self.advance_search(now),
             _ => self.player.probe(now.instant),
         };
+        effects.extend(self.notify(now));
         effects.extend(self.send_waiting(now));
         effects
     }
@@ -241,7 +249,11 @@ impl State {
                     self.wire.note_received(&message);
                     let peer = Conversations::peer_of(&message);
                     let (is_read, sender, message_id) = (self.is_being_read(peer), message.sender, message.message_id);
-                    self.conversations.receive(ReceivedMessage { from, ..message }, is_read);
+                    let message = ReceivedMessage { from, ..message };
+                    let is_new = self.conversations.receive(message.clone(), is_read);
+                    if is_new && !self.is_focused {
+                        self.notify_of(peer, &message, now);
+                    }
                     if peer != Peer::Everyone {
                         return self.confirm(sender, message_id);
                     }
@@ -341,6 +353,8 @@ impl State {
                 self.select(peer);
                 return vec![Effect::FocusComposer];
             }
+            Action::GoTo(neighbour) => return self.go_to(neighbour),
+            Action::ShowEnvelope(id) => self.show_envelope(id),
             Action::SeeEnd(peer, is_in_sight) => self.see_end(peer, is_in_sight),
             Action::OpenSafetyNumber(key) => self.open_safety_number(key),
             Action::CloseSafetyNumber => self.trust.open = None,
@@ -353,6 +367,7 @@ impl State {
             Action::ShowSide(side) => self.show_side(side),
             Action::Layout(action) => self.handle_layout(action),
             Action::Appearance(action) => self.handle_appearance(action),
+            Action::SetNotifications(notifications) => self.settings.notifications = notifications,
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
             Action::Wire(action) => self.wire.handle(action),
             Action::EditKeysFilter(text) => self.keys_filter = text,

@@ -6,6 +6,9 @@ use common::name::Name;
 /// With more other people than this, the conversation with everyone does not tell who comes and goes.
 pub(super) const MAX_TOLD: usize = 12;
 
+/// People whom a line names one by one.
+const MAX_NAMED: usize = 3;
+
 /// An absence that is shorter is not told: connections break and come back.
 const MIN_ABSENCE_MILLIS: u64 = 60_000;
 
@@ -38,6 +41,21 @@ pub enum PresenceNote {
         /// When the last of them did.
         unix_millis: u64,
     },
+}
+
+/// `bob`, `bob and eve`, or `bob, eve, carl and 2 others`.
+pub fn named(names: &[impl ToString]) -> String {
+    let shown = |names: &[_]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match names {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first @ .., last] if names.len() <= MAX_NAMED => format!("{} and {}", shown(first), last.to_string()),
+        _ => {
+            let (first, others) = names.split_at(MAX_NAMED);
+            let word = if others.len() == 1 { "other" } else { "others" };
+            format!("{} and {} {word}", shown(first), others.len())
+        }
+    }
 }
 
 /// The note after the person of a conversation has come or gone.
@@ -77,6 +95,15 @@ mod tests {
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_listed_up_to_three() {
+        let expected = ["", "a1", "a1 and a2", "a1, a2 and a3", "a1, a2, a3 and 1 other", "a1, a2, a3 and 2 others"];
+        for (count, expected) in expected.into_iter().enumerate() {
+            let names: Vec<_> = (1..=count).map(|number| Name::parse(&format!("a{number}")).unwrap()).collect();
+            assert_eq!(named(&names), expected);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::state::{
 };
 
 use self::{
-    chat::{conversation, keys, people, trust, wire},
+    chat::{conversation, keys, people, shortcuts, trust, wire},
     kit::theme::{font_size, size, space},
     shell::{about, back, bar, columns, connect, notices, status},
     video::{
@@ -77,6 +77,7 @@ fn is_main_screen(state: &State) -> bool {
 
 fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
     let places = state.places();
+    shortcuts::take(ui, state, &mut output.actions);
     trust::safety_number(ui, state, &mut output.actions);
     if state.player.view() == PlayerView::FullScreen {
         let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, &mut output.actions);

@@ -22,6 +22,8 @@ mod net_pins;
 mod net_presence;
 mod net_resume;
 mod net_stream;
+#[cfg(target_os = "linux")]
+mod notifications;
 mod playback_audio;
 mod playback_continue;
 mod playback_opus;
@@ -48,6 +50,7 @@ mod state_wait;
 mod state_waiting;
 mod support;
 mod ui_certificate;
+mod ui_conversation;
 mod ui_discovery;
 mod ui_full_screen;
 mod ui_identity;

@@ -18,7 +18,7 @@ use triptych_server::session::notices::Refusal;
 
 use crate::support::{
     scenes::{self, OTHER_VERSION, SCENES, ada, bob, eve, message, moment, scene, video},
-    window::{Window, build, double_click, key, press, show, type_in_one_frame, window},
+    window::{build, double_click, key, press, show, type_in_one_frame, window},
 };
 
 #[test]
@@ -85,8 +85,7 @@ fn click_a_person_write_enter() {
     let commands = harness.state().commands();
     let [NetCommand::Send { recipients, text, .. }] = &commands[..] else { panic!("one message is sent") };
     assert_eq!((&recipients[..], text.as_str()), (&[bob()][..], "Ahoj\nΩμέγα"));
-    harness.get_by_label("Ahoj\nΩμέγα");
-    harness.get_by_label("Sending…");
+    harness.get_by_label_contains("Ahoj\nΩμέγα, sending");
     let field = harness.get_by_label("Message to bob");
     assert_eq!(field.value().as_deref(), Some(""));
     assert!(field.is_focused(), "the next message can follow at once");
@@ -107,7 +106,7 @@ fn everyone_is_listed_first_and_counts_what_is_unread() {
     let mut harness = show("chat");
     harness.get_by_label("Everyone, 1 unread").click();
     harness.run();
-    harness.get_by_label("Hello, all of you");
+    harness.get_by_label_contains("Hello, all of you");
     assert!(harness.query_by_label("Everyone, 1 unread").is_none(), "it has been read");
     assert_eq!(harness.state().state.selected, Peer::Everyone);
 }
@@ -355,74 +354,6 @@ fn only_the_visible_people_of_a_large_room_are_laid_out() {
     let focused = harness.get_by_label("guest-40, online");
     assert!(focused.is_focused());
     assert!(focused.rect().bottom() < 760.0, "it is on the screen");
-}
-
-/// A conversation with Bob of this many messages, scrolled up by `points` from its end.
-fn scrolled_up(count: u64, points: f32) -> Harness<'static, Window> {
-    let mut state = scenes::joined();
-    state.handle(Action::Select(Peer::Person(bob().id())), moment());
-    for number in 1..=count {
-        state.apply(message("bob", &bob(), &[&ada()], &format!("Message number {number}."), number / 10), moment());
-    }
-    let mut harness = window(state, [1200.0, 760.0]);
-    harness.get_by_label(&format!("Message number {count}."));
-    scroll(&mut harness, points);
-    harness
-}
-
-fn scroll(harness: &mut Harness<'static, Window>, points: f32) {
-    harness.hover_at(egui::pos2(1000.0, 400.0));
-    harness.event(Event::MouseWheel {
-        unit: egui::MouseWheelUnit::Point,
-        delta: egui::vec2(0.0, points),
-        phase: egui::TouchPhase::Move,
-        source: egui::MouseWheelSource::Wheel,
-        modifiers: Modifiers::NONE,
-    });
-    // Scrolling is smooth, so it takes some frames.
-    harness.run_steps(12);
-}
-
-#[test]
-fn a_new_message_below_the_reading_place_is_announced_and_one_click_away() {
-    let mut harness = scrolled_up(50, 700.0);
-    assert!(harness.query_by_label_contains("new message").is_none(), "all of these are known");
-    let anchor = harness.get_by_label("Message number 30.").rect();
-    for number in 51..=52 {
-        let text = format!("Message number {number}.");
-        harness.state_mut().state.apply(message("bob", &bob(), &[&ada()], &text, 9), moment());
-    }
-    harness.run();
-    assert_eq!(harness.get_by_label("Message number 30.").rect(), anchor, "the reading place stays");
-    harness.get_by_label("2 new messages").click();
-    harness.run();
-    assert!(harness.query_by_label_contains("new message").is_none());
-    assert!(harness.get_by_label("Message number 52.").rect().bottom() < 720.0, "it is on the screen");
-}
-
-#[test]
-fn an_own_message_is_shown_wherever_one_has_been_reading() {
-    let mut harness = scrolled_up(50, 700.0);
-    harness.get_by_label("Message to bob").click();
-    harness.run();
-    harness.get_by_label("Message to bob").type_text("My answer");
-    harness.run();
-    press(&mut harness, Modifiers::NONE, Key::Enter);
-    let answer = harness.get_by_role_and_label(egui::Role::Label, "My answer").rect();
-    assert!(answer.bottom() < 720.0, "{answer:?}");
-}
-
-#[test]
-fn earlier_messages_appear_above_the_reading_place() {
-    let mut harness = scrolled_up(150, 100_000.0);
-    // The first of the last 60.
-    let label = "Message number 91.";
-    assert!(harness.query_by_label("Message number 90.").is_none());
-    harness.get_by_label("Show earlier messages").click();
-    harness.run();
-    harness.get_by_label("Message number 90.");
-    let top = harness.get_by_label(label).rect().top();
-    assert!((100.0..300.0).contains(&top), "it has stayed near the top: {top}");
 }
 
 /// Every face in three sizes: everything that can be operated has a name and lies inside the window.

@@ -47,6 +47,11 @@ pub(super) struct Composer<'a> {
     pub height: f32,
 }
 
+/// The id of the field for messages to `peer`.
+pub(super) fn field_id(peer: Peer) -> egui::Id {
+    egui::Id::unique(("composer", peer))
+}
+
 impl<'a> Composer<'a> {
     /// Measures the composer for this width.
     pub(super) fn measure(ui: &Ui, state: &'a State, conversation: &'a Conversation, width: f32) -> Self {
@@ -71,7 +76,7 @@ impl<'a> Composer<'a> {
             Peer::Everyone => "everyone".to_owned(),
             Peer::Person(key) => self.state.people.name_of(&key).map_or("this person".to_owned(), ToString::to_string),
         };
-        let field_id = Id::unique(("composer", peer));
+        let field_id = field_id(peer);
         let is_send = take_enter(ui, field_id);
         let can_send = !self.conversation.outgoing().trim().is_empty() && self.state.send_obstacle().is_none();
 

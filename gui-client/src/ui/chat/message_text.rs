@@ -2,7 +2,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use egui::{Galley, Id, Label, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{
+    Galley, Pos2, Rect, Response, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, text_selection::LabelSelectionState,
+};
 
 use crate::state::{action::Action, links};
 
@@ -35,24 +37,29 @@ impl<'a> MessageText<'a> {
         Self { text, galley, links }
     }
 
-    /// The room that it takes.
-    pub(super) fn size(&self) -> Vec2 {
-        self.galley.size()
+    /// Its layout.
+    pub(super) fn galley(&self) -> &Galley {
+        &self.galley
     }
 
-    /// Draws it. It can be selected with the pointer and copied; links can be reached with the keyboard.
-    pub(super) fn show(self, ui: &mut Ui, id: Id, actions: &mut Vec<Action>) {
-        let response = if text::has_right_to_left(self.text) {
-            text::show_selectable(ui, id, self.text, &self.galley)
+    /// Draws it into its bubble, with the upper left corner at `at`. It can be selected with the pointer and copied; links can be
+    /// reached with the keyboard.
+    pub(super) fn show(&self, ui: &mut Ui, bubble: &Response, at: Pos2, actions: &mut Vec<Action>) {
+        let id = bubble.id.with("text");
+        if text::has_right_to_left(self.text) {
+            let room = Rect::from_min_size(at, self.galley.size());
+            let mut ui = ui.new_child(UiBuilder::new().max_rect(room));
+            text::show_selectable(&mut ui, id, self.text, &self.galley);
         } else {
-            ui.add(Label::new(Arc::clone(&self.galley)).selectable(true))
-        };
+            let (galley, color) = (Arc::clone(&self.galley), Theme::of(ui).text);
+            LabelSelectionState::label_text_selection(ui, bubble, at, galley, color, Stroke::NONE);
+        }
         for (index, bytes) in self.links.iter().enumerate() {
             let Some(address) = self.text.get(bytes.clone()) else { continue };
             let first_char = self.text.get(..bytes.start).unwrap_or_default().chars().count();
             let chars = first_char..first_char + address.chars().count();
             let rects = text::char_rects(&self.galley, chars);
-            let rects: Vec<_> = rects.iter().map(|rect| rect.translate(response.rect.min.to_vec2())).collect();
+            let rects: Vec<_> = rects.iter().map(|rect| rect.translate(at.to_vec2())).collect();
             for (row, rect) in rects.iter().enumerate() {
                 // Only the first row is reached with the keyboard: it is one link.
                 let sense = if row == 0 { Sense::click() } else { Sense::CLICK };

@@ -29,6 +29,11 @@ pub(crate) fn clock(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M").to_string())
 }
 
+/// The local date and time of day as `YYYY-MM-DD HH:MM`; empty for a time beyond the calendar.
+pub(crate) fn date_and_clock(unix_millis: u64) -> String {
+    local(unix_millis).map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M").to_string())
+}
+
 /// The local time of day as `HH:MM:SS`; empty for a time beyond the calendar.
 pub(crate) fn clock_seconds(unix_millis: u64) -> String {
     local(unix_millis).map_or_else(String::new, |time| time.format("%H:%M:%S").to_string())

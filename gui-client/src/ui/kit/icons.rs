@@ -27,6 +27,10 @@ pub(crate) enum Icon {
     Relayed,
     /// Two ticks.
     Delivered,
+    /// A clock.
+    Waiting,
+    /// An arrow that points down.
+    Down,
     /// A cross.
     Refused,
     /// A circle with a bar: not tried.
@@ -115,6 +119,15 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
             painter.line_segment([at(0.0, 0.42), at(0.0, -0.4)], stroke);
             painter.line_segment([at(-0.28, -0.12), at(0.0, -0.4)], stroke);
             painter.line_segment([at(0.28, -0.12), at(0.0, -0.4)], stroke);
+        }
+        Icon::Waiting => {
+            painter.circle_stroke(center, side * 0.42, Stroke::new(side * 0.1, color));
+            painter.line(vec![at(0.0, -0.24), at(0.0, 0.02), at(0.18, 0.12)], Stroke::new(side * 0.1, color));
+        }
+        Icon::Down => {
+            painter.line_segment([at(0.0, -0.42), at(0.0, 0.4)], stroke);
+            painter.line_segment([at(-0.28, 0.12), at(0.0, 0.4)], stroke);
+            painter.line_segment([at(0.28, 0.12), at(0.0, 0.4)], stroke);
         }
         Icon::Relayed | Icon::Delivered => {
             let ticks: &[f32] = if icon == Icon::Delivered { &[-0.22, 0.14] } else { &[0.0] };

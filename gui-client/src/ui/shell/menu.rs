@@ -12,6 +12,7 @@ use crate::{
     },
 };
 
+use super::notification_choice;
 use crate::ui::kit::{
     theme::{Theme, font_size, semibold, space},
     widgets,
@@ -31,6 +32,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         zoom(ui);
         separator(ui);
         privacy(ui, state, actions);
+        notification_choice::show(ui, state, actions);
         separator(ui);
         if entry(ui, "All keys") {
             actions.push(Action::ToggleKeysPage);

@@ -10,5 +10,6 @@ mod fields;
 mod identity;
 mod menu;
 pub(super) mod notices;
+mod notification_choice;
 mod servers;
 pub(super) mod status;

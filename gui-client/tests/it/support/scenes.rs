@@ -26,6 +26,9 @@ use triptych_client::{
 };
 use triptych_server::{hub::directory::EnterError, session::notices::Refusal};
 
+/// Those of conversations.
+#[path = "scenes_chat.rs"]
+mod chat;
 /// Those about what became of messages.
 #[path = "scenes_delivery.rs"]
 mod delivery;
@@ -146,6 +149,10 @@ pub const SCENES: &[&str] = &[
     "unread",
     "missing",
     "delivery",
+    "new",
+    "went-offline",
+    "room",
+    "long-talk",
     "settings-damaged",
     "waiting",
     "waiting-lost",
@@ -419,6 +426,7 @@ pub fn scene(which: &str) -> State {
         other => {
             let scene = trust::scene(other)
                 .or_else(|| wire::scene(other))
+                .or_else(|| chat::scene(other))
                 .or_else(|| delivery::scene(other))
                 .or_else(|| discovery::scene(other))
                 .or_else(|| session::scene(other))

@@ -1,0 +1,14 @@
+//! A notification of the desktop.
+
+use super::action::Peer;
+
+/// A notification as the desktop is to show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Who wrote.
+    pub title: String,
+    /// What was written, or by whom else; may be empty.
+    pub text: String,
+    /// The conversation that a click on it opens.
+    pub opens: Peer,
+}
