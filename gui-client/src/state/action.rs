@@ -19,6 +19,7 @@ use super::{
     appearance::AppearanceAction,
     identity::IdentityAction,
     layout::LayoutAction,
+    lists::ListsAction,
     player::{quality::QualityChoice, view::PlayerView},
     wire::WireAction,
 };
@@ -130,6 +131,8 @@ pub enum Action {
     Wire(WireAction),
     /// List only the keys of people whose names hold this text.
     EditKeysFilter(String),
+    /// Something in the lists of people and videos.
+    Lists(ListsAction),
     /// Let others know what is watched here (`true`), or do not.
     ShowWatching(bool),
     /// Ask whether the link with this address is to be opened.

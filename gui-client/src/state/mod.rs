@@ -20,6 +20,7 @@ mod history;
 pub mod identity;
 pub mod layout;
 pub mod links;
+pub mod lists;
 mod natural_order;
 mod navigation;
 mod news;
@@ -66,6 +67,7 @@ use self::{
     identity::IdentityCard,
     layout::Layout,
     links::WebAddress,
+    lists::Lists,
     notifications::Notifier,
     people::People,
     player::PlayerState,
@@ -109,6 +111,8 @@ pub struct State {
     pub is_side_wide: bool,
     /// Which columns are shown and how wide they are.
     pub layout: Layout,
+    /// What is searched for in the lists of people and videos.
+    pub lists: Lists,
     /// Only keys of people whose names hold this text are listed.
     pub keys_filter: String,
     /// What is remembered for the next run.
@@ -160,6 +164,7 @@ impl State {
             side: SidePanel::Conversation,
             is_side_wide: false,
             layout: Layout::default(),
+            lists: Lists::default(),
             keys_filter: String::new(),
             settings: Settings::default(),
             desktop: Desktop::default(),
@@ -228,7 +233,7 @@ impl State {
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
             NetEvent::Dictionary(dictionary) => {
                 let before = self.people.dictionary().cloned();
-                let newcomers = self.people.change(dictionary);
+                let newcomers = self.people.change(dictionary, Some(now.unix_millis));
                 self.note_presence(before, now.unix_millis);
                 self.forget_departed();
                 return self.meet(newcomers, now);
@@ -368,6 +373,7 @@ impl State {
             Action::Layout(action) => self.handle_layout(action),
             Action::Appearance(action) => self.handle_appearance(action),
             Action::SetNotifications(notifications) => self.settings.notifications = notifications,
+            Action::Lists(action) => self.handle_lists(action),
             Action::WidenSide(is_wide) => self.is_side_wide = is_wide,
             Action::Wire(action) => self.wire.handle(action),
             Action::EditKeysFilter(text) => self.keys_filter = text,
@@ -465,6 +471,7 @@ impl State {
     fn change_library(&mut self, library: Library) -> Vec<Effect> {
         self.library = library;
         self.library.videos.sort_by_cached_key(|video| (natural_order::key(&video.title), video.id));
+        self.lists.note_library(&self.library);
         self.thumbnails.keep_only(&self.library)
     }
 

@@ -31,6 +31,8 @@ pub struct People {
     /// Keys that are known but not in the dictionary, the one that left first at the front. May also name keys that have
     /// come back.
     departed: VecDeque<KeyId>,
+    /// When those who have left did so, as far as that was seen.
+    left_unix_millis: HashMap<KeyId, u64>,
     /// What those in the dictionary watch, as far as they let others know.
     watched: HashMap<KeyId, VideoId>,
     /// Everyone in the dictionary except this client, in the order of the list of people. It is made when the list is
@@ -54,6 +56,11 @@ impl People {
     pub fn others(&self) -> impl Iterator<Item = (&Name, &PublicKey)> {
         let people = self.dictionary.iter().flat_map(|dictionary| dictionary.people());
         people.map(|person| (&person.name, &person.public_key)).filter(|(_, key)| Some(key.id()) != self.me)
+    }
+
+    /// The number of people in the dictionary without this client.
+    pub fn others_count(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, |dictionary| dictionary.people().len().saturating_sub(1))
     }
 
     /// The keys of everyone in the dictionary except this client, in the order of the list of people: by name, as people
@@ -127,11 +134,12 @@ impl People {
     pub(super) fn came_online(&mut self, me: KeyId, dictionary: Arc<Dictionary>) {
         self.me = Some(me);
         self.watched.clear();
-        self.change(dictionary);
+        // Who left meanwhile left at some time that is not known.
+        self.change(dictionary, None);
     }
 
-    /// Takes in who is online now. Returns those who are listed and were not before, without this client.
-    pub(super) fn change(&mut self, dictionary: Arc<Dictionary>) -> Vec<(Name, KeyId)> {
+    /// Takes in who is online now, at this time by the calendar, if it is known when the others left. Returns those who are listed and were not before, without this client.
+    pub(super) fn change(&mut self, dictionary: Arc<Dictionary>, unix_millis: Option<u64>) -> Vec<(Name, KeyId)> {
         let before = self.dictionary.take();
         let is_new =
             |key: &KeyId| Some(*key) != self.me && before.as_ref().is_none_or(|before| before.person(key).is_none());
@@ -144,8 +152,9 @@ impl People {
         self.watched.retain(|key, _| dictionary.person(key).is_some());
         if let Some(before) = before {
             let gone = before.people().map(|person| person.public_key.id());
-            gone.filter(|key| dictionary.person(key).is_none()).for_each(|key| self.depart(key));
+            gone.filter(|key| dictionary.person(key).is_none()).for_each(|key| self.depart(key, unix_millis));
         }
+        self.left_unix_millis.retain(|key, _| dictionary.person(key).is_none());
         for person in dictionary.people() {
             let key = person.public_key.id();
             if self.known.get(&key) != Some(&person.name) {
@@ -163,7 +172,17 @@ impl People {
         self.is_current = false;
     }
 
-    fn depart(&mut self, key: KeyId) {
+    /// When the person with this key left, in milliseconds since 1970-01-01 UTC; `None` for those who are in the dictionary,
+    /// and when it is not known.
+    pub fn left_at(&self, key: &KeyId) -> Option<u64> {
+        self.left_unix_millis.get(key).copied()
+    }
+
+    fn depart(&mut self, key: KeyId, unix_millis: Option<u64>) {
+        match unix_millis {
+            Some(time) => self.left_unix_millis.insert(key, time),
+            None => self.left_unix_millis.remove(&key),
+        };
         self.departed.retain(|departed| *departed != key);
         self.departed.push_back(key);
     }
@@ -184,6 +203,7 @@ impl People {
             } else {
                 excess -= 1;
                 self.known.remove(&key);
+                self.left_unix_millis.remove(&key);
             }
         }
         self.departed = kept;
@@ -221,8 +241,8 @@ mod tests {
             let mut with_visitor = Dictionary::clone(&alone);
             with_visitor.joined(1, visitor.clone()).unwrap();
             for _ in 0..2 {
-                people.change(Arc::new(with_visitor.clone()));
-                people.change(Arc::clone(&alone));
+                people.change(Arc::new(with_visitor.clone()), Some(0));
+                people.change(Arc::clone(&alone), Some(0));
             }
             people.forget_departed(|key| *key == needed);
             assert!(people.known.len() <= MAX_DEPARTED + 2, "{}", people.known.len());

@@ -78,6 +78,7 @@ fn is_main_screen(state: &State) -> bool {
 fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutput) {
     let places = state.places();
     shortcuts::take(ui, state, &mut output.actions);
+    people::take_keys(ui, &mut output.actions);
     trust::safety_number(ui, state, &mut output.actions);
     if state.player.view() == PlayerView::FullScreen {
         let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, &mut output.actions);
@@ -124,13 +125,13 @@ fn show_pane(ui: &mut Ui, pane: Pane, state: &State, view: View<'_>, output: &mu
             lists.show(ui, |ui| {
                 // The people take the height they need, up to a little more than half; the videos get the rest.
                 let people_height = (ui.available_height() * 0.55).max(120.0);
-                people::show(ui, state, &state.contacts(), people_height, actions);
+                people::show(ui, state, view.now, people_height, actions);
                 ui.add_space(space::M);
                 library::show(ui, state, view.thumbnail, actions, &mut output.visible_videos);
             });
         }
         Pane::People => {
-            lists.show(ui, |ui| people::show(ui, state, &state.contacts(), ui.available_height() - space::L, actions));
+            lists.show(ui, |ui| people::show(ui, state, view.now, ui.available_height() - space::L, actions));
         }
         Pane::Library => {
             lists.show(ui, |ui| library::show(ui, state, view.thumbnail, actions, &mut output.visible_videos));

@@ -56,6 +56,7 @@ mod ui_full_screen;
 mod ui_identity;
 mod ui_keys;
 mod ui_layout;
+mod ui_lists;
 mod ui_player;
 mod ui_session;
 mod ui_statistics;

@@ -1,38 +1,108 @@
 //! The list of people: Everyone, those with unread messages, those online, and those who left after a conversation.
 
-use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, Ui, Vec2};
+use egui::{Align2, Color32, CornerRadius, FontId, Id, Pos2, Rect, RichText, Ui, Vec2};
 
 use crate::state::{
     State,
-    action::{Action, Peer},
+    action::{Action, Moment, Peer},
     contacts::Contact,
+    lists::ListsAction,
 };
 
-use crate::ui::kit::{
-    rows::Rows,
-    theme::{Theme, font_size, size, space},
-    widgets,
+use crate::ui::{
+    bindings::{self, Command},
+    kit::{
+        format,
+        icons::{self, Icon},
+        list_keys,
+        rows::Rows,
+        search_field,
+        theme::{Theme, font_size, semibold, size, space},
+        widgets,
+    },
 };
+
+/// Side of the mark beside the name of a person whose safety number was compared.
+const VERIFIED_MARK: f32 = 13.0;
+
+/// Takes the key that searches the people, wherever the focus is. To be called before anything else takes it.
+pub(crate) fn take_keys(ui: &Ui, actions: &mut Vec<Action>) {
+    if bindings::take(ui, Command::SearchPeople) > 0 {
+        actions.push(Action::Lists(ListsAction::FindPeople));
+        ui.memory_mut(|memory| memory.request_focus(search_id()));
+    }
+}
+
+fn search_id() -> Id {
+    Id::unique("people search")
+}
 
 /// Draws the list; a click opens the conversation.
-pub(crate) fn show(ui: &mut Ui, state: &State, contacts: &[Contact], max_height: f32, actions: &mut Vec<Action>) {
-    let online_count = contacts.iter().filter(|contact| contact.is_online).count();
+pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, max_height: f32, actions: &mut Vec<Action>) {
+    let top = ui.cursor().top();
+    let contacts = state.found_contacts();
+    let others = state.people.others_count();
+    let online_count = if state.connection.is_online() { others } else { 0 };
     let unread_count = state.unread_count();
     let unread = (unread_count > 0).then(|| format!("{unread_count} unread"));
     widgets::section_header(ui, "People", online_count, unread.as_deref());
+    let search = &state.lists.people_search;
+    if state.lists.has_people_search(others.max(contacts.len())) {
+        let searched = search_field::show(ui, search_id(), search, "Search people", "Search people");
+        if let Some(text) = searched.text {
+            actions.push(Action::Lists(ListsAction::SearchPeople(text)));
+        }
+        if searched.is_entered
+            && let Some(first) = contacts.first()
+        {
+            actions.push(Action::Select(Peer::Person(first.key)));
+        }
+        if searched.is_left || searched.is_entered {
+            actions.push(Action::Lists(ListsAction::EndPeopleSearch));
+        }
+        ui.add_space(space::XS);
+    }
+    // A search looks for people, of whom Everyone is none.
+    let first = usize::from(search.trim().is_empty());
+    let peer = |index: usize| match index.checked_sub(first) {
+        None => Peer::Everyone,
+        Some(index) => Peer::Person(contacts[index].key),
+    };
+    let rows = Rows { height: size::CONTACT_ROW, gap: 2.0, count: contacts.len() + first };
+    let ids: Vec<Id> = (0..rows.count).map(|index| Id::unique(peer(index))).collect();
+    let scroll_to = list_keys::take(ui, &ids, 1);
+    let max_height = max_height - (ui.cursor().top() - top);
     let list = egui::ScrollArea::vertical().id_salt("people").max_height(max_height).auto_shrink([false, true]);
     list.show_viewport(ui, |ui, viewport| {
-        // Everyone is the first row.
-        let rows = Rows { height: size::CONTACT_ROW, gap: 2.0, count: contacts.len() + 1 };
-        rows.show(ui, viewport, |ui, index| match index.checked_sub(1) {
+        if let Some(row) = scroll_to {
+            rows.scroll_to(ui, row);
+        }
+        rows.show(ui, viewport, |ui, index| match index.checked_sub(first) {
             None => everyone(ui, state, online_count, actions),
-            Some(index) => person(ui, state, &contacts[index], actions),
+            Some(index) => person(ui, state, &contacts[index], now, actions),
         });
         if let Some(trouble) = &state.trust.trouble {
-            ui.label(egui::RichText::new(trouble).size(font_size::SMALL).color(Theme::of(ui).warn));
+            ui.label(RichText::new(trouble).size(font_size::SMALL).color(Theme::of(ui).warn));
         }
-        if contacts.is_empty() && state.connection.is_online() {
-            widgets::caption(ui, "No one else is online. People appear here when they join.");
+        if contacts.is_empty() && !search.trim().is_empty() {
+            widgets::caption(ui, &format!("No one here is called \u{201c}{}\u{201d}.", search.trim()));
+        } else if others == 0 && state.connection.is_online() {
+            alone(ui, state);
+        }
+    });
+}
+
+/// What someone can do who is alone on the server: tell others how to come here.
+fn alone(ui: &mut Ui, state: &State) {
+    let Some(address) = state.address_for_others() else {
+        return widgets::caption(ui, "You are alone here. People appear here when they join.");
+    };
+    widgets::caption(ui, "You are alone here. On another computer, open Triptych and type:");
+    ui.horizontal_wrapped(|ui| {
+        ui.add_space(space::S);
+        ui.label(RichText::new(address).font(semibold(font_size::BODY)).color(Theme::of(ui).text));
+        if ui.small_button("Copy").accessible_name("Copy the address").clicked() {
+            ui.ctx().copy_text(address.to_owned());
         }
     });
 }
@@ -50,26 +120,21 @@ fn everyone(ui: &mut Ui, state: &State, online_count: usize, actions: &mut Vec<A
     let response = widgets::row(ui, peer, size::CONTACT_ROW, is_open(state, peer), &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
         widgets::avatar(ui, center, size::AVATAR, "", None, true);
-        lines(ui, rect, "Everyone", (&caption, Theme::of(ui).weak), unread, true);
+        let row = Row { name: "Everyone", unread, is_online: true, is_verified: false };
+        lines(ui, rect, &row, (&caption, Theme::of(ui).weak));
     });
     if response.clicked() {
         actions.push(Action::Select(peer));
     }
 }
 
-fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Action>) {
+fn person(ui: &mut Ui, state: &State, contact: &Contact, now: Moment, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
     let peer = Peer::Person(contact.key);
     let (is_changed, is_verified) = (state.trust.is_changed(&contact.key), state.trust.is_verified(&contact.key));
-    let is_earlier = !contact.is_online && state.present_key(&contact.key).is_some();
-    let (presence, spoken_presence) = match (contact.is_online, is_changed, is_verified) {
-        _ if is_earlier => ("The key before", "the key before"),
-        (true, true, _) => ("Online with another key", "online, another key than before"),
-        (true, _, true) => ("Online · verified", "online, verified"),
-        (true, _, _) => ("Online", "online"),
-        (false, ..) => ("Offline", "offline"),
-    };
-    let name = spoken(contact.name.as_str(), spoken_presence, contact.unread_count);
+    let presence = presence(state, contact, now);
+    let draft = state.draft_in_list(peer);
+    let name = spoken_person(contact, &presence, is_verified, draft.as_deref());
     let is_selected = is_open(state, peer);
     let response = widgets::row(ui, peer, size::CONTACT_ROW, is_selected, &name, |ui, rect| {
         let center = Pos2::new(rect.left() + space::S + size::AVATAR / 2.0, rect.center().y);
@@ -79,24 +144,87 @@ fn person(ui: &mut Ui, state: &State, contact: &Contact, actions: &mut Vec<Actio
             widgets::dot(ui, center + Vec2::splat(size::AVATAR * 0.36), theme.good, background);
         }
         let color = if contact.is_online && is_changed { theme.warn } else { theme.weak };
-        lines(ui, rect, contact.name.as_str(), (presence, color), contact.unread_count, contact.is_online);
-    });
-    let response = response.on_hover_ui(|ui| {
-        let header = format!("Key of {}:", contact.name);
-        widgets::fingerprint_lines(ui, &header, &widgets::key_text(&contact.key));
+        let caption = draft.as_ref().map_or(presence.clone(), |draft| format!("Draft: {draft}"));
+        let row = Row {
+            name: contact.name.as_str(),
+            unread: contact.unread_count,
+            is_online: contact.is_online,
+            is_verified,
+        };
+        lines(ui, rect, &row, (&caption, if draft.is_some() { theme.accent } else { color }));
     });
     if response.clicked() {
         actions.push(Action::Select(peer));
     }
 }
 
-fn lines(ui: &Ui, rect: Rect, name: &str, caption: (&str, Color32), unread: u32, is_online: bool) {
+/// Whether the person is there, and what they watch.
+fn presence(state: &State, contact: &Contact, now: Moment) -> String {
+    if !contact.is_online && state.present_key(&contact.key).is_some() {
+        return "The key before".to_owned();
+    }
+    if contact.is_online && state.trust.is_changed(&contact.key) {
+        return "Online with another key".to_owned();
+    }
+    if let Some(video) = contact.watched {
+        let title = state.title_of(video).unwrap_or("a video");
+        return format!("Watching {title}");
+    }
+    match (contact.is_online, contact.left_unix_millis) {
+        (true, _) => "Online".to_owned(),
+        (false, Some(left)) => format!("Offline since {}", since(left, now.unix_millis)),
+        (false, None) => "Offline".to_owned(),
+    }
+}
+
+/// A time in the past: the time of day if it was today, else the day.
+fn since(unix_millis: u64, now_unix_millis: u64) -> String {
+    match (format::day(unix_millis), format::day(now_unix_millis)) {
+        (Some(day), Some(today)) if day != today => {
+            let name = format::day_name(day, today);
+            if name == "Yesterday" { "yesterday".to_owned() } else { name }
+        }
+        _ => format::clock(unix_millis),
+    }
+}
+
+/// What a screen reader says for a person.
+fn spoken_person(contact: &Contact, presence: &str, is_verified: bool, draft: Option<&str>) -> String {
+    let presence = match presence.strip_prefix("Watching ") {
+        Some(title) => format!("online, watching {title}"),
+        None => presence.replacen("Online with", "online,", 1).replacen("another key", "another key than before", 1),
+    };
+    let mut chars = presence.chars();
+    let mut presence: String = chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect();
+    if is_verified && contact.is_online {
+        presence.push_str(", verified");
+    }
+    let draft = draft.map_or_else(String::new, |draft| format!(", draft: {draft}"));
+    spoken(contact.name.as_str(), &presence, contact.unread_count) + &draft
+}
+
+/// What a row shows beside its caption.
+struct Row<'a> {
+    name: &'a str,
+    unread: u32,
+    is_online: bool,
+    is_verified: bool,
+}
+
+fn lines(ui: &Ui, rect: Rect, row: &Row<'_>, caption: (&str, Color32)) {
     let theme = Theme::of(ui);
     let left = rect.left() + space::S + size::AVATAR + space::S;
-    let right = rect.right() - space::S - if unread > 0 { badge(ui, rect, unread) + space::S } else { 0.0 };
-    let upper = Rect::from_min_max(Pos2::new(left, rect.top() + 4.0), Pos2::new(right, rect.center().y + 2.0));
+    let badge = if row.unread > 0 { badge(ui, rect, row.unread) + space::S } else { 0.0 };
+    let right = rect.right() - space::S - badge;
+    let mark = if row.is_verified { VERIFIED_MARK + space::XS } else { 0.0 };
+    let upper = Rect::from_min_max(Pos2::new(left, rect.top() + 4.0), Pos2::new(right - mark, rect.center().y + 2.0));
     let lower = Rect::from_min_max(Pos2::new(left, rect.center().y + 1.0), Pos2::new(right, rect.bottom() - 4.0));
-    widgets::line(ui, upper, name, font_size::BODY, if is_online { theme.text } else { theme.weak });
+    let width =
+        widgets::line(ui, upper, row.name, font_size::BODY, if row.is_online { theme.text } else { theme.weak });
+    if row.is_verified {
+        let center = Pos2::new(left + width + space::XS + VERIFIED_MARK / 2.0, upper.center().y);
+        icons::paint(ui.painter(), Icon::Relayed, center, VERIFIED_MARK, theme.good);
+    }
     widgets::line(ui, lower, caption.0, font_size::SMALL - 0.5, caption.1);
 }
 

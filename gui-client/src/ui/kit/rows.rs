@@ -29,6 +29,14 @@ impl Rows {
         self.blank(ui, self.count - laid_out.end);
     }
 
+    /// Scrolls as far as it takes to see a row. To be called before [`Self::show`].
+    pub(crate) fn scroll_to(self, ui: &Ui, row: usize) {
+        let top = ui.max_rect().top() + row as f32 * (self.height + self.gap);
+        let rect = Rect::from_min_size(egui::pos2(ui.max_rect().left(), top), Vec2::new(1.0, self.height));
+        // At once: a row that is not laid out in the next frame loses the focus.
+        ui.scroll_to_rect_animation(rect, None, egui::style::ScrollAnimation::none());
+    }
+
     fn laid_out(self, viewport: Rect) -> Range<usize> {
         let step = self.height + self.gap;
         let first = (viewport.min.y / step).floor().max(0.0) as usize;

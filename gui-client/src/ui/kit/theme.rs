@@ -34,7 +34,7 @@ pub mod size {
     /// Height of a row in the list of people.
     pub const CONTACT_ROW: f32 = 42.0;
     /// Height of a row in the list of videos.
-    pub const VIDEO_ROW: f32 = 52.0;
+    pub const VIDEO_ROW: f32 = 62.0;
     /// Height of a server on the first screen.
     pub const SERVER_ROW: f32 = 72.0;
     /// Height of a row on the wire.
