@@ -96,12 +96,16 @@ fn start_log(filter: &str, terminal: &Terminal) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter:?} is not a valid log filter; use a level such as info, or triptych_server=debug")
     })?;
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(terminal.clone())
         .with_ansi(terminal.has_colors())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    // The journal of systemd, which sets this variable, notes the time itself.
+    match std::env::var_os("JOURNAL_STREAM") {
+        Some(_) => log.without_time().init(),
+        None => log.init(),
+    }
     Ok(())
 }
 

@@ -43,9 +43,9 @@ impl Terminal {
     pub fn draw(&self, table: impl FnOnce(usize, usize) -> Vec<String>) {
         let mut lines = self.lines();
         let (height, width) = self.0.table.size();
-        // A line as wide as the terminal would leave the cursor at different places on different terminals, and one line is
-        // the cursor's.
-        let new_lines = table(usize::from(width).saturating_sub(1), usize::from(height).saturating_sub(1));
+        // A line as wide as the terminal would leave the cursor at different places on different terminals. One line is the
+        // cursor's, and one is left empty.
+        let new_lines = table(usize::from(width).saturating_sub(1), usize::from(height).saturating_sub(2));
         let text = erased(&lines, width.into()) + &shown(&new_lines);
         *lines = new_lines;
         self.write(&text);
@@ -79,18 +79,20 @@ impl Terminal {
     }
 }
 
-/// What removes these lines from a terminal that has now this width, with the cursor under them. Terminals break lines anew
-/// when they become narrower.
+/// What removes these lines, and the empty one over them, from a terminal that has now this width, with the cursor under
+/// them. Terminals break lines anew when they become narrower.
 fn erased(lines: &[String], width: usize) -> String {
     let rows = |line: &String| measure_text_width(line).div_ceil(width.max(1)).max(1);
     match lines.iter().map(rows).sum::<usize>() {
         0 => String::new(),
-        rows => format!("\r\x1b[{rows}A\x1b[J"),
+        rows => format!("\r\x1b[{}A\x1b[J", rows + 1),
     }
 }
 
+/// The lines, under an empty one that sets them apart from the log.
 fn shown(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\r\n")).collect()
+    let margin = if lines.is_empty() { "" } else { "\r\n" };
+    margin.to_owned() + &lines.iter().map(|line| format!("{line}\r\n")).collect::<String>()
 }
 
 impl<'a> MakeWriter<'a> for Terminal {
@@ -122,7 +124,7 @@ mod tests {
     fn a_terminal_that_became_narrower_is_cleared_of_all_rows_that_the_lines_take_now() {
         let lines = ["0123456789", "", "01234"].map(str::to_owned);
         assert_eq!(erased(&[], 80), "");
-        for (width, rows) in [(80, 3), (10, 3), (9, 4), (5, 4), (4, 6), (0, 16)] {
+        for (width, rows) in [(80, 4), (10, 4), (9, 5), (5, 5), (4, 7), (0, 17)] {
             assert_eq!(erased(&lines, width), format!("\r\x1b[{rows}A\x1b[J"), "{width} columns");
         }
     }
