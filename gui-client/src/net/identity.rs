@@ -3,15 +3,14 @@
 //! The functions here block; call them on a thread that may.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use common::{crypto::Identity, name::Name};
 
-use super::private_files;
+use super::{owner_only, private_files};
 use crate::event::FileRepair;
 
 /// Why there is no key pair to work with. The text is a sentence for the window.
@@ -100,7 +99,7 @@ pub(super) fn claim(data_dir: &Path, name: &Name) -> Result<Claim, IdentityFileE
     let path = identity_path(data_dir, name).with_extension("in-use");
     let failed = |source| IdentityFileError::File { path: path.clone(), source };
     create_folders(data_dir, &path).map_err(failed)?;
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    let file = owner_only::open_lock(&path).map_err(failed)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(IdentityFileError::InUse(name.clone())),
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
@@ -114,7 +113,7 @@ fn create_folders(data_dir: &Path, path: &Path) -> io::Result<()> {
     let folder = path.parent().expect("identity_path names a file in a folder");
     private_files::create_folder(data_dir)?;
     private_files::create_folder(folder)?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+    owner_only::close_folder(folder)
 }
 
 /// Reads the key pair for `name`; `None` when there is none yet.
@@ -125,7 +124,7 @@ pub fn load(data_dir: &Path, name: &Name) -> Result<Option<Identity>, IdentityFi
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         metadata => metadata.map_err(failed)?,
     };
-    if metadata.mode() & 0o077 != 0 {
+    if owner_only::is_open_to_others(&metadata) {
         return Err(IdentityFileError::Exposed(path));
     }
     let pem = zeroize::Zeroizing::new(fs::read_to_string(&path).map_err(failed)?);
@@ -174,6 +173,8 @@ fn store(identity: &Identity, folder: &Path, path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use common::crypto::test_keys;
 
     use super::*;

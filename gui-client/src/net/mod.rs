@@ -28,6 +28,7 @@ mod online;
 mod outgoing;
 mod own_numbers;
 mod own_session;
+mod owner_only;
 mod pages;
 mod pin_file;
 mod pin_keeper;

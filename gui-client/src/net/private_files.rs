@@ -3,21 +3,19 @@
 //! The functions here block; call them on a thread that may.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
+
+use super::owner_only;
+pub(super) use super::owner_only::sync_folder;
 
 /// Makes `folder` with mode 0700, and those above it that are missing. One that is there already keeps its mode, except
 /// that other users may no longer write to it: they could replace the files in it.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mode = fs::metadata(folder)?.mode();
-    if mode & 0o022 != 0 {
-        fs::set_permissions(folder, Permissions::from_mode(mode & 0o7755))?;
-    }
-    Ok(())
+    owner_only::make_folder(folder)?;
+    owner_only::close_folder_to_writers(folder)
 }
 
 /// Replaces the file by one with this text and mode 0600. After a crash the file is the old or the new one, never a part
@@ -42,11 +40,6 @@ pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Makes sure that names which were given to files in `folder` are on the disk.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 /// Reads the file, and takes it from other users if an older release let them read or write it; `None` when there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
     let file = match File::open(path) {
@@ -54,8 +47,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
         file => file?,
     };
     let metadata = file.metadata()?;
-    if metadata.mode() & 0o077 != 0 && metadata.is_file() {
-        file.set_permissions(Permissions::from_mode(0o600))?;
+    if owner_only::is_open_to_others(&metadata) && metadata.is_file() {
+        owner_only::close_file(&file)?;
     }
     io::read_to_string(file).map(Some)
 }
@@ -63,8 +56,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 /// Waits until no other client changes the file, and keeps them from it until the result is dropped. The lock is on a file
 /// of its own, because the file itself is replaced.
 pub(super) fn lock(path: &Path) -> io::Result<File> {
-    let lock =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.with_extension("lock"))?;
+    let lock = owner_only::open_lock(&path.with_extension("lock"))?;
     match lock.lock() {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             tracing::debug!("{} is on a file system without locks", path.display());
@@ -76,6 +68,11 @@ pub(super) fn lock(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{MetadataExt, PermissionsExt},
+    };
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

@@ -2,13 +2,12 @@
 //! file that is set aside keeps its contents under another name.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File},
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use super::private_files;
+use super::{owner_only, private_files};
 use crate::event::{FileRepair, Offline};
 
 /// Repairs a file. Blocks; call it on a thread that may.
@@ -17,7 +16,7 @@ pub(super) fn carry_out(repair: &FileRepair) -> Result<(), Offline> {
         FileRepair::NewKey(path) | FileRepair::NewPeople(path) | FileRepair::NewServers(path) => {
             (path, set_aside(path))
         }
-        FileRepair::CloseKey(path) => (path, fs::set_permissions(path, Permissions::from_mode(0o600))),
+        FileRepair::CloseKey(path) => (path, File::open(path).and_then(|file| owner_only::close_file(&file))),
     };
     done.map_err(|error| Offline::Identity {
         what: format!("The file {} cannot be repaired: {error}.", path.display()),
