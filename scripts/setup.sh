@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs the system packages that are missing, or says which they are. Usage: scripts/setup.sh run|test
+# Installs the system packages that are missing, or says which they are. Usage: scripts/setup.sh PURPOSE
+# PURPOSE is the first column of scripts/packages.txt.
 set -eu
 cd "$(dirname "$0")/.."
-purpose=${1:?usage: scripts/setup.sh run|test}
+purpose=${1:?usage: scripts/setup.sh run|test|package|package-check|windows}
 
-# column N: the packages of one system, for this purpose ("test" needs those of "run" too).
+# column N: the packages of one system, for this purpose (each needs those of "run" too).
 column() {
     awk -v column="$1" -v purpose="$purpose" \
         '!/^#/ && NF && ($1 == "run" || $1 == purpose) && $column != "-" && !seen[$column]++ { print $column }' scripts/packages.txt
