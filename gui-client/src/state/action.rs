@@ -14,7 +14,6 @@ use crate::{
     settings::Notifications,
 };
 
-pub use super::layout::SidePanel;
 use super::{
     appearance::AppearanceAction,
     identity::IdentityAction,
@@ -23,6 +22,7 @@ use super::{
     player::{quality::QualityChoice, view::PlayerView},
     wire::WireAction,
 };
+pub use super::{layout::SidePanel, peer::Peer};
 
 /// One point in time on the two clocks that the state needs. It is passed in, so that tests control time.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +31,6 @@ pub struct Moment {
     pub instant: Instant,
     /// The calendar time at which a message is written, in milliseconds since 1970-01-01 UTC.
     pub unix_millis: u64,
-}
-
-/// The other side of a conversation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Peer {
-    /// Everyone who is online; a message is encrypted once, under a key that each of them was handed.
-    #[default]
-    Everyone,
-    /// The person with this key.
-    Person(KeyId),
 }
 
 /// A conversation, seen from the open one.

@@ -2,7 +2,7 @@
 
 use common::{crypto::KeyId, media::VideoId, name::Name};
 
-use super::{State, action::Peer, natural_order};
+use super::{State, natural_order, peer::Peer};
 
 /// A row of the list of people.
 #[derive(Debug, Clone, PartialEq, Eq)]

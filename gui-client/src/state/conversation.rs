@@ -17,7 +17,7 @@ use super::{
     delivery::{Awaited, Dispatch, Step},
     news::News,
     presence_note::PresenceNote,
-    waiting::Queue,
+    waiting_queue::Queue,
 };
 
 pub use super::{delivery::Delivery, news::Serial};

@@ -10,6 +10,7 @@
 pub mod action;
 pub mod appearance;
 pub mod connection;
+mod connection_problem;
 pub mod contacts;
 pub mod conversation;
 pub mod delivery;
@@ -26,6 +27,7 @@ mod navigation;
 mod news;
 pub mod notification;
 pub mod notifications;
+mod peer;
 pub mod people;
 pub mod player;
 pub mod presence_note;
@@ -38,6 +40,7 @@ pub mod thumbnails;
 pub mod trust;
 mod unread;
 pub mod waiting;
+mod waiting_queue;
 pub mod wire;
 
 use std::time::Instant;

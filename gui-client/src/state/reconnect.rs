@@ -6,7 +6,7 @@ use common::message::RefusalCode;
 
 use crate::event::Offline;
 
-use super::connection::ConnectionProblem;
+use super::connection_problem::ConnectionProblem;
 
 /// Time from the loss of the connection to the first automatic attempt. Each further one waits twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ impl Heard {
         let position = self.position.saturating_sub(self.speed.stream_time(ahead));
         match self.turn {
             Some((turn, before)) if position < turn && turn <= self.position => {
-                let until_turn = ahead.saturating_sub(self.speed.real_time(self.position - turn));
+                let until_turn = ahead.saturating_sub(self.speed.real_time(self.position.saturating_sub(turn)));
                 turn.saturating_sub(before.stream_time(until_turn))
             }
             _ => position,
@@ -42,8 +42,8 @@ impl Heard {
         }
         match self.turn {
             Some((turn, before)) if position < turn && turn <= self.position => {
-                let turned_at = self.at.checked_sub(self.speed.real_time(self.position - turn))?;
-                turned_at.checked_sub(before.real_time(turn - position))
+                let turned_at = self.at.checked_sub(self.speed.real_time(self.position.saturating_sub(turn)))?;
+                turned_at.checked_sub(before.real_time(turn.saturating_sub(position)))
             }
             _ => self.at.checked_sub(self.speed.real_time(self.position.saturating_sub(position))),
         }

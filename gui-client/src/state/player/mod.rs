@@ -7,6 +7,7 @@
 mod explain;
 pub mod meter;
 pub mod quality;
+mod quality_choice;
 mod resume;
 mod round_trip;
 mod showing;

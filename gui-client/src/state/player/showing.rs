@@ -5,14 +5,22 @@ use std::time::Instant;
 use common::media::{Delivery, Epoch, Position, SeekRequest, SegmentInfo, StreamId, VideoInfo};
 
 use super::{
-    quality::QualityChoice,
-    splice::Splice,
+    quality_choice::QualityChoice,
     wait::{Wait, WaitCause},
 };
 use crate::{
     event::{Hold, NetCommand, SEEK_PATIENCE},
     state::effect::Effect,
 };
+
+/// A splice that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Splice {
+    /// The resolution that began.
+    pub(super) text: String,
+    /// When it did.
+    pub(super) at: Instant,
+}
 
 /// The stage of playback.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,20 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::{PlayerState, Showing, Stage};
+use super::{
+    PlayerState, Stage,
+    showing::{Showing, Splice},
+};
 
 /// For this long the new resolution is announced over the picture …
 const SHOWN_FOR: Duration = Duration::from_millis(1_500);
 
 /// … and at the end it fades for this long.
 const FADES_FOR: Duration = Duration::from_millis(500);
-
-/// A splice that was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Splice {
-    text: String,
-    at: Instant,
-}
 
 impl Showing {
     /// The resolution that the stream has at the picture on the screen.

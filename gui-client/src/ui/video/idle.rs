@@ -16,7 +16,8 @@ pub(super) fn are_shown(idle_seconds: f64, is_held: bool) -> bool {
 /// The same for this frame. To be called in each frame of the full screen.
 pub(super) fn shows_controls(ui: &Ui, is_held: bool) -> bool {
     let id = Id::unique("movement over the picture");
-    let (now, frame, has_moved) = ui.input(|input| {
+    let frame = ui.ctx().cumulative_frame_nr();
+    let (now, has_moved) = ui.input(|input| {
         let is_movement = |event: &Event| {
             matches!(
                 event,
@@ -27,7 +28,7 @@ pub(super) fn shows_controls(ui: &Ui, is_held: bool) -> bool {
                     | Event::Key { .. }
             )
         };
-        (input.time, ui.ctx().cumulative_frame_nr(), input.raw.events.iter().any(is_movement))
+        (input.time, input.raw.events.iter().any(is_movement))
     });
     // Frames follow each other while a video plays; after a gap, the full screen has just begun.
     let last: Option<(f64, u64)> = ui.data(|data| data.get_temp(id));
