@@ -80,7 +80,8 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
     shortcuts::take(ui, state, &mut output.actions);
     people::take_keys(ui, &mut output.actions);
     trust::safety_number(ui, state, &mut output.actions);
-    if state.player.view() == PlayerView::FullScreen {
+    // A problem that needs a decision is not hidden by a video.
+    if state.player.view() == PlayerView::FullScreen && !needs_decision(state) {
         let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, &mut output.actions);
         output.picture_size = egui::CentralPanel::default().frame(Frame::new()).show(ui, player).inner;
         return;
@@ -90,6 +91,14 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
         .exact_size(places.bar_points)
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 0)))
         .show(ui, |ui| bar::show(ui, state, &places, &mut output.actions));
+    let is_alarm = state.connection.problem.as_ref().is_some_and(|problem| problem.certificate.is_some());
+    if is_alarm && ui.available_height() < size::LOW {
+        // The decision comes first, and takes the room.
+        let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
+        let problem = |ui: &mut Ui| status::problem(ui, state, view.now, &mut output.actions);
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| egui::ScrollArea::vertical().show(ui, problem));
+        return;
+    }
     status_rows(ui, state, view, &mut output.actions);
     if let Some(back) = places.back {
         let row = Panel::top("back").exact_size(size::BACK_ROW);
@@ -103,9 +112,14 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
     columns::edges(ui, &places, &rects, &mut output.actions);
 }
 
+/// Whether there is a problem with the connection that does not go by itself.
+fn needs_decision(state: &State) -> bool {
+    state.connection.problem.is_some() && !notices::is_strip(&state.connection)
+}
+
 fn status_rows(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
     let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
-    if state.connection.problem.is_some() && !notices::is_strip(&state.connection) {
+    if needs_decision(state) {
         // In a low window it scrolls, so that what is below it stays within reach.
         let scroll = egui::ScrollArea::vertical().id_salt("problem").max_height(ui.available_height() * 0.5);
         Panel::top("problem").frame(frame).show(ui, |ui| {

@@ -46,9 +46,9 @@ fn a_lost_connection_is_told_in_one_line_over_the_contents_and_moves_nothing() {
         let place = |state: &triptych_client::state::State, label: &str| {
             window(state.clone(), size).get_by_label_contains(label).rect()
         };
-        let places = ["Message to", "Play Numbers"].map(|label| place(&before, label));
+        let places = ["Message to", "Everyone, 1 unread"].map(|label| place(&before, label));
         before.apply(triptych_client::event::NetEvent::Offline(scenes::lost()), scenes::moment());
-        assert_eq!(["Message to", "Play Numbers"].map(|label| place(&before, label)), places);
+        assert_eq!(["Message to", "Everyone, 1 unread"].map(|label| place(&before, label)), places);
 
         let mut harness = window(scene("lost-reasons"), size);
         harness.get_by_label_contains("Connection lost. Trying again in ");
@@ -84,4 +84,20 @@ fn a_file_that_cannot_be_used_is_repaired_by_a_decision_and_not_by_enter() {
     harness.get_by_label("Set it aside and make a new key").click();
     harness.run();
     assert!(matches!(harness.state().commands()[..], [NetCommand::ConnectRepairing { .. }]));
+}
+
+#[test]
+fn a_decision_about_the_server_takes_a_low_window_and_leaves_a_high_one_to_its_contents() {
+    for (size, shows_contents) in [([1200.0, 760.0], true), ([616.0, 416.0], false)] {
+        let mut harness = window(scene("certificate-later"), size);
+        let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, size.into());
+        assert!(screen.contains_rect(harness.get_by_label("Trust it and join").rect()), "{size:?}");
+        assert_eq!(harness.query_by_label_contains("Message to").is_some(), shows_contents, "{size:?}");
+        harness.get_by_label_contains("I have compared").click();
+        harness.run();
+        harness.get_by_label("Trust it and join").click();
+        harness.run();
+        assert!(matches!(harness.state().commands()[..], [NetCommand::ConnectTrusting { .. }]));
+        harness.get_by_label_contains("Message to");
+    }
 }

@@ -51,6 +51,8 @@ pub mod size {
     pub const BUBBLE_RADIUS: u8 = 12;
     /// Diameter of the dot that shows who is online.
     pub const DOT: f32 = 9.0;
+    /// With less height than this below the bar, a decision about the server takes all of it.
+    pub const LOW: f32 = 520.0;
     /// Width and height of a strip over the contents.
     pub const STRIP: [f32; 2] = [560.0, 40.0];
     /// Side of a button with an icon.
