@@ -215,3 +215,23 @@ fn the_certificate_is_compared_in_the_bar_and_that_is_remembered() {
     harness.run();
     assert!(harness.state().state.settings.verified_certificates.is_empty());
 }
+
+/// Whether this text is drawn, and no part of it is cut off.
+fn is_seen_whole(harness: &Harness<'_, Window>, text: &str) -> bool {
+    harness.output().shapes.iter().any(|clipped| match &clipped.shape {
+        Shape::Text(shape) => {
+            shape.galley.text() == text && clipped.clip_rect.contains_rect(shape.visual_bounding_rect())
+        }
+        _ => false,
+    })
+}
+
+#[test]
+fn the_whole_menu_is_seen_where_there_is_room() {
+    let mut harness = show("chat");
+    harness.get_by_label("ada, your menu").click();
+    harness.run();
+    for entry in ["High contrast", "All keys", "About Triptych", "Disconnect"] {
+        assert!(is_seen_whole(&harness, entry), "{entry} is cut off");
+    }
+}

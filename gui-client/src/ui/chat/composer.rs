@@ -82,7 +82,7 @@ impl<'a> Composer<'a> {
 
         let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), self.field_height), Sense::hover());
         let edge = match ui.memory(|memory| memory.has_focus(field_id)) {
-            true => Stroke::new(2.0, theme.accent),
+            true => Stroke::new(2.0, theme.focus),
             false => Stroke::new(1.0, theme.edge),
         };
         ui.painter().rect(rect, f32::from(size::RADIUS), theme.surface, edge, StrokeKind::Inside);

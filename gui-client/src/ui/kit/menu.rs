@@ -1,6 +1,6 @@
 //! Entries of menus: left-aligned, with a tick before the one that is chosen.
 
-use egui::{Pos2, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use super::{
     icons::{self, Icon},
@@ -37,10 +37,7 @@ pub(crate) fn entry(ui: &mut Ui, mark: Mark, text: &str) -> Response {
     if response.hovered() {
         ui.painter().rect_filled(rect, f32::from(size::RADIUS), theme.hover);
     }
-    if response.has_focus() {
-        let stroke = Stroke::new(1.5, theme.accent);
-        ui.painter().rect_stroke(rect, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
-    }
+    widgets::focus_ring(ui, rect, &response);
     let ink = if ui.is_enabled() { theme.text } else { theme.weak };
     let before = Pos2::new(rect.left() + TICK / 2.0 + 2.0, rect.center().y);
     match mark {

@@ -21,10 +21,14 @@ use crate::ui::kit::{
 /// Width of the menu, in points.
 pub(super) const WIDTH: f32 = 270.0;
 
+/// Height of a row with several buttons, in points.
+const ROW: f32 = 34.0;
+
 /// Draws the menu.
 pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let room = (ui.ctx().content_rect().height() - 90.0).max(120.0);
-    // In a low window, or at a large zoom, it scrolls.
+    // A popover has 400 points unless it is told otherwise. In a low window, or at a large zoom, it scrolls.
+    ui.set_max_height(room);
     egui::ScrollArea::vertical().max_height(room).show(ui, |ui| {
         me(ui, state);
         separator(ui);
@@ -75,7 +79,7 @@ fn me(ui: &mut Ui, state: &State) {
     let name = state.people.my_name().map_or(state.connection.name.as_str(), |name| name.as_str());
     ui.label(RichText::new(name).font(semibold(font_size::HEADING)));
     let Some(key) = state.people.me() else { return };
-    caption(ui, "Your key, which others see beside your name");
+    caption(ui, "Your key, as others see it");
     ui.horizontal(|ui| {
         let text = widgets::key_text(&key);
         ui.label(RichText::new(&text).monospace());
@@ -116,7 +120,8 @@ fn privacy(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 
 fn zoom(ui: &mut Ui) {
     let percent = (ui.ctx().zoom_factor() * 100.0).round();
-    ui.horizontal(|ui| {
+    let row = egui::Vec2::new(ui.available_width(), ROW);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
         ui.label("Zoom");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let button = |ui: &mut Ui, label: &str, name: &str, keys: &str| {

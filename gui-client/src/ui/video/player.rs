@@ -102,8 +102,11 @@ fn picture_clicks(ui: &mut Ui, rect: Rect, showing: &Showing, actions: &mut Vec<
         actions.push(Action::ToggleView(PlayerView::FullScreen));
     }
     if response.has_focus() {
-        let stroke = Stroke::new(2.0, Theme::of(ui).accent);
-        ui.painter().rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
+        // A second ring inside, because the first may have the colour of the picture.
+        let theme = Theme::of(ui);
+        for (rect, color) in [(rect, theme.focus), (rect.shrink(2.0), theme.on_overlay)] {
+            ui.painter().rect_stroke(rect, 0.0, Stroke::new(2.0, color), egui::StrokeKind::Inside);
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
     }
     if response.has_focus() {
         let edge = rect.expand2(Vec2::new(4.0, 3.0));
-        let stroke = Stroke::new(2.0, theme.accent);
+        let stroke = Stroke::new(2.0, theme.focus);
         ui.painter().rect_stroke(edge, f32::from(size::RADIUS), stroke, egui::StrokeKind::Inside);
     }
     let bar = Rect::from_min_size(rect.min, Vec2::new(rect.width(), size::SEEK_BAR));
