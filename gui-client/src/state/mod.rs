@@ -41,6 +41,7 @@ pub mod trust;
 mod unread;
 pub mod waiting;
 mod waiting_queue;
+mod watching;
 pub mod wire;
 
 use std::time::Instant;
@@ -397,16 +398,11 @@ impl State {
                     return self.player.watch(video, now.instant);
                 }
             }
-            Action::StartOver if self.connection.is_online() => return self.player.start_over(now.instant),
-            Action::StartOver => {}
-            Action::WatchNeighbour(places) => {
-                if let Some(video) = self.neighbour(places).cloned().filter(|_| self.connection.is_online()) {
-                    return self.player.watch(video, now.instant);
-                }
-            }
+            Action::StartOver => return self.start_over(now),
+            Action::WatchNeighbour(places) => return self.watch_neighbour(places, now),
             Action::EndResumeNotice => self.player.end_resume_notice(),
             Action::StopWatching | Action::ClosePlayer => return self.player.stop(),
-            Action::TogglePause if self.player.has_ended() => return self.handle(Action::StartOver, now),
+            Action::TogglePause if self.player.has_ended() => return self.start_over(now),
             Action::TogglePause => return self.player.toggle_pause(),
             Action::SeekTo(nanos) => return self.player.seek_to(nanos, now.instant),
             Action::SeekBy(nanos) => return self.player.seek_by(nanos, now.instant),
@@ -461,13 +457,6 @@ impl State {
     /// Forgets the names of people who left long ago, except those of conversations.
     fn forget_departed(&mut self) {
         self.people.forget_departed(|key| self.conversations.get(Peer::Person(*key)).is_some());
-    }
-
-    /// The video that is this number of places below the one in the player, or above it; `None` beyond the list.
-    pub fn neighbour(&self, places: i8) -> Option<&VideoInfo> {
-        let id = self.player.showing.as_ref()?.video.id;
-        let place = self.library.videos.iter().position(|video| video.id == id)?;
-        self.library.videos.get(place.checked_add_signed(places.into())?)
     }
 
     /// The video in the player goes on: if its files are gone, the server ends the stream.

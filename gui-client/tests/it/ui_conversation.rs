@@ -378,31 +378,3 @@ fn own_messages_and_those_of_others_have_the_time_in_the_same_place() {
     assert_eq!(rect("Mine").height(), rect("Theirs").height());
     assert!(rect("Mine").width() > rect("Theirs").width() - 40.0, "the mark is inside the bubble");
 }
-
-#[test]
-fn zz_measure() {
-    if std::env::var("MEASURE").is_err() {
-        return;
-    }
-    for count in [100, 10_000] {
-        let mut harness = window(talked(count), SIZE);
-        let mut times = Vec::new();
-        for _ in 0..60 {
-            harness.hover_at(egui::pos2(1000.0, 400.0));
-            harness.event(Event::MouseWheel {
-                unit: egui::MouseWheelUnit::Point,
-                delta: egui::vec2(0.0, 150.0),
-                phase: egui::TouchPhase::Move,
-                source: egui::MouseWheelSource::Wheel,
-                modifiers: Modifiers::NONE,
-            });
-            for _ in 0..3 {
-                let begun = std::time::Instant::now();
-                harness.step();
-                times.push(begun.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-        times.sort_by(f64::total_cmp);
-        eprintln!("{count}: median {:.2} ms, worst {:.2} ms", times[times.len() / 2], times[times.len() - 1]);
-    }
-}

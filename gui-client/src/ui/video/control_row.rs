@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_narrow_column_keeps_what_is_needed_most() {
-        let shown = fit(256.0, &items(), GAP, MORE);
+        let shown = fit(272.0, &items(), GAP, MORE);
         assert_eq!(shown, [Item::Pause, Item::FullScreen, Item::Mute, Item::Time, Item::Stop, Item::More]);
     }
 
