@@ -120,11 +120,7 @@ fn needs_decision(state: &State) -> bool {
 fn status_rows(ui: &mut Ui, state: &State, view: View<'_>, actions: &mut Vec<Action>) {
     let frame = Frame::new().inner_margin(Margin::symmetric(12, 8));
     if needs_decision(state) {
-        // In a low window it scrolls, so that what is below it stays within reach.
-        let scroll = egui::ScrollArea::vertical().id_salt("problem").max_height(ui.available_height() * 0.5);
-        Panel::top("problem").frame(frame).show(ui, |ui| {
-            scroll.auto_shrink([false, true]).show(ui, |ui| status::problem(ui, state, view.now, actions));
-        });
+        Panel::top("problem").frame(frame).show(ui, |ui| status::problem(ui, state, view.now, actions));
     }
     if state.connection.is_first_visit && state.connection.is_online() && state.connection.tls.is_some() {
         Panel::top("first visit").frame(frame).show(ui, |ui| status::first_visit(ui, state, actions));

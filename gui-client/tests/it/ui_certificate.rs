@@ -27,7 +27,9 @@ fn a_changed_certificate_shows_both_and_is_trusted_after_a_comparison_only() {
         harness.get_by_label("Trust it and join").click();
         harness.run();
         let commands = harness.state().commands();
-        let [NetCommand::ConnectTrusting { change, .. }] = &commands[..] else { panic!("{scene}: it connects") };
+        let [NetCommand::ConnectTrusting { change, .. }] = &commands[..] else {
+            panic!("{scene}: it connects: {:?}", harness.state().actions)
+        };
         assert_eq!(change.found, found);
 
         let mut harness = show(scene);

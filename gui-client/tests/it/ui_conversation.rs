@@ -326,7 +326,7 @@ fn in_a_talk_of_two_names_are_left_out_and_in_everyone_they_stay() {
     assert_eq!(count(&window(state.clone(), SIZE), "bob"), 1, "the header alone");
     for (number, text) in ["one", "two", "three"].into_iter().enumerate() {
         // The third comes more than five minutes after the second.
-        let minute = 10 + number as u64 / 2 * 6;
+        let minute = 12 + number as u64 / 2 * 6;
         state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], text, minute), moment());
     }
     state.handle(Action::Select(Peer::Everyone), moment());

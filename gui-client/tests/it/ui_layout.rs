@@ -170,7 +170,8 @@ fn has_ring(harness: &Harness<'_, Window>, place: Rect) -> bool {
         Shape::Rect(rect) => {
             is_ring(rect.stroke)
                 && rect.rect.expand(6.0).contains_rect(place.shrink(2.0))
-                && place.expand(6.0).contains_rect(rect.rect.shrink(2.0))
+                // The edge of the composer is also around its button.
+                && place.expand2(egui::vec2(60.0, 14.0)).contains_rect(rect.rect.shrink(2.0))
         }
         Shape::Circle(circle) => is_ring(circle.stroke) && place.expand(4.0).contains(circle.center),
         _ => false,

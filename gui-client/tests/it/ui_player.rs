@@ -18,7 +18,7 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{self, moment},
-    window::{Window, double_click, press, show, window},
+    window::{Window, build, double_click, press, show, window},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -230,9 +230,8 @@ fn nothing_is_cut_off_in_a_small_or_magnified_window() {
         for view in [PlayerView::Docked, PlayerView::Theatre, PlayerView::FullScreen] {
             let mut state = scenes::playing();
             state.handle(Action::ToggleView(view), moment());
-            let mut harness = window(state, [size[0] / zoom, size[1] / zoom]);
-            harness.set_pixels_per_point(zoom);
-            harness.run();
+            let builder = egui_kittest::Harness::builder().with_size([size[0] / zoom, size[1] / zoom]);
+            let mut harness = build(state, builder.with_pixels_per_point(zoom));
             // Controls over a picture come with a movement.
             harness.hover_at(egui::pos2(90.0, 90.0));
             harness.step();

@@ -61,7 +61,11 @@ fn the_key_the_button_and_escape_open_and_close_them() {
         }
         assert!(!is_open(&harness), "{close:?}");
     }
-    harness.get_by_label("Statistics").click();
+    if harness.query_by_label("Statistics").is_none() {
+        harness.get_by_label("More").click();
+        harness.run();
+    }
+    harness.get_by_label_contains("Statistics").click();
     harness.run();
     assert!(is_open(&harness));
 }
@@ -167,14 +171,8 @@ fn what_the_link_costs_is_told_too() {
 
 #[test]
 fn a_video_that_is_ready_says_so_in_the_list() {
-    let mut harness = show("chat");
-    let row = harness.get_by_label_contains("Play Ein sehr langer Titel").rect();
+    let harness = show("chat");
     harness.get_by_label_contains("1440p, with sound, ready");
-    let is_marked = |harness: &Harness<'static, Window>| harness.query_by_label_contains("without decoding").is_some();
-    assert!(!is_marked(&harness));
-    harness.hover_at(row.center());
-    harness.run();
-    assert!(is_marked(&harness));
     harness.get_by_label("Play Numbers, 0:20 · 240p · 720p · 1440p, with sound");
 }
 
