@@ -88,7 +88,9 @@ wait_for() {
 }
 wait_for "the container does not boot" inside systemctl is-active multi-user.target
 files() { inside find / -xdev ! -type d -print | grep -Ev '^/(proc|sys|dev|run|tmp)/' | sort; }
+installed() { inside dpkg-query --show --showformat '${db:Status-Abbrev} ${binary:Package}\n' | sed -n 's/^ii *//p' | sort; }
 files >"$seen/before.txt"
+installed >"$seen/packages-before.txt"
 
 say "installing"
 inside sh -c 'apt-get install -q -y /packages/*.deb' >"$seen/install.txt" 2>&1 || fail "apt-get install"
@@ -130,14 +132,16 @@ inside sh -c 'apt-get install -q -y /packages/next/*.deb' >>"$seen/install.txt" 
 wait_for "the service does not start again" inside systemctl is-active triptych-server
 [ "$(main_pid)" != "$first_pid" ] || fail "the old server still runs after the upgrade"
 inside grep -q "cache-mib 64" /etc/default/triptych-server || fail "the upgrade changed the settings"
-inside tr '\0' ' ' <"/proc/self/mounts" >/dev/null
 inside sh -c 'tr "\0" " " </proc/$(systemctl show --property MainPID --value triptych-server)/cmdline' |
     grep -q -- "--cache-mib 64" || fail "the settings are not used"
 
 say "purging"
 inside journalctl --no-pager -u triptych-server >"$seen/journal.txt"
 inside apt-get purge -q -y triptych triptych-server >>"$seen/install.txt" 2>&1 || fail "apt-get purge"
-inside apt-get autoremove -q -y --purge >>"$seen/install.txt" 2>&1 || fail "apt-get autoremove"
+# Then what came with them: all of it, while autoremove keeps what other packages merely recommend.
+installed >"$seen/packages-after.txt"
+inside apt-get purge -q -y $(comm -13 "$seen/packages-before.txt" "$seen/packages-after.txt") >>"$seen/install.txt" 2>&1 ||
+    fail "apt-get purge of what came with the packages"
 inside systemctl list-unit-files | grep -q triptych && fail "the unit is still known"
 files >"$seen/after.txt"
 # What package managers and logs keep of everything is not a trace of these packages.
