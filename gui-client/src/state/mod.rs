@@ -48,7 +48,7 @@ use std::time::Instant;
 
 use common::{
     crypto::KeyId,
-    media::{Library, VideoId, VideoInfo},
+    media::{Library, VideoId},
     message::ServerInfo,
 };
 

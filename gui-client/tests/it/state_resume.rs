@@ -27,7 +27,7 @@ fn opened(effects: &[Effect]) -> (WatchRequest, bool, bool) {
     else {
         panic!("a stream is requested, and then played")
     };
-    (request.clone(), *is_paused, *keeps_picture)
+    (*request, *is_paused, *keeps_picture)
 }
 
 /// The server is back, with this library.

@@ -266,7 +266,7 @@ impl<'a> List<'a> {
         }
         if begun.is_some() || top > 0.0 {
             let y = next.map_or(top, |next| top.min(next - DAY_LINE));
-            self.day(ui, origin.y + y, begun.unwrap_or(first), origin.x, begun.is_some());
+            self.day(ui, origin.y + y, begun.unwrap_or(first), origin.x, true);
         }
     }
 
