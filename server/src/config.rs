@@ -17,9 +17,15 @@ pub const DEFAULT_HEIGHTS: [u32; 3] = [240, 720, 1440];
 #[derive(Debug, Parser)]
 #[command(name = "triptych-server", version)]
 pub struct Args {
-    /// Where to listen: a port, an address, or both, such as 7950, [::1] or localhost:7950; without an address on all of this
-    /// computer, IPv4 and IPv6; port 0 picks a free port
-    #[arg(long, value_name = "[ADDRESS:]PORT", default_value_t)]
+    /// Where to listen.
+    #[arg(
+        long,
+        value_name = "[ADDRESS:]PORT",
+        default_value_t,
+        // Not as a comment, in which brackets are links.
+        help = "Where to listen: a port, an address, or both, such as 7950, [::1] or localhost:7950; without an address on all \
+                of this computer, IPv4 and IPv6; port 0 picks a free port"
+    )]
     pub listen: ListenAddress,
 
     /// Name under which clients find the server [default: the name of this computer]

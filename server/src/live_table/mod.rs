@@ -1,6 +1,6 @@
 //! What the one who runs the server sees on a terminal: a table that is drawn anew every second, and the log above it.
 //!
-//! [`snapshot`] and [`table`] are pure; [`terminal`] owns what is on the screen.
+//! [`snapshot`] and [`mod@table`] are pure; [`terminal`] owns what is on the screen.
 
 pub mod snapshot;
 pub mod table;
