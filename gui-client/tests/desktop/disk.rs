@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use crate::{
     TURN,
     programs::{server_program, start_client_traced, start_server},
-    screen::{Area, Screen},
+    screen::{Area, Screen, wait_for},
 };
 
 /// What a client may write in its data folder: keys and the numbers of messages, servers and people it has met, and settings.
@@ -43,8 +43,12 @@ fn a_client_that_plays_a_whole_video_opens_only_its_own_files_for_writing() {
     screen.press("Return");
     screen.click(&screen.find("sample", Area::Left));
     ada.wait_for_log("frames shown");
+    let process = format!("{} +++", ada.child.id());
     ada.end();
-    let trace = fs::read_to_string(trace).unwrap();
+    let trace = wait_for("the end of the trace", || {
+        let trace = fs::read_to_string(&trace).unwrap();
+        trace.lines().any(|line| line.starts_with(&process)).then_some(trace)
+    });
     let written = written(&trace);
     let data = home.path().join("Ada").join("triptych");
     let own = |path: &str| {

@@ -106,10 +106,11 @@ pub fn start_client_with(
     start(program, screen, address, name, home)
 }
 
-/// Like [`start_client`]; every file that it opens is listed in `trace`. It ends when strace is told to.
+/// Like [`start_client`]; every file that it opens is listed in `trace`.
 pub fn start_client_traced(screen: &Screen, address: &str, name: &str, home: &Path, trace: &Path) -> Program {
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=open,openat,openat2,creat", "-o"]).arg(trace);
+    // The tracer is the grandchild, so the process that is started is the client.
+    strace.args(["-D", "-f", "-q", "--seccomp-bpf", "-e", "trace=open,openat,openat2,creat", "-o"]).arg(trace);
     strace.arg(env!("CARGO_BIN_EXE_triptych"));
     start(strace, screen, address, name, home)
 }
