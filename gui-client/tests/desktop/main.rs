@@ -179,7 +179,7 @@ fn changed_share(one: &RgbImage, other: &RgbImage) -> f64 {
 /// The client has written neither files nor enough bytes to hold a video.
 fn assert_nothing_kept(home: &Path, process: u32) {
     let files = files_below(home);
-    let own = ["identities/", "pins/", "known-servers."];
+    let own = ["identities/", "pins/", "known-servers.", "settings."];
     let is_own = |file: &str| own.iter().any(|part| file.contains(part));
     let others: Vec<_> = files.iter().filter(|file| !is_own(file)).collect();
     assert!(others.is_empty(), "the client wrote {others:?}");
