@@ -1,6 +1,6 @@
 //! A notification of the desktop.
 
-use super::action::Peer;
+use super::peer::Peer;
 
 /// A notification as the desktop is to show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
