@@ -1,10 +1,10 @@
 //! What the client writes to the disk, as the kernel sees it.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     TURN,
-    programs::{server_program, start_client_traced, start_server},
+    programs::{start_client_traced, start_server, with_sample},
     screen::{Area, Screen, wait_for},
 };
 
@@ -26,14 +26,7 @@ fn written(trace: &str) -> BTreeSet<String> {
 #[test]
 fn a_client_that_plays_a_whole_video_opens_only_its_own_files_for_writing() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop-disk");
-    let _ = fs::remove_dir_all(&pictures);
-    fs::create_dir_all(&pictures).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let videos = home.path().join("videos");
-    fs::create_dir(&videos).unwrap();
-    let made = Command::new(server_program()).arg("sample").arg("--videos").arg(&videos).status().unwrap();
-    assert!(made.success(), "the sample is made");
+    let (pictures, home, videos) = with_sample("desktop-disk");
     let (_server, address) = start_server(&videos, home.path());
     let screen = Screen::start("ada", &pictures);
     let trace = home.path().join("trace");

@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use tempfile::TempDir;
+
 use crate::screen::{Screen, run, wait_for};
 
 /// A running program. Killed when dropped.
@@ -66,6 +68,19 @@ pub fn server_program() -> PathBuf {
         }
     }
     path
+}
+
+/// An empty folder `label` for screenshots, a home for the programs, and a folder in it with the sample video.
+pub fn with_sample(label: &str) -> (PathBuf, TempDir, PathBuf) {
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(label);
+    let _ = fs::remove_dir_all(&pictures);
+    fs::create_dir_all(&pictures).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let videos = home.path().join("videos");
+    fs::create_dir(&videos).unwrap();
+    let made = Command::new(server_program()).arg("sample").arg("--videos").arg(&videos).status().unwrap();
+    assert!(made.success(), "the sample is made");
+    (pictures, home, videos)
 }
 
 /// Starts a server on a free port; returns where it listens.

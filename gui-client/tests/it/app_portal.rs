@@ -1,12 +1,6 @@
 //! How the desktop looks, told by a portal on a bus of its own: a real `dbus-daemon` and a real socket.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::mpsc, time::Duration};
 
 use triptych_client::{app::portal::Portal, state::appearance::Desktop};
 use zbus::{
@@ -14,34 +8,10 @@ use zbus::{
     zvariant::{OwnedValue, Structure, Value},
 };
 
+use crate::support::bus::Bus;
+
 const NAMESPACE: &str = "org.freedesktop.appearance";
 const PATH: &str = "/org/freedesktop/portal/desktop";
-
-/// A message bus that ends with the test.
-struct Bus {
-    daemon: Child,
-    address: String,
-}
-
-impl Bus {
-    fn start() -> Self {
-        let mut daemon = Command::new("dbus-daemon")
-            .args(["--session", "--nofork", "--print-address"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("dbus-daemon is among the packages for tests");
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { daemon, address: address.trim().to_owned() }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
 
 /// The portal of a desktop that prefers light colours and high contrast.
 struct Settings;

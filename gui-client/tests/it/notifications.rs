@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     env,
-    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     time::{Duration, Instant},
@@ -21,7 +20,10 @@ use triptych_client::{
 };
 use zbus::zvariant::OwnedValue;
 
-use crate::support::scenes::{ada, bob, joined, message, moment};
+use crate::support::{
+    bus::Bus,
+    scenes::{ada, bob, joined, message, moment},
+};
 
 /// Set in the process that plays the client: the bus is chosen by the environment of a process.
 const CLIENT: &str = "TRIPTYCH_TEST_CLIENT_OF_A_BUS";
@@ -73,17 +75,6 @@ impl Drop for Guard {
     }
 }
 
-fn start_bus() -> (Guard, String) {
-    let mut daemon = Command::new("dbus-daemon")
-        .args(["--session", "--nofork", "--print-address"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("dbus-daemon is among the packages for tests");
-    let mut address = String::new();
-    BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-    (Guard(daemon), address.trim().to_owned())
-}
-
 /// The client's half: two messages arrive while its window is not in front, then the notification is clicked.
 fn play_client(choice: Notifications) {
     let desktop = Desktop::start(|| {}).unwrap();
@@ -126,9 +117,9 @@ fn wait<T>(mut poll: impl FnMut() -> Option<T>) -> T {
 
 /// What the desktop is told of two messages of Bob's, the first of which is clicked.
 fn told(choice: &str) -> Vec<Told> {
-    let (_daemon, address) = start_bus();
+    let bus = Bus::start();
     let (told, tells): (_, Receiver<Told>) = sync_channel(16);
-    let desktop = zbus::blocking::connection::Builder::address(address.as_str())
+    let desktop = zbus::blocking::connection::Builder::address(bus.address.as_str())
         .unwrap()
         .name(INTERFACE)
         .unwrap()
@@ -138,7 +129,7 @@ fn told(choice: &str) -> Vec<Told> {
         .unwrap();
     let client = Command::new(env::current_exe().unwrap())
         .args(["--exact", "notifications::the_desktop_is_told_who_wrote_and_the_text_only_if_that_is_wanted"])
-        .env("DBUS_SESSION_BUS_ADDRESS", &address)
+        .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
         .env(CLIENT, choice)
         .stdout(Stdio::null())
         .spawn()

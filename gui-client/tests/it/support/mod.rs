@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub mod adversary;
+pub mod bus;
 pub mod client;
 pub mod fake_server;
 pub mod host;

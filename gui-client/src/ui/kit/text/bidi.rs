@@ -131,6 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ui::kit::text::test_text::any_text;
 
     fn shown(text: &str) -> String {
         let paragraph = Paragraph::new(text);
@@ -164,35 +165,10 @@ mod tests {
         assert!(has_right_to_left("a שלום") && !has_right_to_left("Grüße, 世界 🎉"));
     }
 
-    fn text() -> impl Strategy<Value = String> {
-        let word = prop::sample::select(vec![
-            "abc",
-            "שלום",
-            "مرحبا",
-            "لا",
-            "بِسْمِ",
-            "123",
-            "۱۲۳",
-            "(",
-            ")",
-            " ",
-            "  ",
-            "👨‍👩‍👧",
-            "e\u{301}",
-            "\u{202e}",
-            "\u{2069}",
-            "世界",
-            "\u{200d}",
-            "\t",
-            "\u{2029}",
-        ]);
-        prop::collection::vec(word, 0..12).prop_map(|words| words.concat())
-    }
-
     proptest! {
         /// The pieces of a line are its text, cut and put into another order, and no grapheme cluster is cut.
         #[test]
-        fn pieces_are_the_line_in_another_order(text in text(), cut in 0.0..=1.0f64) {
+        fn pieces_are_the_line_in_another_order(text in any_text(), cut in 0.0..=1.0f64) {
             let paragraph = Paragraph::new(&text);
             let starts: Vec<_> = text.grapheme_indices(true).map(|(start, _)| start).chain([text.len()]).collect();
             let middle = starts[(cut * (starts.len() - 1) as f64) as usize];

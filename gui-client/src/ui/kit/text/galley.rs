@@ -178,6 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ui::kit::text::test_text::any_text;
 
     /// The letters may be missing from the font: that changes neither their order nor their number.
     fn with_fonts<T>(use_fonts: impl FnOnce(&mut FontsView<'_>) -> T) -> T {
@@ -244,37 +245,13 @@ mod tests {
         });
     }
 
-    fn text() -> impl Strategy<Value = String> {
-        let word = prop::sample::select(vec![
-            "abc",
-            "שלום",
-            "مرحبا",
-            "لا",
-            "بِسْمِ",
-            "123",
-            "۱۲۳",
-            "(",
-            ")",
-            " ",
-            "  ",
-            "\n",
-            "é",
-            "e\u{301}",
-            "\u{202e}",
-            "\u{200d}",
-            "\t",
-            "x",
-        ]);
-        prop::collection::vec(word, 0..14).prop_map(|words| words.concat())
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
         /// Whatever the text and the width: a galley keeps the text, has one glyph for each character, in order, and a mesh
         /// in which each character has its own vertices.
         #[test]
-        fn a_galley_keeps_the_text_in_its_order(text in text(), room in 5.0..300.0f32, is_filled: bool) {
+        fn a_galley_keeps_the_text_in_its_order(text in any_text(), room in 5.0..300.0f32, is_filled: bool) {
             with_fonts(|fonts| {
                 let galley = laid_out(fonts, &text, room, is_filled);
                 prop_assert_eq!(galley.text(), &text);

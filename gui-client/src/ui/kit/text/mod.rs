@@ -7,6 +7,8 @@ mod emoji;
 mod galley;
 mod lines;
 mod reorder;
+#[cfg(test)]
+mod test_text;
 
 use std::{ops::Range, sync::Arc};
 
