@@ -98,6 +98,44 @@ async fn what_leads_nowhere_is_skipped_and_the_rest_plays() {
     assert_eq!(watch(folder.path(), "Good", Quality::Triptych).await.pictures.len(), 9);
 }
 
+#[test]
+fn equal_files_are_skipped_for_equal_reasons() {
+    let folder = tempdir().unwrap();
+    let whole = |mux: &str| {
+        let path = folder.path().join("whole");
+        four_seconds(H264_SHORT_GROUPS, mux).write(&path);
+        fs::read(path).unwrap()
+    };
+    let (mp4, mkv) = (whole("mp4mux"), whole("matroskamux"));
+    let with_noise = |bytes: &[u8], from: usize| {
+        let mut bytes = bytes.to_vec();
+        fill_with_noise(&mut bytes[from..]);
+        bytes
+    };
+    let broken = [
+        ("Index", "mp4", mp4[..place_of(&mp4, b"moov") - 4].to_vec()),
+        ("Movie", "mp4", with_noise(&mp4, place_of(&mp4, b"moov") + 4)),
+        ("Table", "mp4", with_noise(&mp4, place_of(&mp4, b"stbl") + 4)),
+        ("Start", "mp4", with_noise(&mp4, 32)),
+        ("Head", "mkv", with_noise(&mkv, 60)),
+        ("Tracks", "mkv", with_noise(&mkv, place_of(&mkv, &[0x16, 0x54, 0xAE, 0x6B]) + 4)),
+        ("Short", "mkv", mkv[..100].to_vec()),
+        ("Hole", "mkv", with_noise(&mkv, mkv.len() / 2)),
+    ];
+    const COPIES: u32 = 8;
+    for (name, ending, bytes) in &broken {
+        for copy in 0..COPIES {
+            fs::write(folder.path().join(format!("{name}{copy}_240p.{ending}")), bytes).unwrap();
+        }
+    }
+    let library = scan(folder.path());
+    for (name, ending, _) in &broken {
+        let reasons: Vec<_> =
+            (0..COPIES).map(|copy| skip_reason(&library, &format!("{name}{copy}_240p.{ending}"))).collect();
+        assert!(reasons.iter().all(|reason| *reason == reasons[0]), "{name}: {reasons:#?}");
+    }
+}
+
 #[tokio::test]
 async fn interlaced_video_is_deinterlaced() {
     let folder = tempdir().unwrap();

@@ -27,6 +27,9 @@ use super::{
 /// `parsebin` (1.22) does not pass on an error that a demultiplexer reports while it is being plugged.
 const MAX_IDLE_POLLS: u32 = 5;
 
+/// After an error, silence for this long means that the threads of a pipeline have finished, even if they still wait.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(300);
+
 const READ_DEADLINE: Duration = Duration::from_secs(READ_MINUTES * 60);
 
 /// A file may end this much before the end that it promises, or by a fiftieth of its length, or by a few frames:
@@ -275,19 +278,24 @@ fn add_sink(pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), PipelineErro
 }
 
 /// Waits until the pipeline has read the file to its end.
+///
+/// After an error it waits until the other threads of the pipeline have finished what they hold, because the reason depends on
+/// what they have read, and must be the same each time.
 fn wait_for_end(
     pipeline: &mut Pipeline,
     heartbeat: &Heartbeat,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<(), ProbeError> {
     let (mut watchdog, begun) = (Watchdog::new(heartbeat), Instant::now());
-    let (mut missing_plugin, mut idle_polls) = (None, 0);
+    let (mut missing_plugin, mut errors, mut idle_polls) = (None, Vec::new(), 0);
     let kinds = [gst::MessageType::Eos, gst::MessageType::Error, gst::MessageType::Element];
     loop {
         let message = pipeline.bus.timed_pop_filtered(POLL_TIMEOUT, &kinds);
         match message.as_ref().map(|message| message.view()) {
-            Some(gst::MessageView::Eos(_)) => return Ok(()),
-            Some(gst::MessageView::Error(error)) => return Err(ProbeError::from_gst(&error.error(), missing_plugin)),
+            Some(gst::MessageView::Eos(_)) if errors.is_empty() => return Ok(()),
+            Some(gst::MessageView::Error(error)) => {
+                errors.push(ProbeError::from_gst(&error.error(), missing_plugin.clone()));
+            }
             Some(gst::MessageView::Element(element)) => {
                 let missing = element.structure().filter(|structure| structure.name() == "missing-plugin");
                 missing_plugin = missing.and_then(|structure| structure.get("name").ok()).or(missing_plugin);
@@ -295,8 +303,9 @@ fn wait_for_end(
             _ => {}
         }
         idle_polls = if message.is_none() && pipeline.is_idle() { idle_polls + 1 } else { 0 };
-        if idle_polls == MAX_IDLE_POLLS {
-            return Err(ProbeError::Damaged { nanos: 0, cause: "nothing in it can be read".into() });
+        let is_drained = idle_polls > 0 || watchdog.is_silent_for(heartbeat, DRAIN_PATIENCE);
+        if idle_polls == MAX_IDLE_POLLS || (!errors.is_empty() && is_drained) {
+            return Err(reason(errors, heartbeat.count() > 0));
         }
         if !is_wanted() {
             return Err(ProbeError::Cancelled);
@@ -305,6 +314,22 @@ fn wait_for_end(
             pipeline.abandon();
             return Err(if begun.elapsed() > READ_DEADLINE { ProbeError::TooSlow } else { ProbeError::Hung });
         }
+    }
+}
+
+/// One reason for the errors of a pipeline, whatever their order. `has_read` tells whether anything of a track was read.
+fn reason(errors: Vec<ProbeError>, has_read: bool) -> ProbeError {
+    let rank = |error: &ProbeError| match error {
+        ProbeError::NeedsPlugin(_) => 0,
+        ProbeError::NotVideo(_) => 1,
+        _ => 2,
+    };
+    let first = errors.into_iter().min_by_key(|error| (rank(error), error.to_string()));
+    match first {
+        Some(error) if has_read || rank(&error) < 2 => error,
+        // `parsebin` (1.22) drops the error of a demultiplexer if it comes early enough, and that is a matter of luck. So such a
+        // file has one reason, with the error and without.
+        _ => ProbeError::Damaged { nanos: 0, cause: "nothing in it can be read".into() },
     }
 }
 
