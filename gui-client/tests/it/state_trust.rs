@@ -14,13 +14,16 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{
-        self, NOON_MILLIS, ada, bob, eve, joined, joins, key_changed, leaves, lost, message, moment, name, online,
+        self, ada, bob, eve, joined, joins, key_changed, leaves, lost, message, moment, name, noon_millis, online,
         person, say, stranger,
     },
     state::{bob_peer, commands, contact_names, draft, messages, write},
 };
 
-const TODAY: u64 = NOON_MILLIS / 1000 - 43_200;
+/// The beginning of the day, in seconds.
+fn today() -> u64 {
+    noon_millis() / 1000 - 43_200
+}
 
 fn new_bob() -> KeyId {
     stranger(1).id()
@@ -31,7 +34,7 @@ fn new_bob_peer() -> Peer {
 }
 
 fn privacy(state: &State, key: KeyId) -> Privacy {
-    state.trust.privacy(&key, TODAY)
+    state.trust.privacy(&key, today())
 }
 
 #[test]
@@ -45,15 +48,15 @@ fn people_are_remembered_when_they_are_met_and_not_again() {
     state.apply(leaves(&state, "carol"), moment());
     assert!(commands(state.apply(joins(&state, person("carol", stranger(2))), moment())).is_empty());
     let me = ada().id();
-    assert!(state.trust.privacy(&me, TODAY) == Privacy::New && !state.trust.is_changed(&me), "oneself is not met");
+    assert!(state.trust.privacy(&me, today()) == Privacy::New && !state.trust.is_changed(&me), "oneself is not met");
 }
 
 #[test]
 fn a_day_later_a_person_is_no_longer_new() {
     let state = scenes::scene("key-new");
     let carol = stranger(2).id();
-    assert_eq!(state.trust.privacy(&carol, NOON_MILLIS / 1000), Privacy::New);
-    assert_eq!(state.trust.privacy(&carol, NOON_MILLIS / 1000 + 1), Privacy::Pinned);
+    assert_eq!(state.trust.privacy(&carol, noon_millis() / 1000), Privacy::New);
+    assert_eq!(state.trust.privacy(&carol, noon_millis() / 1000 + 1), Privacy::Pinned);
 }
 
 #[test]

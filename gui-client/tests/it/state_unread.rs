@@ -8,7 +8,7 @@ use triptych_client::state::{
 };
 
 use crate::support::{
-    scenes::{NOON_MILLIS, ada, bob, joined, joined_with, joins, leaves, library, message, moment, person, stranger},
+    scenes::{ada, bob, joined, joined_with, joins, leaves, library, message, moment, noon_millis, person, stranger},
     state::{bob_peer, messages, unread, write},
 };
 
@@ -95,7 +95,7 @@ fn note(state: &State, peer: Peer) -> Option<PresenceNote> {
 }
 
 fn at(minute: u64) -> Moment {
-    Moment { unix_millis: NOON_MILLIS + minute * 60_000, ..moment() }
+    Moment { unix_millis: noon_millis() + minute * 60_000, ..moment() }
 }
 
 #[test]

@@ -71,14 +71,14 @@ fn what_is_written_without_a_connection_goes_out_when_it_is_back_with_the_time_o
     state.apply(NetEvent::Offline(lost()), moment());
     assert!(write(&mut state, bob_peer(), "Are you there?").is_empty());
     assert_eq!(state.waits_for(bob_peer()), Some(WaitsFor::Connection));
-    let later = Moment { unix_millis: scenes::NOON_MILLIS + 600_000, ..moment() };
+    let later = Moment { unix_millis: scenes::noon_millis() + 600_000, ..moment() };
     let effects = commands(state.apply(back(), later));
     assert_eq!(sent(&effects), ["Are you there?"]);
     let times = effects.iter().filter_map(|command| match command {
         NetCommand::Send { written_unix_millis, .. } => Some(*written_unix_millis),
         _ => None,
     });
-    assert_eq!(times.collect::<Vec<_>>(), [scenes::NOON_MILLIS]);
+    assert_eq!(times.collect::<Vec<_>>(), [scenes::noon_millis()]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use triptych_client::state::{
 };
 
 use crate::support::{
-    scenes::{self, NOON_MILLIS, ada, bob, eve, leaves, message, moment, person, say, scene},
+    scenes::{self, ada, bob, eve, leaves, message, moment, noon_millis, person, say, scene},
     window::{Window, press, show, window},
 };
 
@@ -345,7 +345,7 @@ fn the_day_stays_at_the_top_while_scrolling() {
         state.apply(message("bob", &bob(), &[&ada()], &format!("Message number {number}."), minute), moment());
     }
     let mut harness = window(state, SIZE);
-    harness.state_mut().now = Some(Moment { unix_millis: NOON_MILLIS + 2 * 86_400_000, ..moment() });
+    harness.state_mut().now = Some(Moment { unix_millis: noon_millis() + 2 * 86_400_000, ..moment() });
     harness.run();
     scroll(&mut harness, 1_000_000.0);
     let first_day = harness.get_by_label("Thursday, 21 May").rect();
@@ -358,12 +358,12 @@ fn the_day_stays_at_the_top_while_scrolling() {
 #[test]
 fn a_quiet_line_says_who_went_offline() {
     let mut state = scene("chat");
-    state.apply(leaves(&state, "bob"), Moment { unix_millis: NOON_MILLIS + 9 * 60_000, ..moment() });
+    state.apply(leaves(&state, "bob"), Moment { unix_millis: noon_millis() + 9 * 60_000, ..moment() });
     let harness = window(state.clone(), SIZE);
     harness.get_by_label_contains("bob went offline, ");
     state.apply(
         scenes::joins(&state, person("bob", bob())),
-        Moment { unix_millis: NOON_MILLIS + 20 * 60_000, ..moment() },
+        Moment { unix_millis: noon_millis() + 20 * 60_000, ..moment() },
     );
     window(state, SIZE).get_by_label_contains("bob was offline from ");
 }

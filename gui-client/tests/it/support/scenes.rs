@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{Local, NaiveDate};
 use common::{
     crypto::{MessageId, PublicKey, TextNumber, sha256, test_keys},
     limits::PROTOCOL_VERSION,
@@ -67,8 +68,15 @@ pub use video::{head, playing, report, segments, start, stream_start, video, wat
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use wire::{entry, envelope, handed};
 
-/// Noon on a Thursday, by universal time.
-pub const NOON_MILLIS: u64 = 1_779_364_800_000;
+/// Noon on a Thursday by the clock of this computer, so that scenes show the same times in every time zone.
+pub fn noon_millis() -> u64 {
+    static NOON: LazyLock<i64> = LazyLock::new(|| {
+        let noon =
+            NaiveDate::from_ymd_opt(2026, 5, 21).and_then(|day| day.and_hms_opt(12, 0, 0)).expect("it is a time");
+        noon.and_local_timezone(Local).earliest().expect("clocks are changed at night").timestamp_millis()
+    });
+    NOON.cast_unsigned()
+}
 
 /// A protocol version that the server does not speak.
 pub const OTHER_VERSION: u16 = PROTOCOL_VERSION + 1;
@@ -162,7 +170,7 @@ pub const SCENES: &[&str] = &[
 ];
 
 pub fn moment() -> Moment {
-    Moment { instant: Instant::now(), unix_millis: NOON_MILLIS }
+    Moment { instant: Instant::now(), unix_millis: noon_millis() }
 }
 
 pub fn name(text: &str) -> Name {
@@ -193,8 +201,8 @@ pub fn stranger(number: u8) -> PublicKey {
 
 pub fn person(text: &str, public_key: PublicKey) -> Person {
     let name = name(text);
-    let session = test_keys::unsigned_record(&name, &public_key, NOON_MILLIS - 4 * 60_000);
-    Person { name, public_key, session, since_unix_secs: NOON_MILLIS / 1000 - 27 * 60 }
+    let session = test_keys::unsigned_record(&name, &public_key, noon_millis() - 4 * 60_000);
+    Person { name, public_key, session, since_unix_secs: noon_millis() / 1000 - 27 * 60 }
 }
 
 pub fn library() -> Library {
@@ -242,7 +250,7 @@ pub fn online_as(me: Person, mut people: Vec<Person>, library: Library) -> NetEv
 pub fn pins<'a>(people: impl IntoIterator<Item = &'a Person>) -> Pins {
     let met = people.into_iter().map(|person| (person.name.clone(), person.public_key.id())).collect();
     let mut pins = Pins::default();
-    pins.apply(&PinChange::Met(met), NOON_MILLIS / 1000 - 86_400);
+    pins.apply(&PinChange::Met(met), noon_millis() / 1000 - 86_400);
     pins
 }
 
@@ -291,7 +299,7 @@ pub fn message(from: &str, sender: &PublicKey, recipients: &[&PublicKey], text: 
         sender: sender.id(),
         is_to_everyone: recipients.len() > 1,
         message_id: id_of(text, minute),
-        sent_unix_millis: NOON_MILLIS + minute * 60_000,
+        sent_unix_millis: noon_millis() + minute * 60_000,
         number: TextNumber { count: minute, number: 1 },
         missing_count: 0,
         text: text.into(),
@@ -316,7 +324,7 @@ pub fn id(number: u8) -> MessageId {
 
 /// Says `text` to `peer` as ada, and has it relayed.
 pub fn say(state: &mut State, peer: Peer, text: &str, number: u8, minute: u64) {
-    let now = Moment { unix_millis: NOON_MILLIS + minute * 60_000, ..moment() };
+    let now = Moment { unix_millis: noon_millis() + minute * 60_000, ..moment() };
     state.handle(Action::Select(peer), now);
     state.handle(Action::EditDraft(text.into()), now);
     for effect in state.handle(Action::Send, now) {
@@ -342,7 +350,7 @@ fn talked() -> State {
     state.apply(envelope(3, bob().id(), vec![ada().id()], WireOutcome::Opened), moment());
     state.apply(envelope(4, eve().id(), vec![bob().id()], WireOutcome::Foreign), moment());
     state.apply(message("eve", &eve(), &[&ada(), &bob(), &eve()], "Hello, all of you", 5), moment());
-    let with_key = WireOutcome::OpenedWithSenderKey { handed_unix_millis: NOON_MILLIS };
+    let with_key = WireOutcome::OpenedWithSenderKey { handed_unix_millis: noon_millis() };
     state.apply(envelope(5, eve().id(), vec![ada().id(), bob().id(), eve().id()], with_key), moment());
     state
 }

@@ -5,7 +5,7 @@ use triptych_client::state::{
     action::{Action, Moment, Peer},
 };
 
-use super::{NOON_MILLIS, ada, bob, eve, joined, joins, leaves, message, moment, person, say};
+use super::{ada, bob, eve, joined, joins, leaves, message, moment, noon_millis, person, say};
 
 const MINUTES_OF_DAY: u64 = 24 * 60;
 
@@ -16,7 +16,7 @@ pub fn scene(which: &str) -> Option<State> {
     let from_bob = |state: &mut State, text: &str, minute: u64| {
         state.apply(message("bob", &bob(), &[&ada()], text, minute), moment());
     };
-    let at = |minute: u64| Moment { unix_millis: NOON_MILLIS + minute * 60_000, ..moment() };
+    let at = |minute: u64| Moment { unix_millis: noon_millis() + minute * 60_000, ..moment() };
     match which {
         "new" => {
             state.handle(Action::Select(with_bob), moment());

@@ -13,8 +13,11 @@ use triptych_client::{
     },
 };
 
-use super::{NOON_MILLIS, ada, bob, eve, id, joined, joins, library, message, moment, person, stranger, talked};
+use super::{ada, bob, eve, id, joined, joins, library, message, moment, noon_millis, person, stranger, talked};
 use super::{joined_with, leaves};
+
+/// Where sequence numbers begin: they are shown, and must not differ from one time zone to the next.
+const SEQUENCES_FROM_MILLIS: u64 = 1_779_364_800_000;
 
 /// Bytes that look random, and are the same each time.
 fn noise(number: u8, length: usize) -> Vec<u8> {
@@ -23,7 +26,7 @@ fn noise(number: u8, length: usize) -> Vec<u8> {
 
 /// A letter to one of these, or a message to everyone if they are several or none. Its secrets are noise, its layout is sound.
 pub fn entry(number: u8, sender: KeyId, recipients: &[KeyId], outcome: WireOutcome) -> WireEntry {
-    let sequence = (NOON_MILLIS + u64::from(number) * 1_000) * 1_000;
+    let sequence = (SEQUENCES_FROM_MILLIS + u64::from(number) * 1_000) * 1_000;
     let suite = if recipients.len() == 1 { 2 } else { 3 };
     let mut bytes = [&[1, suite][..], &id(number).0, &sequence.to_be_bytes(), &sender.0].concat();
     // Longer texts take more steps of padding.
@@ -64,7 +67,7 @@ fn inside(number: u8, message: NetEvent) -> NetEvent {
 fn of_all_kinds() -> State {
     let mut state = talked();
     let everyone = vec![ada().id(), bob().id(), eve().id()];
-    let handed_unix_millis = NOON_MILLIS + 20_000;
+    let handed_unix_millis = noon_millis() + 20_000;
     let events = [
         handed(20, eve().id(), WireOutcome::SenderKey),
         envelope(21, eve().id(), everyone.clone(), WireOutcome::OpenedWithSenderKey { handed_unix_millis }),
@@ -80,7 +83,7 @@ fn of_all_kinds() -> State {
         inside(29, message("bob", &bob(), &[&ada()], "And this is what it said.", 29)),
     ];
     for (second, event) in (20..).zip(events) {
-        state.apply(event, Moment { unix_millis: NOON_MILLIS + second * 1_000, ..moment() });
+        state.apply(event, Moment { unix_millis: noon_millis() + second * 1_000, ..moment() });
     }
     state.handle(Action::ShowSide(SidePanel::Wire), moment());
     state
