@@ -91,8 +91,12 @@ fn cover(ui: &mut Ui, screen: Rect, (header, text): (&str, &str), choices: Vec<C
     let row = Rect::from_min_size(egui::Pos2::new(inner.left(), top + space::S), Vec2::new(width, size::ICON_BUTTON));
     let mut ui = ui.new_child(UiBuilder::new().max_rect(row).layout(Layout::left_to_right(Align::Center)));
     ui.spacing_mut().item_spacing.x = space::S;
-    let widths: Vec<f32> = choices.iter().map(|choice| button_width(&ui, &choice.label)).collect();
+    let mut widths: Vec<f32> = choices.iter().map(|choice| button_width(&ui, &choice.label)).collect();
     let total = widths.iter().sum::<f32>() + space::S * (widths.len() - 1) as f32;
+    // Where they do not fit, the widest is shortened: that with the title of the next video.
+    if let Some(widest) = widths.iter_mut().max_by(|a, b| a.total_cmp(b)) {
+        *widest -= (total - row.width()).max(0.0);
+    }
     ui.add_space(((row.width() - total) / 2.0).max(0.0));
     for (number, (choice, width)) in choices.into_iter().zip(widths).enumerate() {
         let size = Vec2::new(width, size::ICON_BUTTON);

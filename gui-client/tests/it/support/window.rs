@@ -1,6 +1,9 @@
 //! The views without a window: drawn, operated and read as a screen reader would.
 
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, ViewportCommand};
+use egui::{
+    Color32, ColorImage, Context, Event, Key, Modifiers, PointerButton, Pos2, TextureHandle, TextureOptions, Ui,
+    UiBuilder, ViewportCommand, vec2,
+};
 use egui_kittest::{Harness, HarnessBuilder};
 use triptych_client::{
     event::NetCommand,
@@ -22,11 +25,27 @@ pub struct Window {
     pub wants_composer_focus: bool,
     /// The time of all frames; `None` while it passes.
     pub now: Option<Moment>,
+    /// Whether videos have pictures, in lists and in the player.
+    pub has_pictures: bool,
     /// What the desktop was told, in order.
     pub viewport_commands: Vec<ViewportCommand>,
+    picture: Option<TextureHandle>,
 }
 
 impl Window {
+    pub fn new(state: State) -> Self {
+        Self {
+            state,
+            actions: Vec::new(),
+            effects: Vec::new(),
+            wants_composer_focus: false,
+            now: None,
+            has_pictures: false,
+            viewport_commands: Vec::new(),
+            picture: None,
+        }
+    }
+
     pub fn commands(&self) -> Vec<&NetCommand> {
         self.effects
             .iter()
@@ -41,44 +60,67 @@ pub fn window(state: State, size: [f32; 2]) -> Harness<'static, Window> {
 }
 
 pub fn build(state: State, builder: HarnessBuilder<Window>) -> Harness<'static, Window> {
-    let shown = Window {
-        state,
-        actions: Vec::new(),
-        effects: Vec::new(),
-        wants_composer_focus: false,
-        now: None,
-        viewport_commands: Vec::new(),
-    };
+    build_shown(Window::new(state), builder)
+}
+
+pub fn build_shown(shown: Window, builder: HarnessBuilder<Window>) -> Harness<'static, Window> {
     let mut harness = builder.with_context_setup(theme::apply).build_ui_state(
         |ui, shown: &mut Window| {
-            shown.state.set_focused(ui::window::has_focus(ui.ctx()));
             // The harness leaves a margin around the root.
-            let window = ui.available_size();
-            shown.state.set_window_points(window.x, window.y);
-            shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
-            let (command, left) = ui::full_screen::follow(ui.ctx(), &shown.state);
-            shown.viewport_commands.extend(command);
-            if let Some(action) = left {
-                shown.state.handle(action, moment());
-            }
-            let view = View {
-                now: shown.now.unwrap_or_else(moment),
-                picture: None,
-                thumbnail: &|_| None,
-                wants_composer_focus: std::mem::take(&mut shown.wants_composer_focus),
-            };
-            for action in ui::show(ui, &shown.state, view).actions {
-                shown.actions.push(action.clone());
-                let effects = shown.state.handle(action, moment());
-                shown.wants_composer_focus |= effects.contains(&Effect::FocusComposer);
-                shown.effects.extend(effects);
-                ui.ctx().request_repaint();
-            }
+            let window = ui.ctx().content_rect();
+            ui.scope_builder(UiBuilder::new().max_rect(window), |ui| {
+                ui.set_clip_rect(window);
+                show_frame(ui, shown);
+            });
         },
         shown,
     );
     harness.run();
     harness
+}
+
+fn show_frame(ui: &mut Ui, shown: &mut Window) {
+    shown.state.set_focused(ui::window::has_focus(ui.ctx()));
+    let window = ui.available_size();
+    shown.state.set_window_points(window.x, window.y);
+    if shown.has_pictures && shown.picture.is_none() {
+        shown.picture = Some(test_card(ui.ctx()));
+    }
+    let picture = shown.picture.as_ref().map(TextureHandle::id);
+    shown.viewport_commands.extend(ui::window::news(ui.ctx(), &shown.state));
+    let (command, left) = ui::full_screen::follow(ui.ctx(), &shown.state);
+    shown.viewport_commands.extend(command);
+    if let Some(action) = left {
+        shown.state.handle(action, moment());
+    }
+    let view = View {
+        now: shown.now.unwrap_or_else(moment),
+        picture,
+        thumbnail: &|_| picture.map(|picture| (picture, vec2(192.0, 108.0))),
+        wants_composer_focus: std::mem::take(&mut shown.wants_composer_focus),
+    };
+    for action in ui::show(ui, &shown.state, view).actions {
+        shown.actions.push(action.clone());
+        let effects = shown.state.handle(action, moment());
+        shown.wants_composer_focus |= effects.contains(&Effect::FocusComposer);
+        shown.effects.extend(effects);
+        ui.ctx().request_repaint();
+    }
+}
+
+/// A picture of eight bars and a circle, in 16:9.
+fn test_card(ctx: &Context) -> TextureHandle {
+    let [width, height]: [usize; 2] = [192, 108];
+    let bar = |number: usize| {
+        let light = |bit: usize| if number >> bit & 1 == 0 { 190 } else { 30 };
+        Color32::from_rgb(light(1), light(2), light(0))
+    };
+    let pixels = (0..width * height).map(|index| {
+        let (x, y) = (index % width, index / width);
+        let is_in_circle = (x * 2).abs_diff(width).pow(2) + (y * 2).abs_diff(height).pow(2) < 80 * 80;
+        if is_in_circle { Color32::from_gray(230) } else { bar(x * 8 / width) }
+    });
+    ctx.load_texture("test card", ColorImage::new([width, height], pixels.collect()), TextureOptions::LINEAR)
 }
 
 pub fn show(name: &str) -> Harness<'static, Window> {
