@@ -31,6 +31,7 @@ mod playback_player;
 mod playback_playout;
 mod playback_speed;
 mod reconnect;
+mod snapshots;
 mod sound_opus;
 mod state;
 mod state_certificate;
