@@ -194,6 +194,16 @@ impl Places {
         self.panes.iter().any(|(shown, _)| *shown == pane)
     }
 
+    /// Where the widest pane begins and ends, in points from the left edge of the window.
+    pub fn widest(&self) -> (f32, f32) {
+        let mut left = 0.0;
+        let ranges = self.panes.iter().map(|(_, width)| {
+            left += width;
+            (left - width, left)
+        });
+        ranges.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0))).unwrap_or_default()
+    }
+
     fn alone(self, pane: Pane, width: f32) -> Self {
         Self { panes: vec![(pane, width)], ..self }
     }

@@ -9,7 +9,7 @@ mod video;
 pub mod window;
 
 use common::media::VideoId;
-use egui::{Align, Frame, Layout, Margin, Panel, RichText, Ui};
+use egui::{Align, Frame, Layout, Margin, Panel, Rect, RichText, Ui, Vec2};
 
 use crate::state::{
     State,
@@ -65,9 +65,22 @@ pub fn show(ui: &mut Ui, state: &State, view: View) -> ViewOutput {
             .frame(Frame::new())
             .show(ui, |ui| connect::show(ui, state, view.now, &mut output.actions));
     }
-    let bar_points = if is_main_screen(state) { state.places().bar_points } else { 0.0 };
-    notices::show(ui, state, bar_points, view.now, &mut output.actions);
+    notices::show(ui, state, room_for_notices(ui, state), view.now, &mut output.actions);
     output
+}
+
+/// Where notices lie over the contents: in the widest pane, whose header they cover and not that of another one.
+fn room_for_notices(ui: &Ui, state: &State) -> Rect {
+    let mut room = ui.ctx().content_rect();
+    if is_main_screen(state) {
+        let places = state.places();
+        room.min.y += places.bar_points;
+        if state.player.view() != PlayerView::FullScreen {
+            let (left, right) = places.widest();
+            (room.min.x, room.max.x) = (room.min.x + left, room.min.x + right);
+        }
+    }
+    room.shrink2(Vec2::new(space::S, space::XS))
 }
 
 /// Whether the main screen is shown: from the first time online until the person leaves, even while the connection is lost.

@@ -2,7 +2,10 @@
 
 use common::crypto::fingerprint;
 use egui_kittest::kittest::Queryable;
-use triptych_client::event::{CertificateChange, NetCommand};
+use triptych_client::{
+    event::{CertificateChange, NetCommand, NetEvent, Offline},
+    state::{State, action::Action},
+};
 
 use crate::support::{
     scenes::{self, scene},
@@ -37,6 +40,19 @@ fn a_changed_certificate_shows_both_and_is_trusted_after_a_comparison_only() {
         harness.run();
         harness.get_by_label("Connect");
     }
+}
+
+#[test]
+fn nothing_says_that_the_certificate_is_verified_once_it_has_changed() {
+    let mut state = scenes::joined();
+    state.handle(Action::MarkServer(true), scenes::moment());
+    let is_said = |state: &State| {
+        let harness = window(state.clone(), [1200.0, 760.0]);
+        harness.query_by_label("Certificate of the server, verified").is_some()
+    };
+    assert!(is_said(&state));
+    state.apply(NetEvent::Offline(Offline::CertificateChanged(scenes::certificate_change())), scenes::moment());
+    assert!(!is_said(&state));
 }
 
 #[test]

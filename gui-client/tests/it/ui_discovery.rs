@@ -25,6 +25,23 @@ fn a_server_is_joined_with_one_key() {
 }
 
 #[test]
+fn enter_after_the_name_joins_the_only_server() {
+    let mut harness = window(searched(vec![found("Lab", "192.168.1.5", Familiarity::New)]), [1200.0, 760.0]);
+    let enter_after_name = |harness: &mut egui_kittest::Harness<'static, _>| {
+        let name = egui::accesskit::Role::TextInput;
+        harness.get_by_role_and_label(name, "Your name").focus();
+        harness.run();
+        press(harness, Modifiers::NONE, Key::Enter);
+    };
+    enter_after_name(&mut harness);
+    assert!(matches!(harness.state().commands()[..], [NetCommand::ConnectFound { .. }]), "it is joined once");
+    // Of several none is meant.
+    let mut harness = show("servers");
+    enter_after_name(&mut harness);
+    assert!(harness.state().commands().is_empty());
+}
+
+#[test]
 fn servers_are_told_apart_by_name_numbers_visits_and_words() {
     let mut harness = show("servers");
     harness.get_by_label("3 servers on your network");
@@ -33,7 +50,7 @@ fn servers_are_told_apart_by_name_numbers_visits_and_words() {
     harness.get_by_label_contains(&words);
     let old = harness.get_by_label_contains("Join old-laptop, no one there · 1 video");
     assert!(old.accesskit_node().is_disabled(), "it could not be joined");
-    harness.get_by_label_contains("Another version of Triptych.");
+    harness.get_by_label_contains("Other version.");
     harness.get_by_label_contains("Join Hopper").click();
     harness.run();
     assert!(matches!(&harness.state().actions[..], [Action::JoinServer(address)] if address.host == "192.168.1.23"));

@@ -156,6 +156,10 @@ fn the_page_lists_every_row_and_closes() {
             assert!(harness.query_all_by_label(binding.text).next().is_some(), "{}", binding.text);
             assert!(harness.query_all_by_label(&binding.keys()).next().is_some(), "{}", binding.keys());
         }
+        // The whole page is in sight where the window is high enough.
+        let last = ALL.iter().rfind(|binding| binding.place == Place::Video).expect("the video has keys");
+        let (last, room) = (harness.get_all_by_label(last.text).next().unwrap().rect(), harness.ctx.content_rect());
+        assert!(room.height() < 500.0 || room.contains_rect(last), "{last:?}");
         press(&mut harness, Modifiers::NONE, Key::Space);
         assert!(!is_paused(harness.state()), "the page is before the video");
         press(&mut harness, Modifiers::NONE, Key::Escape);

@@ -66,6 +66,18 @@ fn a_lost_connection_is_told_in_one_line_over_the_contents_and_moves_nothing() {
 }
 
 #[test]
+fn the_line_about_a_lost_connection_lies_in_the_widest_pane() {
+    let mut state = scenes::playing();
+    state.apply(triptych_client::event::NetEvent::Offline(scenes::lost()), scenes::moment());
+    let harness = window(state, [1200.0, 760.0]);
+    let picture = harness.get_by_label_contains("Picture of").rect().x_range();
+    for label in ["Connection lost. Trying again in ", "Try now"] {
+        let part = harness.get_by_label_contains(label).rect().x_range();
+        assert!(picture.contains(part.min) && picture.contains(part.max), "{label}: {part:?} in {picture:?}");
+    }
+}
+
+#[test]
 fn what_was_written_under_another_name_says_so() {
     let harness = show("renamed");
     assert_eq!(harness.get_all_by_label("Written as ada").count(), 3);

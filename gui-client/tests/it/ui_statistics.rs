@@ -118,6 +118,15 @@ fn they_are_written_anew_with_the_figures_and_stay_open_for_the_next_video() {
 }
 
 #[test]
+fn a_card_over_the_picture_has_its_place_for_itself() {
+    let mut state = scene("ended");
+    state.handle(Action::ToggleStatistics, moment());
+    let harness = window(state, [1200.0, 760.0]);
+    harness.get_by_label("Play again");
+    assert!(!is_open(&harness));
+}
+
+#[test]
 fn the_badge_is_beside_them_or_gives_way() {
     let shown = |size: [f32; 2]| {
         let mut state = scene("lowest");

@@ -49,9 +49,10 @@ impl PlayerState {
         }
     }
 
-    /// The statistics of the video in the player; `None` while they are hidden, and after a failure, whose reason needs the room.
+    /// The statistics of the video in the player; `None` while they are hidden, and where a card needs
+    /// the room, at the end and after a failure.
     pub fn statistics(&self) -> Option<&[Line]> {
-        self.statistics.as_deref().filter(|_| self.showing.is_some() && !self.has_failed())
+        self.statistics.as_deref().filter(|_| self.showing.is_some() && !self.has_ended() && !self.has_failed())
     }
 
     /// Whether the figures of the player are to be taken now.

@@ -1,11 +1,14 @@
 //! The page of all keys, made from their table.
 
-use egui::{Frame, Id, Key, Margin, Modal, Modifiers, RichText, ScrollArea, Ui, Vec2};
+use egui::{Key, Modifiers, RichText, ScrollArea, Ui, Vec2};
 
 use super::{ALL, Command, Place, take};
 use crate::{
     state::{State, action::Action},
-    ui::kit::theme::{Theme, font_size, semibold, space},
+    ui::kit::{
+        dialog,
+        theme::{Theme, font_size, semibold, space},
+    },
 };
 
 /// Width of the page with two columns, and with one.
@@ -13,6 +16,9 @@ const WIDTHS: [f32; 2] = [700.0, 360.0];
 
 /// Width of the keys beside what they do.
 const KEYS_WIDTH: f32 = 96.0;
+
+/// Height of a row of one line.
+const ROW_HEIGHT: f32 = 20.0;
 
 /// Shows the page if it is open, and takes the keys that open and close it.
 pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
@@ -28,9 +34,7 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     let room = ui.ctx().content_rect().size() - Vec2::splat(4.0 * space::L);
     let columns = if room.x >= WIDTHS[0] { 2 } else { 1 };
     let width = WIDTHS[2 - columns].min(room.x);
-    let frame = Frame::popup(ui.style()).inner_margin(Margin::same(16));
-    let modal = Modal::new(Id::unique("keys")).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(width);
+    let modal = dialog::show(ui, "keys", width, |ui| {
         let mut is_closed = false;
         ui.horizontal(|ui| {
             ui.label(RichText::new("Keys").font(semibold(font_size::HEADING)));
@@ -39,7 +43,8 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
             });
         });
         ui.add_space(space::S);
-        ScrollArea::vertical().max_height(room.y - 40.0).show(ui, |ui| {
+        // Without a least height, a page that was never drawn would take the height that egui gives new areas.
+        ScrollArea::vertical().min_scrolled_height(room.y - 40.0).max_height(room.y - 40.0).show(ui, |ui| {
             let others = [Place::Everywhere, Place::Message];
             if columns == 2 {
                 ui.columns(2, |columns| {
@@ -61,7 +66,8 @@ fn list(ui: &mut Ui, places: &[Place]) {
     let theme = Theme::of(ui);
     for place in places {
         ui.label(RichText::new(place.header()).font(semibold(font_size::SECTION)).color(theme.weak));
-        egui::Grid::new(place.header()).num_columns(2).min_col_width(KEYS_WIDTH).show(ui, |ui| {
+        let grid = egui::Grid::new(place.header()).num_columns(2).min_col_width(KEYS_WIDTH).min_row_height(ROW_HEIGHT);
+        grid.show(ui, |ui| {
             for binding in ALL.iter().filter(|binding| binding.place == *place) {
                 ui.label(RichText::new(binding.keys()).font(semibold(font_size::SMALL)).color(theme.text));
                 ui.add(egui::Label::new(RichText::new(binding.text).size(font_size::SMALL).color(theme.text)).wrap());

@@ -1,10 +1,11 @@
 //! The question before a link is opened. It shows the whole address, because the text of a message is not to be trusted.
 
-use egui::{Align, Id, Layout, Modal, RichText, TextFormat, Ui, text::LayoutJob};
+use egui::{Align, Layout, RichText, TextFormat, Ui, text::LayoutJob};
 
 use crate::state::{State, action::Action, links::WebAddress};
 
 use crate::ui::kit::{
+    dialog,
     theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
@@ -12,8 +13,7 @@ use crate::ui::kit::{
 /// Draws the question, if there is one.
 pub(super) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     let Some(address) = &state.link_question else { return };
-    let id = Id::unique("link question");
-    let modal = Modal::new(id).show(ui.ctx(), |ui| question(ui, address, actions));
+    let modal = dialog::show(ui, "link question", size::FORM, |ui| question(ui, address, actions));
     if modal.should_close() {
         actions.push(Action::AnswerLink(false));
     }
@@ -21,7 +21,6 @@ pub(super) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
 
 fn question(ui: &mut Ui, address: &WebAddress, actions: &mut Vec<Action>) {
     let theme = Theme::of(ui);
-    ui.set_width(size::FORM.min(ui.ctx().content_rect().width() - 4.0 * space::L));
     ui.label(RichText::new("Open this address in your browser?").font(semibold(font_size::HEADING)));
     ui.add_space(space::S);
     egui::Frame::new().fill(theme.background).corner_radius(size::RADIUS).inner_margin(space::S).show(ui, |ui| {

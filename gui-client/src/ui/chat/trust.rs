@@ -9,6 +9,7 @@ use crate::state::{
 };
 
 use crate::ui::kit::{
+    dialog,
     theme::{Theme, font_size, semibold, size, space},
     widgets,
 };
@@ -68,7 +69,7 @@ pub(super) fn notice(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         });
     } else if let Some(present) = state.present_key(&key) {
         let what = format!("{name} is online with another key.");
-        card(ui, &what, "This conversation belongs to the key before. What you write here waits.", |ui| {
+        card(ui, &what, "This conversation belongs to the key before. To write, show the new one.", |ui| {
             if ui.button("Show the new one").clicked() {
                 actions.push(Action::Select(Peer::Person(present)));
             }
@@ -100,8 +101,7 @@ pub(crate) fn safety_number(ui: &mut Ui, state: &State, actions: &mut Vec<Action
     let Some(SafetyView { key, number }) = &state.trust.open else { return };
     let theme = Theme::of(ui);
     let name = state.people.name_of(key).map_or("this person", |name| name.as_str());
-    let response = egui::Modal::new(egui::Id::unique("safety number")).show(ui.ctx(), |ui| {
-        ui.set_width(380.0_f32.min(ui.ctx().content_rect().width() - 2.0 * space::L));
+    let response = dialog::show(ui, "safety number", 420.0, |ui| {
         ui.label(RichText::new(format!("Safety number with {name}")).font(semibold(font_size::HEADING)));
         ui.add_space(space::XS);
         let text = format!(
@@ -124,7 +124,8 @@ pub(crate) fn safety_number(ui: &mut Ui, state: &State, actions: &mut Vec<Action
                     actions.push(Action::SetVerified(*key, false));
                 }
             } else {
-                let label = if is_changed { "It is the same: accept the key" } else { "It is the same: mark as verified" };
+                let label =
+                    if is_changed { "It is the same: accept the key" } else { "It is the same: mark as verified" };
                 if widgets::primary_button(ui, label).clicked() {
                     if is_changed {
                         actions.push(Action::AcceptKey(*key));

@@ -1,5 +1,6 @@
 //! What all views are built from: colours and sizes, small widgets, icons, and the format of numbers and times.
 
+pub(super) mod dialog;
 mod emoji_font;
 mod fonts;
 pub(super) mod format;

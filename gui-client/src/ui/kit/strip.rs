@@ -1,6 +1,6 @@
 //! A strip of one line that lies over the contents of the window, so that nothing moves when it comes and goes.
 
-use egui::{Align, Align2, Area, Frame, Id, Label, Layout, Margin, Order, RichText, Stroke, Ui, Vec2};
+use egui::{Align, Align2, Area, Frame, Id, Label, Layout, Margin, Order, Pos2, RichText, Stroke, Ui, Vec2};
 
 use super::theme::{Theme, font_size, size, space};
 
@@ -8,8 +8,10 @@ use super::theme::{Theme, font_size, size, space};
 pub(crate) struct Strip<'a> {
     /// Tells it from other strips.
     pub id: &'a str,
-    /// Height of the bar below which it lies; there it covers nothing that is written into.
-    pub bar_points: f32,
+    /// The middle of its upper edge: below the bar, where it covers nothing that is written into.
+    pub top: Pos2,
+    /// Its width at most.
+    pub width: f32,
     /// Its line, shortened where there is no room for it.
     pub text: &'a str,
     /// Label and explanation of each button, from left to right.
@@ -22,10 +24,11 @@ impl Strip<'_> {
     /// Draws it. Returns which button was clicked.
     pub(crate) fn show(self, ui: &Ui) -> Option<usize> {
         let theme = Theme::of(ui);
-        let width = size::STRIP[0].min(ui.ctx().content_rect().width() - 2.0 * space::S);
-        let offset = Vec2::new(0.0, self.bar_points + space::XS);
-        let area =
-            Area::new(Id::unique(("strip", self.id))).order(Order::Foreground).anchor(Align2::CENTER_TOP, offset);
+        let width = size::STRIP[0].min(self.width);
+        let area = Area::new(Id::unique(("strip", self.id)))
+            .order(Order::Foreground)
+            .pivot(Align2::CENTER_TOP)
+            .fixed_pos(self.top);
         let shown = area.show(ui.ctx(), |ui| {
             Frame::new()
                 .fill(theme.warn_soft)

@@ -1,11 +1,12 @@
 //! What the program is, in which version, and what it keeps on the disk.
 
 use common::limits::PROTOCOL_VERSION;
-use egui::{Id, Modal, RichText, Ui};
+use egui::{RichText, Ui};
 
 use crate::state::{State, action::Action, layout::LayoutAction};
 
 use crate::ui::kit::{
+    dialog,
     theme::{Theme, font_size, semibold, space},
     widgets,
 };
@@ -20,8 +21,7 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
         return;
     }
     let theme = Theme::of(ui);
-    let response = Modal::new(Id::unique("about")).show(ui.ctx(), |ui| {
-        ui.set_width(360.0_f32.min(ui.ctx().content_rect().width() - 2.0 * space::L));
+    let response = dialog::show(ui, "about", 380.0, |ui| {
         ui.horizontal(|ui| {
             let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(40.0), egui::Sense::hover());
             widgets::mark(ui, rect);

@@ -23,7 +23,9 @@ const HEIGHT: f32 = 24.0;
 
 /// Draws the chip. Where there is little room (`is_short`), it is an icon.
 pub(super) fn show(ui: &mut Ui, state: &State, is_short: bool, actions: &mut Vec<Action>) {
-    let Some(tls) = &state.connection.tls else { return };
+    // The one that was verified is not the one that answers now: that is a problem with its own card.
+    let has_changed = state.connection.problem.as_ref().is_some_and(|problem| problem.certificate.is_some());
+    let Some(tls) = state.connection.tls.as_ref().filter(|_| !has_changed) else { return };
     let is_verified = state.is_server_verified();
     let response = chip(ui, is_verified, is_short);
     popover::show(&response, "Certificate of the server", WIDTH, |ui| contents(ui, tls, is_verified, actions));

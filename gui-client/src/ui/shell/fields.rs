@@ -5,7 +5,7 @@ use egui::{Margin, Response, RichText, TextEdit, Ui};
 use crate::{
     state::{action::Action, connection::Connection, identity::IdentityAction},
     ui::kit::{
-        theme::{Theme, font_size, space},
+        theme::{Theme, font_size},
         widgets,
     },
 };
@@ -24,18 +24,15 @@ pub(super) fn links(
     actions: &mut Vec<Action>,
     others: impl FnOnce(&mut Ui, &mut Vec<Action>),
 ) {
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = space::M;
-        others(ui, actions);
-        if connection.name_hint().is_some() {
-            return;
-        }
-        let text = RichText::new("Export, import or renew the key of this name").size(font_size::SMALL);
-        let tip = "The key of a name is made the first time, and stays on this computer.";
-        if ui.link(text).on_hover_text(tip).clicked() {
-            actions.push(Action::Identity(IdentityAction::Open));
-        }
-    });
+    others(ui, actions);
+    if connection.name_hint().is_some() {
+        return;
+    }
+    let text = RichText::new("Export, import or renew the key of this name").size(font_size::SMALL);
+    let tip = "The key of a name is made the first time, and stays on this computer.";
+    if ui.link(text).on_hover_text(tip).clicked() {
+        actions.push(Action::Identity(IdentityAction::Open));
+    }
 }
 
 /// Why a field cannot stay as it is. An empty one says itself what belongs into it.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use egui::Ui;
+use egui::{Rect, Ui};
 
 use crate::state::{
     State,
@@ -12,14 +12,15 @@ use crate::state::{
 
 use crate::ui::kit::strip::Strip;
 
-/// Draws what there is to tell; one thing at a time.
-pub(crate) fn show(ui: &Ui, state: &State, bar_points: f32, now: Moment, actions: &mut Vec<Action>) {
+/// Draws what there is to tell, in `room`; one thing at a time.
+pub(crate) fn show(ui: &Ui, state: &State, room: Rect, now: Moment, actions: &mut Vec<Action>) {
     if is_strip(&state.connection) {
-        lost(ui, &state.connection, bar_points, now, actions);
+        lost(ui, &state.connection, room, now, actions);
     } else if let Some(notice) = &state.settings_notice {
         let strip = Strip {
             id: "settings",
-            bar_points,
+            top: room.center_top(),
+            width: room.width(),
             text: "Your settings could not be read. The defaults are used.",
             buttons: &[("OK", "Hide this notice")],
             details: &[notice],
@@ -35,7 +36,7 @@ pub(crate) fn is_strip(connection: &Connection) -> bool {
     connection.is_coming_back() && !connection.problem.as_ref().is_some_and(|problem| problem.is_alarming)
 }
 
-fn lost(ui: &Ui, connection: &Connection, bar_points: f32, now: Moment, actions: &mut Vec<Action>) {
+fn lost(ui: &Ui, connection: &Connection, room: Rect, now: Moment, actions: &mut Vec<Action>) {
     let text = match connection.phase {
         Phase::Waiting { retry_at } => format!("Connection lost. Trying again in {} s.", seconds_until(retry_at, now)),
         _ => "Connection lost. Trying now…".to_owned(),
@@ -56,7 +57,8 @@ fn lost(ui: &Ui, connection: &Connection, bar_points: f32, now: Moment, actions:
     let now_button = ("Try now", "Connect at once instead of waiting");
     let is_waiting = matches!(connection.phase, Phase::Waiting { .. });
     let buttons = if is_waiting { vec![details, now_button] } else { vec![details] };
-    let strip = Strip { id: "connection", bar_points, text: &text, buttons: &buttons, details: &reasons };
+    let (top, width) = (room.center_top(), room.width());
+    let strip = Strip { id: "connection", top, width, text: &text, buttons: &buttons, details: &reasons };
     match strip.show(ui) {
         Some(0) => actions.push(Action::ShowReasons(!connection.shows_reasons)),
         Some(_) => actions.push(Action::ReconnectNow),

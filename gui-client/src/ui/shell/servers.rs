@@ -1,7 +1,7 @@
 //! The servers that were found on the network, on the first screen.
 
 use common::{crypto::fingerprint, discovery::Announcement};
-use egui::{Align2, FontId, Id, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+use egui::{Align2, FontId, Id, Key, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
 use crate::{
     event::discovery::{Familiarity, FoundServer},
@@ -61,6 +61,8 @@ pub(super) fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         count => format!("{count} servers on your network"),
     };
     ui.label(RichText::new(heading).font(semibold(font_size::HEADING)).color(theme.text));
+    let what_to_do = if servers.len() == 1 { "Click it to join." } else { "Click one to join it." };
+    ui.label(RichText::new(what_to_do).color(theme.weak).size(font_size::SMALL));
     ui.add_space(space::S);
     let can_join = connection.name_hint().is_none();
     let mut takes_focus = is_untouched;
@@ -78,7 +80,16 @@ pub(super) fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         ui.add_space(space::XS);
     }
     ui.add_space(space::S);
-    name_field(ui, connection, actions);
+    let name = name_field(ui, connection, actions);
+    // With several, Enter leaves the field, and the first server gets the focus.
+    if let [server] = servers
+        && name.lost_focus()
+        && ui.input(|input| input.key_pressed(Key::Enter))
+        && can_join
+        && obstacle(server, connection.is_plaintext).is_none()
+    {
+        actions.push(Action::JoinServer(server.address.clone()));
+    }
     ui.add_space(space::S);
     links(ui, connection, actions, other_address);
 }
@@ -176,7 +187,7 @@ fn words(server: &FoundServer) -> String {
 
 fn explained(obstacle: Obstacle) -> &'static str {
     match obstacle {
-        Obstacle::OtherVersion => "Another version of Triptych. Update this program, or the server.",
+        Obstacle::OtherVersion => "Other version. Update this program or the server.",
         Obstacle::NotEncrypted => "Not encrypted: this program would have to be started with --plaintext.",
         Obstacle::Encrypted => "Encrypted: this program was started with --plaintext.",
     }
