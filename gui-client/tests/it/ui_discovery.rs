@@ -9,7 +9,7 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{found, scene, searched},
-    window::{press, show, window},
+    window::{enter_server, press, show, window},
 };
 
 #[test]
@@ -62,11 +62,7 @@ fn without_a_server_the_field_for_the_address_has_the_keyboard() {
     harness.get_by_label("No server found yet");
     harness.get_by_label_contains("Looked on this computer, and by broadcast and mDNS on 2 networks.");
     assert!(harness.get_by_label("Server").is_focused());
-    harness.get_by_label("Server").type_text("lab");
-    harness.run();
-    press(&mut harness, Modifiers::NONE, Key::Enter);
-    let expected = NetCommand::Connect { address: "lab".into(), name: "ada".into() };
-    assert!(harness.state().commands() == [&expected]);
+    enter_server(&mut harness, "lab");
 }
 
 #[test]

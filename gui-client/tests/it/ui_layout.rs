@@ -232,7 +232,7 @@ fn the_whole_menu_is_seen_where_there_is_room() {
     let mut harness = show("chat");
     harness.get_by_label("ada, your menu").click();
     harness.run();
-    for entry in ["High contrast", "All keys", "About Triptych", "Disconnect"] {
+    for entry in ["High contrast", "Keyboard shortcuts", "About Triptych", "Disconnect"] {
         assert!(is_seen_whole(&harness, entry), "{entry} is cut off");
     }
 }

@@ -18,7 +18,7 @@ use triptych_server::session::notices::Refusal;
 
 use crate::support::{
     scenes::{self, OTHER_VERSION, SCENES, ada, bob, eve, message, moment, scene, video},
-    window::{build, double_click, key, press, show, type_in_one_frame, window},
+    window::{build, double_click, enter_server, key, press, show, type_in_one_frame, window},
 };
 
 #[test]
@@ -42,11 +42,7 @@ fn enter_in_the_server_field_connects_once_with_what_was_typed() {
     harness.get_by_label("Server").click();
     harness.run();
     press(&mut harness, Modifiers::COMMAND, Key::A);
-    harness.get_by_label("Server").type_text("lab");
-    harness.run();
-    press(&mut harness, Modifiers::NONE, Key::Enter);
-    let expected = NetCommand::Connect { address: "lab".into(), name: "ada".into() };
-    assert!(harness.state().commands() == [&expected]);
+    enter_server(&mut harness, "lab");
 }
 
 #[test]

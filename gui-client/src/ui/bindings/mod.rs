@@ -177,8 +177,8 @@ use Place::{Everywhere, Message, Video};
 
 /// All bindings, in the order of the page.
 pub const ALL: &[Binding] = &[
-    row(Everywhere, &[plain(Key::Questionmark)], C::KeysPage, "Show all keys, unless a text is being typed"),
-    row(Everywhere, &[plain(Key::F1)], C::KeysPageAnywhere, "Show all keys"),
+    row(Everywhere, &[plain(Key::Questionmark)], C::KeysPage, "Show this page, unless a text is being typed"),
+    row(Everywhere, &[plain(Key::F1)], C::KeysPageAnywhere, "Show this page"),
     row(Everywhere, &[with(Modifiers::COMMAND, Key::K)], C::SearchPeople, "Search people"),
     repeated(Everywhere, &[with(Modifiers::ALT, Key::ArrowUp)], C::PreviousConversation, "Previous conversation"),
     repeated(Everywhere, &[with(Modifiers::ALT, Key::ArrowDown)], C::NextConversation, "Next conversation"),

@@ -37,7 +37,7 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     let modal = dialog::show(ui, "keys", width, |ui| {
         let mut is_closed = false;
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Keys").font(semibold(font_size::HEADING)));
+            ui.label(RichText::new("Keyboard shortcuts").font(semibold(font_size::HEADING)));
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 is_closed = ui.button("Close").clicked();
             });

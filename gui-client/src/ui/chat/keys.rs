@@ -26,7 +26,7 @@ const SESSION_EXPLANATION: &str = "Session: the key to which letters are sealed 
                                    memory of this person's client, and is replaced after ten minutes.";
 
 /// Room at the right of a row for the button that copies.
-const COPY_ROOM: f32 = 36.0;
+const COPY_ROOM: f32 = 44.0;
 
 /// Draws the list; a click shows the safety number.
 pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {

@@ -38,7 +38,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         privacy(ui, state, actions);
         notification_choice::show(ui, state, actions);
         separator(ui);
-        if entry(ui, "All keys") {
+        if entry(ui, "Keyboard shortcuts") {
             actions.push(Action::ToggleKeysPage);
         }
         if entry(ui, "About Triptych") {

@@ -4,7 +4,7 @@ use egui::{
     Color32, ColorImage, Context, Event, Key, Modifiers, PointerButton, Pos2, TextureHandle, TextureOptions, Ui,
     UiBuilder, ViewportCommand, vec2,
 };
-use egui_kittest::{Harness, HarnessBuilder};
+use egui_kittest::{Harness, HarnessBuilder, kittest::Queryable};
 use triptych_client::{
     event::NetCommand,
     state::{
@@ -133,6 +133,15 @@ pub fn press(harness: &mut Harness<'static, Window>, modifiers: Modifiers, key: 
 }
 
 /// Everything that is typed between two frames arrives in one.
+/// Types the address of a server and Enter: ada connects there once.
+pub fn enter_server(harness: &mut Harness<'static, Window>, address: &str) {
+    harness.get_by_label("Server").type_text(address);
+    harness.run();
+    press(harness, Modifiers::NONE, Key::Enter);
+    let expected = NetCommand::Connect { address: address.into(), name: "ada".into() };
+    assert!(harness.state().commands() == [&expected]);
+}
+
 pub fn type_in_one_frame(harness: &mut Harness<'static, Window>, events: impl IntoIterator<Item = Event>) {
     harness.input_mut().events.extend(events);
     harness.run();

@@ -206,7 +206,11 @@ fn body_explanation(state: &State, passed: &Passed, envelope: &Envelope) -> Stri
 /// What the bytes of a field mean.
 fn line(state: &State, envelope: &Envelope, field: &Field) -> Line {
     let bytes = &envelope.as_bytes()[field.range.clone()];
-    let person = |key: KeyId| format!("{} ({})", name(state, &key), widgets::key_text(&key));
+    let person = |key: KeyId| {
+        let (name, key) = (name(state, &key).to_string(), widgets::key_text(&key));
+        // Two people of one name are told apart by their keys already.
+        if name.contains(&key) { name } else { format!("{name} ({key})") }
+    };
     let (label, meaning) = match field.name {
         FieldName::Version => ("Version", String::new()),
         FieldName::Suite => ("Suite", suite(envelope).to_owned()),
