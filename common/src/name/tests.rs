@@ -42,10 +42,14 @@ fn refused_characters_are_named_so_that_people_recognise_them() {
         ('✅', "\u{201c}✅\u{201d}"),
         (' ', "a space"),
         ('\n', "a line break"),
-        ('\u{202e}', "the invisible character U+202E (text-direction control)"),
-        ('\u{200d}', "the invisible character U+200D (zero-width joiner)"),
-        ('\u{7}', "the invisible character U+0007"),
-        ('\u{301}', "the invisible character U+0301"),
+        ('\u{202e}', "an invisible character that reverses the direction of text"),
+        ('\u{2066}', "an invisible character that changes the direction of text"),
+        ('\u{200d}', "an invisible joiner"),
+        ('\u{200b}', "an invisible space"),
+        ('\u{a0}', "an unusual space"),
+        ('\u{7}', "a control character"),
+        ('\u{301}', "an accent without a letter"),
+        ('\u{e000}', "a character that cannot be shown"),
     ] {
         let text = NameError::BadCharacter(c).to_string();
         assert_eq!(text, format!("Remove {shown}. Names can contain letters, digits, spaces and _ - ."));
