@@ -15,7 +15,7 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{self, LOOK_ALIKE, scene},
-    window::{Window, build, double_click, key, press, show, type_in_one_frame},
+    window::{Window, build, double_click, key, painted, press, show, type_in_one_frame},
 };
 
 type Shown = Harness<'static, Window>;
@@ -127,6 +127,33 @@ fn what_is_copied_of_right_to_left_text_is_the_text_as_it_was_written() {
 }
 
 #[test]
+fn names_are_shown_in_the_order_of_their_script_wherever_they_are() {
+    const NAME: &str = "דוד לוי";
+    let david = scenes::stranger(1);
+    let mut state = scenes::joined();
+    state.apply(scenes::joins(&state, scenes::person(NAME, david.clone())), scenes::moment());
+    let to_all = [&scenes::ada(), &david];
+    state.apply(scenes::message(NAME, &david, &to_all, "Hello", 1), scenes::moment());
+    state.apply(scenes::message(NAME, &david, &[&scenes::ada()], "And you", 2), scenes::moment());
+    state.apply(scenes::leaves(&state, NAME), scenes::moment());
+    let with_david = Peer::Person(david.id());
+    // The list, and that he went; the line above the bubble; the header of the conversation with him and its field.
+    for (selected, least) in [(Peer::Everyone, 3), (with_david, 4)] {
+        state.handle(Action::Select(selected), scenes::moment());
+        let builder = Harness::builder().with_size([1200.0, 760.0]).allow_missing_glyphs();
+        let harness = build(state.clone(), builder);
+        let texts = painted(&harness, NAME);
+        assert!(texts.len() >= least, "{:?}", texts.iter().map(|text| text.galley.text()).collect::<Vec<_>>());
+        for text in texts {
+            // The first word of the name is to the right of its second one.
+            let glyphs = &text.galley.rows[0].row.glyphs;
+            let place = |letter: char| glyphs.iter().find(|glyph| glyph.chr == letter).unwrap().pos.x;
+            assert!(place('ד') > place('ל'), "{}", text.galley.text());
+        }
+    }
+}
+
+#[test]
 fn the_send_button_is_inside_the_field_and_says_when_it_can_be_used() {
     let mut harness = writing();
     let send = |harness: &Shown| harness.get_by_label("Send").accesskit_node().is_disabled();
@@ -141,6 +168,28 @@ fn the_send_button_is_inside_the_field_and_says_when_it_can_be_used() {
     harness.run();
     assert_eq!(sent(&harness), ["Ahoj"]);
     assert!(harness.get_by_label("Message to bob").is_focused());
+}
+
+#[test]
+fn a_long_name_is_shortened_in_the_field_and_makes_it_no_higher() {
+    let long = "Wolfeschlegelsteinhausenberger-B";
+    let peer = scenes::stranger(1);
+    let mut state = scenes::joined();
+    state.apply(scenes::joins(&state, scenes::person(long, peer.clone())), scenes::moment());
+    let height = |state: &triptych_client::state::State, label: &str| {
+        let harness = build(state.clone(), Harness::builder().with_size([600.0, 400.0]));
+        let hints = painted(&harness, "Write to ");
+        let [hint] = &hints[..] else { panic!("{} hints", hints.len()) };
+        let field = harness.get_by_label(label).rect();
+        assert_eq!(hint.galley.rows.len(), 1);
+        let right = hint.pos.x + hint.galley.size().x;
+        assert!(right <= harness.get_by_label("Send").rect().left(), "{right}");
+        field.height()
+    };
+    state.handle(Action::Select(Peer::Everyone), scenes::moment());
+    let usual = height(&state, "Message to everyone");
+    state.handle(Action::Select(Peer::Person(peer.id())), scenes::moment());
+    assert_eq!(height(&state, &format!("Message to {long}")), usual);
 }
 
 #[test]

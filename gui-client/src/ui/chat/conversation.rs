@@ -12,7 +12,7 @@ use super::{composer::Composer, link_question, messages, trust};
 use crate::ui::kit::{
     format, reading_column,
     theme::{Theme, font_size, semibold, size},
-    widgets,
+    title, widgets,
 };
 
 /// Draws the header, the messages and the composer.
@@ -79,7 +79,7 @@ fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Ac
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
-                    ui.add(Label::new(RichText::new(name).font(semibold(font_size::BODY))).truncate());
+                    title::name(ui, name, semibold(font_size::BODY), theme.text);
                     ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
                 });
             });

@@ -1,8 +1,10 @@
 //! The views without a window: drawn, operated and read as a screen reader would.
 
 use egui::{
-    Color32, ColorImage, Context, Event, Key, Modifiers, PointerButton, Pos2, TextureHandle, TextureOptions, Ui,
-    UiBuilder, ViewportCommand, vec2,
+    Color32, ColorImage, Context, Event, Key, Modifiers, PointerButton, Pos2, Shape, TextureHandle, TextureOptions, Ui,
+    UiBuilder, ViewportCommand,
+    epaint::{ClippedShape, TextShape},
+    vec2,
 };
 use egui_kittest::{Harness, HarnessBuilder, kittest::Queryable};
 use triptych_client::{
@@ -125,6 +127,15 @@ fn test_card(ctx: &Context) -> TextureHandle {
 
 pub fn show(name: &str) -> Harness<'static, Window> {
     window(scene(name), [1200.0, 760.0])
+}
+
+/// The texts with these words that are painted, with their places.
+pub fn painted(harness: &Harness<'static, Window>, words: &str) -> Vec<TextShape> {
+    let text = |clipped: &ClippedShape| match &clipped.shape {
+        Shape::Text(text) if text.galley.text().contains(words) => Some(text.clone()),
+        _ => None,
+    };
+    harness.output().shapes.iter().filter_map(text).collect()
 }
 
 pub fn press(harness: &mut Harness<'static, Window>, modifiers: Modifiers, key: Key) {

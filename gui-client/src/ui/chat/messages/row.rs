@@ -18,6 +18,7 @@ use crate::{
     ui::kit::{
         format,
         icons::{self, Icon},
+        text,
         theme::{Theme, font_size, size, space, tabular},
     },
 };
@@ -80,10 +81,9 @@ impl<'a> Row<'a> {
         let is_mine = message.author == Author::Me;
         let is_doubtful = matches!(&message.author, Author::Other { key, .. } if state.trust.is_doubtful(key));
         let middle = |text: String, color: Color32| {
-            let font = FontId::proportional(font_size::SMALL);
-            let mut job = LayoutJob::simple(text, font, color, width - 4.0 * SIDE);
+            let mut job = sentence(text, color, width - 4.0 * SIDE);
             job.halign = Align::Center;
-            ui.painter().layout_job(job)
+            text::layout_sentence(ui, job)
         };
         let gap = match &message.author {
             Author::Other { name, .. } if message.missing_count > 0 => {
@@ -114,7 +114,7 @@ impl<'a> Row<'a> {
         let status = texts::delivery(state, message).map(|text| {
             let color = if matches!(message.delivery, Delivery::Failed(..)) { theme.bad } else { theme.weak };
             let room = (room - if remedy(message).is_some() { REMEDY + space::S } else { 0.0 }).max(60.0);
-            ui.painter().layout(text, FontId::proportional(font_size::SMALL), color, room)
+            text::layout_sentence(ui, sentence(text, color, room))
         });
         let mut row = Self {
             message,
@@ -340,18 +340,22 @@ fn author_line(ui: &Ui, state: &State, message: &Message, is_doubtful: bool) -> 
     if state.selected != Peer::Everyone && !is_doubtful {
         return None;
     }
-    let (text, color) = match is_doubtful {
-        true => (format!("{name}, with another key than before"), theme.warn),
-        false => (name.to_string(), theme.weak),
-    };
-    Some(ui.painter().layout_no_wrap(text, FontId::proportional(font_size::SMALL), color))
+    if !is_doubtful {
+        return Some(text::line(ui, name.as_str(), FontId::proportional(font_size::SMALL), theme.weak, f32::INFINITY));
+    }
+    let text = format!("{name}, with another key than before");
+    Some(text::layout_sentence(ui, sentence(text, theme.warn, f32::INFINITY)))
 }
 
 /// The name under which an own message was written, if that is another one than now.
 fn written_as(ui: &Ui, state: &State, message: &Message) -> Option<Arc<Galley>> {
     let name = message.written_as.as_ref().filter(|name| Some(*name) != state.people.my_name())?;
-    let (font, color) = (FontId::proportional(font_size::SMALL), Theme::of(ui).weak);
-    Some(ui.painter().layout_no_wrap(format!("Written as {name}"), font, color))
+    Some(text::layout_sentence(ui, sentence(format!("Written as {name}"), Theme::of(ui).weak, f32::INFINITY)))
+}
+
+/// A small text of the program, which may have a name in it.
+fn sentence(text: String, color: Color32, room: f32) -> LayoutJob {
+    LayoutJob::simple(text, FontId::proportional(font_size::SMALL), color, room)
 }
 
 fn note_text(state: &State, note: &PresenceNote) -> String {
@@ -366,7 +370,9 @@ fn note_text(state: &State, note: &PresenceNote) -> String {
 fn middle_text(ui: &Ui, top: Pos2, galley: &Arc<Galley>, id: egui::Id) -> Response {
     let rect = Rect::from_center_size(top + Vec2::new(0.0, galley.size().y / 2.0), galley.size());
     let response = labelled(ui, rect, galley, id);
-    ui.painter().galley(top, Arc::clone(galley), Theme::of(ui).weak);
+    // With right-to-left letters it counts from its left edge, otherwise from its middle.
+    let left_of_middle = Vec2::new(galley.rect.center().x, 0.0);
+    ui.painter().galley(top - left_of_middle, Arc::clone(galley), Theme::of(ui).weak);
     response
 }
 

@@ -43,9 +43,10 @@ fn is_joined(char: char) -> bool {
 }
 
 impl<'a> Paragraph<'a> {
-    /// Finds the directions in `text`, which contains no line break.
-    pub(super) fn new(text: &'a str) -> Self {
-        let mut info = BidiInfo::new(text, None);
+    /// Finds the directions in `text`, which contains no line break. It begins where its first letter is read from, or always
+    /// at the left.
+    pub(super) fn new(text: &'a str, begins_at_left: bool) -> Self {
+        let mut info = BidiInfo::new(text, begins_at_left.then(Level::ltr));
         // What a reader takes for one character has one direction, also where joiners are in it.
         for (start, cluster) in text.grapheme_indices(true) {
             let level = info.levels[start];
@@ -134,7 +135,7 @@ mod tests {
     use crate::ui::kit::text::test_text::any_text;
 
     fn shown(text: &str) -> String {
-        let paragraph = Paragraph::new(text);
+        let paragraph = Paragraph::new(text, false);
         paragraph.pieces(0..text.len()).into_iter().map(|piece| format!("[{}]", piece.shown)).collect()
     }
 
@@ -160,8 +161,9 @@ mod tests {
 
     #[test]
     fn the_first_letter_decides_where_a_paragraph_begins() {
-        assert!(Paragraph::new("שלום world").is_right_to_left());
-        assert!(!Paragraph::new("world שלום").is_right_to_left());
+        assert!(Paragraph::new("שלום world", false).is_right_to_left());
+        assert!(!Paragraph::new("שלום world", true).is_right_to_left());
+        assert!(!Paragraph::new("world שלום", false).is_right_to_left());
         assert!(has_right_to_left("a שלום") && !has_right_to_left("Grüße, 世界 🎉"));
     }
 
@@ -169,7 +171,7 @@ mod tests {
         /// The pieces of a line are its text, cut and put into another order, and no grapheme cluster is cut.
         #[test]
         fn pieces_are_the_line_in_another_order(text in any_text(), cut in 0.0..=1.0f64) {
-            let paragraph = Paragraph::new(&text);
+            let paragraph = Paragraph::new(&text, false);
             let starts: Vec<_> = text.grapheme_indices(true).map(|(start, _)| start).chain([text.len()]).collect();
             let middle = starts[(cut * (starts.len() - 1) as f64) as usize];
             for line in [0..middle, middle..text.len(), 0..text.len()] {

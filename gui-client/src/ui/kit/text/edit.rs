@@ -96,7 +96,7 @@ fn paragraph_at(text: &str, cursor: CCursor) -> CCursorRange {
 pub(crate) fn has_right_to_left_at(text: &str, char_index: usize) -> bool {
     let [start, end] = paragraph_at(text, CCursor::new(char_index)).sorted_cursors().map(|cursor| cursor.index.0);
     let paragraph: String = text.chars().skip(start).take(end - start).collect();
-    bidi::Paragraph::new(&paragraph).is_right_to_left()
+    bidi::Paragraph::new(&paragraph, false).is_right_to_left()
 }
 
 /// Has the left and right arrow keys move the caret to the left and right where text runs the other way.

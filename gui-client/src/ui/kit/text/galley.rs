@@ -20,13 +20,14 @@ use super::{
 };
 
 /// Lays out `job`, whose text contains right-to-left letters. Lines are broken between words at the job's width; paragraphs
-/// that begin at the right are aligned there, within the job's width if `is_filled`, otherwise within the longest line.
-pub(super) fn layout(fonts: &mut FontsView<'_>, job: LayoutJob, is_filled: bool) -> Galley {
+/// that begin at the right are aligned there, within the job's width if `is_filled`, otherwise within the longest line. With
+/// `begins_at_left` none of them begins at the right.
+pub(super) fn layout(fonts: &mut FontsView<'_>, job: LayoutJob, is_filled: bool, begins_at_left: bool) -> Galley {
     let mut lines = Vec::new();
     let mut start = 0;
     for text in job.text.split('\n') {
         let end = start + text.len();
-        let paragraph = Paragraph::new(text);
+        let paragraph = Paragraph::new(text, begins_at_left);
         let mut ranges = break_lines(fonts, &job, &paragraph, text, start);
         let last = ranges.pop().unwrap_or(0..text.len());
         for (range, is_last) in ranges.into_iter().map(|range| (range, false)).chain([(last, true)]) {
@@ -190,7 +191,7 @@ mod tests {
         let format = TextFormat::simple(FontId::proportional(15.0), Color32::WHITE);
         let mut job = LayoutJob::single_section(text.to_owned(), format);
         job.wrap.max_width = room;
-        layout(fonts, job, is_filled)
+        layout(fonts, job, is_filled, false)
     }
 
     fn row_text(placed: &PlacedRow) -> String {
@@ -211,6 +212,19 @@ mod tests {
             let galley = laid_out(fonts, "שלום abc (ד)", f32::INFINITY, false);
             assert_eq!(seen(&galley.rows[0]), ")ד( abc םולש");
             assert_eq!(row_text(&galley.rows[0]), galley.text());
+        });
+    }
+
+    #[test]
+    fn a_sentence_begins_at_the_left_also_with_a_name_that_begins_at_the_right() {
+        with_fonts(|fonts| {
+            let job = LayoutJob::single_section("דוד לוי is here".to_owned(), TextFormat::default());
+            assert_eq!(seen(&layout(fonts, job.clone(), false, true).rows[0]), "יול דוד is here");
+            assert_eq!(
+                seen(&layout(fonts, job, false, false).rows[0]),
+                "is here יול דוד",
+                "without a sentence around it"
+            );
         });
     }
 

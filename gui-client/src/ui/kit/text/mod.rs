@@ -81,19 +81,24 @@ fn section(bytes: Range<usize>, format: TextFormat) -> LayoutSection {
 
 /// Lays out a text. Its paragraphs that begin at the right are aligned there, within the width of the longest line.
 pub(crate) fn layout(ui: &Ui, job: LayoutJob) -> Arc<Galley> {
-    layout_within(ui, job, false)
+    layout_within(ui, job, false, false)
+}
+
+/// The same for a sentence of the program with a name in it: it begins at the left, whatever the name is written in.
+pub(crate) fn layout_sentence(ui: &Ui, job: LayoutJob) -> Arc<Galley> {
+    layout_within(ui, job, false, true)
 }
 
 /// The same for a field: paragraphs that begin at the right are aligned at the right edge of the field.
 pub(crate) fn layout_in_field(ui: &Ui, mut job: LayoutJob) -> Arc<Galley> {
     job.keep_trailing_whitespace = true;
-    layout_within(ui, job, true)
+    layout_within(ui, job, true, false)
 }
 
-fn layout_within(ui: &Ui, job: LayoutJob, is_filled: bool) -> Arc<Galley> {
+fn layout_within(ui: &Ui, job: LayoutJob, is_filled: bool, begins_at_left: bool) -> Arc<Galley> {
     ui.fonts_mut(|fonts| {
         if bidi::has_right_to_left(&job.text) {
-            Arc::new(galley::layout(fonts, job, is_filled))
+            Arc::new(galley::layout(fonts, job, is_filled, begins_at_left))
         } else {
             fonts.layout_job(job)
         }
