@@ -53,7 +53,14 @@ fn expected(command: Command) -> Option<Action> {
         | Command::ZoomOut
         | Command::ZoomReset
         | Command::Send
-        | Command::LineBreak => return None,
+        | Command::LineBreak
+        | Command::ToEnd
+        | Command::ScreenUp
+        | Command::ScreenDown
+        | Command::MessageAbove
+        | Command::MessageBelow
+        | Command::FirstMessage
+        | Command::LastMessage => return None,
     })
 }
 
@@ -89,6 +96,34 @@ fn while_a_message_is_typed_only_the_keys_for_everywhere_count() {
     assert_eq!(harness.state().actions.iter().find(of_video), None);
     press(&mut harness, Modifiers::NONE, Key::F1);
     assert!(harness.state().state.is_keys_page_open);
+}
+
+#[test]
+fn the_arrows_of_a_focused_message_lead_to_others_and_change_no_volume() {
+    let mut harness = show("playing");
+    let focused =
+        |harness: &egui_kittest::Harness<'static, Window>, text: &str| harness.get_by_label_contains(text).is_focused();
+    harness.get_by_label_contains("Me too.").focus();
+    harness.run();
+    harness.state_mut().actions.clear();
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    assert!(focused(&harness, "Me too."), "it is the last one");
+    press(&mut harness, Modifiers::NONE, Key::ArrowUp);
+    assert!(focused(&harness, "I start it now."));
+    press(&mut harness, Modifiers::NONE, Key::Home);
+    assert!(focused(&harness, "Are you there?"));
+    press(&mut harness, Modifiers::NONE, Key::End);
+    assert!(focused(&harness, "Me too."));
+    assert_eq!(harness.state().actions, []);
+}
+
+#[test]
+fn the_page_of_keys_names_those_of_the_conversation() {
+    let mut harness = show("chat");
+    press(&mut harness, Modifiers::NONE, Key::F1);
+    for text in ["Newest message", "One screen up", "Message above", "Ctrl End", "Page Up"] {
+        harness.get_by_label(text);
+    }
 }
 
 #[test]

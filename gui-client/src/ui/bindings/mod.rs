@@ -16,11 +16,13 @@ pub enum Place {
     Video,
     /// While a message is being typed.
     Message,
+    /// While a message of the conversation has the focus, or, as far as they move no caret, while one is being typed.
+    Conversation,
 }
 
 impl Place {
     /// All of them, in the order of the page.
-    pub const ALL: [Self; 3] = [Self::Everywhere, Self::Video, Self::Message];
+    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Video, Self::Message, Self::Conversation];
 
     /// The header on the page.
     pub fn header(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Place {
             Self::Everywhere => "Everywhere",
             Self::Video => "Video",
             Self::Message => "Message",
+            Self::Conversation => "Conversation",
         }
     }
 }
@@ -113,6 +116,20 @@ pub enum Command {
     Send,
     /// A line break.
     LineBreak,
+    /// To the newest message, from wherever the conversation is read.
+    ToEnd,
+    /// A screen of messages up.
+    ScreenUp,
+    /// A screen of messages down.
+    ScreenDown,
+    /// The focus to the message above.
+    MessageAbove,
+    /// The focus to the message below.
+    MessageBelow,
+    /// The focus to the first message.
+    FirstMessage,
+    /// The focus to the last message.
+    LastMessage,
 }
 
 /// A key with modifiers.
@@ -173,7 +190,7 @@ const DIGIT_STROKES: &[Keystroke] = &[
 ];
 
 use Command as C;
-use Place::{Everywhere, Message, Video};
+use Place::{Conversation, Everywhere, Message, Video};
 
 /// All bindings, in the order of the page.
 pub const ALL: &[Binding] = &[
@@ -221,6 +238,13 @@ pub const ALL: &[Binding] = &[
     row(Video, &[plain(Key::Q)], C::Close, "Close the video"),
     row(Message, &[plain(Key::Enter)], C::Send, "Send"),
     row(Message, &[with(Modifiers::SHIFT, Key::Enter)], C::LineBreak, "New line"),
+    row(Conversation, &[with(Modifiers::COMMAND, Key::End)], C::ToEnd, "Newest message"),
+    repeated(Conversation, &[plain(Key::PageUp)], C::ScreenUp, "One screen up"),
+    repeated(Conversation, &[plain(Key::PageDown)], C::ScreenDown, "One screen down"),
+    repeated(Conversation, &[plain(Key::ArrowUp)], C::MessageAbove, "Message above"),
+    repeated(Conversation, &[plain(Key::ArrowDown)], C::MessageBelow, "Message below"),
+    row(Conversation, &[plain(Key::Home)], C::FirstMessage, "First message"),
+    row(Conversation, &[plain(Key::End)], C::LastMessage, "Last message"),
 ];
 
 impl Keystroke {
@@ -244,6 +268,8 @@ impl Keystroke {
             Key::ArrowUp => "↑",
             Key::ArrowDown => "↓",
             Key::Escape => "Esc",
+            Key::PageUp => "Page Up",
+            Key::PageDown => "Page Down",
             Key::Minus => "-",
             key => key.symbol_or_name(),
         };
@@ -285,7 +311,7 @@ pub(crate) fn taken(ui: &Ui, command: Command) -> impl Iterator<Item = Key> + us
         let counts = match binding.place {
             // A sign would be typed.
             Place::Everywhere if command == C::KeysPage => !is_typing(ui.ctx()),
-            Place::Everywhere | Place::Message => true,
+            Place::Everywhere | Place::Message | Place::Conversation => true,
             Place::Video => !is_typing(ui.ctx()),
         };
         if !counts {

@@ -45,7 +45,7 @@ pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
         ui.add_space(space::S);
         // Without a least height, a page that was never drawn would take the height that egui gives new areas.
         ScrollArea::vertical().min_scrolled_height(room.y - 40.0).max_height(room.y - 40.0).show(ui, |ui| {
-            let others = [Place::Everywhere, Place::Message];
+            let others = [Place::Everywhere, Place::Message, Place::Conversation];
             if columns == 2 {
                 ui.columns(2, |columns| {
                     list(&mut columns[0], &[Place::Video]);

@@ -1,6 +1,6 @@
 //! Keys that lead from one conversation to another, and through the messages of the open one, wherever the focus is.
 
-use egui::{Key, Modifiers, Ui};
+use egui::Ui;
 
 use crate::state::{
     State,
@@ -15,7 +15,6 @@ pub(crate) fn take(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     if ui.memory(|memory| memory.top_modal_layer().is_some()) {
         return;
     }
-    let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|input| input.consume_key(modifiers, key));
     for (command, neighbour) in [
         (Command::NextUnread, Neighbour::NextUnread),
         (Command::PreviousConversation, Neighbour::Previous),
@@ -34,12 +33,12 @@ pub(crate) fn take(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
     }
     // In a text, these keys move its caret.
     if (is_reading || conversation.draft.is_empty())
-        && (pressed(Modifiers::CTRL, Key::End) || is_writing && pressed(Modifiers::NONE, Key::End))
+        && (bindings::take(ui, Command::ToEnd) > 0 || is_writing && bindings::take(ui, Command::LastMessage) > 0)
     {
         messages::go_to_end(ui, state);
     }
-    for (key, screens) in [(Key::PageUp, -1), (Key::PageDown, 1)] {
-        if pressed(Modifiers::NONE, key) {
+    for (command, screens) in [(Command::ScreenUp, -1), (Command::ScreenDown, 1)] {
+        if bindings::take(ui, command) > 0 {
             messages::go_by_screen(ui, state, screens);
         }
     }

@@ -10,10 +10,7 @@ mod texts;
 
 use std::{collections::HashMap, ops::Range};
 
-use egui::{
-    Align2, Color32, EventFilter, FontId, Key, Modifiers, Pos2, Rect, Sense, Stroke, Ui, UiBuilder, Vec2,
-    accesskit::Role,
-};
+use egui::{Align2, Color32, EventFilter, FontId, Pos2, Rect, Sense, Stroke, Ui, UiBuilder, Vec2, accesskit::Role};
 
 use crate::{
     state::{
@@ -21,9 +18,12 @@ use crate::{
         action::{Action, Peer},
         conversation::{Author, Conversation, Serial},
     },
-    ui::kit::{
-        format, reading_column,
-        theme::{Theme, font_size, space},
+    ui::{
+        bindings::{self, Command},
+        kit::{
+            format, reading_column,
+            theme::{Theme, font_size, space},
+        },
     },
 };
 
@@ -172,18 +172,17 @@ fn take_keys(ui: &Ui, state: &State, place: &mut Place) -> bool {
     ui.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
     let index = place.heights.find(current).unwrap_or(0);
     let last = place.heights.count().saturating_sub(1);
-    let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-    let to = if pressed(Key::ArrowUp) {
-        Some(index.saturating_sub(1))
-    } else if pressed(Key::ArrowDown) {
-        Some((index + 1).min(last))
-    } else if pressed(Key::Home) {
-        Some(0)
-    } else if pressed(Key::End) {
-        Some(last)
-    } else {
-        None
-    };
+    let mut to = None;
+    for (command, place) in [
+        (Command::MessageAbove, index.saturating_sub(1)),
+        (Command::MessageBelow, (index + 1).min(last)),
+        (Command::FirstMessage, 0),
+        (Command::LastMessage, last),
+    ] {
+        if bindings::take(ui, command) > 0 {
+            to = Some(place);
+        }
+    }
     if let Some(serial) = to.and_then(|to| place.heights.serial(to)) {
         place.current = Some(serial);
         place.wants_focus = true;
@@ -266,6 +265,12 @@ impl<'a> List<'a> {
         }
         if begun.is_some() || top > 0.0 {
             let y = next.map_or(top, |next| top.min(next - DAY_LINE));
+            // What scrolls under it would be half covered.
+            let strip = Rect::from_min_size(
+                origin + Vec2::new(-self.side, y),
+                Vec2::new(self.width + 2.0 * self.side, DAY_LINE - space::XS),
+            );
+            ui.painter().rect_filled(strip, 0.0, Theme::of(ui).background);
             self.day(ui, origin.y + y, begun.unwrap_or(first), origin.x, true);
         }
     }
