@@ -26,7 +26,7 @@ const SESSION_EXPLANATION: &str = "Session: the key to which letters are sealed 
                                    memory of this person's client, and is replaced after ten minutes.";
 
 /// Room at the right of a row for the button that copies.
-const COPY_ROOM: f32 = 44.0;
+const COPY_ROOM: f32 = size::ICON_BUTTON + space::S;
 
 /// Draws the list; a click shows the safety number.
 pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Action>) {
@@ -59,9 +59,12 @@ pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Ac
         widgets::caption(ui, "No one online has such a name.");
         return;
     }
-    egui::ScrollArea::vertical().id_salt("keys").auto_shrink(false).show_viewport(ui, |ui, viewport| {
-        let rows = Rows { height: size::KEY_ROW, gap: 2.0, count: people.len() };
-        rows.show(ui, viewport, |ui, index| row(ui, state, people[index], now, actions));
+    // What the rows show begins and ends where the texts above do.
+    egui::Frame::new().inner_margin(Margin::symmetric(4, 0)).show(ui, |ui| {
+        egui::ScrollArea::vertical().id_salt("keys").auto_shrink(false).show_viewport(ui, |ui, viewport| {
+            let rows = Rows { height: size::KEY_ROW, gap: 2.0, count: people.len() };
+            rows.show(ui, viewport, None, |ui, index| row(ui, state, people[index], now, actions));
+        });
     });
 }
 
@@ -133,7 +136,7 @@ fn row(ui: &mut Ui, state: &State, person: &Person, now: Moment, actions: &mut V
 
 /// The button in the upper right corner of a row. It is drawn after the row, so that a click on it is no click on the row.
 fn copy_button(ui: &mut Ui, row: Rect, person: &Person, key: &KeyId) {
-    let rect = Rect::from_min_size(row.right_top() + Vec2::new(-COPY_ROOM, 4.0), Vec2::new(28.0, 24.0));
+    let rect = Rect::from_min_size(row.right_top() + Vec2::new(-COPY_ROOM, 6.0), Vec2::splat(size::ICON_BUTTON));
     let mut corner = ui.new_child(egui::UiBuilder::new().id_salt(("copy key", key)).max_rect(rect));
     corner.spacing_mut().interact_size.y = 22.0;
     let tip = "Copy the fingerprint: SHA-256 of the public key";

@@ -70,14 +70,11 @@ pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, max_height: f32, act
     };
     let rows = Rows { height: size::CONTACT_ROW, gap: 2.0, count: contacts.len() + first };
     let ids: Vec<Id> = (0..rows.count).map(|index| Id::unique(peer(index))).collect();
-    let scroll_to = list_keys::take(ui, &ids, 1);
+    let focused = list_keys::take(ui, &ids, 1);
     let max_height = max_height - (ui.cursor().top() - top);
     let list = egui::ScrollArea::vertical().id_salt("people").max_height(max_height).auto_shrink([false, true]);
     list.show_viewport(ui, |ui, viewport| {
-        if let Some(row) = scroll_to {
-            rows.scroll_to(ui, row);
-        }
-        rows.show(ui, viewport, |ui, index| match index.checked_sub(first) {
+        rows.show(ui, viewport, focused, |ui, index| match index.checked_sub(first) {
             None => everyone(ui, state, online_count, actions),
             Some(index) => person(ui, state, &contacts[index], now, actions),
         });

@@ -5,22 +5,18 @@ use egui::{EventFilter, Id, Key, Modifiers, Ui};
 /// Rows that Page Up and Page Down pass.
 const PAGE_ROWS: usize = 8;
 
-/// A row that is scrolled to is laid out at most this many frames later.
-const FRAMES_UNTIL_LAID_OUT: u8 = 4;
+/// The row that has the keyboard focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Focused {
+    /// Its index.
+    pub row: usize,
+    /// Whether a key has just led there, so that it has to be scrolled to.
+    pub has_moved: bool,
+}
 
-/// Moves the focus if one of these rows has it and a key says so. Returns the row that has it now, which has to be scrolled
-/// to. `columns` is the number of rows side by side.
-pub(crate) fn take(ui: &Ui, rows: &[Id], columns: usize) -> Option<usize> {
-    // A row far away is laid out some frames later, and egui takes the focus from what is not laid out.
-    let awaited_id = Id::unique("row that gets the focus");
-    let (awaited, frames) = ui.data(|data| data.get_temp::<(Option<Id>, u8)>(awaited_id)).unwrap_or_default();
-    if let Some(row) = awaited.filter(|row| frames > 0 && rows.contains(row))
-        && ui.memory(|memory| memory.focused().is_none_or(|focused| focused == row))
-    {
-        ui.memory_mut(|memory| memory.request_focus(row));
-        ui.data_mut(|data| data.insert_temp(awaited_id, (awaited, frames - 1)));
-        ui.ctx().request_repaint();
-    }
+/// Moves the focus if one of these rows has it and a key says so. Returns the row that has it now. `columns` is the number of
+/// rows side by side.
+pub(crate) fn take(ui: &Ui, rows: &[Id], columns: usize) -> Option<Focused> {
     let focused = ui.memory(|memory| memory.focused())?;
     let open = rows.iter().position(|row| *row == focused)?;
     let filter = EventFilter { vertical_arrows: true, horizontal_arrows: columns > 1, ..EventFilter::default() };
@@ -44,9 +40,8 @@ pub(crate) fn take(ui: &Ui, rows: &[Id], columns: usize) -> Option<usize> {
             target = place.or(target);
         }
     }
-    let target = target?;
+    let Some(target) = target else { return Some(Focused { row: open, has_moved: false }) };
     ui.memory_mut(|memory| memory.request_focus(rows[target]));
-    ui.data_mut(|data| data.insert_temp(awaited_id, (Some(rows[target]), FRAMES_UNTIL_LAID_OUT)));
     ui.ctx().request_repaint();
-    Some(target)
+    Some(Focused { row: target, has_moved: true })
 }

@@ -11,7 +11,7 @@ use crate::{
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
-    list_keys,
+    list_keys::{self, Focused},
     rows::Rows,
     search_field,
     theme::{Theme, font_size, size, space, tabular},
@@ -74,18 +74,16 @@ pub(crate) fn show(
     let found = state.found_videos();
     let columns = columns(ui.available_width());
     let ids: Vec<Id> = found.iter().map(|place| row_id(library.videos[*place].id)).collect();
-    let scroll_to = list_keys::take(ui, &ids, columns);
+    let focused = list_keys::take(ui, &ids, columns);
+    let focused = focused.map(|focused| Focused { row: focused.row / columns, ..focused });
     egui::ScrollArea::vertical().id_salt("videos").auto_shrink(false).show_viewport(ui, |ui, viewport| {
         let gap = if columns > 1 { space::S } else { ROW_GAP };
         ui.spacing_mut().item_spacing.y = gap;
         let card = (ui.available_width() - (columns - 1) as f32 * space::S) / columns as f32;
         let height = if columns > 1 { card * 9.0 / 16.0 + CARD_TEXT_POINTS } else { size::VIDEO_ROW };
         let rows = Rows { height, gap, count: found.len().div_ceil(columns) };
-        if let Some(row) = scroll_to {
-            rows.scroll_to(ui, row / columns);
-        }
         ui.add_enabled_ui(state.connection.is_online(), |ui| {
-            rows.show(ui, viewport, |ui, row| {
+            rows.show(ui, viewport, focused, |ui, row| {
                 let places = found.iter().skip(row * columns).take(columns);
                 let mut draw = |ui: &mut Ui, place: &usize| {
                     let video = &library.videos[*place];

@@ -32,7 +32,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     }
     egui::ScrollArea::vertical().id_salt("wire").auto_shrink(false).show_viewport(ui, |ui, viewport| {
         let measures = Rows { height: size::WIRE_ROW, gap: 4.0, count: rows.len() };
-        measures.show(ui, viewport, |ui, index| row(ui, state, rows[index], actions));
+        measures.show(ui, viewport, None, |ui, index| row(ui, state, rows[index], actions));
     });
 }
 
