@@ -77,6 +77,11 @@ impl State {
         self.lists.handle(action);
     }
 
+    /// What the server is called: its name, or its address if it says none.
+    pub fn server_title(&self) -> &str {
+        if self.server.name.is_empty() { self.connection.address.trim() } else { &self.server.name }
+    }
+
     /// The address that others can type to come to this server; `None` if none is known.
     pub fn address_for_others(&self) -> Option<&str> {
         let told = self.server.addresses.first().map(String::as_str);

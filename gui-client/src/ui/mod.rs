@@ -21,7 +21,7 @@ use crate::state::{
 
 use self::{
     chat::{conversation, keys, people, shortcuts, trust, wire},
-    kit::theme::{font_size, size, space},
+    kit::theme::{font_size, semibold, size, space},
     shell::{about, back, bar, columns, connect, notices, status},
     video::{
         library::{self, ThumbnailLookup},
@@ -166,29 +166,33 @@ fn show_pane(ui: &mut Ui, pane: Pane, state: &State, view: View<'_>, output: &mu
         }
         Pane::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
         Pane::Wire => {
-            widen(ui, state, actions);
+            widen(ui, state, "Wire", actions);
             wire::show(ui, state, actions);
         }
         Pane::Keys => {
-            widen(ui, state, actions);
+            widen(ui, state, "Keys", actions);
             keys::show(ui, state, view.now, actions);
         }
     }
 }
 
-/// The button that gives wire and keys most of the window, where others are beside them.
-fn widen(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+/// Above wire and keys, where others are beside them: what this is, and the button that gives it most of the window.
+fn widen(ui: &mut Ui, state: &State, title: &str, actions: &mut Vec<Action>) {
     if state.places().panes.len() == 1 {
         return;
     }
     let frame = Frame::new().inner_margin(Margin { left: 12, right: 12, top: 6, bottom: 0 });
     Panel::top("widen").frame(frame).show_separator_line(false).show(ui, |ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
             let label = if state.is_side_wide { "Narrow" } else { "Wide" };
             let button = ui.button(RichText::new(label).size(font_size::SMALL));
             if button.on_hover_text("Give this column more or less of the window").clicked() {
                 actions.push(Action::WidenSide(!state.is_side_wide));
             }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.label(RichText::new(title).font(semibold(font_size::BODY)));
+            });
         });
     });
 }

@@ -60,6 +60,7 @@ mod ui_layout;
 mod ui_lists;
 mod ui_player;
 mod ui_session;
+mod ui_states;
 mod ui_statistics;
 mod ui_text;
 mod ui_trust;

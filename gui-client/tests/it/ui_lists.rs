@@ -16,7 +16,7 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{self, bob, eve, joined, joined_with, leaves, library, message, moment, person, stranger, video},
-    window::{Window, press, window},
+    window::{Window, painted, press, window},
 };
 
 fn with_bob_watching() -> State {
@@ -120,6 +120,14 @@ fn arrows_home_and_end_move_through_a_list_that_is_longer_than_the_window() {
     press(&mut harness, Modifiers::NONE, Key::Home);
     harness.run();
     assert!(is_focused(&harness, "Play Lecture 1,"));
+}
+
+#[test]
+fn a_long_title_has_two_lines() {
+    let harness = shown(joined());
+    let titles = painted(&harness, "Ein sehr langer Titel");
+    let [title] = &titles[..] else { panic!("{} titles", titles.len()) };
+    assert_eq!(title.galley.rows.len(), 2);
 }
 
 #[test]

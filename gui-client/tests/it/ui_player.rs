@@ -18,7 +18,7 @@ use triptych_client::{
 
 use crate::support::{
     scenes::{self, moment},
-    window::{Window, build, double_click, press, show, window},
+    window::{Window, build, double_click, painted, press, show, window},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -222,6 +222,17 @@ fn a_lost_connection_is_said_over_the_picture() {
     let harness = show("interrupted");
     harness.get_by_label("Connection lost. Playback resumes when it is back.");
     harness.get_by_label("0:10 / 0:22");
+}
+
+#[test]
+fn what_covers_the_picture_is_set_evenly_and_no_badge_shines_through() {
+    for (scene, words) in [("failed", "breaks off after frame 251"), ("ended", "The end")] {
+        let harness = show(scene);
+        let texts = painted(&harness, words);
+        let [text] = &texts[..] else { panic!("{scene}: {} texts", texts.len()) };
+        assert!(!text.galley.job.justify, "{scene}: the words keep their distances");
+        assert!(harness.query_by_label("720p").is_none() && harness.query_by_label("1440p").is_none(), "{scene}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use triptych_client::event::NetCommand;
 use crate::support::{
     scenes::{self, scene},
     state::{bob_peer, draft, messages},
-    window::{press, show, window},
+    window::{painted, press, show, window},
 };
 
 #[test]
@@ -78,6 +78,14 @@ fn the_line_about_a_lost_connection_lies_in_the_widest_pane() {
 }
 
 #[test]
+fn the_line_of_a_lost_connection_lies_in_the_middle_of_its_strip() {
+    let harness = show("waiting-lost");
+    let text = harness.get_by_label_contains("Connection lost.").rect();
+    let button = harness.get_by_label("Try now").rect();
+    assert!((text.center().y - button.center().y).abs() <= 1.0, "{text:?} {button:?}");
+}
+
+#[test]
 fn what_was_written_under_another_name_says_so() {
     let harness = show("renamed");
     assert_eq!(harness.get_all_by_label("Written as ada").count(), 3);
@@ -112,4 +120,26 @@ fn a_decision_about_the_server_takes_a_low_window_and_leaves_a_high_one_to_its_c
         assert!(matches!(harness.state().commands()[..], [NetCommand::ConnectTrusting { .. }]));
         harness.get_by_label_contains("Message to");
     }
+}
+
+#[test]
+fn a_second_window_of_the_same_person_says_so_and_offers_another_name() {
+    let mut harness = show("still-online");
+    harness.get_by_label("You are already online.");
+    harness.get_by_label_contains("in another window, or over a connection that the server has not noticed to be lost");
+    assert!(harness.query_by_label_contains("Someone").is_none(), "it is no one else");
+    harness.get_by_label("Join as ada-2").click();
+    harness.run();
+    let connect = NetCommand::Connect { address: "127.0.0.1:7878".into(), name: "ada-2".into() };
+    assert!(harness.state().commands() == [&connect]);
+}
+
+#[test]
+fn the_bar_names_the_server_and_falls_back_on_its_address() {
+    let mut state = scene("chat");
+    let harness = window(state.clone(), [1200.0, 760.0]);
+    assert_eq!(painted(&harness, "3 online")[0].galley.text(), "Lab · 3 online");
+    harness.get_by_label("Lab, 127.0.0.1:7878 · 3 online");
+    state.server.name.clear();
+    window(state, [1200.0, 760.0]).get_by_label("127.0.0.1:7878 · 3 online");
 }

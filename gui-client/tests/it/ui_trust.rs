@@ -103,7 +103,7 @@ fn the_conversation_with_the_key_before_leads_to_the_present_one() {
 fn in_everyone_the_lines_of_another_key_are_marked_and_it_is_said_who_is_left_out() {
     let mut harness = show("key-changed-everyone");
     harness.get_by_role_and_label(egui::Role::Label, "bob, with another key than before");
-    harness.get_by_label("bob does not get this: accept the new key of bob first.");
+    harness.get_by_label("bob does not get this until you accept their new key.");
     harness.state_mut().state.handle(Action::AcceptKey(stranger(1).id()), moment());
     harness.run();
     assert!(harness.query_by_label("bob, with another key than before").is_none());

@@ -33,7 +33,7 @@ fn that_a_connection_is_not_encrypted_is_said_all_the_time() {
         let mut state = scene("plaintext");
         let harness = window(state.clone(), size);
         harness.get_by_label("Not encrypted");
-        harness.get_by_label_contains("127.0.0.1:7878 · ");
+        harness.get_by_label_contains("Lab, 127.0.0.1:7878 · ");
         state.apply(NetEvent::Offline(scenes::lost()), moment());
         let harness = window(state, size);
         harness.get_by_label("Not encrypted");

@@ -157,6 +157,8 @@ fn field(ui: &mut Ui, id: Id, peer: Peer, height: f32, draft: &mut String) -> Re
         .min_scrolled_height(0.0)
         .auto_shrink(false)
         .animated(false);
+    // The fade at the ends of a list would have the colour of the window, and not that of the field.
+    ui.spacing_mut().scroll.fade.strength = 0.0;
     let output = scroll.show(ui, |ui| {
         let mut layouter = |ui: &Ui, text: &dyn TextBuffer, room: f32| layout_draft(ui, text.as_str(), room);
         let field = TextEdit::multiline(draft)
@@ -287,8 +289,8 @@ fn captions(state: &State, conversation: &Conversation, theme: &Theme) -> Vec<(S
     };
     let left_out = match &left_out[..] {
         [] => None,
-        [name] => Some(format!("{name} does not get this: accept the new key of {name} first.")),
-        names => Some(format!("{} people do not get this: accept their new keys first.", names.len())),
+        [name] => Some(format!("{name} does not get this until you accept their new key.")),
+        names => Some(format!("{} people do not get this until you accept their new keys.", names.len())),
     };
     let unreachable: Vec<_> = match state.selected {
         Peer::Everyone if obstacle.is_none() => state.unreachable().map(ToString::to_string).collect(),

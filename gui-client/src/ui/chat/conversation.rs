@@ -79,7 +79,7 @@ fn header(ui: &mut Ui, state: &State, today_unix_secs: u64, actions: &mut Vec<Ac
                 }
                 ui.with_layout(Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
-                    title::name(ui, name, semibold(font_size::BODY), theme.text);
+                    title::name(ui, name, name, semibold(font_size::BODY), theme.text);
                     ui.add(Label::new(RichText::new(caption).size(font_size::SMALL).color(theme.weak)).truncate());
                 });
             });

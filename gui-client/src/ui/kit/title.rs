@@ -9,11 +9,12 @@ use egui::{
 
 use super::text;
 
-/// Draws a name in one line, in the order in which its script is read, shortened with `…` if it does not fit.
-pub(crate) fn name(ui: &mut Ui, name: &str, font: FontId, color: Color32) -> Response {
+/// Draws a name in one line, in the order in which its script is read, shortened with `…` if it does not fit. `spoken` is what a
+/// screen reader says.
+pub(crate) fn name(ui: &mut Ui, name: &str, spoken: &str, font: FontId, color: Color32) -> Response {
     let galley = text::line(ui, name, font, color, ui.available_width());
     let (rect, response) = ui.allocate_exact_size(galley.size(), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken));
     ui.painter().galley(rect.min, galley, color);
     response
 }

@@ -1,6 +1,6 @@
 //! The bar at the top of the main screen: the server, the switch between its parts, and the menu of this client's person.
 
-use egui::{Align, FontId, Label, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
+use egui::{Align, FontId, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use crate::state::{
     State,
@@ -16,7 +16,7 @@ use crate::ui::{
         icons::{self, Icon},
         popover,
         theme::{Theme, font_size, size, space},
-        widgets,
+        title, widgets,
     },
 };
 
@@ -109,8 +109,10 @@ fn server(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let address = state.connection.address.trim();
     let count = state.people.dictionary().map_or(1, |people| people.people().len());
     let (color, text) = match state.connection.phase {
-        Phase::Online if is_plaintext => (theme.warn, format!("{address} · {count} online")),
-        Phase::Online => (theme.good, format!("{address} · {count} online")),
+        Phase::Online => {
+            let color = if is_plaintext { theme.warn } else { theme.good };
+            (color, format!("{} · {count} online", state.server_title()))
+        }
         Phase::Attempting(_) => (theme.warn, format!("Connecting to {address}…")),
         Phase::Waiting { .. } => (theme.warn, "Connection lost".to_owned()),
         Phase::Idle => (theme.bad, "Not connected".to_owned()),
@@ -124,7 +126,14 @@ fn server(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     }
     let is_short = ui.ctx().content_rect().width() < WIDTH_WITH_NAME;
     certificate::show(ui, state, is_short, actions);
-    ui.add(Label::new(RichText::new(text).color(theme.weak)).truncate());
+    // Where the name is shown, the address is in the tooltip, and said.
+    let title = state.server_title();
+    let spoken = if state.connection.is_online() && title != address {
+        format!("{title}, {address} · {count} online")
+    } else {
+        text.clone()
+    };
+    title::name(ui, &text, &spoken, FontId::proportional(font_size::BODY), theme.weak).on_hover_text(address);
 }
 
 /// What is written on a tab. The number of unread messages is on it where the list of people is not shown.

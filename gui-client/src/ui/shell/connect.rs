@@ -37,7 +37,10 @@ pub(crate) fn show(ui: &mut Ui, state: &State, now: Moment, actions: &mut Vec<Ac
     let theme = Theme::of(ui);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let is_low = ui.available_height() < USUAL_HEIGHT;
-        ui.add_space(((ui.available_height() - USUAL_HEIGHT) * 0.4).max(space::M));
+        let further_servers =
+            if state.search.screen() == FirstScreen::Servers { state.search.servers().len() } else { 1 };
+        let height = USUAL_HEIGHT + (further_servers.saturating_sub(1) as f32) * (size::SERVER_ROW + space::XS);
+        ui.add_space(((ui.available_height() - height) * 0.4).max(space::M));
         ui.vertical_centered(|ui| {
             // In a low window the room is for what there is to do.
             if !is_low {

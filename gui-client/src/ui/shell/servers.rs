@@ -69,7 +69,7 @@ pub(super) fn list(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     for server in servers {
         let obstacle = obstacle(server, connection.is_plaintext);
         let is_enabled = can_join && obstacle.is_none();
-        let response = ui.add_enabled_ui(is_enabled, |ui| row(ui, server, obstacle)).inner;
+        let response = row(ui, server, obstacle, is_enabled);
         if is_enabled && takes_focus {
             response.request_focus();
             takes_focus = false;
@@ -126,8 +126,8 @@ fn other_address(ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
-/// A server that can be clicked, with what it says of itself.
-fn row(ui: &mut Ui, server: &FoundServer, obstacle: Option<Obstacle>) -> Response {
+/// A server that can be clicked, with what it says of itself. One that cannot be joined is not faded: it says why.
+fn row(ui: &mut Ui, server: &FoundServer, obstacle: Option<Obstacle>, is_enabled: bool) -> Response {
     let theme = Theme::of(ui);
     let name = server.announcement.name.as_str();
     let numbers = numbers(server);
@@ -137,12 +137,18 @@ fn row(ui: &mut Ui, server: &FoundServer, obstacle: Option<Obstacle>) -> Respons
         None => RichText::new(words(server)).monospace().size(font_size::MONO).color(theme.weak),
     };
     let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), size::SERVER_ROW));
-    let response = ui.interact(rect, Id::unique(("server", &server.address)), Sense::click());
+    let sense = if is_enabled { Sense::click() } else { Sense::hover() };
+    let response = ui.interact(rect, Id::unique(("server", &server.address)), sense);
     let label = format!("Join {name}, {numbers}, {visits}, at {}. {}", server.address, words.text());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), &label));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, is_enabled, &label));
     if ui.is_rect_visible(rect) {
-        let fill = if response.hovered() { theme.hover } else { theme.background };
-        let edge = if response.has_focus() { Stroke::new(2.0, theme.accent) } else { Stroke::new(1.0, theme.edge) };
+        let fill = if is_enabled && response.hovered() { theme.hover } else { theme.background };
+        let edge = match (response.has_focus(), is_enabled) {
+            (true, _) => Stroke::new(2.0, theme.accent),
+            (false, true) => Stroke::new(1.0, theme.edge),
+            (false, false) => Stroke::new(1.0, theme.border),
+        };
+        let ink = if is_enabled { theme.text } else { theme.weak };
         ui.painter().rect(rect, f32::from(size::RADIUS), fill, edge, StrokeKind::Inside);
         let inner = rect.shrink2(Vec2::new(space::M, space::S));
         let line = |number: f32| {
@@ -153,7 +159,7 @@ fn row(ui: &mut Ui, server: &FoundServer, obstacle: Option<Obstacle>) -> Respons
         let font = FontId::proportional(font_size::SMALL);
         let right = ui.painter().text(first.right_center(), Align2::RIGHT_CENTER, visits, font, theme.weak);
         first.set_right(right.left() - space::S);
-        widgets::line(ui, first, RichText::new(name).font(semibold(font_size::BODY)), font_size::BODY, theme.text);
+        widgets::line(ui, first, RichText::new(name).font(semibold(font_size::BODY)), font_size::BODY, ink);
         let second = format!("{numbers} · {}", server.address);
         widgets::line(ui, line(1.0), second, font_size::SMALL, theme.weak);
         widgets::line(ui, line(2.0), words, font_size::SMALL, theme.weak);
@@ -161,7 +167,7 @@ fn row(ui: &mut Ui, server: &FoundServer, obstacle: Option<Obstacle>) -> Respons
     if response.gained_focus() {
         response.scroll_to_me(None);
     }
-    response.on_hover_cursor(egui::CursorIcon::PointingHand)
+    if is_enabled { response.on_hover_cursor(egui::CursorIcon::PointingHand) } else { response }
 }
 
 fn numbers(server: &FoundServer) -> String {
@@ -188,7 +194,7 @@ fn words(server: &FoundServer) -> String {
 fn explained(obstacle: Obstacle) -> &'static str {
     match obstacle {
         Obstacle::OtherVersion => "Other version. Update this program or the server.",
-        Obstacle::NotEncrypted => "Not encrypted: this program would have to be started with --plaintext.",
-        Obstacle::Encrypted => "Encrypted: this program was started with --plaintext.",
+        Obstacle::NotEncrypted => "Not encrypted: start this program with --plaintext.",
+        Obstacle::Encrypted => "Encrypted: start this program without --plaintext.",
     }
 }

@@ -63,8 +63,8 @@ fn cover(ui: &mut Ui, screen: Rect, (header, text): (&str, &str), choices: Vec<C
     ui.painter().rect_filled(screen, 0.0, theme.overlay);
     // A click on the card is not one on the picture.
     let card = ui.interact(screen, ui.scope_id().with("card"), Sense::click());
-    let said = if text.is_empty() { header } else { text };
-    card.widget_info(|| WidgetInfo::labeled(Role::Label, true, said));
+    let said = format!("{header} {text}");
+    card.widget_info(|| WidgetInfo::labeled(Role::Label, true, said.trim()));
     let width = (screen.width() - 2.0 * space::M).clamp(80.0, WIDTH);
     let layout = |text: &str, font: FontId| {
         let mut job = egui::text::LayoutJob::simple(text.to_owned(), font, theme.on_overlay, width);

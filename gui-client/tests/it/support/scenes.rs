@@ -84,6 +84,7 @@ pub const OTHER_VERSION: u16 = PROTOCOL_VERSION + 1;
 /// Names of all scenes.
 pub const SCENES: &[&str] = &[
     "connect",
+    "connecting",
     "searching",
     "servers",
     "server-new",
@@ -95,6 +96,7 @@ pub const SCENES: &[&str] = &[
     "unreachable",
     "name-taken",
     "name-lost",
+    "still-online",
     "certificate",
     "certificate-later",
     "identity",
@@ -153,6 +155,7 @@ pub const SCENES: &[&str] = &[
     "failed",
     "lost",
     "empty-library",
+    "incomplete",
     "crowd",
     "unread",
     "missing",
@@ -366,6 +369,9 @@ pub fn scene(which: &str) -> State {
     let mut state = form();
     match which {
         "connect" => {}
+        "connecting" => {
+            state.handle(Action::Connect, moment());
+        }
         "keys" => {
             state.handle(Action::Connect, moment());
             state.apply(NetEvent::Reached(Some(tls())), moment());
@@ -386,6 +392,10 @@ pub fn scene(which: &str) -> State {
         "name-lost" => {
             state = talked();
             state.apply(NetEvent::Offline(name_taken()), moment());
+        }
+        "still-online" => {
+            state.handle(Action::Connect, moment());
+            state.apply(NetEvent::Offline(still_online()), moment());
         }
         "version" => {
             state.handle(Action::Connect, moment());
@@ -420,6 +430,11 @@ pub fn scene(which: &str) -> State {
         "empty-library" => {
             let people = vec![person("ada", ada()), person("bob", bob())];
             state = joined_with(people, Library::default());
+        }
+        "incomplete" => {
+            let mut library = library();
+            library.videos[0].unreadable_heights = vec![720];
+            state = joined_with(vec![person("ada", ada()), person("bob", bob())], library);
         }
         "unread" => {
             state = scene("crowd");

@@ -47,6 +47,7 @@ fn apply_style(style: &mut Style, mode: Mode, theme: &Theme, moves: bool) {
     style.spacing.item_spacing = Vec2::new(space::S, space::XS);
     style.spacing.button_padding = Vec2::new(14.0, 7.0);
     style.spacing.interact_size.y = 30.0;
+    style.spacing.icon_spacing = space::S;
     style.spacing.window_margin = Margin::same(12);
     style.spacing.menu_margin = Margin::same(8);
     style.spacing.scroll = egui::style::ScrollStyle::thin();
