@@ -28,7 +28,7 @@ pub struct Config {
     pub plaintext: bool,
 
     /// Folder for your keys, the known servers and the settings [default: triptych in your data folder]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
     /// Log level for the console: error, warn, info, debug, trace, or a filter such as triptych_client=debug
