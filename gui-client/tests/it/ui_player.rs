@@ -236,6 +236,20 @@ fn what_covers_the_picture_is_set_evenly_and_no_badge_shines_through() {
 }
 
 #[test]
+fn the_buttons_after_the_end_stay_inside_the_picture_at_any_width() {
+    for width in (480..=800).step_by(16) {
+        let harness = window(scenes::scene("ended"), [width as f32, 376.0]);
+        let picture = harness.get_by_label("The end").rect();
+        for label in ["Play again", "Next", "Close"] {
+            let buttons = harness.query_all_by_label_contains(label).map(|button| button.rect());
+            for button in buttons.filter(|button| picture.intersects(*button)) {
+                assert!(picture.expand(0.5).contains_rect(button), "{width}: {label} at {button:?} in {picture:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_cut_off_in_a_small_or_magnified_window() {
     for (size, zoom) in [([1200.0, 760.0], 1.0), ([600.0, 400.0], 1.0), ([1200.0, 760.0], 2.0), ([760.0, 520.0], 1.0)] {
         for view in [PlayerView::Docked, PlayerView::Theatre, PlayerView::FullScreen] {

@@ -54,7 +54,7 @@ fn a_lost_connection_is_told_in_one_line_over_the_contents_and_moves_nothing() {
         harness.get_by_label_contains("Connection lost. Trying again in ");
         harness.get_by_label("The server ended the connection.");
         harness.get_by_label("The last attempt: No Triptych server is running at 127.0.0.1:7878.");
-        harness.get_by_label("Hide details").click();
+        harness.get_by_label("Hide").click();
         harness.run();
         assert!(harness.query_by_label("The server ended the connection.").is_none());
         harness.get_by_label("Details");
@@ -83,6 +83,19 @@ fn the_line_of_a_lost_connection_lies_in_the_middle_of_its_strip() {
     let text = harness.get_by_label_contains("Connection lost.").rect();
     let button = harness.get_by_label("Try now").rect();
     assert!((text.center().y - button.center().y).abs() <= 1.0, "{text:?} {button:?}");
+}
+
+#[test]
+fn the_countdown_of_a_lost_connection_is_not_cut_off_in_a_narrow_pane() {
+    for size in [[960.0, 620.0], [600.0, 400.0], [480.0, 360.0]] {
+        for scene in ["interrupted", "waiting-lost", "lost-reasons"] {
+            let harness = window(scenes::scene(scene), size);
+            let texts = [painted(&harness, "Connection lost. Trying"), painted(&harness, "Next try in ")].concat();
+            let [text] = &texts[..] else { panic!("{scene} {size:?}: {} texts", texts.len()) };
+            assert!(text.galley.text().ends_with(['s', '.']), "{scene} {size:?}: {:?}", text.galley.text());
+            harness.get_by_label_contains("Connection lost. Trying again in ");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! A strip of one line that lies over the contents of the window, so that nothing moves when it comes and goes.
 
-use egui::{Align, Align2, Area, Frame, Id, Label, Layout, Margin, Order, Pos2, RichText, Stroke, Ui, Vec2};
+use egui::{Align, Align2, Area, FontId, Frame, Id, Layout, Margin, Order, Pos2, RichText, Stroke, Ui, Vec2};
 
-use super::theme::{Theme, font_size, size, space};
+use super::{
+    theme::{Theme, font_size, size, space},
+    title,
+};
 
 /// What a strip says.
 pub(crate) struct Strip<'a> {
@@ -12,8 +15,10 @@ pub(crate) struct Strip<'a> {
     pub top: Pos2,
     /// Its width at most.
     pub width: f32,
-    /// Its line, shortened where there is no room for it.
+    /// Its line.
     pub text: &'a str,
+    /// What is shown where there is no room for the line.
+    pub short: &'a str,
     /// Label and explanation of each button, from left to right.
     pub buttons: &'a [(&'a str, &'a str)],
     /// Sentences that are unfolded below the line.
@@ -63,8 +68,10 @@ impl Strip<'_> {
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let text = RichText::new(self.text).color(Theme::of(ui).warn).strong();
-            ui.add(Label::new(text).truncate());
+            let (font, color) = (FontId::proportional(font_size::BODY), Theme::of(ui).warn);
+            let width = ui.painter().layout_no_wrap(self.text.to_owned(), font.clone(), color).size().x;
+            let shown = if width <= ui.available_width() { self.text } else { self.short };
+            title::name(ui, shown, self.text, font, color);
         });
         clicked
     }

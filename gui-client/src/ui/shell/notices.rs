@@ -22,6 +22,7 @@ pub(crate) fn show(ui: &Ui, state: &State, room: Rect, now: Moment, actions: &mu
             top: room.center_top(),
             width: room.width(),
             text: "Your settings could not be read. The defaults are used.",
+            short: "Your settings could not be read.",
             buttons: &[("OK", "Hide this notice")],
             details: &[notice],
         };
@@ -37,9 +38,13 @@ pub(crate) fn is_strip(connection: &Connection) -> bool {
 }
 
 fn lost(ui: &Ui, connection: &Connection, room: Rect, now: Moment, actions: &mut Vec<Action>) {
-    let text = match connection.phase {
-        Phase::Waiting { retry_at } => format!("Connection lost. Trying again in {} s.", seconds_until(retry_at, now)),
-        _ => "Connection lost. Trying now…".to_owned(),
+    // The bar says that it is lost, too; how long that lasts is said only here.
+    let (text, short) = match connection.phase {
+        Phase::Waiting { retry_at } => {
+            let seconds = seconds_until(retry_at, now);
+            (format!("Connection lost. Trying again in {seconds} s."), format!("Next try in {seconds} s"))
+        }
+        _ => ("Connection lost. Trying now…".to_owned(), "Trying now…".to_owned()),
     };
     let last_failure = connection.last_failure.as_ref().map(|what| format!("The last attempt: {what}"));
     let problem = connection.problem.as_ref().filter(|_| connection.shows_reasons);
@@ -50,7 +55,7 @@ fn lost(ui: &Ui, connection: &Connection, room: Rect, now: Moment, actions: &mut
         None => Vec::new(),
     };
     let (label, tip) = match connection.shows_reasons {
-        true => ("Hide details", "Hide why"),
+        true => ("Hide", "Hide why"),
         false => ("Details", "Show why"),
     };
     let details = (label, tip);
@@ -58,7 +63,8 @@ fn lost(ui: &Ui, connection: &Connection, room: Rect, now: Moment, actions: &mut
     let is_waiting = matches!(connection.phase, Phase::Waiting { .. });
     let buttons = if is_waiting { vec![details, now_button] } else { vec![details] };
     let (top, width) = (room.center_top(), room.width());
-    let strip = Strip { id: "connection", top, width, text: &text, buttons: &buttons, details: &reasons };
+    let strip =
+        Strip { id: "connection", top, width, text: &text, short: &short, buttons: &buttons, details: &reasons };
     match strip.show(ui) {
         Some(0) => actions.push(Action::ShowReasons(!connection.shows_reasons)),
         Some(_) => actions.push(Action::ReconnectNow),
