@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use crate::{
-    TURN,
-    programs::{start_client_traced, start_server, with_sample},
-    screen::{Area, Screen, wait_for},
-};
+use crate::{programs::Client, screen::wait_for, stage::Room};
 
 /// What a client may write in its data folder: keys and the numbers of messages, servers and people it has met, and settings.
 const OWN: [&str; 5] = ["identities/", "pins/", "known-servers.", "settings.toml", TEMPORARY];
@@ -25,25 +21,29 @@ fn written(trace: &str) -> BTreeSet<String> {
 
 #[test]
 fn a_client_that_plays_a_whole_video_opens_only_its_own_files_for_writing() {
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let (pictures, home, videos) = with_sample("desktop-disk");
-    let (_server, address) = start_server(&videos, home.path());
-    let screen = Screen::start("ada", &pictures);
-    let trace = home.path().join("trace");
-    let mut ada = start_client_traced(&screen, &address, "Ada", home.path(), &trace);
-    screen.focus_window("Triptych");
-    screen.find("Connect", Area::Anywhere);
-    screen.press("Return");
-    screen.click(&screen.find("sample", Area::Left));
-    ada.wait_for_log("frames shown");
-    let process = format!("{} +++", ada.child.id());
-    ada.end();
+    let room = Room::open("disk");
+    let trace = room.stage.folder("trace");
+    let arguments = room.arguments("Ada", "light");
+    let mut ada = room.stage.user("Ada", &Client { arguments: &arguments, trace: Some(&trace), ..Client::default() });
+    ada.join();
+    ada.click_away("They are the same");
+    let bob = room.user("Bob", "light");
+    ada.open("Bob");
+    ada.write("To be kept nowhere.");
+    bob.open("Ada");
+    bob.write("Nor this.");
+    ada.message("Nor this.", "Bob");
+    ada.click("Play Triptych sample");
+    ada.client.wait_for_log("frames shown");
+    ada.screenshot("1-ended");
+    let process = format!("{} +++", ada.client.child.id());
+    ada.client.end();
     let trace = wait_for("the end of the trace", || {
         let trace = fs::read_to_string(&trace).unwrap();
         trace.lines().any(|line| line.starts_with(&process)).then_some(trace)
     });
     let written = written(&trace);
-    let data = home.path().join("Ada").join("triptych");
+    let data = ada.home.join("triptych");
     let own = |path: &str| {
         Path::new(path).strip_prefix(&data).is_ok_and(|path| {
             let path = path.to_string_lossy();

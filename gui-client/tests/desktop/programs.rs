@@ -1,4 +1,4 @@
-//! The built programs as a user starts them, each with its own home folder.
+//! The built programs as people start them, each with its own folders.
 
 use std::{
     fs,
@@ -7,9 +7,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use tempfile::TempDir;
-
-use crate::screen::{Screen, run, wait_for};
+use crate::{
+    network::Network,
+    screen::{Screen, run, wait_for},
+    session_bus::SessionBus,
+};
 
 /// A running program. Killed when dropped.
 pub struct Program {
@@ -18,7 +20,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The log so far.
+    /// The log so far, also of earlier runs.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -53,6 +55,10 @@ impl Drop for Program {
     }
 }
 
+fn append(log: &Path) -> fs::File {
+    fs::OpenOptions::new().create(true).append(true).open(log).unwrap()
+}
+
 /// The server's program, beside the client's. `cargo test --workspace` builds it for the server's own tests before any
 /// test runs; `cargo test -p gui-client` does not, so an outdated one is refused.
 pub fn server_program() -> PathBuf {
@@ -70,82 +76,93 @@ pub fn server_program() -> PathBuf {
     path
 }
 
-/// An empty folder `label` for screenshots, a home for the programs, and a folder in it with the sample video.
-pub fn with_sample(label: &str) -> (PathBuf, TempDir, PathBuf) {
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(label);
-    let _ = fs::remove_dir_all(&pictures);
-    fs::create_dir_all(&pictures).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let videos = home.path().join("videos");
-    fs::create_dir(&videos).unwrap();
-    let made = Command::new(server_program()).arg("sample").arg("--videos").arg(&videos).status().unwrap();
-    assert!(made.success(), "the sample is made");
-    (pictures, home, videos)
+/// How a server is started.
+pub struct Server<'a> {
+    /// Where it listens; port 0 is a free one.
+    pub listen: &'a str,
+    /// Its name on the network.
+    pub name: &'a str,
+    /// Its videos.
+    pub videos: &'a Path,
+    /// Its certificate, the names of its people, its frames and its log.
+    pub folder: &'a Path,
+    /// Its network, if it is not the one of this computer.
+    pub network: Option<&'a Network>,
 }
 
-/// Starts a server on a free port; returns where it listens.
-pub fn start_server(videos: &Path, home: &Path) -> (Program, String) {
-    let log = home.join("server.log");
-    let mut child = Command::new(server_program())
-        .args(["--listen", "127.0.0.1:0", "--videos"])
-        .arg(videos)
-        .arg("--data-dir")
-        .arg(home.join("server"))
-        .arg("--disk-cache-dir")
-        .arg(home.join("frames"))
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).map(str::to_owned);
-    (Program { child, log }, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+impl Server<'_> {
+    /// Starts it; returns where it listens.
+    pub fn start(&self) -> (Program, String) {
+        fs::create_dir_all(self.folder).unwrap();
+        let log = self.folder.join("server.log");
+        let mut command =
+            self.network.map_or_else(|| Command::new(server_program()), |network| network.command(server_program()));
+        let mut child = command
+            .args(["--listen", self.listen, "--name", self.name, "--videos"])
+            .arg(self.videos)
+            .arg("--data-dir")
+            .arg(self.folder.join("data"))
+            .arg("--disk-cache-dir")
+            .arg(self.folder.join("frames"))
+            .stdout(Stdio::piped())
+            .stderr(append(&log))
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let host = self.listen.rsplit_once(':').unwrap().0;
+        let address = line.split_whitespace().find(|word| word.starts_with(host)).map(str::to_owned);
+        (Program { child, log }, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+    }
 }
 
-/// Starts a client on `screen`, with `home` as its user's folder.
-pub fn start_client(screen: &Screen, address: &str, name: &str, home: &Path) -> Program {
-    start_client_with(screen, address, name, home, &[])
+/// How a client is started.
+#[derive(Default)]
+pub struct Client<'a> {
+    /// Arguments of the command line.
+    pub arguments: &'a [&'a str],
+    /// Variables of its environment besides those of [`Client::start`].
+    pub environment: &'a [(&'a str, String)],
+    /// Where every file that it opens is listed, if it is.
+    pub trace: Option<&'a Path>,
+    /// Its network, if it is not the one of this computer.
+    pub network: Option<&'a Network>,
 }
 
-/// Like [`start_client`], with additional environment variables.
-pub fn start_client_with(
-    screen: &Screen,
-    address: &str,
-    name: &str,
-    home: &Path,
-    environment: &[(&str, String)],
-) -> Program {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_triptych"));
-    program.envs(environment.iter().map(|(name, value)| (name, value)));
-    start(program, screen, address, name, home)
+impl Client<'_> {
+    /// Starts the client on `screen`, with `home` as its person's folder. Its log is beside that folder.
+    pub fn start(&self, screen: &Screen, bus: &SessionBus, home: &Path) -> Program {
+        let log = home.with_extension("log");
+        let program = env!("CARGO_BIN_EXE_triptych");
+        let mut command = match (self.trace, self.network) {
+            (Some(trace), _) => traced(program, trace),
+            (None, Some(network)) => network.command(program),
+            (None, None) => Command::new(program),
+        };
+        let child = command
+            .args(self.arguments)
+            .env("DISPLAY", &screen.display)
+            .env("HOME", home)
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("AT_SPI_BUS_ADDRESS")
+            .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, home)))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stderr(append(&log))
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}; 'make test' installs it", command.get_program()));
+        Program { child, log }
+    }
 }
 
-/// Like [`start_client`]; every file that it opens is listed in `trace`.
-pub fn start_client_traced(screen: &Screen, address: &str, name: &str, home: &Path, trace: &Path) -> Program {
+/// `program`, with every file that it opens listed in `trace`. The tracer is the grandchild, so the process that is started is
+/// the program.
+fn traced(program: &str, trace: &Path) -> Command {
     let mut strace = Command::new("strace");
-    // The tracer is the grandchild, so the process that is started is the client.
     strace.args(["-D", "-f", "-q", "--seccomp-bpf", "-e", "trace=open,openat,openat2,creat", "-o"]).arg(trace);
-    strace.arg(env!("CARGO_BIN_EXE_triptych"));
-    start(strace, screen, address, name, home)
-}
-
-fn start(mut program: Command, screen: &Screen, address: &str, name: &str, home: &Path) -> Program {
-    let home = home.join(name);
-    fs::create_dir_all(&home).unwrap();
-    let log = home.with_extension("log");
-    let child = program
-        .args(["--server", address, "--name", name, "--theme", "light", "--log", "info,triptych_client=debug"])
-        .env("DISPLAY", &screen.display)
-        .env("HOME", &home)
-        .env("LIBGL_ALWAYS_SOFTWARE", "1")
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("DBUS_SESSION_BUS_ADDRESS")
-        .envs(["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"].map(|name| (name, &home)))
-        .stderr(fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{:?}: {error}; 'make test' installs it", program.get_program()));
-    Program { child, log }
+    strace.arg(program);
+    strace
 }
 
 /// All files below `folder`, relative to it.

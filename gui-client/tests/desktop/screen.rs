@@ -1,6 +1,7 @@
-//! An X display of its own for one program: Xvfb shows it, xdotool is its mouse and keyboard.
+//! An X display of its own for one person: Xvfb shows it, openbox manages its windows, xdotool is its mouse and keyboard.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,31 +12,43 @@ use std::{
 use image::RgbImage;
 use x11rb::{
     connection::Connection,
-    protocol::xproto::{ConnectionExt, ImageFormat},
+    protocol::xproto::{
+        AtomEnum, ConnectionExt, CreateWindowAux, EventMask, ImageFormat, MapState, PropMode, WindowClass,
+    },
     rust_connection::RustConnection,
+    wrapper::ConnectionExt as _,
 };
-
-use crate::ocr::{Word, readings};
 
 /// Nothing takes longer than this unless it is broken.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The screen's size in pixels.
 const SCREEN_SIZE: &str = "1280x800x24";
-/// Initial size of the window. The rest of the screen is left out of screenshots.
-const WIDTH: u32 = 1200;
-const HEIGHT: u32 = 760;
-/// Width of the column with people and videos.
-const COLUMN_WIDTH: u32 = 255;
+
+/// A screenshot is taken when two looks show the same, or after the last.
+const LOOK_INTERVAL: Duration = Duration::from_millis(60);
+const MOST_LOOKS: u32 = 10;
+
+/// Windows without frames at the corner of the screen, so that places in a window are those on the screen; no key and no button
+/// of the mouse belongs to the window manager.
+const WINDOW_MANAGER: &str = r#"<openbox_config xmlns="http://openbox.org/3.4/rc"><theme><keepBorder>no</keepBorder></theme>
+  <applications><application class="*"><decor>no</decor><position force="yes"><x>0</x><y>0</y></position></application></applications>
+</openbox_config>"#;
 
 /// An X display. Ends when dropped.
 pub struct Screen {
     xvfb: Child,
+    window_manager: Child,
     pub display: String,
     connection: RustConnection,
     root: u32,
     pictures: PathBuf,
     label: String,
 }
+
+/// A window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window(u32);
 
 /// Runs a helper program; a missing one is an error that says what to do.
 pub fn run(command: &mut Command) -> std::process::Output {
@@ -45,24 +58,29 @@ pub fn run(command: &mut Command) -> std::process::Output {
     output
 }
 
-/// Polls until `condition` returns something, and panics after [`DEADLINE`].
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+/// Polls until `condition` returns something; `None` after [`DEADLINE`].
+pub fn poll<T>(mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
-    loop {
+    while begun.elapsed() < DEADLINE {
         if let Some(found) = condition() {
-            return found;
+            return Some(found);
         }
-        assert!(begun.elapsed() < DEADLINE, "{what} did not happen within {} s", DEADLINE.as_secs());
         // Leaves the programs under test room to work between two polls.
         sleep(Duration::from_millis(50));
     }
+    None
+}
+
+/// The same, and a failed test instead of `None`.
+pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    poll(condition).unwrap_or_else(|| panic!("{what} did not happen within {} s", DEADLINE.as_secs()))
 }
 
 impl Screen {
-    /// Screenshots are kept in `pictures`, with `label` in their names.
-    pub fn start(label: &str, pictures: &Path) -> Self {
-        // Without -noreset the X server resets whenever its last client disconnects, as xdotool does after each search
-        // for the window, and a program that connects at that moment is turned away.
+    /// Screenshots are kept in `pictures`, with `label` in their names; what the window manager needs lies in `folder`.
+    pub fn start(label: &str, pictures: &Path, folder: &Path) -> Self {
+        // Without -noreset the X server resets whenever its last client disconnects, and a program that connects at that
+        // moment is turned away.
         let mut xvfb = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", SCREEN_SIZE, "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
@@ -74,103 +92,166 @@ impl Screen {
         let display = format!(":{}", number.trim());
         let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
         let root = connection.setup().roots[screen].root;
-        Self { xvfb, display, connection, root, pictures: pictures.to_owned(), label: label.to_owned() }
+        fs::create_dir_all(folder).unwrap();
+        let config = folder.join("openbox.xml");
+        fs::write(&config, WINDOW_MANAGER).unwrap();
+        let window_manager = Command::new("openbox")
+            .arg("--config-file")
+            .arg(config)
+            .env("DISPLAY", &display)
+            .envs(["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].map(|name| (name, folder)))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("openbox: {error}; 'make test' installs it"));
+        let (pictures, label) = (pictures.to_owned(), label.to_owned());
+        let screen = Self { xvfb, window_manager, display, connection, root, pictures, label };
+        // A window that is opened earlier would not be managed as the configuration says.
+        wait_for("the window manager", || {
+            let manager = screen.property(screen.root, "_NET_SUPPORTING_WM_CHECK", AtomEnum::WINDOW.into());
+            (!manager.is_empty()).then_some(())
+        });
+        screen
     }
 
-    /// Waits for the window and gives it the keyboard.
-    pub fn focus_window(&self, title: &str) {
-        let window = wait_for("the window", || {
-            let output = Command::new("xdotool")
-                .env("DISPLAY", &self.display)
-                .args(["search", "--onlyvisible", "--name", title])
-                .output()
-                .unwrap_or_else(|error| panic!("xdotool: {error}; 'make test' installs it"));
-            String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
-        });
-        self.xdotool(&["windowmove", &window, "0", "0"]);
-        self.xdotool(&["windowfocus", &window]);
+    /// The window with this in its title, if it is on the screen.
+    pub fn window(&self, title: &str) -> Option<Window> {
+        let list = self.property(self.root, "_NET_CLIENT_LIST", AtomEnum::WINDOW.into());
+        let windows =
+            list.chunks_exact(4).map(|bytes| Window(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])));
+        let is_shown = |window: &Window| {
+            let attributes = self.connection.get_window_attributes(window.0).unwrap().reply();
+            attributes.is_ok_and(|attributes| attributes.map_state == MapState::VIEWABLE)
+        };
+        windows.into_iter().find(|window| is_shown(window) && self.title(*window).contains(title))
+    }
+
+    /// The title of a window, as the desktop shows it.
+    pub fn title(&self, window: Window) -> String {
+        let utf8 = self.atom("UTF8_STRING");
+        String::from_utf8_lossy(&self.property(window.0, "_NET_WM_NAME", utf8)).into_owned()
+    }
+
+    /// Whether the window asks for the person's attention.
+    pub fn wants_attention(&self, window: Window) -> bool {
+        let states = self.property(window.0, "_NET_WM_STATE", AtomEnum::ATOM.into());
+        let attention = self.atom("_NET_WM_STATE_DEMANDS_ATTENTION").to_ne_bytes();
+        states.chunks_exact(4).any(|state| state == attention)
+    }
+
+    /// Brings the window to the front with the keyboard, and waits for that.
+    pub fn bring_to_front(&self, window: Window) {
+        self.xdotool(&["windowactivate", &window.0.to_string()]);
+        wait_for("the keyboard of the window", || (self.active() == Some(window)).then_some(()));
+    }
+
+    /// The window with the keyboard.
+    fn active(&self) -> Option<Window> {
+        let bytes = self.property(self.root, "_NET_ACTIVE_WINDOW", AtomEnum::WINDOW.into());
+        let bytes: [u8; 4] = bytes.try_into().ok()?;
+        Some(Window(u32::from_ne_bytes(bytes)))
+    }
+
+    /// Opens a window of another program before all others, which takes the keyboard.
+    pub fn open_other_window(&self) {
+        let window = self.connection.generate_id().unwrap();
+        let look = CreateWindowAux::new().background_pixel(0x0060_6870).event_mask(EventMask::FOCUS_CHANGE);
+        let class = WindowClass::INPUT_OUTPUT;
+        self.connection.create_window(24, window, self.root, 0, 0, 700, 500, 0, class, 0, &look).unwrap();
+        let (name, text) = (self.atom("_NET_WM_NAME"), self.atom("UTF8_STRING"));
+        self.connection.change_property8(PropMode::REPLACE, window, name, text, b"Another program").unwrap();
+        self.connection.map_window(window).unwrap();
+        self.connection.flush().unwrap();
+        wait_for("the other window", || self.window("Another program"));
+        self.bring_to_front(Window(window));
+    }
+
+    /// Gives the window another size, and waits for it.
+    pub fn resize(&self, window: Window, width: u32, height: u32) {
+        self.xdotool(&["windowsize", &window.0.to_string(), &width.to_string(), &height.to_string()]);
+        wait_for("the other size of the window", || (self.size(window) == (width, height)).then_some(()));
+    }
+
+    /// Width and height of the window in pixels.
+    pub fn size(&self, window: Window) -> (u32, u32) {
+        let geometry = self.connection.get_geometry(window.0).unwrap().reply().unwrap();
+        (geometry.width.into(), geometry.height.into())
+    }
+
+    fn atom(&self, name: &str) -> u32 {
+        self.connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom
+    }
+
+    fn property(&self, window: u32, name: &str, kind: u32) -> Vec<u8> {
+        let request = self.connection.get_property(false, window, self.atom(name), kind, 0, 4_096).unwrap();
+        // A window may be gone by now.
+        request.reply().map(|reply| reply.value).unwrap_or_default()
     }
 
     fn xdotool(&self, arguments: &[&str]) {
         run(Command::new("xdotool").env("DISPLAY", &self.display).args(arguments));
     }
 
+    /// Presses a key, or several at once such as `ctrl+a`.
     pub fn press(&self, key: &str) {
         self.xdotool(&["key", key]);
     }
 
+    /// Types a text.
     pub fn type_text(&self, text: &str) {
         self.xdotool(&["type", "--delay", "20", text]);
     }
 
-    pub fn click(&self, word: &Word) {
-        let (x, y) = word.centre();
+    /// Clicks at this pixel.
+    pub fn click_at(&self, (x, y): (u32, u32)) {
         self.xdotool(&["mousemove", &x.to_string(), &y.to_string(), "click", "1"]);
     }
 
-    /// The pixels of `area` now.
-    pub fn capture(&self, area: Area) -> RgbImage {
-        let (left, width) = area.columns();
-        let (x, width_16, height_16) = (left as i16, width as u16, HEIGHT as u16);
+    /// Clicks twice at this pixel, as fast as people do.
+    pub fn double_click_at(&self, (x, y): (u32, u32)) {
+        let place = ["mousemove", &x.to_string(), &y.to_string()];
+        self.xdotool(&[&place[..], &["click", "--repeat", "2", "--delay", "60", "1"]].concat());
+    }
+
+    /// Moves the pointer there.
+    pub fn point_at(&self, (x, y): (u32, u32)) {
+        self.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
+    }
+
+    /// What is on the screen in this rectangle: left, top, width and height in pixels.
+    pub fn capture(&self, (left, top, width, height): (i32, i32, i32, i32)) -> RgbImage {
+        let (x, y, columns, rows) = (left as i16, top as i16, width as u16, height as u16);
         let request =
-            self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, x, 0, width_16, height_16, u32::MAX).unwrap();
+            self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, x, y, columns, rows, u32::MAX).unwrap();
         // 24-bit pixels arrive as blue, green, red, and a filler byte.
         let bytes = request.reply().unwrap().data;
         let rgb: Vec<u8> = bytes.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-        RgbImage::from_raw(width, HEIGHT, rgb).unwrap()
+        RgbImage::from_raw(columns.into(), rows.into(), rgb).unwrap()
     }
 
-    /// The whole window now; also kept as a file named after `name`.
-    pub fn screenshot(&self, name: &str) -> RgbImage {
-        let picture = self.capture(Area::Anywhere);
-        picture.save(self.pictures.join(format!("{name}-{}.png", self.label))).unwrap();
-        picture
-    }
-
-    /// Waits until a word in `area` begins with `text`, and returns it.
-    pub fn find(&self, text: &str, area: Area) -> Word {
-        let mut seen = Vec::new();
-        let begun = Instant::now();
-        while begun.elapsed() < DEADLINE {
-            let picture = self.capture(area);
-            seen.clear();
-            for words in readings(&picture) {
-                if let Some(word) = words.iter().find(|word| word.text.starts_with(text)) {
-                    return Word { left: word.left + area.columns().0, ..word.clone() };
-                }
-                seen.extend(words.into_iter().map(|word| word.text));
+    /// Keeps what is on the screen, up to the edges of the client's window, as a file that is named after `name`. What moves
+    /// for a moment comes to rest first; a video does not.
+    pub fn screenshot(&self, name: &str) {
+        let root = Window(self.root);
+        let (width, height) = self.size(self.window("Triptych").unwrap_or(root));
+        let window = (0, 0, width as i32, height as i32);
+        let mut picture = self.capture(window);
+        for _ in 0..MOST_LOOKS {
+            sleep(LOOK_INTERVAL);
+            let later = self.capture(window);
+            if later == picture {
+                break;
             }
+            picture = later;
         }
-        self.screenshot("missing");
-        panic!("{text:?} is not on {}'s screen; it shows: {seen:?}", self.label);
-    }
-}
-
-/// Where to look.
-#[derive(Debug, Clone, Copy)]
-pub enum Area {
-    /// The column with people and videos.
-    Left,
-    /// Beside it: picture and conversation.
-    Right,
-    /// The whole window.
-    Anywhere,
-}
-
-impl Area {
-    /// First column of pixels and number of columns.
-    fn columns(self) -> (u32, u32) {
-        match self {
-            Area::Left => (0, COLUMN_WIDTH),
-            Area::Right => (COLUMN_WIDTH, WIDTH - COLUMN_WIDTH),
-            Area::Anywhere => (0, WIDTH),
-        }
+        picture.save(self.pictures.join(format!("{name}-{}.png", self.label))).unwrap();
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = self.xvfb.kill();
-        let _ = self.xvfb.wait();
+        for process in [&mut self.window_manager, &mut self.xvfb] {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }

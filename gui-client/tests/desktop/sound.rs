@@ -20,9 +20,10 @@ use x11rb::{
 };
 
 use crate::{
-    TURN,
-    programs::{start_client_with, start_server},
-    screen::{Area, Screen, run, wait_for},
+    programs::Client,
+    screen::{run, wait_for},
+    stage::{Room, Stage},
+    user::User,
 };
 
 const RATE_HZ: u32 = 48_000;
@@ -38,8 +39,11 @@ const BRIGHT: u8 = 128;
 /// A beep and a flash at most this far apart belong together.
 const MAX_PAIR_DISTANCE: Duration = Duration::from_millis(300);
 
-/// A pixel inside the video, in a window of the initial size.
-const VIDEO_PIXEL: (i16, i16) = (550, 330);
+/// Of the clip's beeps, at least this many are found together with a flash: the rest may be cut off by a seek.
+const LEAST_PAIRS: usize = 10;
+
+/// How often the clip is played until they are.
+const MOST_PLAYS: usize = 5;
 
 /// A PulseAudio server for one test, and a recording of everything that reaches its sink.
 struct SoundRecorder {
@@ -173,15 +177,17 @@ struct FlashWatcher {
 }
 
 impl FlashWatcher {
-    fn start(display: &str) -> Self {
-        let (connection, screen) = x11rb::connect(Some(display)).unwrap();
+    /// Watches the middle of the picture in the window.
+    fn start(user: &User) -> Self {
+        let (x, y) = user.find("Picture of").centre();
+        let (x, y) = (x as i16, y as i16);
+        let (connection, screen) = x11rb::connect(Some(&user.screen.display)).unwrap();
         let root = connection.setup().roots[screen].root;
         let (flashes, is_closing) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, closing) = (Arc::clone(&flashes), Arc::clone(&is_closing));
         let thread = thread::spawn(move || {
             let mut was_bright = true;
             while !closing.load(Ordering::Relaxed) {
-                let (x, y) = VIDEO_PIXEL;
                 let image = connection.get_image(ImageFormat::Z_PIXMAP, root, x, y, 1, 1, u32::MAX).unwrap();
                 let is_bright = image.reply().unwrap().data[1] > BRIGHT;
                 if is_bright && !was_bright {
@@ -250,7 +256,7 @@ fn make_clip(folder: &Path, heights: &[u32]) {
 }
 
 /// Delay of each beep behind its flash, in milliseconds. Beeps without a flash nearby, cut off by a seek, are left out.
-fn offsets(beeps: &[Instant], flashes: &[Instant]) -> Vec<f64> {
+fn offsets_of(beeps: &[Instant], flashes: &[Instant]) -> Vec<f64> {
     let signed = |beep: Instant, flash: Instant| {
         if beep >= flash { (beep - flash).as_secs_f64() * 1e3 } else { (flash - beep).as_secs_f64() * -1e3 }
     };
@@ -261,93 +267,85 @@ fn offsets(beeps: &[Instant], flashes: &[Instant]) -> Vec<f64> {
     beeps.iter().filter_map(nearest).collect()
 }
 
+/// A person who watches the clip in these resolutions, and hears it.
+fn watch(stage: Stage, heights: &[u32], name: &str) -> (Room, User, SoundRecorder, FlashWatcher) {
+    make_clip(&stage.videos(), heights);
+    let room = Room::on(stage);
+    let sound = SoundRecorder::start(room.stage.home.path());
+    let (arguments, environment) = (room.arguments(name, "light"), sound.environment());
+    let client = Client { arguments: &arguments, environment: &environment, ..Client::default() };
+    let user = room.stage.user(name, &client);
+    user.join();
+    user.click_away("They are the same");
+    user.click("Play Flashes");
+    let flashes_seen = FlashWatcher::start(&user);
+    (room, user, sound, flashes_seen)
+}
+
 #[test]
 fn flash_and_beep_come_together() {
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop-sound");
-    let _ = fs::remove_dir_all(&pictures);
-    fs::create_dir_all(&pictures).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let videos = home.path().join("videos");
-    fs::create_dir(&videos).unwrap();
-    make_clip(&videos, &[240, 720, 1440]);
-
-    let sound = SoundRecorder::start(home.path());
-    let (_server, address) = start_server(&videos, home.path());
-    let screen = Screen::start("cyd", &pictures);
-    let mut client = start_client_with(&screen, &address, "Cyd", home.path(), &sound.environment());
-    screen.focus_window("Triptych");
-    screen.find("Connect", Area::Anywhere);
-    screen.press("Return");
-    let flashes_seen = FlashWatcher::start(&screen.display);
-    screen.click(&screen.find("Flashes", Area::Left));
+    let (_room, cyd, sound, flashes_seen) = watch(Stage::new("sound"), &[240, 720, 1440], "Cyd");
 
     // Play a little, skip ahead, then play all of it: over both splices to the end. Few flashes before each key, because
-    // a slow machine may be seconds late with the key and the clip has only twelve seconds.
+    // a slow machine may be seconds late with the key and the clip has only twelve seconds. Where other programs take the
+    // processor, pictures come too late to be shown; then it is played again.
     flashes_seen.wait_for_more(2);
-    screen.press("Right");
+    cyd.screen.press("Right");
     flashes_seen.wait_for_more(2);
-    screen.screenshot("1-playing");
-    screen.press("Home");
-    println!("{}", client.wait_for_log("ended:"));
-    screen.screenshot("2-ended");
-    let (beeps, flashes) = (sound.beeps(), flashes_seen.flashes());
-    let mut offsets = offsets(&beeps, &flashes);
-    assert!(offsets.len() >= 12, "{} beeps, {} flashes, {offsets:.1?}", beeps.len(), flashes.len());
+    cyd.screenshot("1-playing");
+    cyd.screen.press("Home");
+    let (mut beeps_before, mut flashes_before) = (0, 0);
+    let mut offsets = Vec::new();
+    for _ in 0..MOST_PLAYS {
+        cyd.find("The end");
+        let (beeps, flashes) = (sound.beeps(), flashes_seen.flashes());
+        offsets = offsets_of(&beeps[beeps_before..], &flashes[flashes_before..]);
+        println!("{} beeps, {} flashes", beeps.len() - beeps_before, flashes.len() - flashes_before);
+        if offsets.len() >= LEAST_PAIRS {
+            break;
+        }
+        (beeps_before, flashes_before) = (beeps.len(), flashes.len());
+        cyd.click_away("Play again");
+    }
+    println!("{}", cyd.client.wait_for_log("ended:"));
+    cyd.screenshot("2-ended");
+    assert!(offsets.len() >= LEAST_PAIRS, "too few beeps come with flashes: {offsets:.1?}");
     let all = format!("{offsets:.1?}");
     offsets.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
     println!(
-        "sound after picture: median |offset| {:.1} ms, largest {:.1} ms, of {} beeps and {} flashes; all in ms: {all}",
+        "sound after picture: median |offset| {:.1} ms, largest {:.1} ms; all in ms: {all}",
         offsets[offsets.len() / 2].abs(),
         offsets[offsets.len() - 1].abs(),
-        beeps.len(),
-        flashes.len(),
     );
 
     // Muted, nothing is heard while the picture goes on; paused, neither goes on.
-    screen.press("space");
+    cyd.screen.press("space");
     let heard = sound.beeps().len();
     wait_for("a beep", || (sound.beeps().len() > heard).then_some(()));
-    screen.press("m");
+    cyd.screen.press("m");
     let seen = flashes_seen.flashes().len();
     assert!(sound.loudest_from_now() < 50, "mute is silent");
-    assert!(flashes_seen.flashes().len() > seen, "the picture goes on");
-    screen.press("m");
+    wait_for("a picture that goes on", || (flashes_seen.flashes().len() > seen).then_some(()));
+    cyd.screen.press("m");
     let heard = sound.beeps().len();
     wait_for("a beep", || (sound.beeps().len() > heard).then_some(()));
-    screen.press("space");
+    cyd.screen.press("space");
     assert!(sound.loudest_from_now() < 50, "a pause is silent");
     let seen = flashes_seen.flashes().len();
     assert!(sound.loudest_from_now() < 50);
     assert_eq!(flashes_seen.flashes().len(), seen, "the picture does not change");
-    screen.screenshot("3-paused");
-    screen.press("space");
+    cyd.screenshot("3-paused");
+    cyd.screen.press("space");
     flashes_seen.wait_for_more(1);
-    client.kill();
 }
 
 /// Losing the sound device ends the sound only.
 #[test]
 fn a_video_plays_on_when_the_sound_device_goes_away() {
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop-unplugged");
-    fs::create_dir_all(&pictures).unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let videos = home.path().join("videos");
-    fs::create_dir(&videos).unwrap();
-    make_clip(&videos, &[240]);
-    let mut sound = SoundRecorder::start(home.path());
-    let (_server, address) = start_server(&videos, home.path());
-    let screen = Screen::start("dan", &pictures);
-    let mut client = start_client_with(&screen, &address, "Dan", home.path(), &sound.environment());
-    screen.focus_window("Triptych");
-    screen.find("Connect", Area::Anywhere);
-    screen.press("Return");
-    let flashes_seen = FlashWatcher::start(&screen.display);
-    screen.click(&screen.find("Flashes", Area::Left));
+    let (_room, dan, mut sound, flashes_seen) = watch(Stage::new("unplugged"), &[240], "Dan");
     wait_for("a beep", || (!sound.beeps().is_empty()).then_some(()));
     sound.daemon.kill().unwrap();
-    client.wait_for_log("the audio device was lost");
+    dan.client.wait_for_log("the audio device was lost");
     flashes_seen.wait_for_more(2);
-    client.kill();
+    dan.screenshot("1-without-sound");
 }
