@@ -75,8 +75,11 @@ pub struct Layout {
     pub has_library_in_front: bool,
     /// Whether it is shown what the program is.
     pub shows_about: bool,
-    /// Width and height of the window in points.
+    /// Width and height of the window in points, without the time in which the video has the screen.
     window_points: (f32, f32),
+    /// Width and height of the screen in points, and for how many more frames the window may have them although the video has
+    /// left the full screen.
+    screen_points: Option<((f32, f32), u8)>,
 }
 
 impl Default for Layout {
@@ -87,9 +90,13 @@ impl Default for Layout {
             has_library_in_front: false,
             shows_about: false,
             window_points: (1200.0, 760.0),
+            screen_points: None,
         }
     }
 }
+
+/// A window that still has the size of the screen after this many frames has it for good.
+const RESTORING_FRAMES: u8 = 30;
 
 /// One change of the layout by the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,10 +329,24 @@ impl State {
         only.alone(Pane::Player, self.layout.window_points.0)
     }
 
-    /// Takes in the width and height of the window in points, before each frame.
+    /// Takes in the width and height of the window in points, before each frame. The desktop takes a moment to give the window
+    /// its own size back after the full screen. In that moment, what has room on the whole screen is not shown: a message would
+    /// count as read that is hidden in the window.
     pub fn set_window_points(&mut self, width: f32, height: f32) {
-        if self.layout.window_points != (width, height) {
-            self.change_layout(|state| state.layout.window_points = (width, height));
+        let points = (width, height);
+        if self.player.view() == PlayerView::FullScreen {
+            self.layout.screen_points = Some((points, RESTORING_FRAMES));
+            return;
+        }
+        if let Some((screen_points, frames @ 1..)) = self.layout.screen_points
+            && screen_points == points
+        {
+            self.layout.screen_points = Some((points, frames - 1));
+            return;
+        }
+        self.layout.screen_points = None;
+        if self.layout.window_points != points {
+            self.change_layout(|state| state.layout.window_points = points);
         }
     }
 

@@ -27,12 +27,15 @@ fn a_small_window_chats_and_plays() {
     ada.wait_for_sample();
     ada.click("Pause");
     ada.button("Play");
+    bob.write("Are you watching?");
+    ada.button("Chat (1)");
+    // It stays unread while the window is as large as the screen, where the conversation would have room.
     ada.screen.press("f");
     wait_for("full screen", || (ada.screen.size(ada.window()) == (1280, 800)).then_some(()));
+    ada.button("Leave full screen");
     ada.screen.press("Escape");
     wait_for("the small window", || (ada.screen.size(ada.window()) == (600, 400)).then_some(()));
     ada.wait_for_sample();
-    bob.write("Are you watching?");
     ada.button("Chat (1)");
     ada.screenshot("5-playing");
     ada.click("Chat (1)");

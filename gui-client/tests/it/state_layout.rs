@@ -10,6 +10,7 @@ use triptych_client::{
             Back, Column, Contents, LISTS_POINTS, Layout, LayoutAction, Pane, Places, RIGHT_LEAST_POINTS, Tab,
             WIDE_POINTS, decide,
         },
+        player::view::PlayerView,
     },
 };
 
@@ -180,4 +181,31 @@ fn a_message_behind_a_video_is_unread_until_the_conversation_is_in_front() {
     // Wide enough for both.
     state.set_window_points(1200.0, 600.0);
     assert_eq!(state.unread_count(), 0);
+}
+
+#[test]
+fn a_message_is_not_read_while_a_small_window_comes_back_from_the_full_screen() {
+    let screen = (1280.0, 800.0);
+    let mut state = joined();
+    state.set_window_points(600.0, 400.0);
+    state.handle(Action::Select(bob_peer()), moment());
+    watch(&mut state, 2);
+    assert!(!state.shows_conversation(), "the video has the window");
+    state.handle(Action::ToggleView(PlayerView::FullScreen), moment());
+    state.set_window_points(screen.0, screen.1);
+    state.apply(crate::support::scenes::message("bob", &bob(), &[], "Hello?", 1), moment());
+    state.handle(Action::ToggleView(PlayerView::FullScreen), moment());
+    // The window is as large as the screen for two more frames.
+    for _ in 0..2 {
+        state.set_window_points(screen.0, screen.1);
+        assert!(!state.shows_conversation());
+    }
+    state.set_window_points(600.0, 400.0);
+    assert_eq!((state.shows_conversation(), state.unread_count()), (false, 1));
+    // A window that stays so large is so large.
+    state.handle(Action::ToggleView(PlayerView::FullScreen), moment());
+    state.set_window_points(screen.0, screen.1);
+    state.handle(Action::ToggleView(PlayerView::FullScreen), moment());
+    (0..100).for_each(|_| state.set_window_points(screen.0, screen.1));
+    assert_eq!((state.shows_conversation(), state.unread_count()), (true, 0));
 }
