@@ -16,6 +16,7 @@ pub mod media;
 pub mod message;
 pub mod name;
 pub mod opus_sound;
+pub mod party;
 pub mod picture_parts;
 pub mod splice;
 #[cfg(feature = "test-keys")]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// The version of the wire protocol. Server and client must have the same one.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 
 /// The default TCP port of a server.
 pub const DEFAULT_PORT: u16 = 7878;

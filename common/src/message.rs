@@ -16,6 +16,7 @@ use crate::{
         VideoId, WatchRequest,
     },
     name::Name,
+    party::{Party, PartyId, PartyRequest},
 };
 
 /// The first field of `Hello`; distinguishes a Triptych client from any other program that connects to the port.
@@ -52,6 +53,8 @@ pub struct Viewing {
     pub person: KeyId,
     /// The video that is open in the person's player, playing or not. `None`: there is none, or it is not to be known.
     pub video: Option<VideoId>,
+    /// The party in which the person watches it. Who is in one lets others know.
+    pub party: Option<PartyId>,
 }
 
 /// What a server says about itself, for people.
@@ -154,6 +157,8 @@ pub enum ClientMessage {
         /// Whether they are.
         is_shown: bool,
     },
+    /// Watches together with others.
+    Party(PartyRequest),
 }
 
 /// A message from the server to a client.
@@ -310,6 +315,8 @@ pub enum ServerMessage {
     Echo {
         /// The number from `Probe`.
         number: u64,
+        /// When the server read the `Probe`, by its clock; see [`crate::party::Schedule`].
+        server_nanos: u64,
     },
     /// What people watch: after the last page of a dictionary of all who let others know, in one or more messages, and then
     /// each change.
@@ -317,6 +324,13 @@ pub enum ServerMessage {
         /// Each person once.
         #[serde(deserialize_with = "bounded_list::viewings")]
         people: Vec<Viewing>,
+    },
+    /// The party of this client: after it has started or joined one, and after each act.
+    Party(Party),
+    /// Answers a request to join a party that is over.
+    PartyOver {
+        /// The party.
+        party: PartyId,
     },
 }
 
@@ -346,6 +360,8 @@ impl ServerMessage {
             Self::PicturePart { .. } => "PicturePart",
             Self::Echo { .. } => "Echo",
             Self::Watching { .. } => "Watching",
+            Self::Party(_) => "Party",
+            Self::PartyOver { .. } => "PartyOver",
         }
     }
 }

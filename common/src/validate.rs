@@ -152,6 +152,8 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         | ServerMessage::Ping { .. }
         | ServerMessage::Echo { .. }
         | ServerMessage::Watching { .. }
+        | ServerMessage::Party(_)
+        | ServerMessage::PartyOver { .. }
         | ServerMessage::Statistics(_) => {}
     }
     Ok(message)

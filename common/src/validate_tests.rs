@@ -15,6 +15,7 @@ use crate::{
     },
     message::{Blob, EndReason, LeaveReason, Person, RefusalCode, ServerInfo, ServerMessage, Viewing},
     name::Name,
+    party::{Party, PartyAct, PartyId, Schedule},
     validate::{Breach, notice, server_message},
 };
 
@@ -114,7 +115,7 @@ fn what_an_honest_server_sends_passes_unchanged() {
     let damaged = VideoInfo { unreadable_heights: vec![480, 720], ..video(2, &[8192]) };
     let library = Library { videos: vec![video(1, &[240, 720, 1440]), damaged], unplayable_count: u32::MAX };
     let server = ServerInfo { name: "Lab Žofie".to_owned(), addresses: vec!["[::1]:7878".to_owned()] };
-    let viewing = |video| Viewing { person: ada.id(), video };
+    let viewing = |video| Viewing { person: ada.id(), video, party: Some(PartyId(u64::MAX)) };
     for message in [
         ServerMessage::Challenge { protocol_version: 9, software: "triptych-server 1".to_owned(), nonce: [0; 32] },
         ServerMessage::Welcome {
@@ -138,7 +139,16 @@ fn what_an_honest_server_sends_passes_unchanged() {
         picture(MAX_PICTURE_BYTES, MAX_PART_BYTES),
         part(1),
         part(MAX_PART_BYTES),
-        ServerMessage::Echo { number: u64::MAX },
+        ServerMessage::Echo { number: u64::MAX, server_nanos: u64::MAX },
+        ServerMessage::PartyOver { party: PartyId(u64::MAX) },
+        ServerMessage::Party(Party {
+            id: PartyId(1),
+            video: VideoId(2),
+            revision: u64::MAX,
+            schedule: Schedule { position_nanos: u64::MAX, at_nanos: u64::MAX, is_playing: true },
+            by: ada.id(),
+            act: Some(PartyAct::Seek { position_nanos: u64::MAX }),
+        }),
         sound(MAX_SOUND_BYTES),
         opus(vec![0, 0, 18, 192]),
         opus(vec![0, 120, 3, 72, 0, 1, 252]),

@@ -104,6 +104,10 @@ fn main() -> eframe::Result {
                     | "interrupted"
                     | "ended"
                     | "failed"
+                    | "party"
+                    | "party-act"
+                    | "party-alone"
+                    | "party-video"
             );
             let picture = plays.then(|| picture(&creation.egui_ctx));
             let thumbnail = self::picture(&creation.egui_ctx);

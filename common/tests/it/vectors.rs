@@ -16,6 +16,7 @@ use common::{
     },
     name::Name,
     opus_sound::OpusSound,
+    party::{Party, PartyAct, PartyId, PartyRequest, Schedule},
 };
 
 pub fn document(path: &str) -> String {
@@ -109,6 +110,14 @@ fn client_examples() -> Vec<ClientMessage> {
         ClientMessage::Hand { to: KeyId([0x33; 32]), envelope: Blob(vec![0x01, 0x02, 0xff]) },
         ClientMessage::Probe { number: 300 },
         ClientMessage::ShowWatching { is_shown: true },
+        ClientMessage::Party(PartyRequest::Start { video, position_nanos: 1_000_000_000, is_playing: true }),
+        ClientMessage::Party(PartyRequest::Join(PartyId(3))),
+        ClientMessage::Party(PartyRequest::Leave),
+        ClientMessage::Party(PartyRequest::Act {
+            party: PartyId(3),
+            revision: 4,
+            act: PartyAct::Seek { position_nanos: 1_000_000_000 },
+        }),
     ]
 }
 
@@ -194,13 +203,22 @@ fn server_examples() -> Vec<ServerMessage> {
         ServerMessage::Handed { envelope: Blob(vec![0x01, 0x02, 0xff]) },
         ServerMessage::People { people: vec![bob()] },
         ServerMessage::PicturePart { stream, epoch, index: 30, bytes: Blob(vec![0xff, 0xd9]) },
-        ServerMessage::Echo { number: 300 },
+        ServerMessage::Echo { number: 300, server_nanos: 1_000_000_000 },
         ServerMessage::Watching {
             people: vec![
-                Viewing { person: KeyId([0x33; 32]), video: Some(video) },
-                Viewing { person: KeyId([0x44; 32]), video: None },
+                Viewing { person: KeyId([0x33; 32]), video: Some(video), party: Some(PartyId(3)) },
+                Viewing { person: KeyId([0x44; 32]), video: None, party: None },
             ],
         },
+        ServerMessage::Party(Party {
+            id: PartyId(3),
+            video,
+            revision: 5,
+            schedule: Schedule { position_nanos: 2_000_000_000, at_nanos: 3_000_000_000, is_playing: false },
+            by: KeyId([0x33; 32]),
+            act: Some(PartyAct::Pause),
+        }),
+        ServerMessage::PartyOver { party: PartyId(3) },
     ]
 }
 

@@ -204,6 +204,7 @@ impl Viewer {
                 Effect::Pause(_)
                 | Effect::Volume { .. }
                 | Effect::Speed(_)
+                | Effect::Cue(_)
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
                 | Effect::OpenInBrowser(_)

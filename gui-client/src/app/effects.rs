@@ -50,6 +50,7 @@ impl App {
                 Effect::Pause(is_paused) => self.player.set_paused(is_paused, Instant::now()),
                 Effect::Volume { percent } => self.player.set_volume(percent),
                 Effect::Speed(speed) => self.player.set_speed(speed, Instant::now()),
+                Effect::Cue(cue) => self.player.set_cue(cue, Instant::now()),
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, Instant::now()),
                 Effect::ShowThumbnail { key, jpeg } => self.player.decode_thumbnail(key, jpeg),
                 Effect::DropThumbnail(key) => {

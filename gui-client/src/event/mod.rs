@@ -1,17 +1,19 @@
 //! The plain data that network, player, state and window exchange. It depends on neither egui nor tokio.
 
 pub mod discovery;
+mod party;
 mod repair;
 mod speed;
 mod stream;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use common::{
     crypto::{Envelope, KeyId, MessageId, PublicKey, SessionId, TextNumber},
     media::{Epoch, Library, SeekRequest, SetQualityRequest, StreamId, StreamStart, VideoId, WatchRequest},
     message::{Blob, EndReason, RefusalCode, ServerInfo, Viewing},
     name::Name,
+    party::{Party, PartyId, PartyRequest},
 };
 
 use zeroize::Zeroizing;
@@ -21,6 +23,7 @@ use crate::{
     pins::{PinChange, Pins},
 };
 
+pub use self::party::{Cue, RoundTrip};
 pub use self::repair::FileRepair;
 pub use self::speed::Speed;
 pub use self::stream::{Hold, LadderSettings, PictureSink, PlaybackStatus, SEEK_PATIENCE, StreamPart};
@@ -142,6 +145,8 @@ pub enum NetCommand {
     Probe,
     /// Lets others know what this client watches, or does not.
     ShowWatching(bool),
+    /// Watches together with others.
+    Party(PartyRequest),
     /// Requests the thumbnail of a video.
     AskThumbnail {
         /// Id in the library.
@@ -219,8 +224,12 @@ pub enum NetEvent {
         /// Why it ended, and what may be asked of the stream after that.
         reason: EndReason,
     },
-    /// The time from a [`NetCommand::Probe`] to its echo.
-    RoundTrip(Duration),
+    /// The echo of a [`NetCommand::Probe`].
+    RoundTrip(RoundTrip),
+    /// The party of this client, and where its video is when.
+    Party(Party),
+    /// The party that was to be joined is over.
+    PartyOver(PartyId),
     /// The answer to [`NetCommand::AskThumbnail`].
     Thumbnail {
         /// From [`NetCommand::AskThumbnail`].

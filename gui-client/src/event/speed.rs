@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-/// A speed, one of [`Speed::ALL`].
+/// A speed: one of [`Speed::ALL`], or the normal one, trimmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Speed {
     percent: u32,
@@ -28,7 +28,16 @@ impl Speed {
         Self { percent: 200 },
     ];
 
-    /// The speed that is nearest to this one.
+    /// The most that the normal speed is trimmed by: no one hears that.
+    pub const MOST_TRIM_PERCENT: i8 = 2;
+
+    /// The normal speed and this many percent, to make up for being behind, or ahead of, others.
+    pub fn trimmed(percent: i8) -> Self {
+        let percent = percent.clamp(-Self::MOST_TRIM_PERCENT, Self::MOST_TRIM_PERCENT);
+        Self { percent: Self::NORMAL.percent.saturating_add_signed(percent.into()) }
+    }
+
+    /// The one of [`Self::ALL`] that is nearest to this speed.
     pub fn nearest(percent: u32) -> Self {
         Self::ALL.into_iter().min_by_key(|speed| speed.percent.abs_diff(percent)).unwrap_or_default()
     }

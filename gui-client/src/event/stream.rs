@@ -1,6 +1,6 @@
 //! What network, player and state exchange about the stream that plays.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::media::{Delivery, Epoch, PictureHead, Position, SoundHead, StreamId};
 
@@ -37,6 +37,8 @@ pub struct PlaybackStatus {
     pub epoch: Epoch,
     /// Time in the stream; `None` until the first picture of the epoch is shown.
     pub position_nanos: Option<u64>,
+    /// Time in the stream by the clock that pictures and sound go by, and when it was that; `None` while the clock rests.
+    pub clock: Option<(Duration, Instant)>,
     /// The picture on the screen, which may still be of an earlier epoch; `None` before the first of the stream.
     pub shown: Option<PictureHead>,
     /// Time in the stream up to which pictures wait here; `None` before the first of the epoch.

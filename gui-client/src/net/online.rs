@@ -137,10 +137,14 @@ impl<'a> Connection<'a> {
                     self.ignore(kind, frame_bytes);
                 }
             }
-            ServerMessage::Echo { number } => match self.round_trips.echo(number, Instant::now()) {
-                Some(round_trip) => self.tell(NetEvent::RoundTrip(round_trip)).await,
-                None => self.ignore(kind, frame_bytes),
-            },
+            ServerMessage::Party(party) => self.tell(NetEvent::Party(party)).await,
+            ServerMessage::PartyOver { party } => self.tell(NetEvent::PartyOver(party)).await,
+            ServerMessage::Echo { number, server_nanos } => {
+                match self.round_trips.echo(number, server_nanos, Instant::now()) {
+                    Some(round_trip) => self.tell(NetEvent::RoundTrip(round_trip)).await,
+                    None => self.ignore(kind, frame_bytes),
+                }
+            }
             ServerMessage::Goodbye { reason } => return Err(Offline::Goodbye(reason)),
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
@@ -212,6 +216,7 @@ impl<'a> Connection<'a> {
             }
             NetCommand::Stop { stream } => ClientMessage::Stop { stream },
             NetCommand::ShowWatching(is_shown) => ClientMessage::ShowWatching { is_shown },
+            NetCommand::Party(request) => ClientMessage::Party(request),
             NetCommand::Probe => ClientMessage::Probe { number: self.round_trips.probe(Instant::now()) },
         };
         self.outgoing.write(encode_client(&message));

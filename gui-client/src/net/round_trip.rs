@@ -1,9 +1,8 @@
 //! Measures the round trip: which probes were sent when, and which of them an echo answers. Pure; every call passes the time.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
+
+use crate::event::RoundTrip;
 
 /// Probes that may wait for their echo. The oldest are forgotten first.
 const MOST_WAITING: usize = 8;
@@ -26,17 +25,19 @@ impl RoundTrips {
         self.last_number
     }
 
-    /// Takes an echo that arrives now. Returns the time since its probe; `None` when no probe waits for it.
-    pub(super) fn echo(&mut self, number: u64, now: Instant) -> Option<Duration> {
+    /// Takes an echo that arrives now, with the time of the server's clock. `None` when no probe waits for it.
+    pub(super) fn echo(&mut self, number: u64, server_nanos: u64, now: Instant) -> Option<RoundTrip> {
         let index = self.waiting.iter().position(|(waiting, _)| *waiting == number)?;
         // The server does not answer earlier ones any more.
         let (_, sent_at) = self.waiting.drain(..=index).next_back()?;
-        Some(now.saturating_duration_since(sent_at))
+        Some(RoundTrip { sent_at, received_at: now, server_nanos })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -45,11 +46,13 @@ mod tests {
         let at = |millis| begun + Duration::from_millis(millis);
         let mut trips = RoundTrips::default();
         let numbers = [0, 10, 20].map(|millis| trips.probe(at(millis)));
-        assert_eq!(trips.echo(numbers[1], at(25)), Some(Duration::from_millis(15)));
-        assert_eq!(trips.echo(numbers[1], at(26)), None, "once");
-        assert_eq!(trips.echo(numbers[0], at(27)), None, "a later one replaced it");
-        assert_eq!(trips.echo(99, at(28)), None, "there was no such probe");
-        assert_eq!(trips.echo(numbers[2], at(40)), Some(Duration::from_millis(20)));
+        let expected = RoundTrip { sent_at: at(10), received_at: at(25), server_nanos: 7 };
+        assert_eq!(trips.echo(numbers[1], 7, at(25)), Some(expected));
+        assert_eq!(expected.duration(), Duration::from_millis(15));
+        assert_eq!(trips.echo(numbers[1], 8, at(26)), None, "once");
+        assert_eq!(trips.echo(numbers[0], 9, at(27)), None, "a later one replaced it");
+        assert_eq!(trips.echo(99, 9, at(28)), None, "there was no such probe");
+        assert!(trips.echo(numbers[2], 9, at(40)).is_some());
     }
 
     #[test]
@@ -58,6 +61,6 @@ mod tests {
         let mut trips = RoundTrips::default();
         let numbers: Vec<u64> = (0..1_000).map(|_| trips.probe(now)).collect();
         assert_eq!(trips.waiting.len(), MOST_WAITING);
-        assert!(trips.echo(numbers[991], now).is_none() && trips.echo(numbers[992], now).is_some());
+        assert!(trips.echo(numbers[991], 0, now).is_none() && trips.echo(numbers[992], 0, now).is_some());
     }
 }

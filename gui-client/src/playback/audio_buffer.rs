@@ -12,7 +12,7 @@ use std::{
 use common::limits::{SOUND_CHANNELS, SOUND_RATE_HZ};
 
 use super::{playout::Heard, stretch::Stretch};
-use crate::event::Speed;
+use crate::event::{Cue, Speed};
 
 /// One sample for each channel: left and right, from -1 to 1.
 pub type AudioFrame = [f32; SOUND_CHANNELS as usize];
@@ -30,6 +30,9 @@ const VOLUME_FRAMES: f32 = SOUND_RATE_HZ as f32 / 100.0;
 /// [`DELAY_SMOOTHING`] is applied.
 const DELAY_JUMP: Duration = Duration::from_millis(25);
 const DELAY_SMOOTHING: i32 = 10;
+
+/// Sound that begins late on its cue has this much after it, or else it would run dry at once.
+const LEAST_AHEAD: Duration = Duration::from_millis(100);
 
 /// Room for chunks, allocated in advance. Credit bounds how many wait here: [`super::playout::WINDOW_ITEMS`] at most.
 const MAX_CHUNKS: usize = 128;
@@ -109,6 +112,10 @@ pub struct AudioBuffer {
     chunks: VecDeque<AudioChunk>,
     spent: SpentChunks,
     is_open: bool,
+    /// Where the stream is to be when. Output begins accordingly.
+    cue: Option<Cue>,
+    /// Whether it is open and no sound has come out yet, because its cue decides which.
+    awaits_cue: bool,
     heard: Option<Heard>,
     /// Frames that fade out after closing. They are heard but not counted as played.
     tail: Vec<AudioFrame>,
@@ -134,6 +141,8 @@ impl Default for AudioBuffer {
             chunks: VecDeque::with_capacity(MAX_CHUNKS),
             spent: SpentChunks::with_room(),
             is_open: false,
+            cue: None,
+            awaits_cue: false,
             heard: None,
             tail: Vec::with_capacity(FADE_FRAMES),
             tail_next: 0,
@@ -198,6 +207,7 @@ impl AudioBuffer {
     pub fn open(&mut self, from: Duration) {
         if !self.is_open {
             self.is_open = true;
+            self.awaits_cue = self.cue.is_some();
             self.heard = None;
             self.fade_in = 0;
             self.around = [SILENCE; 4];
@@ -205,6 +215,27 @@ impl AudioBuffer {
             (self.turn, self.next_turn) = (None, None);
             self.discard_before(from);
         }
+    }
+
+    /// Has output begin with the sound that is due when it is heard, the next time that it is opened; `None`: with the first.
+    pub fn set_cue(&mut self, cue: Option<Cue>) {
+        self.cue = cue;
+    }
+
+    /// Whether the sound that waits is not to be heard yet at this time. Discards what should have been heard before.
+    fn is_early(&mut self, at: Instant) -> bool {
+        let (Some(cue), Some(front), true) = (self.cue, self.front_position(), self.awaits_cue) else { return false };
+        let due = cue.position_at(at);
+        if due.is_none_or(|due| due < front) {
+            return true;
+        }
+        self.awaits_cue = false;
+        let end = self.chunks.back().map(|chunk| chunk.start + chunk.duration());
+        // If nearly all of it is late, it is played nevertheless: to wait for more would need room for that.
+        if let Some(due) = due.filter(|due| end.is_some_and(|end| *due + LEAST_AHEAD < end)) {
+            self.discard_before(due);
+        }
+        false
     }
 
     /// Fades out and outputs silence; the buffered frames are kept.
@@ -273,14 +304,15 @@ impl AudioBuffer {
         for index in 0..count {
             let frame = if !self.is_open {
                 self.next_of_tail()
+            } else if self.awaits_cue && self.is_early(heard_at + ahead(index, rate_hz)) {
+                SILENCE
             } else {
                 if (!is_anchored || self.next_turn.is_some())
                     && let Some(position) = self.front_position()
                     && (!is_anchored || self.next_turn.is_some_and(|(turn, _)| turn <= position))
                 {
                     is_anchored = true;
-                    let ahead = Duration::from_secs_f64(index as f64 / f64::from(rate_hz.max(1)));
-                    self.anchor(position, heard_at + ahead);
+                    self.anchor(position, heard_at + ahead(index, rate_hz));
                 }
                 self.next_at(rate_hz)
             };
@@ -365,6 +397,11 @@ impl AudioBuffer {
         let fade = 1.0 - self.tail_next as f32 / FADE_FRAMES as f32;
         frame.map(|sample| sample * fade)
     }
+}
+
+/// How much later than the first frame this one is heard.
+fn ahead(index: usize, rate_hz: u32) -> Duration {
+    Duration::from_secs_f64(index as f64 / f64::from(rate_hz.max(1)))
 }
 
 /// Catmull-Rom interpolation between the middle two of four samples. There is no low-pass filter, so a device with a lower

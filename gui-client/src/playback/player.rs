@@ -28,7 +28,7 @@ use super::{
     playout::{Arrival, Device, Playout, Summary},
 };
 use crate::{
-    event::{PictureSink, PlaybackStatus, Speed, StreamPart, ThumbnailKey},
+    event::{Cue, PictureSink, PlaybackStatus, Speed, StreamPart, ThumbnailKey},
     figures::Figures,
 };
 
@@ -133,6 +133,15 @@ impl Player {
         self.shared.audio.buffer().set_speed(speed);
     }
 
+    /// Has the stream be where the cue says whenever it starts, and whenever it goes on after a pause or a stall; `None`: it
+    /// starts as soon as it can.
+    pub fn set_cue(&self, cue: Option<Cue>, now: Instant) {
+        let mut inner = self.shared.lock();
+        inner.playout.set_cue(cue, now);
+        self.shared.audio.buffer().set_cue(cue);
+        self.shared.sync_audio(&mut inner, now);
+    }
+
     /// Sets the volume, from 0 to 100 percent.
     pub fn set_volume(&self, percent: u8) {
         self.shared.audio.buffer().set_volume(loudness(percent));
@@ -225,6 +234,7 @@ impl Player {
             stream: playout.stream()?,
             epoch: playout.epoch()?,
             position_nanos: playout.position(now).map(nanos),
+            clock: playout.clock_reading(now),
             shown: playout.last_shown(),
             buffered_until_nanos: playout.buffered_until().map(nanos),
             epoch_bytes: playout.epoch_bytes(),

@@ -7,6 +7,7 @@ use common::{
     crypto::{KeyId, MessageId},
     media::VideoId,
     name::Name,
+    party::PartyId,
 };
 
 use crate::{
@@ -42,6 +43,19 @@ pub enum Neighbour {
     Next,
     /// The next one below it with unread messages; after the last one, the first.
     NextUnread,
+}
+
+/// What the person does about parties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartyAction {
+    /// Start a party for the video in the player.
+    Start,
+    /// Join a party.
+    Join(PartyId),
+    /// Leave the party, and watch on alone.
+    Leave,
+    /// Do not invite to this party any more.
+    Decline(PartyId),
 }
 
 /// One thing that the person did.
@@ -144,6 +158,8 @@ pub enum Action {
     ClosePlayer,
     /// Pause the video, or continue it; after its end, start again.
     TogglePause,
+    /// Something about watching together.
+    Party(PartyAction),
     /// Seek to a time in the stream, in nanoseconds.
     SeekTo(u64),
     /// Seek by this number of nanoseconds, forward or back.

@@ -2,7 +2,7 @@
 
 use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
-use crate::event::{LadderSettings, NetCommand, Speed, ThumbnailKey};
+use crate::event::{Cue, LadderSettings, NetCommand, Speed, ThumbnailKey};
 
 use super::{links::WebAddress, notification::Notification};
 
@@ -65,6 +65,8 @@ pub enum Effect {
     },
     /// Play at this speed.
     Speed(Speed),
+    /// Be where this says whenever playback starts or goes on, or wherever it is.
+    Cue(Option<Cue>),
     /// The server has sent everything of this epoch; what has arrived is still to be shown.
     SourceEnded {
         /// The stream concerned.

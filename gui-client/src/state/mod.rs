@@ -27,11 +27,13 @@ mod navigation;
 mod news;
 pub mod notification;
 pub mod notifications;
+pub mod party;
 mod peer;
 pub mod people;
 pub mod player;
 pub mod presence_note;
 mod presence_notes;
+mod receiving;
 mod reconnect;
 pub mod sending;
 mod server_mark;
@@ -53,9 +55,7 @@ use common::{
 };
 
 use crate::{
-    event::{
-        DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ReceivedMessage, ThumbnailKey, WireOutcome,
-    },
+    event::{DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ThumbnailKey},
     figures::Figures,
     settings::Settings,
 };
@@ -73,6 +73,7 @@ use self::{
     links::WebAddress,
     lists::Lists,
     notifications::Notifier,
+    party::Together,
     people::People,
     player::PlayerState,
     sending::SendObstacle,
@@ -105,6 +106,8 @@ pub struct State {
     pub library: Library,
     /// The video in the player.
     pub player: PlayerState,
+    /// Watching it together with others.
+    pub together: Together,
     /// Which thumbnails are wanted, requested and loaded.
     pub thumbnails: Thumbnails,
     /// The latest envelopes.
@@ -163,6 +166,7 @@ impl State {
             server: ServerInfo::default(),
             library: Library::default(),
             player: PlayerState::default(),
+            together: Together::default(),
             thumbnails: Thumbnails::default(),
             wire: Wire::default(),
             side: SidePanel::Conversation,
@@ -197,7 +201,12 @@ impl State {
         let search = self.next_search_tick();
         // Those who return are waited for only by what is said to everyone.
         let returning = self.returning.deadline().filter(|_| !self.conversations.waiting.is_empty());
-        let others = probe.into_iter().chain(returning).chain(search).chain(self.next_notification());
+        let others = probe
+            .into_iter()
+            .chain(returning)
+            .chain(search)
+            .chain(self.next_notification())
+            .chain(self.next_party_tick());
         reconnect.into_iter().chain(self.conversations.next_tick()).chain(others).min()
     }
 
@@ -210,6 +219,7 @@ impl State {
             Phase::Idle => self.advance_search(now),
             _ => self.player.probe(now.instant),
         };
+        effects.extend(self.tick_party(now));
         effects.extend(self.notify(now));
         effects.extend(self.send_waiting(now));
         effects
@@ -235,14 +245,8 @@ impl State {
             NetEvent::Reached(tls) => self.connection.tls = tls,
             NetEvent::Online(online) => return self.came_online(online, now),
             NetEvent::Offline(offline) => return self.went_offline(offline, now),
-            NetEvent::Dictionary(dictionary) => {
-                let before = self.people.dictionary().cloned();
-                let newcomers = self.people.change(dictionary, Some(now.unix_millis));
-                self.note_presence(before, now.unix_millis);
-                self.forget_departed();
-                return self.meet(newcomers, now);
-            }
-            NetEvent::Watching(viewings) => self.people.watch(&viewings),
+            NetEvent::Dictionary(dictionary) => return self.dictionary_changed(dictionary, now),
+            NetEvent::Watching(viewings) => self.watching_changed(&viewings, now),
             NetEvent::PinsFailed(trouble) => self.trust.trouble = Some(trouble),
             NetEvent::LibraryChanged(library) => return self.change_library(library),
             NetEvent::HandingOver { draft, handed, members } => self.handing_over = Some((draft, handed, members)),
@@ -252,37 +256,17 @@ impl State {
                 self.conversations.sent(draft, sealed, now.instant);
             }
             NetEvent::SendFailed { draft, reason } => self.conversations.send_failed(draft, reason),
-            NetEvent::Received(message) => {
-                // An author is shown under the name that the window lists, and one that it has never listed is not shown.
-                if let Some(from) = self.people.name_of(&message.sender).cloned() {
-                    self.wire.note_received(&message);
-                    let peer = Conversations::peer_of(&message);
-                    let (is_read, sender, message_id) = (self.is_being_read(peer), message.sender, message.message_id);
-                    let message = ReceivedMessage { from, ..message };
-                    let is_new = self.conversations.receive(message.clone(), is_read);
-                    if is_new && !self.is_focused {
-                        self.notify_of(peer, &message, now);
-                    }
-                    if peer != Peer::Everyone {
-                        return self.confirm(sender, message_id);
-                    }
-                }
-            }
+            NetEvent::Received(message) => return self.received(message, now),
             NetEvent::Confirmed { by, ids } => ids.into_iter().for_each(|id| self.conversations.delivered(by, id)),
-            NetEvent::Envelope(entry) => {
-                let mut said = None;
-                if entry.outcome == WireOutcome::Own {
-                    said = self.own_text(&entry.envelope);
-                    self.conversations.relayed(entry.envelope.message_id, now.instant);
-                }
-                self.wire.push(entry, now.unix_millis, said);
-            }
+            NetEvent::Envelope(entry) => self.passed(entry, now),
             NetEvent::EnvelopesDropped(count) => self.wire.note_dropped(count),
             NetEvent::StreamStarted(start) => return self.player.started(start, now.instant),
             NetEvent::StreamEnded { stream, epoch, reason } => {
                 return self.player.source_ended(stream, epoch, reason);
             }
-            NetEvent::RoundTrip(round_trip) => self.player.echoed(round_trip, now.instant),
+            NetEvent::RoundTrip(round_trip) => return self.echoed(round_trip, now),
+            NetEvent::Party(party) => return self.party_changed(party, now),
+            NetEvent::PartyOver(party) => return self.party_over(party, now),
             NetEvent::Thumbnail { video, fingerprint, jpeg } => {
                 return self.thumbnails.came((video, fingerprint), jpeg.0, &self.library);
             }
@@ -292,11 +276,14 @@ impl State {
 
     /// Takes in the state of the stream that plays.
     pub fn report(&mut self, status: PlaybackStatus, now: Moment) -> Vec<Effect> {
-        self.player.report(status, now.instant)
+        let mut effects = self.player.report(status, now.instant);
+        effects.extend(self.follow_party(&status, now));
+        effects
     }
 
     /// Takes in the figures of the stream that plays, from which the window writes statistics.
     pub fn take_figures(&mut self, figures: Figures, now: Moment) {
+        self.player.party_error_nanos = self.party_error_nanos();
         self.player.take_figures(figures, now.instant);
     }
 
@@ -320,6 +307,9 @@ impl State {
     }
 
     fn handle_action(&mut self, action: Action, now: Moment) -> Vec<Effect> {
+        if let Some(effects) = self.handle_together(&action, now) {
+            return effects;
+        }
         match action {
             Action::EditAddress(address) => {
                 self.search.show_form();
@@ -402,6 +392,7 @@ impl State {
             Action::WatchNeighbour(places) => return self.watch_neighbour(places, now),
             Action::EndResumeNotice => self.player.end_resume_notice(),
             Action::StopWatching | Action::ClosePlayer => return self.player.stop(),
+            Action::Party(action) => return self.handle_party(action, now),
             Action::TogglePause if self.player.has_ended() => return self.start_over(now),
             Action::TogglePause => return self.player.toggle_pause(),
             Action::SeekTo(nanos) => return self.player.seek_to(nanos, now.instant),
@@ -451,6 +442,7 @@ impl State {
         effects.push(Effect::Net(NetCommand::ShowWatching(self.settings.is_watching_shown)));
         effects.extend(self.change_library(online.library));
         effects.extend(self.player.came_online(&self.library, now.instant));
+        effects.extend(self.rejoin_party(now));
         effects
     }
 
@@ -473,6 +465,7 @@ impl State {
         self.conversations.went_offline();
         self.thumbnails.went_offline();
         let mut effects = self.player.went_offline();
+        effects.extend(self.interrupt_party());
         if !self.connection.is_wanted {
             effects.extend(self.player.stop());
         }
@@ -480,7 +473,7 @@ impl State {
     }
 
     fn leave(&mut self) -> Vec<Effect> {
-        let mut effects = self.player.stop();
+        let mut effects = [self.leave_party(), self.player.stop()].concat();
         self.connection.leave();
         self.people.went_offline();
         self.conversations.went_offline();

@@ -11,9 +11,13 @@ use common::{
     media::VideoId,
     message::Viewing,
     name::Name,
+    party::PartyId,
 };
 
-use super::natural_order;
+use super::{
+    natural_order,
+    party::listing::{self, ListedParty},
+};
 use crate::dictionary::Dictionary;
 
 /// Keys of people who have left whose names are remembered, besides those with a conversation.
@@ -34,7 +38,9 @@ pub struct People {
     /// When those who have left did so, as far as that was seen.
     left_unix_millis: HashMap<KeyId, u64>,
     /// What those in the dictionary watch, as far as they let others know.
-    watched: HashMap<KeyId, VideoId>,
+    watched: HashMap<KeyId, (VideoId, Option<PartyId>)>,
+    /// The parties that follow from that, made when they are asked for.
+    parties: OnceCell<Vec<ListedParty>>,
     /// Everyone in the dictionary except this client, in the order of the list of people. It is made when the list is
     /// drawn and not with each change, because many can come within one frame.
     in_order: OnceCell<Vec<KeyId>>,
@@ -112,19 +118,43 @@ impl People {
 
     /// What the person with this key watches, if they are online and let others know.
     pub fn watched_by(&self, key: &KeyId) -> Option<VideoId> {
-        self.watched.get(key).copied().filter(|_| self.is_current)
+        self.watched.get(key).map(|(video, _)| *video).filter(|_| self.is_current)
+    }
+
+    /// The party of the person with this key, if they are online.
+    pub fn party_of(&self, key: &KeyId) -> Option<PartyId> {
+        self.watched.get(key).filter(|_| self.is_current)?.1
+    }
+
+    /// The parties of the server, the one that began first at the front, each with its members by name.
+    pub fn parties(&self) -> &[ListedParty] {
+        self.parties.get_or_init(|| {
+            let in_party =
+                |(key, (video, party)): (&KeyId, &(VideoId, Option<PartyId>))| Some((*key, *video, (*party)?));
+            let mut watching: Vec<_> = self.watched.iter().filter(|_| self.is_current).filter_map(in_party).collect();
+            watching.sort_by_cached_key(|(key, ..)| {
+                (self.name_of(key).map(|name| natural_order::key(name.as_str())), *key)
+            });
+            listing::list(watching.into_iter())
+        })
+    }
+
+    /// One of them.
+    pub fn party(&self, id: PartyId) -> Option<&ListedParty> {
+        self.parties().iter().find(|party| party.id == id)
     }
 
     /// Takes in what people watch. Those who are not in the dictionary are left out: what they watch follows the dictionary
     /// with them in it.
     pub(super) fn watch(&mut self, viewings: &[Viewing]) {
         let is_listed = |key: &KeyId| self.dictionary.as_ref().is_some_and(|people| people.person(key).is_some());
-        for Viewing { person, video } in viewings {
+        for Viewing { person, video, party } in viewings {
             match video {
-                Some(video) if is_listed(person) => self.watched.insert(*person, *video),
+                Some(video) if is_listed(person) => self.watched.insert(*person, (*video, *party)),
                 _ => self.watched.remove(person),
             };
         }
+        self.parties.take();
     }
 
     fn current(&self) -> Option<&Arc<Dictionary>> {
@@ -163,6 +193,7 @@ impl People {
         }
         self.dictionary = Some(dictionary);
         self.in_order.take();
+        self.parties.take();
         self.is_current = true;
         newcomers
     }
@@ -170,6 +201,7 @@ impl People {
     /// The connection is lost: no one can be reached.
     pub(super) fn went_offline(&mut self) {
         self.is_current = false;
+        self.parties.take();
     }
 
     /// When the person with this key left, in milliseconds since 1970-01-01 UTC; `None` for those who are in the dictionary,

@@ -21,7 +21,7 @@ fn the_client_says_whether_others_may_know_and_hears_what_they_watch() {
     client.online();
     client.send(NetCommand::ShowWatching(true));
     assert_eq!(peer.try_read_any().unwrap(), ClientMessage::ShowWatching { is_shown: true });
-    let people = vec![Viewing { person: bob.public_key.id(), video: Some(VideoId(7)) }];
+    let people = vec![Viewing { person: bob.public_key.id(), video: Some(VideoId(7)), party: None }];
     peer.send(&ServerMessage::Watching { people: people.clone() }).unwrap();
     let told = client.wait_for("what bob watches", |event| match event {
         NetEvent::Watching(people) => Some(people.clone()),

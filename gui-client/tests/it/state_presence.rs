@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 fn watching(key: KeyId, video: Option<u64>) -> NetEvent {
-    NetEvent::Watching(vec![Viewing { person: key, video: video.map(VideoId) }])
+    NetEvent::Watching(vec![Viewing { person: key, video: video.map(VideoId), party: None }])
 }
 
 fn watched(state: &State) -> [Option<u64>; 2] {

@@ -163,7 +163,7 @@ fn the_round_trip_is_forgotten_with_the_connection() {
     state.handle(Action::ToggleStatistics, now);
     state.take_figures(figures(stream(&state), 50), now);
     assert_eq!(line(&state), ["not measured yet"]);
-    state.apply(NetEvent::RoundTrip(Duration::from_micros(12_340)), now);
+    state.apply(scenes::echo(Duration::from_micros(12_340)), now);
     state.take_figures(figures(stream(&state), 56), now);
     assert_eq!(line(&state), ["12.3 ms"]);
     state.apply(NetEvent::Offline(lost()), now);

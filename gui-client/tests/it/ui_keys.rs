@@ -5,7 +5,11 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use triptych_client::{
     event::Speed,
-    state::{action::Action, layout::LayoutAction, player::view::PlayerView},
+    state::{
+        action::{Action, PartyAction},
+        layout::LayoutAction,
+        player::view::PlayerView,
+    },
     ui::bindings::{ALL, Command, Place},
 };
 
@@ -42,6 +46,7 @@ fn expected(command: Command) -> Option<Action> {
         Command::NextVideo => Action::WatchNeighbour(1),
         Command::PreviousVideo => Action::WatchNeighbour(-1),
         Command::Close => Action::StopWatching,
+        Command::Together => Action::Party(PartyAction::Start),
         Command::Lists => Action::Layout(LayoutAction::ShowLists(false)),
         Command::Dock => Action::Layout(LayoutAction::ShowDock(false)),
         Command::Leave

@@ -21,7 +21,7 @@ use crate::support::{
 
 fn with_bob_watching() -> State {
     let mut state = joined();
-    let people = vec![Viewing { person: bob().id(), video: Some(VideoId(2)) }];
+    let people = vec![Viewing { person: bob().id(), video: Some(VideoId(2)), party: None }];
     state.apply(NetEvent::Watching(people), moment());
     state
 }

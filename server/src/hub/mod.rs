@@ -6,10 +6,14 @@
 
 pub mod directory;
 pub(crate) mod names_file;
+mod parties;
 mod presence;
 pub mod register;
 mod relay_queue;
 mod roster;
+#[cfg(test)]
+mod tests;
+mod together;
 mod viewings;
 
 use std::{
@@ -25,6 +29,7 @@ use common::{
     message::{Blob, LeaveReason, Person, ServerMessage},
     name::{Fold, Name},
 };
+use rand::RngExt;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -33,6 +38,7 @@ use tracing::error;
 
 use self::{
     directory::{Directory, EnterError, Entrant},
+    parties::Parties,
     register::{Entry, Register},
     relay_queue::{Laggard, MemberId, Memory, RelayQueue, RoomRate, Step, to_cut_off},
     roster::Roster,
@@ -156,6 +162,8 @@ struct Shared {
     memory_limit_bytes: u64,
     /// Members watch something else than the room was told.
     viewings_changed: Notify,
+    /// The zero of the clock that parties go by.
+    started: std::time::Instant,
     state: Mutex<State>,
 }
 
@@ -164,6 +172,7 @@ struct State {
     register: Register,
     roster: Roster,
     queue: RelayQueue,
+    parties: Parties,
     viewings: Viewings,
     /// What newcomers are told of those; `None` after a change.
     viewing_frames: Option<Arc<[ControlFrame]>>,
@@ -188,12 +197,14 @@ impl Hub {
             register: Register::default(),
             roster: Roster::new(memory.clone()),
             queue: RelayQueue::new(rate, now()),
+            // Unlike any number before a restart, so that no client joins another party than the one it was in.
+            parties: Parties::numbered_from(rand::rng().random::<u64>() / 2),
             viewings: Viewings::default(),
             viewing_frames: None,
         };
         let memory_limit_bytes = limits.send_memory_mib as u64 * 1024 * 1024;
-        let viewings_changed = Notify::new();
-        Self(Arc::new(Shared { memory, memory_limit_bytes, viewings_changed, state: Mutex::new(state) }))
+        let (viewings_changed, started) = (Notify::new(), now());
+        Self(Arc::new(Shared { memory, memory_limit_bytes, viewings_changed, started, state: Mutex::new(state) }))
     }
 
     /// An outbox for a client of this hub.
@@ -266,6 +277,7 @@ impl Hub {
             state.wake_next(&self.0);
         }
         let Some(key) = state.directory.remove(name) else { return };
+        state.parties.forget(&key);
         if state.viewings.left(&key) {
             state.viewing_frames = None;
         }
@@ -429,71 +441,4 @@ fn now() -> std::time::Instant {
 /// Seconds since 1970 by the system's clock.
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use common::{codec::decode_server, crypto::test_keys};
-
-    use super::*;
-
-    fn library(unplayable_count: u32) -> Library {
-        Library { videos: Vec::new(), unplayable_count }
-    }
-
-    #[tokio::test]
-    async fn a_newcomer_gets_the_current_library_and_every_later_one() {
-        let hub = Hub::default();
-        let outbox = hub.outbox();
-        hub.offer(library(1));
-        hub.offer(library(2));
-        let _membership = hub.join(person("ada", &test_keys::ada()), outbox.clone()).unwrap();
-        // In one go, because both are short.
-        let both = outbox.next().await.unwrap().concat();
-        let welcome = &both[..4 + u32::from_be_bytes(both[..4].try_into().unwrap()) as usize];
-        hub.offer(library(3));
-        let change = outbox.next().await.unwrap().concat();
-        let heard = [welcome, &change].map(|frame| match decode_server(&frame[4..]).unwrap() {
-            ServerMessage::Welcome { library, .. } => ("welcome", library),
-            ServerMessage::LibraryChanged { library } => ("change", library),
-            other => panic!("{other:?}"),
-        });
-        assert_eq!(heard, [("welcome", library(2)), ("change", library(3))]);
-    }
-
-    fn person(name: &str, identity: &common::crypto::Identity) -> Person {
-        let (name, public_key) = (Name::parse(name).unwrap(), identity.public_key().clone());
-        let session = test_keys::unsigned_record(&name, &public_key, 1);
-        Person { name, public_key, session, since_unix_secs: 0 }
-    }
-
-    #[tokio::test]
-    async fn a_name_is_kept_for_its_owner_who_is_away() {
-        let hub = Hub::default();
-        hub.join(person("ada", &test_keys::ada()), Outbox::default()).unwrap().leave(LeaveReason::Quit);
-        let refused = hub.join(person("ADA", &test_keys::eve()), Outbox::default()).err();
-        let (name, suggestion) = (Name::parse("ADA").unwrap(), Name::parse("ADA-2").ok());
-        assert_eq!(refused, Some(EnterError::NameOwned { name, suggestion }));
-        assert!(hub.join(person("ada", &test_keys::ada()), Outbox::default()).is_ok());
-    }
-
-    #[tokio::test]
-    async fn sixteen_similar_names_are_looked_at_and_no_more() {
-        let hub = Hub::default();
-        let entry = |number: u8| Entry {
-            key: common::crypto::KeyId([number; 32]),
-            name: Name::parse(&format!("ada-{number}")).unwrap(),
-            first_seen: unix_seconds(),
-            last_seen: unix_seconds(),
-        };
-        let _ada = hub.join(person("ada", &test_keys::ada()), Outbox::default()).unwrap();
-        hub.restore_names((2..17).map(entry).collect());
-        let refused = hub.join(person("ada", &test_keys::eve()), Outbox::default()).err();
-        let name = Name::parse("ada").unwrap();
-        let suggestion = Name::parse("ada-17").ok();
-        assert_eq!(refused, Some(EnterError::NameInUse { name: name.clone(), suggestion }));
-        hub.restore_names((2..18).map(entry).collect());
-        let refused = hub.join(person("ada", &test_keys::eve()), Outbox::default()).err();
-        assert_eq!(refused, Some(EnterError::NameInUse { name, suggestion: None }));
-    }
 }

@@ -11,14 +11,21 @@ use common::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::{Hub, Membership, State, now, viewings::Step};
+use super::{
+    Hub, Membership, State, now,
+    viewings::{Step, Watched},
+};
 use crate::outbox::{ControlFrame, SendMemory};
 
 impl Membership {
-    /// Lets the others know what this member watches, `None` if that is nothing or not to be known. They hear of it within
-    /// seconds.
+    /// Lets the others know what this member watches, `None` if that is nothing or not to be known, and in any case its party
+    /// with the video of that. They hear of it within seconds.
     pub fn watches(&self, video: Option<VideoId>) {
-        if self.hub.state().viewings.set(self.key, video) {
+        let mut state = self.hub.state();
+        let party = self.party(&state);
+        let watched =
+            Watched { video: party.map_or(video, |party| Some(party.video)), party: party.map(|party| party.id) };
+        if state.viewings.set(self.key, watched) {
             self.hub.0.viewings_changed.notify_one();
         }
     }
@@ -106,7 +113,7 @@ mod tests {
         {
             let mut state = hub.state();
             for number in 0..2_500 {
-                state.viewings.set(key(number), Some(VideoId(7)));
+                state.viewings.set(key(number), Watched { video: Some(VideoId(7)), party: None });
             }
             let mut time = now();
             loop {
@@ -138,6 +145,8 @@ mod tests {
             })
             .collect();
         assert_eq!(people.len(), 2_500);
-        assert!(people.iter().zip(0..).all(|(v, n)| *v == Viewing { person: key(n), video: Some(VideoId(7)) }));
+        assert!(
+            people.iter().zip(0..).all(|(v, n)| *v == Viewing { person: key(n), video: Some(VideoId(7)), party: None })
+        );
     }
 }

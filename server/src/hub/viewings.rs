@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{crypto::KeyId, media::VideoId, message::Viewing};
+use common::{crypto::KeyId, media::VideoId, message::Viewing, party::PartyId};
 
 /// The least time between two messages to the room.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,10 +31,26 @@ pub(super) struct Viewings {
     next_at: Option<Instant>,
 }
 
+/// What a member watches, and in which party.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// `None` if that is nothing or not to be known.
+    pub(super) video: Option<VideoId>,
+    pub(super) party: Option<PartyId>,
+}
+
+impl Watched {
+    const NOTHING: Self = Self { video: None, party: None };
+
+    fn by(self, person: KeyId) -> Viewing {
+        Viewing { person, video: self.video, party: self.party }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Member {
-    now: Option<VideoId>,
-    told: Option<VideoId>,
+    now: Watched,
+    told: Watched,
     is_queued: bool,
 }
 
@@ -50,15 +66,15 @@ pub(super) enum Step {
 }
 
 impl Viewings {
-    /// Takes in what a member watches, `None` if that is nothing or not to be known. Returns whether the room has to be told.
-    pub(super) fn set(&mut self, person: KeyId, video: Option<VideoId>) -> bool {
+    /// Takes in what a member watches. Returns whether the room has to be told.
+    pub(super) fn set(&mut self, person: KeyId, watched: Watched) -> bool {
         let member = self.members.entry(person).or_default();
-        member.now = video;
+        member.now = watched;
         if member.is_queued {
             return false;
         }
         if member.now == member.told {
-            if member.now.is_none() {
+            if member.now == Watched::NOTHING {
                 self.members.remove(&person);
             }
             return false;
@@ -70,13 +86,13 @@ impl Viewings {
 
     /// Forgets a member who left. The others see that in the dictionary. Returns whether newcomers were told of it.
     pub(super) fn left(&mut self, person: &KeyId) -> bool {
-        self.members.remove(person).is_some_and(|member| member.told.is_some())
+        self.members.remove(person).is_some_and(|member| member.told != Watched::NOTHING)
     }
 
     /// What the room was told, for those who were not there.
     pub(super) fn told(&self) -> impl Iterator<Item = Viewing> {
-        let watching = self.members.iter().filter(|(_, member)| member.told.is_some());
-        watching.map(|(person, member)| Viewing { person: *person, video: member.told })
+        let watching = self.members.iter().filter(|(_, member)| member.told != Watched::NOTHING);
+        watching.map(|(person, member)| member.told.by(*person))
     }
 
     /// What the room is to be told now, if anything.
@@ -98,9 +114,9 @@ impl Viewings {
             }
             if member.now != member.told {
                 member.told = member.now;
-                changes.push(Viewing { person, video: member.now });
+                changes.push(member.now.by(person));
             }
-            if member.now.is_none() {
+            if member.now == Watched::NOTHING {
                 self.members.remove(&person);
             }
         }
@@ -124,21 +140,25 @@ mod tests {
         KeyId(key)
     }
 
+    fn watched(video: Option<u64>) -> Watched {
+        Watched { video: video.map(VideoId), party: None }
+    }
+
     fn viewing(number: u16, video: Option<u64>) -> Viewing {
-        Viewing { person: key(number), video: video.map(VideoId) }
+        watched(video).by(key(number))
     }
 
     #[test]
     fn the_first_change_goes_out_at_once_and_what_follows_is_gathered() {
         let (mut viewings, start) = (Viewings::default(), Instant::now());
         assert_eq!(viewings.next(start), Step::Rest);
-        assert!(viewings.set(key(1), Some(VideoId(7))));
+        assert!(viewings.set(key(1), watched(Some(7))));
         assert_eq!(viewings.next(start), Step::Tell(vec![viewing(1, Some(7))]));
-        assert!(viewings.set(key(1), Some(VideoId(8))));
+        assert!(viewings.set(key(1), watched(Some(8))));
         for video in [9, 10, 11] {
-            assert!(!viewings.set(key(1), Some(VideoId(video))), "it is gathered already");
+            assert!(!viewings.set(key(1), watched(Some(video))), "it is gathered already");
         }
-        assert!(viewings.set(key(2), Some(VideoId(7))));
+        assert!(viewings.set(key(2), watched(Some(7))));
         assert_eq!(viewings.next(start), Step::Wait(start + INTERVAL));
         assert_eq!(viewings.told().collect::<Vec<_>>(), [viewing(1, Some(7))], "newcomers hear what all have heard");
         let changes = vec![viewing(1, Some(11)), viewing(2, Some(7))];
@@ -150,17 +170,36 @@ mod tests {
     #[test]
     fn who_is_back_where_they_were_and_who_left_is_not_told_of() {
         let (mut viewings, start) = (Viewings::default(), Instant::now());
-        viewings.set(key(1), Some(VideoId(7)));
-        viewings.set(key(2), Some(VideoId(7)));
+        viewings.set(key(1), watched(Some(7)));
+        viewings.set(key(2), watched(Some(7)));
         viewings.next(start);
-        viewings.set(key(1), None);
-        viewings.set(key(1), Some(VideoId(7)));
-        viewings.set(key(2), None);
+        viewings.set(key(1), watched(None));
+        viewings.set(key(1), watched(Some(7)));
+        viewings.set(key(2), watched(None));
         assert!(viewings.left(&key(2)));
-        viewings.set(key(3), Some(VideoId(9)));
+        viewings.set(key(3), watched(Some(9)));
         assert!(!viewings.left(&key(3)), "no one was told of that");
         assert_eq!(viewings.next(start + INTERVAL), Step::Rest);
         assert_eq!(viewings.told().collect::<Vec<_>>(), [viewing(1, Some(7))]);
+    }
+
+    /// Whether alone or in one of two parties.
+    fn watching() -> impl Strategy<Value = Watched> {
+        let video = (0u64..3, prop::option::of(0u64..2));
+        prop::option::of(video).prop_map(|watched| {
+            watched.map_or(Watched::NOTHING, |(video, party)| Watched {
+                video: Some(VideoId(video)),
+                party: party.map(PartyId),
+            })
+        })
+    }
+
+    fn note(people: &mut BTreeMap<KeyId, Watched>, person: KeyId, watched: Watched) {
+        if watched == Watched::NOTHING {
+            people.remove(&person);
+        } else {
+            people.insert(person, watched);
+        }
     }
 
     proptest! {
@@ -168,27 +207,24 @@ mod tests {
         /// the end what each one watches, and no message is longer or comes sooner than it may.
         #[test]
         fn everyone_knows_in_the_end_what_each_one_watches(
-            steps in prop::collection::vec((0u16..400, prop::option::of(0u64..3), 0u64..700, 0u8..10), 0..600),
+            steps in prop::collection::vec((0u16..400, watching(), 0u64..700, 0u8..10), 0..600),
         ) {
             let (mut viewings, start) = (Viewings::default(), Instant::now());
             let (mut truth, mut heard) = (BTreeMap::new(), BTreeMap::new());
             let (mut now, mut last) = (start, None);
-            let mut hear = |viewings: &mut Viewings, heard: &mut BTreeMap<KeyId, VideoId>, now: Instant| {
+            let mut hear = |viewings: &mut Viewings, heard: &mut BTreeMap<KeyId, Watched>, now: Instant| {
                 let step = viewings.next(now);
                 if let Step::Tell(changes) = &step {
                     assert!(!changes.is_empty() && changes.len() <= MAX_CHANGES);
                     assert!(last.is_none_or(|last| now >= last + INTERVAL));
                     last = Some(now);
-                    for Viewing { person, video } in changes {
-                        match video {
-                            Some(video) => heard.insert(*person, *video),
-                            None => heard.remove(person),
-                        };
+                    for Viewing { person, video, party } in changes {
+                        note(heard, *person, Watched { video: *video, party: *party });
                     }
                 }
                 step
             };
-            for (number, video, passed_millis, kind) in steps {
+            for (number, watched, passed_millis, kind) in steps {
                 now += Duration::from_millis(passed_millis / 100);
                 if kind == 0 {
                     viewings.left(&key(number));
@@ -196,14 +232,12 @@ mod tests {
                     truth.remove(&key(number));
                     heard.remove(&key(number));
                 } else {
-                    viewings.set(key(number), video.map(VideoId));
-                    match video {
-                        Some(video) => truth.insert(key(number), VideoId(video)),
-                        None => truth.remove(&key(number)),
-                    };
+                    viewings.set(key(number), watched);
+                    note(&mut truth, key(number), watched);
                 }
                 hear(&mut viewings, &mut heard, now);
-                let told: BTreeMap<_, _> = viewings.told().map(|v| (v.person, v.video.unwrap())).collect();
+                let told = viewings.told().map(|v| (v.person, Watched { video: v.video, party: v.party }));
+                let told: BTreeMap<_, _> = told.collect();
                 prop_assert_eq!(&told, &heard, "a newcomer knows what the others know");
             }
             for _ in 0..10 {

@@ -15,6 +15,7 @@ use common::{
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, VideoId, WatchRequest},
     message::{Blob, ClientMessage, MAGIC, Person},
     name::Name,
+    party::PartyRequest,
 };
 
 use super::{
@@ -60,6 +61,13 @@ enum State {
 pub enum Action {
     /// Nothing; any message also shows that the client is alive.
     Nothing,
+    /// Measure the time since the ping with this number.
+    Ponged {
+        /// The number of the ping.
+        number: u64,
+    },
+    /// Start, join or leave a party, or act in it.
+    AskParty(PartyRequest),
     /// Ask for name, key and proof: make a nonce, call [`Machine::challenged`] and send it.
     Challenge,
     /// Verify this, try to enter the person in the dictionary, then call [`Machine::entered`], or after a refusal that may be
@@ -193,9 +201,10 @@ impl Machine {
                 ClientMessage::AskThumbnail { video } => Action::SendThumbnail(video),
                 ClientMessage::AskStatistics => Action::SendStatistics,
                 ClientMessage::Stop { stream } => Action::Stop(stream),
-                ClientMessage::Pong { .. } => Action::Nothing,
+                ClientMessage::Pong { number } => Action::Ponged { number },
                 ClientMessage::Probe { number } => Action::SendEcho { number },
                 ClientMessage::ShowWatching { is_shown } => Action::ShowWatching(is_shown),
+                ClientMessage::Party(request) => Action::AskParty(request),
                 ClientMessage::Quit => Action::Leave,
                 other @ (ClientMessage::Hello { .. } | ClientMessage::Join { .. }) => {
                     out_of_place(&other, "a message of a client that has joined")
@@ -308,6 +317,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::Hand { .. } => "Hand",
         ClientMessage::Probe { .. } => "Probe",
         ClientMessage::ShowWatching { .. } => "ShowWatching",
+        ClientMessage::Party(_) => "Party",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))
 }

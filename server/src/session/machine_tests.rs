@@ -11,6 +11,7 @@ use common::{
     media::{Delivery, Epoch, Position, Quality, SeekRequest, SetQualityRequest, StreamId, VideoId},
     message::{Blob, ClientMessage, MAGIC, Person, RefusalCode},
     name::Name,
+    party::PartyRequest,
     test_messages::{letter, watch_message},
 };
 
@@ -165,7 +166,8 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (watch(StreamId(6)), [NO, NO, "Watch"]),
         (grant, [NO, NO, "Grant"]),
         (ClientMessage::Stop { stream: STREAM }, [NO, NO, "Stop"]),
-        (ClientMessage::Pong { number: 1 }, [NO, NO, "Nothing"]),
+        (ClientMessage::Pong { number: 1 }, [NO, NO, "Ponged"]),
+        (ClientMessage::Party(PartyRequest::Leave), [NO, NO, "AskParty"]),
         (ClientMessage::Probe { number: 1 }, [NO, NO, "SendEcho"]),
         (ClientMessage::ShowWatching { is_shown: true }, [NO, NO, "ShowWatching"]),
         (ClientMessage::Quit, [NO, "Leave", "Leave"]),

@@ -7,6 +7,7 @@ pub mod machine;
 mod machine_tests;
 pub mod notices;
 mod online;
+mod pings;
 mod proof_checks;
 mod rates;
 mod reader;
@@ -26,6 +27,7 @@ use tracing::info;
 use self::{
     end::End,
     machine::{Action, ConnectionBinding, Machine},
+    pings::Pings,
     proof_checks::ProofChecks,
     rates::Rates,
     reader::{ReadError, Reader},
@@ -91,6 +93,7 @@ struct Session<'a> {
     is_viewing_shown: bool,
     /// Started with the first request.
     thumbnails: Option<Thumbnails>,
+    pings: Pings,
     rates: Rates,
     peer: SocketAddr,
 }
@@ -119,6 +122,7 @@ pub async fn run(
         viewer: None,
         is_viewing_shown: false,
         thumbnails: None,
+        pings: Pings::default(),
         rates: Rates::new(&services.limits, Instant::now().into_std()),
         peer,
     };
@@ -173,12 +177,12 @@ impl Session<'_> {
             return end;
         }
         reader.joined();
-        let (hub, outbox) = (self.services.hub.clone(), self.outbox.clone());
+        let (hub, outbox, pings) = (self.services.hub.clone(), self.outbox.clone(), self.pings.clone());
         tokio::select! {
             biased;
             () = stop.cancelled() => End::Read(ReadError::Stopping),
             end = self.serve(reader, stop) => end,
-            end = online::send_pings(&hub, &outbox) => end,
+            end = online::send_pings(&hub, &outbox, &pings) => end,
         }
     }
 

@@ -6,6 +6,7 @@ use common::{
     limits::{PING_INTERVAL, SILENCE_LIMIT},
     media::{Epoch, SeekRequest, SetQualityRequest, StreamId, WatchRequest},
     message::{EndReason, ServerMessage},
+    party::PartyRequest,
 };
 use tokio::{
     io::AsyncRead,
@@ -19,25 +20,27 @@ use super::{
     end::End,
     machine::Action,
     notices::{self, Refusal},
+    pings::Pings,
     proof_checks::RenewRequest,
     rates::thumbnail_bytes,
     reader::Reader,
     thumbnails::Thumbnails,
 };
 use crate::{
-    hub::Hub,
+    hub::{Hub, Membership},
     outbox::Outbox,
     video::stream::{StreamError, Viewer},
 };
 
 /// Sends pings, also while the session makes its client wait, and has the hub look after its memory.
-pub(super) async fn send_pings(hub: &Hub, outbox: &Outbox) -> End {
+pub(super) async fn send_pings(hub: &Hub, outbox: &Outbox, sent: &Pings) -> End {
     let mut pings = interval(PING_INTERVAL);
     let mut number = 0;
     loop {
         pings.tick().await;
         hub.relieve_memory();
         number += 1;
+        sent.sent(number, now());
         outbox.push_ping(encode_server(&ServerMessage::Ping { number }));
     }
 }
@@ -68,7 +71,7 @@ impl Session<'_> {
         match self.services.renewals.run(|| request.verify(), deadline).await {
             Some(Ok(session)) => {
                 self.machine.renewed(session.clone());
-                self.membership.as_ref().expect("only a client that has joined can renew its key").renew(session);
+                self.membership().renew(session);
             }
             Some(Err(refusal)) => return Some(End::Refused(refusal)),
             None => return Some(End::Refused(Refusal::busy())),
@@ -81,14 +84,12 @@ impl Session<'_> {
     pub(super) async fn grant(&mut self, action: Action) {
         match action {
             Action::Relay(envelope) => {
-                let membership = self.membership.as_ref().expect("only a client that has joined can speak");
-                let client_count = membership.relay(&envelope).await;
+                let client_count = self.membership().relay(&envelope).await;
                 debug!("Relayed {envelope:?} to {client_count} clients.");
                 pause_until(self.rates.envelope(envelope.as_bytes().len(), now())).await;
             }
             Action::Hand(to, envelope) => {
-                let membership = self.membership.as_ref().expect("only a client that has joined can speak");
-                let is_online = membership.hand(to, &envelope).await;
+                let is_online = self.membership().hand(to, &envelope).await;
                 debug!("Handed {envelope:?} to {to:?}, who is online: {is_online}.");
                 pause_until(self.rates.handed(envelope.as_bytes().len(), now())).await;
             }
@@ -100,6 +101,7 @@ impl Session<'_> {
             Action::Watch(request) => {
                 self.outbox.calm().await;
                 self.watch(request).await;
+                self.membership().opens(request.video);
                 self.show_viewing();
                 pause_until(self.rates.request(now())).await;
             }
@@ -137,8 +139,31 @@ impl Session<'_> {
                 pause_until(self.rates.request(now())).await;
             }
             Action::SendEcho { number } => {
-                self.outbox.push_echo(encode_server(&ServerMessage::Echo { number }));
+                let server_nanos = self.services.hub.clock_nanos();
+                self.outbox.push_echo(encode_server(&ServerMessage::Echo { number, server_nanos }));
                 pause_until(self.rates.request(now())).await;
+            }
+            Action::Ponged { number } => {
+                if let Some(round_trip) = self.pings.answered(number, now()) {
+                    self.membership().note_round_trip(round_trip);
+                }
+            }
+            Action::AskParty(request) => {
+                let is_possible = match request {
+                    PartyRequest::Start { video, .. } => self.services.videos.library.video(video).is_some(),
+                    _ => true,
+                };
+                if is_possible {
+                    self.membership().ask_party(request);
+                }
+                let wait = match request {
+                    PartyRequest::Act { .. } => self.rates.act(now()),
+                    _ => {
+                        self.show_viewing();
+                        self.rates.request(now())
+                    }
+                };
+                pause_until(wait).await;
             }
             Action::Stop(stream) => {
                 self.stop(stream).await;
@@ -152,7 +177,11 @@ impl Session<'_> {
     /// the video does not look like an end.
     fn show_viewing(&self) {
         let video = self.viewer.as_ref().filter(|_| self.is_viewing_shown).map(Viewer::video);
-        self.membership.as_ref().expect("only a client that has joined can watch").watches(video);
+        self.membership().watches(video);
+    }
+
+    fn membership(&self) -> &Membership {
+        self.membership.as_ref().expect("only a client that has joined is served")
     }
 
     async fn watch(&mut self, request: WatchRequest) {

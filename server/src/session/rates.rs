@@ -17,6 +17,11 @@ const REQUEST_BURST_SECONDS: u64 = 2;
 /// The burst of thumbnails, in seconds of the average rate.
 const THUMBNAIL_BURST_SECONDS: u64 = 2;
 
+/// Acts in a party per second, and at once: everyone in it is told of each. An honest client waits for the answer to one
+/// before the next.
+const ACTS_PER_SECOND: u64 = 5;
+const ACTS_AT_ONCE: u64 = 20;
+
 /// New session keys at once. An honest client has one every ten minutes.
 const RENEWALS_AT_ONCE: u64 = 4;
 
@@ -66,6 +71,7 @@ pub(super) struct Rates {
     /// Of envelopes, to all or to one, and of the dictionaries that it asks for.
     envelope_bytes: Bucket,
     requests: Bucket,
+    acts: Bucket,
     /// In seconds of work.
     renewals: Bucket,
 }
@@ -79,6 +85,7 @@ impl Rates {
             envelopes: Bucket::new(limits.envelopes_per_second as u64, limits.envelopes_at_once as u64, now),
             envelope_bytes: Bucket::new(kib(limits.envelope_kib_per_second), kib(limits.envelope_kib_at_once), now),
             requests: Bucket::new(requests_per_second, REQUEST_BURST_SECONDS * requests_per_second, now),
+            acts: Bucket::new(ACTS_PER_SECOND, ACTS_AT_ONCE, now),
             renewals: Bucket::new(1, RENEWALS_AT_ONCE * RENEWAL_SECONDS, now),
         }
     }
@@ -107,6 +114,11 @@ impl Rates {
     /// Charges a request that may start a decoder.
     pub(super) fn request(&mut self, now: Instant) -> Option<Instant> {
         self.requests.charge(1, now)
+    }
+
+    /// Charges an act in a party.
+    pub(super) fn act(&mut self, now: Instant) -> Option<Instant> {
+        self.acts.charge(1, now)
     }
 
     /// Charges a request for the dictionary, which has this size.

@@ -177,7 +177,7 @@ async fn a_probe_is_answered_with_its_number() {
     for number in [0, 7, u64::MAX] {
         watcher.client.send(&ClientMessage::Probe { number }).await;
         let echo = |message| match message {
-            ServerMessage::Echo { number } => Some(number),
+            ServerMessage::Echo { number, .. } => Some(number),
             _ => None,
         };
         assert_eq!(watcher.client.next_that(echo).await, number);

@@ -30,6 +30,7 @@ mod stream;
 mod support;
 mod thumbnail;
 mod tiny_cache;
+mod together;
 mod video_colour;
 mod video_library;
 mod video_odd;

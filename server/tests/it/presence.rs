@@ -33,7 +33,7 @@ fn ids(library: &Library) -> [VideoId; 2] {
 }
 
 fn viewing(identity: &Identity, video: Option<VideoId>) -> Vec<Viewing> {
-    vec![Viewing { person: identity.public_key().id(), video }]
+    vec![Viewing { person: identity.public_key().id(), video, party: None }]
 }
 
 /// What has reached a client of what people watch, before the answer to a question that is asked now.

@@ -91,6 +91,11 @@ impl Clock {
         }
     }
 
+    /// Whether stream time advances, and where it is is known.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Clock::Running { .. } | Clock::AudioDriven { heard: Some(_), .. })
+    }
+
     /// Whether stream time advances, or is about to.
     pub(super) fn is_running(&self) -> bool {
         matches!(self, Clock::Running { .. } | Clock::AudioDriven { .. })

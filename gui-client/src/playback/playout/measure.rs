@@ -27,7 +27,7 @@ impl<E, P> Playout<E, P> {
                 // After a seek too the clock waits for more than one picture. A device that is being opened is no fault of
                 // the server.
                 let is_source = stream.is_stalled || self.device != Device::Opening;
-                (is_source && !stream.is_paused).then_some(Hold::Source)
+                (is_source && !stream.is_paused && stream.waits_until.is_none()).then_some(Hold::Source)
             }
             Clock::Running { .. } | Clock::AudioDriven { .. } => {
                 let end = end_of(stream.last_shown.as_ref()?);

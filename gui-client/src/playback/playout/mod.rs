@@ -14,6 +14,7 @@
 //! ```
 
 mod clock;
+mod cue;
 mod measure;
 mod stream;
 mod supply;
@@ -26,7 +27,7 @@ use std::{
 
 use common::media::{Epoch, PictureHead, SoundHead, StreamId};
 
-use crate::event::Speed;
+use crate::event::{Cue, Speed};
 
 pub use self::{
     clock::Heard,
@@ -36,6 +37,7 @@ pub use self::{
 
 use self::{
     clock::Clock,
+    cue::Start,
     stream::{Stream, end_of, pts},
 };
 
@@ -116,6 +118,8 @@ pub struct Playout<E, P> {
     stream: Option<Stream>,
     device: Device,
     speed: Speed,
+    /// Where the stream is to be when its clock starts.
+    cue: Option<Cue>,
     encoded: VecDeque<(PictureHead, E)>,
     decoding: Option<PictureHead>,
     decoded: VecDeque<(PictureHead, P)>,
@@ -129,6 +133,7 @@ impl<E, P> Default for Playout<E, P> {
             stream: None,
             device: Device::Absent,
             speed: Speed::NORMAL,
+            cue: None,
             encoded: VecDeque::new(),
             decoding: None,
             decoded: VecDeque::new(),
@@ -348,6 +353,9 @@ impl<E, P> Playout<E, P> {
     /// The picture to show now, if there is a new one. Call it at [`Self::next_due`]; earlier calls do no harm.
     pub fn due(&mut self, now: Instant) -> Option<(PictureHead, P)> {
         let is_drained = self.waiting_pictures() == 0;
+        if self.stream.as_ref()?.waits_until.is_some_and(|cue| cue <= now) {
+            self.start_if_ready(now);
+        }
         let stream = self.stream.as_mut()?;
         let Some(position) = stream.position(now) else {
             // The first picture of an epoch is shown as soon as it is decoded, even while paused.
@@ -381,7 +389,13 @@ impl<E, P> Playout<E, P> {
 
     /// When to call [`Self::due`] again; `None` while that depends on a picture that has yet to arrive or to be decoded.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let stream = self.stream.as_ref().filter(|stream| stream.clock.is_running())?;
+        let stream = self.stream.as_ref()?;
+        if stream.waits_until.is_some() {
+            return stream.waits_until;
+        }
+        if !stream.clock.is_running() {
+            return None;
+        }
         if matches!(stream.clock, Clock::AudioDriven { heard: None, .. }) {
             return Some(now + AUDIO_POLL_INTERVAL);
         }
@@ -441,6 +455,7 @@ impl<E, P> Playout<E, P> {
     fn start_if_ready(&mut self, now: Instant) {
         let (waiting, held) = (self.waiting_pictures(), self.held_items());
         let Some(stream) = &mut self.stream else { return };
+        stream.waits_until = None;
         let Clock::Stopped { at } = stream.clock else { return };
         let has_sound_ahead = stream.sound_ends.back().is_some_and(|&end| end > at);
         if stream.is_paused || has_sound_ahead && self.device == Device::Opening {
@@ -458,10 +473,21 @@ impl<E, P> Playout<E, P> {
         let is_all = stream.outstanding_items == 0 && held + self.lot_items > WINDOW_ITEMS;
         let is_rest = stream.is_source_ended && (!self.decoded.is_empty() || waiting == 0);
         if is_enough && !lacks_sound || is_all || is_rest {
+            let has_device = self.device == Device::Ready && has_sound_ahead;
+            let until = (!stream.is_source_ended).then_some(stream.arrived_until);
+            let since = match self.cue.map(|cue| cue::start(cue, at, until, has_device, now)) {
+                Some(Start::Later(cue)) => {
+                    stream.waits_until = Some(cue);
+                    return;
+                }
+                Some(Start::Since(since)) => since,
+                None => now,
+            };
             stream.is_stalled = false;
-            match self.device {
-                Device::Ready if has_sound_ahead => stream.clock = Clock::AudioDriven { from: at, heard: None },
-                _ => stream.run_clock(at, now),
+            if has_device {
+                stream.clock = Clock::AudioDriven { from: at, heard: None };
+            } else {
+                stream.run_clock(at, since);
             }
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Stream {
     /// The speed at which it is played.
     pub(super) speed: Speed,
     pub(super) is_paused: bool,
+    /// When the clock starts, if all that it needs is there and only its cue has not come.
+    pub(super) waits_until: Option<Instant>,
     pub(super) is_stalled: bool,
     pub(super) last_shown: Option<PictureHead>,
     pub(super) is_source_ended: bool,
@@ -57,6 +59,7 @@ impl Stream {
             clock: Clock::Unstarted,
             speed,
             is_paused: false,
+            waits_until: None,
             is_stalled: false,
             last_shown: None,
             is_source_ended: false,
@@ -80,6 +83,7 @@ impl Stream {
         self.first_epoch = epoch;
         self.continued = None;
         self.clock = Clock::Unstarted;
+        self.waits_until = None;
         self.is_stalled = false;
         self.is_source_ended = false;
         self.outstanding_items = 0;
@@ -177,9 +181,9 @@ impl Stream {
         self.speed.stream_time(if has_sound { LATENESS_LIMIT_WITH_SOUND } else { LATENESS_LIMIT })
     }
 
-    /// Starts the system clock at this stream time.
-    pub(super) fn run_clock(&mut self, at: Duration, now: Instant) {
-        self.clock = Clock::Running { since: now, at, speed: self.speed };
+    /// Starts the system clock: stream time is, or was, this at that instant.
+    pub(super) fn run_clock(&mut self, at: Duration, since: Instant) {
+        self.clock = Clock::Running { since, at, speed: self.speed };
     }
 
     /// Plays at this speed from now on. With sound, the samples tell when that begins to be heard.

@@ -45,7 +45,7 @@ impl PlayerState {
     /// Writes the statistics anew if they are shown.
     pub(super) fn rewrite_statistics(&mut self) {
         if let (Some(lines), Some(showing)) = (&mut self.statistics, &self.showing) {
-            *lines = statistics::lines(showing, &self.meter, self.round_trip.latest());
+            *lines = statistics::lines(showing, &self.meter, self.round_trip.latest(), self.party_error_nanos);
         }
     }
 

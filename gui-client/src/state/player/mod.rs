@@ -66,6 +66,8 @@ pub struct PlayerState {
     statistics: Option<Vec<Line>>,
     meter: Meter,
     round_trip: RoundTrip,
+    /// How far the video is ahead of the party in which it is watched, for the statistics.
+    pub(super) party_error_nanos: Option<i64>,
 }
 
 impl Default for PlayerState {
@@ -84,6 +86,7 @@ impl Default for PlayerState {
             statistics: None,
             meter: Meter::default(),
             round_trip: RoundTrip::default(),
+            party_error_nanos: None,
         }
     }
 }
@@ -114,6 +117,14 @@ impl PlayerState {
             resumed_at_nanos: place,
         };
         self.open(video, request, now)
+    }
+
+    /// Plays a video from this position on, because others are there, or shows its picture there.
+    pub(super) fn watch_at(&mut self, video: VideoInfo, nanos: u64, is_paused: bool, now: Instant) -> Vec<Effect> {
+        self.keep_place();
+        let position_nanos = nanos.min(video.duration_nanos);
+        let (from, choice) = (Position::Time(position_nanos), QualityChoice::default());
+        self.open(video, Request { from, position_nanos, choice, is_paused, resumed_at_nanos: None }, now)
     }
 
     /// Plays the video in the player from its start.

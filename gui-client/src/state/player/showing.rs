@@ -123,7 +123,7 @@ impl Showing {
     }
 
     /// The time of the picture with this index, in nanoseconds. Exact if frames are evenly spaced, else an estimate.
-    pub(super) fn time_of(&self, index: u32) -> u64 {
+    pub(in crate::state) fn time_of(&self, index: u32) -> u64 {
         let ends = self.segments.iter().skip(1).map(|segment| segment.start_nanos).chain([self.duration_nanos]);
         let part = self.segments.iter().zip(ends).take_while(|(segment, _)| segment.first_index <= index).last();
         part.map_or(0, |(segment, end)| {
@@ -176,7 +176,7 @@ impl Showing {
         ]
     }
 
-    pub(super) fn is_seeking(&self, now: Instant) -> bool {
+    pub(in crate::state) fn is_seeking(&self, now: Instant) -> bool {
         self.pending_seek.is_some_and(|(_, asked_at)| now.saturating_duration_since(asked_at) < SEEK_PATIENCE)
     }
 }

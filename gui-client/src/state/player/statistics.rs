@@ -26,7 +26,12 @@ pub struct Line {
 const UNKNOWN: &str = "not measured yet";
 
 /// All lines, in the order in which they are shown.
-pub(super) fn lines(showing: &Showing, meter: &Meter, round_trip: Option<Duration>) -> Vec<Line> {
+pub(super) fn lines(
+    showing: &Showing,
+    meter: &Meter,
+    round_trip: Option<Duration>,
+    party_error_nanos: Option<i64>,
+) -> Vec<Line> {
     let line = |label, value| Line { label, value };
     let mut lines = vec![line("Resolution", resolution(showing)), line("Picture", picture(showing))];
     let Some(figures) = meter.latest() else { return lines };
@@ -61,6 +66,7 @@ pub(super) fn lines(showing: &Showing, meter: &Meter, round_trip: Option<Duratio
         line("Decoding here", decoding.unwrap_or_else(unknown)),
         line("Sound", sound(showing, tally)),
     ]);
+    lines.extend(party_error_nanos.map(|nanos| line("Beside the party", beside(nanos))));
     lines
 }
 
@@ -126,6 +132,12 @@ fn sound(showing: &Showing, tally: &Tally) -> String {
         SoundFormat::Opus => "Opus",
     };
     format!("{format}{gaps}{unheard}")
+}
+
+/// How far the video is from where the party has it.
+fn beside(error_nanos: i64) -> String {
+    let distance = fine_millis(Duration::from_nanos(error_nanos.unsigned_abs()));
+    format!("{distance} {}", if error_nanos < 0 { "behind" } else { "ahead" })
 }
 
 fn count_or_none(count: u64) -> String {

@@ -110,6 +110,8 @@ pub enum Command {
     NextVideo,
     /// The one before.
     PreviousVideo,
+    /// Join the party for the video, or start one.
+    Together,
     /// No video.
     Close,
     /// Send the message.
@@ -235,6 +237,7 @@ pub const ALL: &[Binding] = &[
     row(Video, &[plain(Key::I)], C::Statistics, "Statistics"),
     row(Video, &[plain(Key::N)], C::NextVideo, "Next video"),
     row(Video, &[plain(Key::P)], C::PreviousVideo, "Previous video"),
+    row(Video, &[plain(Key::W)], C::Together, "Watch together with others"),
     row(Video, &[plain(Key::Q)], C::Close, "Close the video"),
     row(Message, &[plain(Key::Enter)], C::Send, "Send"),
     row(Message, &[with(Modifiers::SHIFT, Key::Enter)], C::LineBreak, "New line"),

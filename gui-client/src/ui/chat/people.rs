@@ -165,7 +165,8 @@ fn presence(state: &State, contact: &Contact, now: Moment) -> String {
     }
     if let Some(video) = contact.watched {
         let title = state.title_of(video).unwrap_or("a video");
-        return format!("Watching {title}");
+        let together = if state.people.party_of(&contact.key).is_some() { "together: " } else { "" };
+        return format!("Watching {together}{title}");
     }
     match (contact.is_online, contact.left_unix_millis) {
         (true, _) => "Online".to_owned(),

@@ -63,6 +63,18 @@ pub(crate) fn day_name(day: NaiveDate, today: NaiveDate) -> String {
     }
 }
 
+/// Names in a row, of which at most so many are written out: `Ada, Bob and 3 others`.
+pub(crate) fn list_names(names: &[&str], most: usize) -> String {
+    let (written, others) = match names.len() > most {
+        true => (&names[..most.saturating_sub(1)], format!("{} others", names.len() + 1 - most)),
+        false => match names.split_last() {
+            Some((last, first)) => (first, (*last).to_owned()),
+            None => return String::new(),
+        },
+    };
+    if written.is_empty() { others } else { format!("{} and {others}", written.join(", ")) }
+}
+
 /// A number of bytes, in KiB from 1024 on.
 pub(crate) fn bytes(count: usize) -> String {
     if count < 1_024 { format!("{count} B") } else { format!("{:.1} KiB", count as f64 / 1_024.0) }
@@ -113,6 +125,14 @@ mod tests {
         assert_eq!(day_name(date(2026, 2, 28), today), "Yesterday");
         assert_eq!(day_name(date(2026, 2, 3), today), "Tuesday, 3 February");
         assert_eq!(day_name(date(2025, 12, 31), today), "Wednesday, 31 December 2025");
+    }
+
+    #[test]
+    fn long_rows_of_names_are_shortened() {
+        let names = ["Ada", "Bob", "Cleo", "Dan", "Eve"];
+        let rows: Vec<_> = (0..=5).map(|count| list_names(&names[..count], 3)).collect();
+        let whole = ["", "Ada", "Ada and Bob", "Ada, Bob and Cleo"];
+        assert_eq!(rows, [&whole[..], &["Ada, Bob and 2 others", "Ada, Bob and 3 others"]].concat());
     }
 
     #[test]

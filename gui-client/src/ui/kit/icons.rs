@@ -61,6 +61,8 @@ pub(crate) enum Icon {
     More,
     /// A loudspeaker that is struck out.
     NoSound,
+    /// Two people, side by side.
+    Together,
 }
 
 /// Paints an icon into the square with this center and side.
@@ -181,6 +183,14 @@ pub(crate) fn paint(painter: &Painter, icon: Icon, center: Pos2, side: f32, colo
         Icon::Theatre => {
             let frame = Rect::from_center_size(center, Vec2::new(0.92, 0.56) * side);
             painter.rect_stroke(frame, side * 0.06, stroke, egui::StrokeKind::Middle);
+        }
+        Icon::Together => {
+            for x in [-0.25, 0.25] {
+                painter.circle_filled(at(x, -0.24), side * 0.17, color);
+                let shoulders = Rect::from_min_max(at(x - 0.22, 0.02), at(x + 0.22, 0.42));
+                let round = (side * 0.2) as u8;
+                painter.rect_filled(shoulders, egui::CornerRadius { nw: round, ne: round, sw: 1, se: 1 }, color);
+            }
         }
         Icon::More => {
             for x in [-0.3, 0.0, 0.3] {

@@ -15,6 +15,8 @@ pub(crate) struct Strip<'a> {
     pub top: Pos2,
     /// Its width at most.
     pub width: f32,
+    /// Whether it warns; else it tells of something pleasant.
+    pub is_warning: bool,
     /// Its line.
     pub text: &'a str,
     /// What is shown where there is no room for the line.
@@ -29,6 +31,7 @@ impl Strip<'_> {
     /// Draws it. Returns which button was clicked.
     pub(crate) fn show(self, ui: &Ui) -> Option<usize> {
         let theme = Theme::of(ui);
+        let (fill, edge) = if self.is_warning { (theme.warn_soft, theme.warn) } else { (theme.surface, theme.accent) };
         let width = size::STRIP[0].min(self.width);
         let area = Area::new(Id::unique(("strip", self.id)))
             .order(Order::Foreground)
@@ -36,8 +39,8 @@ impl Strip<'_> {
             .fixed_pos(self.top);
         let shown = area.show(ui.ctx(), |ui| {
             Frame::new()
-                .fill(theme.warn_soft)
-                .stroke(Stroke::new(1.0, theme.warn))
+                .fill(fill)
+                .stroke(Stroke::new(1.0, edge))
                 .corner_radius(size::RADIUS)
                 .shadow(ui.visuals().popup_shadow)
                 .inner_margin(Margin::symmetric(space::M as i8, 0))
@@ -68,7 +71,9 @@ impl Strip<'_> {
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let (font, color) = (FontId::proportional(font_size::BODY), Theme::of(ui).warn);
+            let theme = Theme::of(ui);
+            let color = if self.is_warning { theme.warn } else { theme.text };
+            let font = FontId::proportional(font_size::BODY);
             let width = ui.painter().layout_no_wrap(self.text.to_owned(), font.clone(), color).size().x;
             let shown = if width <= ui.available_width() { self.text } else { self.short };
             title::name(ui, shown, self.text, font, color);

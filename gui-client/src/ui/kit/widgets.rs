@@ -407,7 +407,7 @@ pub(crate) fn overlay(ui: &Ui, rect: Rect) {
 }
 
 /// A sentence at a place of a picture, on a dark background, in as many lines as it needs. `kind` is the source of its id.
-pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind: &str) {
+pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind: &str) -> Response {
     let theme = Theme::of(ui);
     let width = (picture.width() - 2.0 * space::L).max(120.0);
     let font = FontId::proportional(font_size::SMALL);
@@ -422,6 +422,7 @@ pub(crate) fn notice(ui: &mut Ui, picture: Rect, place: Align2, text: &str, kind
     ui.painter().galley(top, galley, theme.on_overlay);
     let response = ui.interact(rect, ui.scope_id().with(kind), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    response
 }
 
 /// Distance of a badge from the edges of its picture, unless that is small.

@@ -6,11 +6,15 @@ use egui::{Rect, Ui};
 
 use crate::state::{
     State,
-    action::{Action, Moment},
+    action::{Action, Moment, PartyAction},
     connection::{Connection, Phase},
+    party::listing::ListedParty,
 };
 
-use crate::ui::kit::strip::Strip;
+use crate::ui::kit::{format, strip::Strip};
+
+/// Names in an invitation.
+const MOST_INVITING: usize = 2;
 
 /// Draws what there is to tell, in `room`; one thing at a time.
 pub(crate) fn show(ui: &Ui, state: &State, room: Rect, now: Moment, actions: &mut Vec<Action>) {
@@ -21,6 +25,7 @@ pub(crate) fn show(ui: &Ui, state: &State, room: Rect, now: Moment, actions: &mu
             id: "settings",
             top: room.center_top(),
             width: room.width(),
+            is_warning: true,
             text: "Your settings could not be read. The defaults are used.",
             short: "Your settings could not be read.",
             buttons: &[("OK", "Hide this notice")],
@@ -29,6 +34,33 @@ pub(crate) fn show(ui: &Ui, state: &State, room: Rect, now: Moment, actions: &mu
         if strip.show(ui).is_some() {
             actions.push(Action::EndSettingsNotice);
         }
+    } else if let Some(party) = state.invitation().and_then(|id| state.people.party(id)) {
+        invitation(ui, state, room, party, actions);
+    }
+}
+
+/// Invites to a party of others.
+fn invitation(ui: &Ui, state: &State, room: Rect, party: &ListedParty, actions: &mut Vec<Action>) {
+    let names = party.members.iter().filter_map(|key| state.people.name_of(key)).map(|name| name.as_str());
+    let names = format::list_names(&names.collect::<Vec<_>>(), MOST_INVITING);
+    let title = state.title_of(party.video).unwrap_or("a video");
+    let (text, short) = (format!("Watch {title} together with {names}?"), format!("Watch together with {names}?"));
+    let buttons = [("Join", "Watch together with them"), ("Not now", "Hide this invitation")];
+    let (top, width) = (room.center_top(), room.width());
+    let strip = Strip {
+        id: "party",
+        top,
+        width,
+        is_warning: false,
+        text: &text,
+        short: &short,
+        buttons: &buttons,
+        details: &[],
+    };
+    match strip.show(ui) {
+        Some(0) => actions.push(Action::Party(PartyAction::Join(party.id))),
+        Some(_) => actions.push(Action::Party(PartyAction::Decline(party.id))),
+        None => {}
     }
 }
 
@@ -63,8 +95,16 @@ fn lost(ui: &Ui, connection: &Connection, room: Rect, now: Moment, actions: &mut
     let is_waiting = matches!(connection.phase, Phase::Waiting { .. });
     let buttons = if is_waiting { vec![details, now_button] } else { vec![details] };
     let (top, width) = (room.center_top(), room.width());
-    let strip =
-        Strip { id: "connection", top, width, text: &text, short: &short, buttons: &buttons, details: &reasons };
+    let strip = Strip {
+        id: "connection",
+        top,
+        width,
+        is_warning: true,
+        text: &text,
+        short: &short,
+        buttons: &buttons,
+        details: &reasons,
+    };
     match strip.show(ui) {
         Some(0) => actions.push(Action::ShowReasons(!connection.shows_reasons)),
         Some(_) => actions.push(Action::ReconnectNow),

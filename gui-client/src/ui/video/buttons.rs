@@ -78,6 +78,6 @@ pub(super) fn button(state: &State, showing: &Showing, item: Item) -> Option<Pre
             };
             press(icon, name, Command::FullScreen, Action::ToggleView(PlayerView::FullScreen))
         }
-        Item::Volume | Item::Time | Item::Speed | Item::Quality | Item::More => return None,
+        Item::Volume | Item::Time | Item::Together | Item::Speed | Item::Quality | Item::More => return None,
     })
 }

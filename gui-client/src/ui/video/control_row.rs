@@ -17,6 +17,8 @@ pub(super) enum Item {
     Volume,
     /// Position and duration.
     Time,
+    /// Watching together with others.
+    Together,
     /// The menu of speeds.
     Speed,
     /// The menu of resolutions.
@@ -32,12 +34,13 @@ pub(super) enum Item {
 }
 
 /// From what stays longest to what goes into the menu first.
-const BY_IMPORTANCE: [Item; 12] = [
+const BY_IMPORTANCE: [Item; 13] = [
     Item::Pause,
     Item::FullScreen,
     Item::Mute,
     Item::Time,
     Item::Stop,
+    Item::Together,
     Item::Quality,
     Item::Next,
     Item::Theatre,

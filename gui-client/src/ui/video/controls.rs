@@ -7,7 +7,7 @@ use crate::state::{State, action::Action, player::Showing};
 use super::{
     buttons::{Press, button},
     control_row::{self, Item},
-    menus, seek_bar, volume,
+    menus, opener, seek_bar, together, volume,
 };
 use crate::ui::{
     bindings,
@@ -39,7 +39,8 @@ pub(super) fn show(ui: &mut Ui, column: Rect, state: &State, showing: &Showing, 
     let mut draw = |ui: &mut Ui, item: Item| match item {
         Item::Time => time(ui, showing),
         Item::Volume => volume::slider(ui, &state.player, actions),
-        Item::Speed => menus::speed(ui, &state.player, actions),
+        Item::Speed => menus::speed(ui, state, actions),
+        Item::Together => together::button(ui, state, showing, actions),
         Item::Quality => menus::quality(ui, showing, actions),
         Item::More => menus::more(ui, state, showing, &hidden, actions),
         _ => press(ui, state, showing, item, actions),
@@ -73,12 +74,21 @@ fn items(ui: &Ui, state: &State, showing: &Showing) -> Vec<(Item, f32)> {
     if showing.has_sound {
         items.extend([Item::Mute, Item::Volume]);
     }
-    items.extend([Item::Time, Item::Speed, Item::Quality, Item::Statistics, Item::Theatre, Item::FullScreen]);
+    items.extend([
+        Item::Time,
+        Item::Together,
+        Item::Speed,
+        Item::Quality,
+        Item::Statistics,
+        Item::Theatre,
+        Item::FullScreen,
+    ]);
     let width = |item: Item| match item {
         Item::Volume => volume::WIDTH,
         Item::Time => time_width(ui, showing),
-        Item::Speed => menus::button_width(ui, &state.player.speed.to_string()),
-        Item::Quality => menus::button_width(ui, &showing.choice.short_name()),
+        Item::Together => together::width(ui, state),
+        Item::Speed => opener::button_width(ui, &state.player.speed.to_string()),
+        Item::Quality => opener::button_width(ui, &showing.choice.short_name()),
         _ => size::ICON_BUTTON,
     };
     items.into_iter().map(|item| (item, width(item))).collect()

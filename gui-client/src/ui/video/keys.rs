@@ -2,7 +2,10 @@
 
 use egui::{EventFilter, Id, Ui};
 
-use super::ids::{PICTURE, SEEK_BAR, VOLUME};
+use super::{
+    ids::{PICTURE, SEEK_BAR, VOLUME},
+    together,
+};
 use crate::{
     event::Speed,
     state::{State, action::Action, player::view::PlayerView},
@@ -82,6 +85,7 @@ fn meanings(state: &State) -> Vec<(Command, Action)> {
         (Command::PreviousVideo, Action::WatchNeighbour(-1)),
         (Command::Close, Action::StopWatching),
     ];
+    meanings.extend(together::quick_action(state).map(|action| (Command::Together, action)));
     if state.player.view() != PlayerView::Docked {
         meanings.push((Command::Leave, Action::LeaveView));
     } else if state.player.statistics().is_some() {

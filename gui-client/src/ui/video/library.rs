@@ -8,6 +8,7 @@ use crate::{
     state::{State, action::Action, lists::ListsAction, thumbnails},
 };
 
+use super::together;
 use crate::ui::kit::{
     format,
     icons::{self, Icon},
@@ -141,9 +142,14 @@ fn entry(
     let sound = if video.has_sound { ", with sound" } else { "" };
     let ready = if video.is_ready { ", ready" } else { "" };
     let gap = state.lists.gap(video.id);
-    let lacking = gap.map_or_else(String::new, |gap| format!(", {gap}"));
+    let is_member = state.together.party().is_some_and(|party| party.video == video.id);
+    let party = state.people.parties().iter().find(|party| party.video == video.id && !is_member);
+    let company = party.map(|party| together::who_watches(state, party));
+    let (spoken, gap) = company.as_ref().map_or((gap, gap), |(spoken, short)| (Some(&**spoken), Some(&**short)));
+    let lacking = spoken.map_or_else(String::new, |text| format!(", {text}"));
     let name = format!("Play {}, {}{sound}{ready}{lacking}", video.title, describe(video));
     let (mut is_visible, mut is_elided) = (false, false);
+    let mut join = None;
     let response = widgets::row(ui, ("video", video.id), height, false, &name, |ui, rect| {
         is_visible = true;
         let (picture, text) = places(rect);
@@ -168,11 +174,17 @@ fn entry(
         ui.painter().galley(Pos2::new(text.left(), top), lines, theme.text);
         if let Some(gap) = gap {
             let line = Rect::from_min_size(Pos2::new(text.left(), below), Vec2::new(text.width(), gap_height));
-            widgets::line(ui, line, gap, font_size::SMALL - 0.5, theme.weak);
+            let (room, color) = if party.is_some() { (together::JOIN_SIZE.x, theme.accent) } else { (0.0, theme.weak) };
+            join = Some(line);
+            let words = Rect::from_min_max(line.min, line.max - Vec2::new(room, 0.0));
+            widgets::line(ui, words, gap, font_size::SMALL - 0.5, color);
         }
     });
     if response.clicked() {
         actions.push(Action::Watch(video.id));
+    }
+    if let (Some(rect), Some(party)) = (join, party) {
+        together::join_button(ui, rect, state, party, actions);
     }
     if is_elided {
         // Beside the list, so that it covers no other row.

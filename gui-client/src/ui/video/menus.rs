@@ -1,11 +1,13 @@
 //! The menus of the controls: speeds, resolutions, and what the row has no room for.
 
 use common::media::Quality;
-use egui::{Align, Layout, Popup, RichText, Role, Ui, Vec2, WidgetInfo};
+use egui::{Align, Layout, Popup, RichText, Ui};
 
 use super::{
-    buttons::{Press, button, text_width},
+    buttons::{Press, button},
     control_row::Item,
+    opener::{list, opener},
+    together,
 };
 use crate::{
     event::Speed,
@@ -19,7 +21,7 @@ use crate::{
         kit::{
             icons::{self, Icon},
             menu::{self, Mark},
-            theme::{Theme, size, space},
+            theme::{Theme, space},
         },
     },
 };
@@ -30,36 +32,15 @@ const WIDTH: f32 = 260.0;
 /// Width of the menu of speeds.
 const SPEEDS_WIDTH: f32 = 140.0;
 
-/// Margin left and right of the text on a button that opens a menu.
-const PADDING: f32 = 10.0;
-
-/// Width of a button with this text that opens a menu.
-pub(super) fn button_width(ui: &Ui, text: &str) -> f32 {
-    text_width(ui, &label(text)) + 2.0 * PADDING + 2.0
-}
-
-fn label(text: &str) -> String {
-    format!("{text} ⏷")
-}
-
-/// A button with a text that opens a menu.
-fn opener(ui: &mut Ui, text: &str, name: String, tip: &str, width: f32, add: impl FnOnce(&mut Ui)) {
-    ui.spacing_mut().button_padding.x = PADDING;
-    let opener = egui::Button::new(label(text)).min_size(Vec2::new(0.0, size::ICON_BUTTON));
-    let response = ui.add(opener.wrap_mode(egui::TextWrapMode::Extend));
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name.clone()));
-    Popup::menu(&response).show(|ui| list(ui, width, add));
-    response.on_hover_text(tip);
-}
-
-fn list(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
-    ui.set_width(width);
-    ui.spacing_mut().item_spacing.y = 0.0;
-    egui::ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.7).show(ui, add);
-}
-
-/// The menu of speeds.
-pub(super) fn speed(ui: &mut Ui, player: &PlayerState, actions: &mut Vec<Action>) {
+/// The menu of speeds. A party has one for all.
+pub(super) fn speed(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let player = &state.player;
+    if state.together.party().is_some() {
+        let tip = "While you watch together, the speed is normal for all";
+        let normal = Speed::NORMAL.to_string();
+        ui.add_enabled_ui(false, |ui| opener(ui, &normal, format!("Speed: {normal}"), tip, SPEEDS_WIDTH, |_| {}));
+        return;
+    }
     let name = format!("Speed: {}", player.speed);
     opener(ui, &player.speed.to_string(), name, "Speed ([ and ], Backspace for 1×)", SPEEDS_WIDTH, |ui| {
         speeds(ui, player, actions);
@@ -135,12 +116,16 @@ pub(super) fn more(ui: &mut Ui, state: &State, showing: &Showing, hidden: &[Item
                     });
                 }
             }
+            if hidden.contains(&Item::Together) {
+                ui.add_space(space::XS);
+                ui.add_enabled_ui(state.connection.is_online(), |ui| together::contents(ui, state, showing, actions));
+            }
             if hidden.contains(&Item::Quality) {
                 ui.add_space(space::XS);
                 menu::header(ui, "Resolution");
                 ui.add_enabled_ui(showing.can_seek(), |ui| qualities(ui, showing, actions));
             }
-            if hidden.contains(&Item::Speed) {
+            if hidden.contains(&Item::Speed) && state.together.party().is_none() {
                 ui.add_space(space::XS);
                 menu::header(ui, "Speed");
                 speeds(ui, &state.player, actions);

@@ -15,7 +15,7 @@ use crate::state::{
     player::{PlayerState, Showing, Stage, view::PlayerView},
 };
 
-use super::{announce, cards, controls, idle, ids::PICTURE, keys, statistics};
+use super::{announce, cards, controls, idle, ids::PICTURE, keys, statistics, together};
 use crate::ui::kit::{
     format,
     theme::{Theme, font_size, semibold, space},
@@ -60,6 +60,7 @@ pub(crate) fn show(
         overlays(ui, (screen, table), &state.player, showing, now);
         announce::splice(ui, screen, &state.player, now);
     }
+    together::news(ui, screen, state, now);
     if is_full {
         controls_over_picture(ui, all, state, showing, actions);
     } else {
@@ -68,7 +69,7 @@ pub(crate) fn show(
         let column =
             Rect::from_min_size(Pos2::new(left, screen.bottom() + space::S), Vec2::new(width, controls::HEIGHT));
         controls::show(ui, column, state, showing, actions);
-        about(ui, all, column, showing);
+        about(ui, all, column, state, showing);
     }
     // In full screen, the controls lie over the lower edge.
     let clear = if is_full { controls::HEIGHT + 2.0 * space::L } else { 0.0 };
@@ -140,8 +141,8 @@ fn fit(area: Rect, aspect: f32, ui: &Ui, place: Align2) -> Rect {
     )
 }
 
-/// The title, and what the video is made of, under the controls where there is room.
-fn about(ui: &mut Ui, all: Rect, controls: Rect, showing: &Showing) {
+/// The title, and what the video is made of or who watches it together, under the controls where there is room.
+fn about(ui: &mut Ui, all: Rect, controls: Rect, state: &State, showing: &Showing) {
     let [title, details] = ROOMS;
     let line = |top: f32, height: f32| {
         Rect::from_min_size(Pos2::new(controls.left(), top), Vec2::new(controls.width(), height))
@@ -158,7 +159,8 @@ fn about(ui: &mut Ui, all: Rect, controls: Rect, showing: &Showing) {
     }
     if all.height() >= details {
         let weak = Theme::of(ui).weak;
-        let text = RichText::new(details_of(showing)).size(font_size::SMALL).color(weak);
+        let text = together::company(state).unwrap_or_else(|| details_of(showing));
+        let text = RichText::new(text).size(font_size::SMALL).color(weak);
         let mut ui = ui.new_child(
             UiBuilder::new()
                 .max_rect(line(controls.bottom() + TITLE_HEIGHT, DETAILS_HEIGHT))

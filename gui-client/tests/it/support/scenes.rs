@@ -45,6 +45,9 @@ mod session;
 /// Those about what people write.
 #[path = "scenes_text.rs"]
 mod text;
+/// Those of watching together.
+#[path = "scenes_together.rs"]
+mod together;
 /// Those about keys, certificates and servers that are not to be trusted.
 #[path = "scenes_trust.rs"]
 mod trust;
@@ -61,6 +64,8 @@ pub use discovery::{found, searched};
 pub use player::{figures, on_a_link, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use text::LOOK_ALIKE;
+#[allow(unused_imports, reason = "each user of this file takes other scenes")]
+pub use together::{PARTY, SERVER_NANOS, after, echo, in_party, invited, later, leaves_party, members, party, play_at};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use trust::{certificate_change, key_changed};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
@@ -135,6 +140,11 @@ pub const SCENES: &[&str] = &[
     "broken-protocol",
     "opening",
     "playing",
+    "party",
+    "party-act",
+    "party-alone",
+    "party-invitation",
+    "party-video",
     "paused",
     "portrait",
     "opening-slowly",
@@ -454,6 +464,7 @@ pub fn scene(which: &str) -> State {
                 .or_else(|| discovery::scene(other))
                 .or_else(|| session::scene(other))
                 .or_else(|| text::scene(other))
+                .or_else(|| together::scene(other))
                 .or_else(|| player::scene(other));
             return scene.unwrap_or_else(|| panic!("no scene is called {other}"));
         }

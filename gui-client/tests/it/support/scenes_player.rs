@@ -122,7 +122,7 @@ pub fn scene(which: &str) -> Option<State> {
             for tick in 0..=8 {
                 state.take_figures(figures(stream, 200 + 6 * tick), earlier(250 * (8 - tick)));
             }
-            state.apply(NetEvent::RoundTrip(Duration::from_micros(1_240)), moment());
+            state.apply(super::echo(Duration::from_micros(1_240)), moment());
             state.handle(Action::ToggleStatistics, moment());
         }
         "paused" => {

@@ -86,6 +86,7 @@ pub fn report(stream: StreamId, seconds: u64, height: u32) -> PlaybackStatus {
         stream,
         epoch: Epoch(0),
         position_nanos: Some(seconds * 1_000_000_000),
+        clock: None,
         shown: Some(head(stream, Epoch(0), seconds as u32 * 25, height)),
         buffered_until_nanos: Some(seconds * 1_000_000_000 + 800_000_000),
         epoch_bytes: 2_000_000,
