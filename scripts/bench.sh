@@ -1,8 +1,8 @@
 #!/bin/sh
 # Times the cryptography of messages, compares the server with bare GStreamer pipelines, has a client follow a link whose rate
-# changes, and prints a table for each. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
+# changes and two watch together, and prints a table for each. Usage: [RUNS=5] [CLIP=FILM] scripts/bench.sh
 # Further arguments go to the benchmark itself: --rows 1,3 measures these rows only, --folder FOLDER keeps the clips there.
-# Row 11 is the client on the changing link, which is a program of its own.
+# Row 11 is the client on the changing link and row 12 two clients that watch together, which are programs of their own.
 set -eu
 cd "$(dirname "$0")/.."
 programs=${CARGO_TARGET_DIR:-target}/release
@@ -25,6 +25,7 @@ value() {
 rows=$(value rows "$@")
 clips=$(value folder "$@")
 case ",$rows," in ,, | *,11,*) has_ladder=true ;; *) has_ladder=false ;; esac
+case ",$rows," in ,, | *,12,*) has_together=true ;; *) has_together=false ;; esac
 
 scripts/setup.sh test
 # Read before building, which causes load itself.
@@ -37,6 +38,7 @@ built() {
 }
 program=$(built server streaming)
 if "$has_ladder"; then ladder=$(built gui-client ladder); fi
+if "$has_together"; then together=$(built gui-client together); fi
 cargo build --release -p server --bins
 
 say() { printf '%-10s %s\n' "$1" "$2"; }
@@ -60,11 +62,15 @@ measure() {
     bench=
     [ "$result" = 0 ] || exit "$result"
 }
-if [ "$rows" != 11 ]; then
+case "$rows" in 11 | 12 | 11,12) ;; *)
     measure "$program" --server "$programs/triptych-server" --folder "$folder" \
-        --runs "${RUNS:-5}" ${CLIP:+--clip "$CLIP"} "$@"
-fi
+        --runs "${RUNS:-5}" ${CLIP:+--clip "$CLIP"} "$@" ;;
+esac
 if "$has_ladder"; then
     echo
     measure "$ladder" --server "$programs/triptych-server" --folder "${clips:-$folder}" --runs "${RUNS:-2}"
+fi
+if "$has_together"; then
+    echo
+    measure "$together" --server "$programs/triptych-server" --folder "${clips:-$folder}"
 fi
