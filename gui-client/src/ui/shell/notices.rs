@@ -44,7 +44,7 @@ fn invitation(ui: &Ui, state: &State, room: Rect, party: &ListedParty, actions: 
     let names = party.members.iter().filter_map(|key| state.people.name_of(key)).map(|name| name.as_str());
     let names = format::list_names(&names.collect::<Vec<_>>(), MOST_INVITING);
     let title = state.title_of(party.video).unwrap_or("a video");
-    let (text, short) = (format!("Watch {title} together with {names}?"), format!("Watch together with {names}?"));
+    let (text, short) = (format!("Watch {title} together with {names}?"), format!("Join {names}?"));
     let buttons = [("Join", "Watch together with them"), ("Not now", "Hide this invitation")];
     let (top, width) = (room.center_top(), room.width());
     let strip = Strip {

@@ -31,5 +31,7 @@ pub(super) fn opener(ui: &mut Ui, text: &str, name: String, tip: &str, width: f3
 pub(super) fn list(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
     ui.set_width(width);
     ui.spacing_mut().item_spacing.y = 0.0;
-    egui::ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.7).show(ui, add);
+    let most = ui.ctx().content_rect().height() * 0.7;
+    // Otherwise a menu that was too low at first would stay so, and scroll.
+    egui::ScrollArea::vertical().max_height(most).min_scrolled_height(most).show(ui, add);
 }

@@ -171,6 +171,7 @@ pub(super) fn join_button(ui: &mut Ui, line: Rect, state: &State, party: &Listed
     let rect = Align2::RIGHT_CENTER.align_size_within_rect(JOIN_SIZE, line);
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect));
     ui.spacing_mut().button_padding = Vec2::new(space::S, 0.0);
+    ui.spacing_mut().interact_size.y = JOIN_SIZE.y;
     let response = ui.add_sized(JOIN_SIZE, egui::Button::new(RichText::new("Join").size(font_size::SMALL)));
     let name = format!("Join {}", names(state, party));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), &name));
