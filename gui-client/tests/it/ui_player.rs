@@ -242,7 +242,7 @@ fn the_buttons_after_the_end_stay_inside_the_picture_at_any_width() {
         let picture = harness.get_by_label("The end").rect();
         for label in ["Play again", "Next", "Close"] {
             let buttons = harness.query_all_by_label_contains(label).map(|button| button.rect());
-            for button in buttons.filter(|button| picture.intersects(*button)) {
+            for button in buttons.filter(|button| picture.y_range().contains(button.center().y)) {
                 assert!(picture.expand(0.5).contains_rect(button), "{width}: {label} at {button:?} in {picture:?}");
             }
         }
