@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use self::party::{Cue, RoundTrip};
-pub use self::repair::FileRepair;
+pub use self::repair::{FileRepair, OTHER_WINDOW_REMEDY, other_window};
 pub use self::speed::Speed;
 pub use self::stream::{Hold, LadderSettings, PictureSink, PlaybackStatus, SEEK_PATIENCE, StreamPart};
 
@@ -367,6 +367,8 @@ pub enum Offline {
     },
     /// The server has another certificate than at the first visit. Nothing was sent to it.
     CertificateChanged(CertificateChange),
+    /// Another window of this person is online under this name.
+    OtherWindow(Name),
     /// The key of this client, or the file of known servers, cannot be used.
     Identity {
         /// What happened, in a sentence.

@@ -1,6 +1,17 @@
-//! What a person can have done about a file of this client that cannot be used, instead of doing it by hand.
+//! What a person can have done about a file of this client that cannot be used, instead of doing it by hand, and what is said
+//! where another window uses it.
 
 use std::path::PathBuf;
+
+use common::name::Name;
+
+/// What to do where another window of this person is online, in a sentence.
+pub const OTHER_WINDOW_REMEDY: &str = "Use that window, or join under another name in this one.";
+
+/// Says that another window of this person is online under a name.
+pub fn other_window(name: &Name) -> String {
+    format!("Another Triptych window on this computer is online as {name}.")
+}
 
 /// What is done about a file, with its path, before the next attempt to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -167,5 +167,8 @@ async fn on_helper_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, identity::IdentityFileError> + Send + 'static,
 ) -> Result<T, Offline> {
     let done = tokio::task::spawn_blocking(work).await.expect("key files are handled without panics");
-    done.map_err(|error| Offline::Identity { what: error.to_string(), remedy: error.remedy(), repair: error.repair() })
+    done.map_err(|error| match error {
+        identity::IdentityFileError::InUse(name) => Offline::OtherWindow(name),
+        error => Offline::Identity { what: error.to_string(), remedy: error.remedy(), repair: error.repair() },
+    })
 }

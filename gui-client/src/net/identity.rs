@@ -11,13 +11,13 @@ use std::{
 use common::{crypto::Identity, name::Name};
 
 use super::{owner_only, private_files};
-use crate::event::FileRepair;
+use crate::event::{FileRepair, OTHER_WINDOW_REMEDY, other_window};
 
 /// Why there is no key pair to work with. The text is a sentence for the window.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFileError {
     /// Another client of this user works with it.
-    #[error("Another Triptych window on this computer is online as {0}.")]
+    #[error("{}", other_window(.0))]
     InUse(Name),
     /// Reading or writing it failed.
     #[error("The key file {path} cannot be used: {source}.")]
@@ -44,7 +44,7 @@ impl IdentityFileError {
     /// What to do about it, in a sentence.
     pub fn remedy(&self) -> String {
         match self {
-            Self::InUse(_) => "Use that window, or join under another name in this one.".to_owned(),
+            Self::InUse(_) => OTHER_WINDOW_REMEDY.to_owned(),
             Self::File { .. } => "Make the folder writable, or name another with --data-dir.".to_owned(),
             Self::Exposed(_) => "If you trust them, close it to them and use it. Otherwise renew the key of this name.".to_owned(),
             Self::Unusable { .. } => {

@@ -11,7 +11,7 @@ use common::{
     name::{Name, NameError},
 };
 
-use crate::event::{FileRepair, NetCommand, Offline, Progress, TlsFacts};
+use crate::event::{FileRepair, NetCommand, OTHER_WINDOW_REMEDY, Offline, Progress, TlsFacts, other_window};
 
 use super::{action::Action, reconnect};
 
@@ -271,6 +271,11 @@ fn problem(offline: Offline, is_retried: bool, was_online: bool) -> Option<Conne
             details: None,
             field: None,
         },
+        Offline::OtherWindow(name) => ConnectionProblem {
+            button: name.numbered().next().map(join_as),
+            field: Some(FormField::Name),
+            ..warning(other_window(&name), OTHER_WINDOW_REMEDY.to_owned(), "Try again")
+        },
         Offline::Identity { what, remedy, repair: None } => warning(what, remedy, "Try again"),
         Offline::Identity { what, remedy, repair: Some(repair) } => ConnectionProblem {
             what,
@@ -292,7 +297,7 @@ fn refusal(
     was_online: bool,
 ) -> ConnectionProblem {
     let connect = |label: &str| Some((label.to_owned(), Action::Connect));
-    let join_as = suggestion.map(|name| (format!("Join as {name}"), Action::ConnectAs(name)));
+    let join_as = suggestion.map(join_as);
     let message = sentence(message);
     let (what, remedy, button) = match code {
         RefusalCode::KeyInUse if is_retried => (
@@ -318,6 +323,11 @@ fn refusal(
     let is_about_name = matches!(code, RefusalCode::NameInUse | RefusalCode::KeyInUse | RefusalCode::BadName);
     let field = is_about_name.then_some(FormField::Name);
     ConnectionProblem { what, remedy, button, is_alarming: false, certificate: None, details: None, field }
+}
+
+/// The button that joins under another name.
+fn join_as(name: Name) -> (String, Action) {
+    (format!("Join as {name}"), Action::ConnectAs(name))
 }
 
 /// Makes a sentence of a server's text: a capital letter at the start and a full stop at the end. The texts of this

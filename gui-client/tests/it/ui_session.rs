@@ -137,14 +137,23 @@ fn a_decision_about_the_server_takes_a_low_window_and_leaves_a_high_one_to_its_c
 
 #[test]
 fn a_second_window_of_the_same_person_says_so_and_offers_another_name() {
-    let mut harness = show("still-online");
-    harness.get_by_label("You are already online.");
-    harness.get_by_label_contains("in another window, or over a connection that the server has not noticed to be lost");
-    assert!(harness.query_by_label_contains("Someone").is_none(), "it is no one else");
-    harness.get_by_label("Join as ada-2").click();
-    harness.run();
-    let connect = NetCommand::Connect { address: "127.0.0.1:7878".into(), name: "ada-2".into() };
-    assert!(harness.state().commands() == [&connect]);
+    for (scene, texts) in [
+        (
+            "still-online",
+            ["You are already online.", "in another window, or over a connection that the server has not"],
+        ),
+        ("other-window", ["Another Triptych window on this computer is online as ada.", "Use that window, or join"]),
+    ] {
+        let mut harness = show(scene);
+        for text in texts {
+            harness.get_by_label_contains(text);
+        }
+        assert!(harness.query_by_label_contains("Someone").is_none(), "it is no one else");
+        harness.get_by_label("Join as ada-2").click();
+        harness.run();
+        let connect = NetCommand::Connect { address: "127.0.0.1:7878".into(), name: "ada-2".into() };
+        assert!(harness.state().commands() == [&connect]);
+    }
 }
 
 #[test]

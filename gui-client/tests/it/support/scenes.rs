@@ -102,6 +102,7 @@ pub const SCENES: &[&str] = &[
     "name-taken",
     "name-lost",
     "still-online",
+    "other-window",
     "certificate",
     "certificate-later",
     "identity",

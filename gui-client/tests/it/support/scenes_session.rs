@@ -12,7 +12,7 @@ use triptych_client::{
     },
 };
 
-use super::{bob, eve, form, leaves, lost, moment, online_as, person, talked};
+use super::{bob, eve, form, leaves, lost, moment, name, online_as, person, talked};
 
 /// The scene with this name, if it is one of these.
 pub fn scene(which: &str) -> Option<State> {
@@ -56,6 +56,10 @@ pub fn scene(which: &str) -> Option<State> {
                 repair: Some(FileRepair::NewKey(path)),
             };
             state.apply(NetEvent::Offline(offline), moment());
+        }
+        "other-window" => {
+            state.handle(Action::Connect, moment());
+            state.apply(NetEvent::Offline(Offline::OtherWindow(name("ada"))), moment());
         }
         "renamed" => {
             state = talked();
