@@ -12,8 +12,8 @@ use crate::ui::kit::{
 };
 
 /// What the program promises about the disk.
-const KEPT: &str = "On this computer, Triptych keeps your keys, the servers and people you have met with their keys, and your settings. \
-                    Messages and videos are never written to the disk.";
+const KEPT: &str = "On this computer, Triptych keeps your keys, the servers and people you have met with their keys, the numbers of the \
+                    messages you have received, and your settings. Messages and videos are never written to the disk.";
 
 /// Draws it, if it is wanted.
 pub(crate) fn show(ui: &Ui, state: &State, actions: &mut Vec<Action>) {
