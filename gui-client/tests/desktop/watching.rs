@@ -112,11 +112,11 @@ fn a_video_is_played_paused_sought_and_given_the_screen() {
     // While it plays, at half its speed so that it does not end on a machine that is busy, a double click does not pause it.
     ada.screen.press("Home");
     (0..4).for_each(|_| ada.screen.press("bracketleft"));
-    ada.find("Speed: 0.5×");
     ada.screen.press("space");
     ada.button("Pause");
     ada.screen.double_click_at(ada.find("Picture of").centre());
     become_full("full screen by a double click", true);
+    ada.find("Speed: 0.5×");
     // The controls hide while the pointer rests, and come back when it moves.
     ada.wait_until_gone(SEEK_BAR);
     ada.screenshot("6-only-the-picture");
