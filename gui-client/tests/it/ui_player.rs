@@ -9,7 +9,7 @@ use egui_kittest::{
     kittest::{NodeT, Queryable},
 };
 use triptych_client::{
-    event::NetCommand,
+    event::{Hold, NetCommand},
     state::{
         action::{Action, Moment},
         player::{Showing, view::PlayerView},
@@ -196,6 +196,16 @@ fn a_splice_is_announced_for_a_moment() {
     harness.run();
     assert!(harness.query_by_label("Now 1440p").is_none());
     harness.get_by_label("1440p");
+}
+
+#[test]
+fn the_announcement_of_a_splice_hides_nothing_that_is_said_over_the_picture() {
+    let mut harness = show("splice");
+    harness.state_mut().state.player.showing.as_mut().unwrap().hold = Some(Hold::Decoder);
+    harness.run();
+    let announced = harness.get_by_label("Now 1440p").rect();
+    let said = harness.get_by_label("This computer is too slow for this resolution.").rect();
+    assert!(!announced.intersects(said), "{announced} covers {said}");
 }
 
 #[test]

@@ -202,8 +202,9 @@ fn overlays(ui: &mut Ui, (screen, table): (Rect, Option<Rect>), player: &PlayerS
         (Stage::Ended | Stage::Interrupted | Stage::Failed(_), _) => None,
     };
     if let Some(text) = text {
-        // The statistics would hide the middle.
-        let place = if table.is_some() { Align2::CENTER_BOTTOM } else { Align2::CENTER_CENTER };
+        // The statistics or the announcement of a splice would hide the middle.
+        let is_middle_taken = table.is_some() || player.splice(now).is_some();
+        let place = if is_middle_taken { Align2::CENTER_BOTTOM } else { Align2::CENTER_CENTER };
         widgets::notice(ui, screen, place, &text, "Playback");
     }
 }
