@@ -1,11 +1,11 @@
-//! The send queue of one client, in two lanes.
+//! The send queue of one client, in two lanes and a place behind them.
 //!
 //! The control lane holds control messages and chat: they are never dropped, and no number of them disconnects a client.
 //! How much all control lanes together may hold is decided by the hub, which makes senders wait and cuts off clients that
 //! do not read; see [`Outbox::backlog`]. The picture lane holds a few pictures and sound chunks, as the viewer's credit
 //! allows. Control goes first, also between the parts of a picture, so a message waits behind at most the one part that is
 //! already being written; and pings and echoes go before everything else, so that a client on a slow link can show that it
-//! is alive and measure the link.
+//! is alive and measure the link. Behind both lanes is a place for one preview, which goes out while nothing else waits.
 
 mod memory;
 #[cfg(test)]
@@ -50,6 +50,8 @@ struct Shared {
     emptied: Notify,
     /// Little waits in the control lane, or the outbox was closed.
     calmed: Notify,
+    /// The place behind the lanes is free, or the outbox was closed.
+    freed: Notify,
     /// The client was cut off: not even what is being written is finished.
     is_cut_off: CancellationToken,
 }
@@ -66,6 +68,8 @@ struct Lanes {
     /// The picture of which parts were handed out and others not.
     unfinished: Option<PictureFrames>,
     pictures: VecDeque<StreamItem>,
+    /// What goes out while nothing else waits.
+    last: Option<Bytes>,
     /// What was handed to the writer last, and is counted until it asks for more.
     being_written: Vec<Queued>,
     closed: Option<CloseReason>,
@@ -244,6 +248,32 @@ impl Outbox {
         }
     }
 
+    /// Waits until the place behind the lanes is free, and puts a message there. It goes out while nothing else waits. One caller
+    /// at a time.
+    pub async fn push_last(&self, frame: Bytes) {
+        loop {
+            {
+                let mut lanes = self.lanes();
+                if lanes.closed.is_some() {
+                    return;
+                }
+                if lanes.last.is_none() {
+                    lanes.last = Some(frame);
+                    drop(lanes);
+                    self.0.filled.notify_one();
+                    return;
+                }
+            }
+            self.0.freed.notified().await;
+        }
+    }
+
+    /// Discards what waits behind the lanes.
+    pub fn clear_last(&self) {
+        self.lanes().last = None;
+        self.0.freed.notify_one();
+    }
+
     /// Discards all that waits in the picture lane, also what is left of a picture that is being sent. Returns whether there
     /// was anything.
     pub fn clear_pictures(&self) -> bool {
@@ -259,7 +289,7 @@ impl Outbox {
         let mut lanes = self.lanes();
         if lanes.closed.is_none() {
             lanes.pictures.clear();
-            lanes.unfinished = None;
+            (lanes.unfinished, lanes.last) = (None, None);
             if let CloseReason::CutOff { .. } = reason {
                 (lanes.ping, lanes.echo, lanes.control_bytes) = (None, None, 0);
                 lanes.control.clear();
@@ -271,6 +301,7 @@ impl Outbox {
         drop(lanes);
         self.0.filled.notify_one();
         self.0.emptied.notify_one();
+        self.0.freed.notify_one();
         self.0.calmed.notify_waiters();
     }
 
@@ -294,8 +325,8 @@ impl Outbox {
         Some(Backlog { bytes, since: oldest.since })
     }
 
-    /// Waits for what is to be written next: a ping or an echo, some control messages, a part of a picture, or another item of
-    /// a stream. `None` when the outbox is closed and its control lane is empty. One caller only, which has written the frames of the call before.
+    /// Waits for what is to be written next: a ping or an echo, some control messages, a part of a picture, another item of
+    /// a stream, or what is behind the lanes. `None` when the outbox is closed and its control lane is empty. One caller only, which has written the frames of the call before.
     pub async fn next(&self) -> Option<Vec<Bytes>> {
         loop {
             {
@@ -324,6 +355,11 @@ impl Outbox {
                         self.0.emptied.notify_one();
                     }
                     return Some(frame.into());
+                }
+                if let Some(frame) = lanes.last.take_if(|_| is_open) {
+                    drop(lanes);
+                    self.0.freed.notify_one();
+                    return Some(vec![frame]);
                 }
             }
             self.0.filled.notified().await;

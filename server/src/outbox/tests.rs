@@ -48,6 +48,43 @@ async fn the_picture_lane_makes_its_filler_wait() {
 }
 
 #[tokio::test]
+async fn what_is_behind_the_lanes_goes_out_while_nothing_else_waits() {
+    let outbox = Outbox::default();
+    outbox.push_last(Bytes::from_static(&[30])).await;
+    outbox.push_picture(picture(1)).await;
+    outbox.push_control(Bytes::from_static(&[10]));
+    outbox.push_ping(Bytes::from_static(&[20]));
+    let order = [take(&outbox).await, take(&outbox).await, take(&outbox).await, take(&outbox).await];
+    assert_eq!(order, [vec![20], vec![10], vec![1], vec![30]]);
+}
+
+#[tokio::test]
+async fn the_place_behind_the_lanes_holds_one_message_and_makes_its_filler_wait() {
+    let outbox = Outbox::default();
+    outbox.push_last(Bytes::from_static(&[1])).await;
+    let push = |number: u8| {
+        let outbox = outbox.clone();
+        tokio::spawn(async move { outbox.push_last(Bytes::copy_from_slice(&[number])).await })
+    };
+    let second = push(2);
+    tokio::task::yield_now().await;
+    assert!(!second.is_finished());
+    assert_eq!(take(&outbox).await, [1]);
+    second.await.unwrap();
+    let third = push(3);
+    tokio::task::yield_now().await;
+    outbox.clear_last();
+    third.await.unwrap();
+    assert_eq!(take(&outbox).await, [3], "what was taken away is not sent");
+    outbox.push_last(Bytes::from_static(&[4])).await;
+    let fifth = push(5);
+    tokio::task::yield_now().await;
+    outbox.close(CloseReason::Finished);
+    fifth.await.unwrap();
+    assert!(outbox.next().await.is_none());
+}
+
+#[tokio::test]
 async fn what_waits_counts_until_it_is_written() {
     let memory = SendMemory::default();
     let outbox = Outbox::new(&memory);
