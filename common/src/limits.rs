@@ -103,6 +103,18 @@ pub const THUMBNAIL_HEIGHT: u32 = 108;
 /// The largest width of a thumbnail, in pixels. A video with a wider shape gets a lower one.
 pub const THUMBNAIL_WIDTH: u32 = 4 * THUMBNAIL_HEIGHT;
 
+/// The largest number of previews of a video.
+pub const MAX_PREVIEWS: usize = 100;
+
+/// The largest JPEG of a preview.
+pub const MAX_PREVIEW_BYTES: usize = 8 * 1024;
+
+/// The largest height of a preview, in pixels.
+pub const PREVIEW_HEIGHT: u32 = 90;
+
+/// The largest width of a preview, in pixels. A video with a wider shape gets a lower one.
+pub const PREVIEW_WIDTH: u32 = 240;
+
 /// A client must connect, TLS included, and say hello within this time, unless the server's flags say otherwise.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -159,6 +159,11 @@ pub enum ClientMessage {
     },
     /// Watches together with others.
     Party(PartyRequest),
+    /// Requests the previews of a video, and ends the request before it.
+    AskPreviews {
+        /// The video; `None` if no further previews are wanted.
+        video: Option<VideoId>,
+    },
 }
 
 /// A message from the server to a client.
@@ -332,6 +337,27 @@ pub enum ServerMessage {
         /// The party.
         party: PartyId,
     },
+    /// The previews of a video follow, as requested by `AskPreviews`, each in a [`ServerMessage::Preview`].
+    Previews {
+        /// The video from `AskPreviews`.
+        video: VideoId,
+        /// The `VideoInfo::fingerprint` of the video that they are made from; 0 when there is no such video.
+        fingerprint: u64,
+        /// The most that come: [`crate::limits::MAX_PREVIEWS`], or fewer. 0 when there is no such video.
+        count: u32,
+    },
+    /// A preview: a small picture of a place in a video. They come from coarse to fine, so that the first few show all of the
+    /// video.
+    Preview {
+        /// The video from `AskPreviews`.
+        video: VideoId,
+        /// As in `Previews`.
+        fingerprint: u64,
+        /// When it is shown in the triptych of the video.
+        pts_nanos: u64,
+        /// The JFIF file: at least one byte, and at most [`crate::limits::MAX_PREVIEW_BYTES`].
+        jpeg: Blob,
+    },
 }
 
 impl ServerMessage {
@@ -362,6 +388,8 @@ impl ServerMessage {
             Self::Watching { .. } => "Watching",
             Self::Party(_) => "Party",
             Self::PartyOver { .. } => "PartyOver",
+            Self::Previews { .. } => "Previews",
+            Self::Preview { .. } => "Preview",
         }
     }
 }

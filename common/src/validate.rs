@@ -11,7 +11,7 @@ use crate::{
     crypto::EnvelopeError,
     limits::{
         MAX_CLIENT_FRAME_BYTES, MAX_NOTICE_CHARS, MAX_PART_BYTES, MAX_PEOPLE, MAX_PICTURE_BYTES, MAX_PICTURE_SIDE,
-        MAX_PICTURE_STEP, MAX_SOUND_BYTES, MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
+        MAX_PICTURE_STEP, MAX_PREVIEW_BYTES, MAX_PREVIEWS, MAX_SOUND_BYTES, MAX_THUMBNAIL_BYTES, SOUND_FRAME_BYTES,
     },
     media::{Library, PictureHead, SoundFormat, StreamStart, VariantInfo},
     message::{EndReason, ServerMessage},
@@ -61,6 +61,12 @@ pub enum Breach {
     /// A thumbnail of this size.
     #[error("it carries a thumbnail of {0} bytes; the limit is {MAX_THUMBNAIL_BYTES}")]
     LongThumbnail(usize),
+    /// More previews of a video than there may be.
+    #[error("it announces {0} previews of a video; the limit is {MAX_PREVIEWS}")]
+    TooManyPreviews(u32),
+    /// A preview of this size, or an empty one.
+    #[error("it carries a preview of {0} bytes; a preview has 1 to {MAX_PREVIEW_BYTES}")]
+    BadPreviewBytes(usize),
     /// A sound chunk of this size.
     #[error("it carries {0} bytes of sound; the limit is {MAX_SOUND_BYTES}, in samples of {SOUND_FRAME_BYTES}")]
     BadSoundBytes(usize),
@@ -136,6 +142,10 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         ServerMessage::Thumbnail { jpeg, .. } => {
             check(0..=MAX_THUMBNAIL_BYTES, jpeg.0.len(), Breach::LongThumbnail)?;
         }
+        ServerMessage::Previews { count, .. } if *count as usize > MAX_PREVIEWS => {
+            return Err(Breach::TooManyPreviews(*count));
+        }
+        ServerMessage::Preview { jpeg, .. } => check(1..=MAX_PREVIEW_BYTES, jpeg.0.len(), Breach::BadPreviewBytes)?,
         ServerMessage::Sound { head, bytes } => check_sound(head.format, &bytes.0)?,
         ServerMessage::Relayed { envelope } | ServerMessage::Handed { envelope } => {
             check(0..=MAX_CLIENT_FRAME_BYTES, envelope.0.len(), Breach::LongEnvelope)?;
@@ -154,6 +164,7 @@ pub fn server_message(mut message: ServerMessage) -> Result<ServerMessage, Breac
         | ServerMessage::Watching { .. }
         | ServerMessage::Party(_)
         | ServerMessage::PartyOver { .. }
+        | ServerMessage::Previews { .. }
         | ServerMessage::Statistics(_) => {}
     }
     Ok(message)

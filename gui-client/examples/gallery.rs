@@ -36,6 +36,7 @@ impl eframe::App for Gallery {
             now: scenes::moment(),
             picture: self.picture.as_ref().map(egui::TextureHandle::id),
             thumbnail: &|(video, _)| self.thumbnail(video),
+            preview: &|_| Some((self.thumbnail.id(), egui::Vec2::new(160.0, 90.0))),
             wants_composer_focus: false,
         };
         for action in ui::show(ui, &self.state, view).actions {
@@ -88,6 +89,7 @@ fn main() -> eframe::Result {
             let plays = matches!(
                 scene.as_str(),
                 "playing"
+                    | "previews"
                     | "paused"
                     | "portrait"
                     | "buffering"

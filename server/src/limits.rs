@@ -77,6 +77,10 @@ pub struct Limits {
     #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = count)]
     pub thumbnail_kib_per_second: usize,
 
+    /// KiB of previews, the small pictures over the seek bar, sent to one client per second
+    #[arg(long, value_name = "KIB", default_value_t = 128, value_parser = count)]
+    pub preview_kib_per_second: usize,
+
     /// Decoders, of sixteen, that may work for one client alone: pictures, sound, the next resolution, and one to spare
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = decoders)]
     pub decoders_per_client: usize,
@@ -96,6 +100,7 @@ impl Default for Limits {
             send_memory_mib: 64,
             requests_per_second: 30,
             thumbnail_kib_per_second: 1024,
+            preview_kib_per_second: 128,
             max_connections_per_address: 16,
             max_half_open: 256,
             max_half_open_per_address: 8,

@@ -118,6 +118,8 @@ fn client_examples() -> Vec<ClientMessage> {
             revision: 4,
             act: PartyAct::Seek { position_nanos: 1_000_000_000 },
         }),
+        ClientMessage::AskPreviews { video: Some(video) },
+        ClientMessage::AskPreviews { video: None },
     ]
 }
 
@@ -219,6 +221,13 @@ fn server_examples() -> Vec<ServerMessage> {
             act: Some(PartyAct::Pause),
         }),
         ServerMessage::PartyOver { party: PartyId(3) },
+        ServerMessage::Previews { video, fingerprint: 77, count: 10 },
+        ServerMessage::Preview {
+            video,
+            fingerprint: 77,
+            pts_nanos: 1_000_000_000,
+            jpeg: Blob(vec![0xff, 0xd8, 0xff, 0xd9]),
+        },
     ]
 }
 

@@ -111,7 +111,13 @@ fn timed(pointer: Pos2, mut draw: impl FnMut(&mut Ui)) -> Cost {
 
 fn window(ui: &mut Ui, state: &mut State) {
     state.set_window_points(WINDOW.x, WINDOW.y);
-    let view = View { now: scenes::moment(), picture: None, thumbnail: &|_| None, wants_composer_focus: false };
+    let view = View {
+        now: scenes::moment(),
+        picture: None,
+        thumbnail: &|_| None,
+        preview: &|_| None,
+        wants_composer_focus: false,
+    };
     for action in ui::show(ui, state, view).actions {
         state.handle(action, scenes::moment());
     }

@@ -207,6 +207,8 @@ impl Viewer {
                 | Effect::Cue(_)
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
+                | Effect::ShowPreview(_)
+                | Effect::DropPreviews
                 | Effect::OpenInBrowser(_)
                 | Effect::Notify(_)
                 | Effect::CloseNotification

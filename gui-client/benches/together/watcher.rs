@@ -260,6 +260,8 @@ impl Client {
                 Effect::Volume { .. }
                 | Effect::ShowThumbnail { .. }
                 | Effect::DropThumbnail(_)
+                | Effect::ShowPreview(_)
+                | Effect::DropPreviews
                 | Effect::OpenInBrowser(_)
                 | Effect::Notify(_)
                 | Effect::CloseNotification

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use super::{App, browser, report::log_summary};
-use crate::{event::NetCommand, state::effect::Effect};
+use crate::{
+    event::{NetCommand, ReceivedPreview, SmallPicture},
+    state::effect::Effect,
+};
 
 impl App {
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -52,10 +55,17 @@ impl App {
                 Effect::Speed(speed) => self.player.set_speed(speed, Instant::now()),
                 Effect::Cue(cue) => self.player.set_cue(cue, Instant::now()),
                 Effect::SourceEnded { stream, epoch } => self.player.source_ended(stream, epoch, Instant::now()),
-                Effect::ShowThumbnail { key, jpeg } => self.player.decode_thumbnail(key, jpeg),
+                Effect::ShowThumbnail { key, jpeg } => self.player.decode_small(SmallPicture::Thumbnail(key), jpeg),
                 Effect::DropThumbnail(key) => {
-                    self.player.cancel_thumbnail(key);
+                    self.player.cancel_small(|queued| queued == SmallPicture::Thumbnail(key));
                     self.thumbnails.remove(&key);
+                }
+                Effect::ShowPreview(ReceivedPreview { key, jpeg }) => {
+                    self.player.decode_small(SmallPicture::Preview(key), jpeg.0);
+                }
+                Effect::DropPreviews => {
+                    self.player.cancel_small(|queued| matches!(queued, SmallPicture::Preview(_)));
+                    self.previews.clear();
                 }
                 Effect::StopPlayback => {
                     let has_failed = self.state.player.has_failed();

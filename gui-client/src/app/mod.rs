@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     config::Config,
-    event::ThumbnailKey,
+    event::{PreviewKey, SmallPicture, ThumbnailKey},
     net::{NetHandle, NetSettings},
     playback::{audio_output::AudioOutput, picture::Picture, player::Player},
     settings::Remembered,
@@ -65,6 +65,8 @@ pub struct App {
     next_picture: Option<Picture>,
     /// Thumbnails as textures.
     thumbnails: HashMap<ThumbnailKey, TextureHandle>,
+    /// Previews of the video in the player, as textures.
+    previews: HashMap<PreviewKey, TextureHandle>,
     /// Title of the video that plays or was played last, for the log.
     title: String,
     wants_composer_focus: bool,
@@ -113,6 +115,7 @@ impl App {
             screen: Screen::default(),
             next_picture: None,
             thumbnails: HashMap::new(),
+            previews: HashMap::new(),
             title: String::new(),
             wants_composer_focus: false,
             remembered,
@@ -212,15 +215,22 @@ impl App {
         self.state.player.showing.as_ref().is_some_and(|showing| showing.is_paused)
     }
 
-    /// Uploads decoded thumbnails as textures.
-    fn take_thumbnails(&mut self, ctx: &egui::Context) {
-        for (key, picture) in self.player.take_thumbnails() {
-            let is_wanted = self.state.thumbnail_decoded(key, picture.is_some());
+    /// Uploads decoded thumbnails and previews as textures.
+    fn take_small_pictures(&mut self, ctx: &egui::Context) {
+        for (key, picture) in self.player.take_small() {
+            let is_readable = picture.is_some();
+            let is_wanted = match key {
+                SmallPicture::Thumbnail(key) => self.state.thumbnail_decoded(key, is_readable),
+                SmallPicture::Preview(key) => self.state.preview_decoded(key, is_readable),
+            };
             let Some(picture) = picture.filter(|_| is_wanted) else { continue };
             let size = [picture.width, picture.height];
             let image = ColorImage::new(size, bytemuck::allocation::cast_vec(picture.pixels));
-            let texture = ctx.load_texture("thumbnail", image, TextureOptions::LINEAR);
-            self.thumbnails.insert(key, texture);
+            let texture = ctx.load_texture("small picture", image, TextureOptions::LINEAR);
+            match key {
+                SmallPicture::Thumbnail(key) => _ = self.thumbnails.insert(key, texture),
+                SmallPicture::Preview(key) => _ = self.previews.insert(key, texture),
+            }
         }
     }
 
@@ -279,7 +289,7 @@ impl eframe::App for App {
         command.into_iter().for_each(|command| ctx.send_viewport_cmd(command));
         self.act(action.into_iter().collect(), ctx);
         self.play(ctx);
-        self.take_thumbnails(ctx);
+        self.take_small_pictures(ctx);
         self.remember(ctx);
     }
 
@@ -292,6 +302,7 @@ impl eframe::App for App {
             now: now(),
             picture: self.screen.texture.as_ref().map(TextureHandle::id),
             thumbnail: &|key| self.thumbnails.get(&key).map(|texture| (texture.id(), texture.size_vec2())),
+            preview: &|key| self.previews.get(&key).map(|texture| (texture.id(), texture.size_vec2())),
             wants_composer_focus: std::mem::take(&mut self.wants_composer_focus),
         };
         let output = ui::show(ui, &self.state, view);

@@ -3,6 +3,7 @@
 pub mod discovery;
 mod party;
 mod repair;
+mod small_picture;
 mod speed;
 mod stream;
 
@@ -25,15 +26,13 @@ use crate::{
 
 pub use self::party::{Cue, RoundTrip};
 pub use self::repair::{FileRepair, OTHER_WINDOW_REMEDY, other_window};
+pub use self::small_picture::{PreviewKey, ReceivedPreview, SmallPicture, ThumbnailKey};
 pub use self::speed::Speed;
 pub use self::stream::{Hold, LadderSettings, PictureSink, PlaybackStatus, SEEK_PATIENCE, StreamPart};
 
 /// Identifies an outgoing message within this client, before it is sealed and has a [`MessageId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DraftId(pub u64);
-
-/// Names the thumbnail of a video: its id and the fingerprint of its files, so that changed files get a new thumbnail.
-pub type ThumbnailKey = (VideoId, u64);
 
 /// A command from the window to the network thread.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,6 +146,8 @@ pub enum NetCommand {
     ShowWatching(bool),
     /// Watches together with others.
     Party(PartyRequest),
+    /// Requests the previews of the video with this id in the library, or none any more.
+    AskPreviews(Option<VideoId>),
     /// Requests the thumbnail of a video.
     AskThumbnail {
         /// Id in the library.
@@ -230,6 +231,8 @@ pub enum NetEvent {
     Party(Party),
     /// The party that was to be joined is over.
     PartyOver(PartyId),
+    /// One of the answers to [`NetCommand::AskPreviews`].
+    Preview(ReceivedPreview),
     /// The answer to [`NetCommand::AskThumbnail`].
     Thumbnail {
         /// From [`NetCommand::AskThumbnail`].

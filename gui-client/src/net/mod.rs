@@ -12,6 +12,7 @@ mod echoes;
 mod envelope_queue;
 mod event_queue;
 mod everyone;
+mod expected_previews;
 mod follower;
 mod frames;
 mod hand_over;

@@ -14,6 +14,7 @@ use common::{
 
 use super::{
     event_queue::EventSender,
+    expected_previews::ExpectedPreviews,
     follower::{Followed, Follower},
     frames::Incoming,
     key_inbox::{Arrived, People, Seal},
@@ -22,7 +23,8 @@ use super::{
     round_trip::RoundTrips,
 };
 use crate::event::{
-    DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, SealedAs, StreamPart, WireEntry, WireOutcome,
+    DraftId, NetCommand, NetEvent, Offline, Online, PictureSink, PreviewKey, ReceivedPreview, SealedAs, StreamPart,
+    WireEntry, WireOutcome,
 };
 
 /// One connection, from `Welcome` to its end.
@@ -37,6 +39,8 @@ pub(super) struct Connection<'a> {
     joiner: PictureJoiner,
     /// The videos whose thumbnails were requested and have not come.
     asked_thumbnails: HashSet<VideoId>,
+    /// The video whose previews were requested last, and what of them may still come.
+    previews: ExpectedPreviews,
     round_trips: RoundTrips,
     logged: LogOnce,
 }
@@ -62,6 +66,7 @@ impl<'a> Connection<'a> {
             follower: Follower::new(own, online.people.clone()),
             joiner: PictureJoiner::default(),
             asked_thumbnails: HashSet::new(),
+            previews: ExpectedPreviews::default(),
             round_trips: RoundTrips::default(),
             logged: LogOnce::default(),
         }
@@ -145,6 +150,19 @@ impl<'a> Connection<'a> {
                     None => self.ignore(kind, frame_bytes),
                 }
             }
+            ServerMessage::Previews { video, fingerprint, count } => {
+                if !self.previews.begin(video, fingerprint, count) && !self.previews.may_be_late() {
+                    self.ignore(kind, frame_bytes);
+                }
+            }
+            ServerMessage::Preview { video, fingerprint, pts_nanos, jpeg } => {
+                if self.previews.take(video, fingerprint) {
+                    let key = PreviewKey { video, fingerprint, pts_nanos };
+                    self.tell(NetEvent::Preview(ReceivedPreview { key, jpeg })).await;
+                } else if !self.previews.may_be_late() {
+                    self.ignore(kind, frame_bytes);
+                }
+            }
             ServerMessage::Goodbye { reason } => return Err(Offline::Goodbye(reason)),
             ServerMessage::Refused { code, message, suggestion } => {
                 return Err(Offline::Refused { code, message, suggestion });
@@ -210,6 +228,10 @@ impl<'a> Connection<'a> {
             NetCommand::Grant { stream, epoch, items } => ClientMessage::Grant { stream, epoch, items },
             NetCommand::Seek(request) => ClientMessage::Seek(request),
             NetCommand::SetQuality(request) => ClientMessage::SetQuality(request),
+            NetCommand::AskPreviews(video) => {
+                self.previews = ExpectedPreviews::asked(video);
+                ClientMessage::AskPreviews { video }
+            }
             NetCommand::AskThumbnail { video } => {
                 self.asked_thumbnails.insert(video);
                 ClientMessage::AskThumbnail { video }

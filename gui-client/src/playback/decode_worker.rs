@@ -1,4 +1,4 @@
-//! The thread that decodes pictures and thumbnails, and the state that it shares with [`super::player`].
+//! The thread that decodes pictures, thumbnails and previews, and the state that it shares with [`super::player`].
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{
-    limits::{THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
+    limits::{MAX_PREVIEWS, PREVIEW_HEIGHT, PREVIEW_WIDTH, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH},
     media::{PictureHead, StreamId},
 };
 
@@ -18,13 +18,13 @@ use super::{
     picture::{Picture, PictureDecoder, PictureError},
     playout::{LOOKAHEAD_PICTURES, Playout},
 };
-use crate::event::ThumbnailKey;
+use crate::event::SmallPicture;
 
 /// Pixel buffers kept for reuse: those decoded ahead, one on the screen, and one on its way back.
 pub(super) const POOL_BUFFERS: usize = LOOKAHEAD_PICTURES + 2;
 
-/// Thumbnails that may wait to be decoded. The state keeps fewer than this on their way.
-pub(super) const MAX_QUEUED_THUMBNAILS: usize = 32;
+/// Small pictures that may wait to be decoded: all previews of a video, and more thumbnails than the state keeps on their way.
+pub(super) const MAX_QUEUED_SMALL: usize = MAX_PREVIEWS + 32;
 
 /// What turns a JPEG into pixels: [`PictureDecoder`], or a stand-in in tests.
 pub(super) trait Decode {
@@ -68,16 +68,16 @@ pub(super) struct Inner {
     pub(super) largest: (u32, u32),
     /// What of a stream was logged already: each kind once, because a server can repeat it without end.
     pub(super) logged: HashSet<(StreamId, &'static str)>,
-    /// Thumbnails to decode when no picture of the stream waits.
-    pub(super) thumbnails: VecDeque<(ThumbnailKey, Vec<u8>)>,
-    pub(super) decoded_thumbnails: Vec<(ThumbnailKey, Option<Picture>)>,
+    /// Small pictures to decode when no picture of the stream waits.
+    pub(super) small: VecDeque<(SmallPicture, Vec<u8>)>,
+    pub(super) decoded_small: Vec<(SmallPicture, Option<Picture>)>,
     pub(super) is_closing: bool,
 }
 
 /// What the thread works on.
 enum DecodeJob {
     Picture { head: PictureHead, jpeg: Vec<u8>, largest: (u32, u32), display_size: (u32, u32), buffer: Vec<u32> },
-    Thumbnail { key: ThumbnailKey, jpeg: Vec<u8> },
+    Small { key: SmallPicture, jpeg: Vec<u8> },
 }
 
 impl Shared {
@@ -114,13 +114,16 @@ impl Shared {
                     }
                     self.finish(head, decoded.ok(), took);
                 }
-                DecodeJob::Thumbnail { key, jpeg } => {
-                    let largest = (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT);
+                DecodeJob::Small { key, jpeg } => {
+                    let largest = match key {
+                        SmallPicture::Thumbnail(_) => (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT),
+                        SmallPicture::Preview(_) => (PREVIEW_WIDTH, PREVIEW_HEIGHT),
+                    };
                     let decoded = decode(&jpeg, largest, (u32::MAX, u32::MAX), Vec::new());
                     if let Err(error) = &decoded {
-                        tracing::debug!(video = key.0.0, %error, "a thumbnail cannot be decoded");
+                        tracing::debug!(?key, %error, "a small picture cannot be decoded");
                     }
-                    self.lock().decoded_thumbnails.push((key, decoded.ok()));
+                    self.lock().decoded_small.push((key, decoded.ok()));
                     (self.wake)();
                 }
             }
@@ -154,8 +157,8 @@ impl Shared {
                 let (largest, display_size) = (inner.largest, inner.display_size);
                 return Some(DecodeJob::Picture { head, jpeg, largest, display_size, buffer });
             }
-            if let Some((key, jpeg)) = inner.thumbnails.pop_front() {
-                return Some(DecodeJob::Thumbnail { key, jpeg });
+            if let Some((key, jpeg)) = inner.small.pop_front() {
+                return Some(DecodeJob::Small { key, jpeg });
             }
             inner = self.changed.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner());
         }

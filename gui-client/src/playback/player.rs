@@ -21,18 +21,18 @@ use common::{
 use super::{
     audio_buffer::{AudioChunk, loudness},
     audio_output::AudioOutput,
-    decode_worker::{Decode, Inner, MAX_QUEUED_THUMBNAILS, POOL_BUFFERS, Shared},
+    decode_worker::{Decode, Inner, MAX_QUEUED_SMALL, POOL_BUFFERS, Shared},
     ladder::Ladder,
     opus_decoder::{DecodedSound, OpusDecoder},
     picture::{Picture, PictureDecoder},
     playout::{Arrival, Device, Playout, Summary},
 };
 use crate::{
-    event::{Cue, PictureSink, PlaybackStatus, Speed, StreamPart, ThumbnailKey},
+    event::{Cue, PictureSink, PlaybackStatus, SmallPicture, Speed, StreamPart},
     figures::Figures,
 };
 
-/// Plays one stream at a time, and decodes thumbnails. Owns the decode thread.
+/// Plays one stream at a time, and decodes thumbnails and previews. Owns the decode thread.
 pub struct Player {
     pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -67,8 +67,8 @@ impl Player {
                 display_size: (u32::MAX, u32::MAX),
                 largest: (MAX_PICTURE_SIDE, MAX_PICTURE_SIDE),
                 logged: HashSet::new(),
-                thumbnails: VecDeque::new(),
-                decoded_thumbnails: Vec::new(),
+                small: VecDeque::new(),
+                decoded_small: Vec::new(),
                 is_closing: false,
             }),
             changed: Condvar::new(),
@@ -162,30 +162,30 @@ impl Player {
         self.shared.lock().playout.source_ended(stream, epoch, now);
     }
 
-    /// Queues a thumbnail, to be decoded when no picture of the stream waits. The result comes with
-    /// [`Self::take_thumbnails`], in any case: when too many wait, the result is `None`.
-    pub fn decode_thumbnail(&self, key: ThumbnailKey, jpeg: Vec<u8>) {
+    /// Queues a thumbnail or a preview, to be decoded when no picture of the stream waits. The result comes with
+    /// [`Self::take_small`], in any case: when too many wait, the result is `None`.
+    pub fn decode_small(&self, key: SmallPicture, jpeg: Vec<u8>) {
         let mut inner = self.shared.lock();
-        if inner.thumbnails.len() < MAX_QUEUED_THUMBNAILS {
-            inner.thumbnails.push_back((key, jpeg));
+        if inner.small.len() < MAX_QUEUED_SMALL {
+            inner.small.push_back((key, jpeg));
             drop(inner);
             self.shared.changed.notify_one();
         } else {
-            inner.decoded_thumbnails.push((key, None));
+            inner.decoded_small.push((key, None));
             drop(inner);
-            tracing::warn!(video = key.0.0, "thumbnail dropped: {MAX_QUEUED_THUMBNAILS} wait to be decoded");
+            tracing::warn!(?key, "small picture dropped: {MAX_QUEUED_SMALL} wait to be decoded");
             (self.shared.wake)();
         }
     }
 
-    /// Removes a thumbnail from the queue of those to be decoded.
-    pub fn cancel_thumbnail(&self, key: ThumbnailKey) {
-        self.shared.lock().thumbnails.retain(|(queued, _)| *queued != key);
+    /// Removes those small pictures from the queue of those to be decoded for which `is_unwanted` holds.
+    pub fn cancel_small(&self, is_unwanted: impl Fn(SmallPicture) -> bool) {
+        self.shared.lock().small.retain(|(queued, _)| !is_unwanted(*queued));
     }
 
-    /// Results of [`Self::decode_thumbnail`] since the last call; `None` for those that could not be decoded.
-    pub fn take_thumbnails(&self) -> Vec<(ThumbnailKey, Option<Picture>)> {
-        std::mem::take(&mut self.shared.lock().decoded_thumbnails)
+    /// Results of [`Self::decode_small`] since the last call; `None` for those that could not be decoded.
+    pub fn take_small(&self) -> Vec<(SmallPicture, Option<Picture>)> {
+        std::mem::take(&mut self.shared.lock().decoded_small)
     }
 
     /// Sets the width and height of the largest picture that the next stream may have. A larger one is not decoded.
@@ -473,12 +473,12 @@ mod tests {
         sink.picture(head(4), b"good".to_vec());
         wait_for("a picture after them", &mut || player.due(Instant::now()).is_some_and(|(head, _)| head.index == 4));
         assert_eq!(hold(), None);
-        let key = (VideoId(1), 1);
-        player.decode_thumbnail(key, b"evil".to_vec());
-        player.decode_thumbnail(key, b"good".to_vec());
+        let key = SmallPicture::Thumbnail((VideoId(1), 1));
+        player.decode_small(key, b"evil".to_vec());
+        player.decode_small(key, b"good".to_vec());
         let mut thumbnails = Vec::new();
         wait_for("both thumbnails", &mut || {
-            thumbnails.extend(player.take_thumbnails().into_iter().map(|(_, picture)| picture.is_some()));
+            thumbnails.extend(player.take_small().into_iter().map(|(_, picture)| picture.is_some()));
             thumbnails.len() == 2
         });
         assert_eq!(thumbnails, [false, true]);

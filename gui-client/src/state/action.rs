@@ -170,6 +170,8 @@ pub enum Action {
     SeekToLast,
     /// Pause the video and step by this number of pictures, forward or back.
     Step(i32),
+    /// The seek bar is pointed at, or its knob is moved, and the previews of the video have not been asked for.
+    WantPreviews,
     /// Continue in another resolution, or as a triptych.
     SetQuality(QualityChoice),
     /// Play at this speed.

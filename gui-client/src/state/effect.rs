@@ -2,7 +2,7 @@
 
 use common::media::{Delivery, Epoch, StreamId, StreamStart, VariantInfo};
 
-use crate::event::{Cue, LadderSettings, NetCommand, Speed, ThumbnailKey};
+use crate::event::{Cue, LadderSettings, NetCommand, ReceivedPreview, Speed, ThumbnailKey};
 
 use super::{links::WebAddress, notification::Notification};
 
@@ -83,6 +83,10 @@ pub enum Effect {
     },
     /// Free a thumbnail.
     DropThumbnail(ThumbnailKey),
+    /// Decode a preview, so that it can be shown over the seek bar.
+    ShowPreview(ReceivedPreview),
+    /// Free all previews.
+    DropPreviews,
     /// End playback and clear the picture.
     StopPlayback,
     /// Open an address in the browser.

@@ -48,14 +48,10 @@ pub mod wire;
 
 use std::time::Instant;
 
-use common::{
-    crypto::KeyId,
-    media::{Library, VideoId},
-    message::ServerInfo,
-};
+use common::{crypto::KeyId, media::Library, message::ServerInfo};
 
 use crate::{
-    event::{DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus, ThumbnailKey},
+    event::{DraftId, NetCommand, NetEvent, Offline, Online, PlaybackStatus},
     figures::Figures,
     settings::Settings,
 };
@@ -228,6 +224,7 @@ impl State {
     /// Takes in what the network reports.
     pub fn apply(&mut self, event: NetEvent, now: Moment) -> Vec<Effect> {
         let mut effects = self.apply_event(event, now);
+        effects.extend(self.player.settle_previews());
         self.forget_overcome_refusal();
         effects.extend(self.send_waiting(now));
         effects
@@ -267,6 +264,7 @@ impl State {
             NetEvent::RoundTrip(round_trip) => return self.echoed(round_trip, now),
             NetEvent::Party(party) => return self.party_changed(party, now),
             NetEvent::PartyOver(party) => return self.party_over(party, now),
+            NetEvent::Preview(preview) => return self.preview_came(preview),
             NetEvent::Thumbnail { video, fingerprint, jpeg } => {
                 return self.thumbnails.came((video, fingerprint), jpeg.0, &self.library);
             }
@@ -287,20 +285,10 @@ impl State {
         self.player.take_figures(figures, now.instant);
     }
 
-    /// Takes in that a thumbnail of [`Effect::ShowThumbnail`] was decoded, or could not be. Returns whether it is still
-    /// wanted: one that was dropped meanwhile must not be kept, because nothing would drop it again.
-    pub fn thumbnail_decoded(&mut self, key: ThumbnailKey, is_readable: bool) -> bool {
-        self.thumbnails.decoded(key, is_readable)
-    }
-
-    /// Takes in which videos are visible in the list, so that their thumbnails are loaded.
-    pub fn see_videos(&mut self, videos: &[VideoId]) -> Vec<Effect> {
-        if self.connection.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
-    }
-
     /// Takes in what the person does.
     pub fn handle(&mut self, action: Action, now: Moment) -> Vec<Effect> {
         let mut effects = self.handle_action(action, now);
+        effects.extend(self.player.settle_previews());
         self.remember_choices();
         effects.extend(self.send_waiting(now));
         effects
@@ -400,6 +388,7 @@ impl State {
             Action::SeekToTenth(tenths) => return self.player.seek_to_tenth(tenths, now.instant),
             Action::SeekToLast => return self.player.seek_to_last(now.instant),
             Action::Step(pictures) => return self.player.step(pictures, now.instant),
+            Action::WantPreviews => return self.want_previews(),
             Action::SetQuality(quality) => return self.player.set_quality(quality, now.instant),
             Action::SetSpeed(speed) => return self.player.set_speed(speed),
             Action::ChangeSpeed(steps) => return self.player.set_speed(self.player.speed.changed_by(steps)),

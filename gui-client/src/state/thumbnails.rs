@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use common::media::{Library, VideoId, VideoInfo};
 
-use super::effect::Effect;
+use super::{State, effect::Effect};
 use crate::event::{NetCommand, ThumbnailKey};
 
 /// Requests under way at a time: few, so that thumbnails do not delay a video.
@@ -161,6 +161,19 @@ impl Thumbnails {
             self.kept.retain(|known| *known != key);
             self.kept.push_back(key);
         }
+    }
+}
+
+impl State {
+    /// Takes in that a thumbnail of [`Effect::ShowThumbnail`] was decoded, or could not be. Returns whether it is still
+    /// wanted: one that was dropped meanwhile must not be kept, because nothing would drop it again.
+    pub fn thumbnail_decoded(&mut self, key: ThumbnailKey, is_readable: bool) -> bool {
+        self.thumbnails.decoded(key, is_readable)
+    }
+
+    /// Takes in which videos are visible in the list, so that their thumbnails are loaded.
+    pub fn see_videos(&mut self, videos: &[VideoId]) -> Vec<Effect> {
+        if self.connection.is_online() { self.thumbnails.see(videos, &self.library) } else { Vec::new() }
     }
 }
 

@@ -25,7 +25,8 @@ use self::{
     shell::{about, back, bar, columns, connect, notices, status},
     video::{
         library::{self, ThumbnailLookup},
-        player,
+        player::{self, Pictures},
+        preview::PreviewLookup,
     },
 };
 
@@ -38,6 +39,8 @@ pub struct View<'a> {
     pub picture: Option<egui::TextureId>,
     /// Finds the thumbnail of a video and its size.
     pub thumbnail: ThumbnailLookup<'a>,
+    /// Finds a preview of the video in the player and its size.
+    pub preview: PreviewLookup<'a>,
     /// Whether the composer takes the keyboard focus now.
     pub wants_composer_focus: bool,
 }
@@ -95,7 +98,7 @@ fn main_screen(ui: &mut Ui, state: &State, view: View<'_>, output: &mut ViewOutp
     trust::safety_number(ui, state, &mut output.actions);
     // A problem that needs a decision is not hidden by a video.
     if state.player.view() == PlayerView::FullScreen && !needs_decision(state) {
-        let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, &mut output.actions);
+        let player = |ui: &mut Ui| player::show(ui, state, pictures(view), view.now.instant, &mut output.actions);
         output.picture_size = egui::CentralPanel::default().frame(Frame::new()).show(ui, player).inner;
         return;
     }
@@ -161,7 +164,7 @@ fn show_pane(ui: &mut Ui, pane: Pane, state: &State, view: View<'_>, output: &mu
         }
         Pane::Player => {
             let frame = Frame::new().inner_margin(Margin::same(12));
-            let player = |ui: &mut Ui| player::show(ui, state, view.picture, view.now.instant, actions);
+            let player = |ui: &mut Ui| player::show(ui, state, pictures(view), view.now.instant, actions);
             output.picture_size = frame.show(ui, player).inner;
         }
         Pane::Conversation => conversation::show(ui, state, view.wants_composer_focus, view.now, actions),
@@ -174,6 +177,10 @@ fn show_pane(ui: &mut Ui, pane: Pane, state: &State, view: View<'_>, output: &mu
             keys::show(ui, state, view.now, actions);
         }
     }
+}
+
+fn pictures(view: View<'_>) -> Pictures<'_> {
+    Pictures { current: view.picture, preview: view.preview }
 }
 
 /// Above wire and keys, where others are beside them: what this is, and the button that gives it most of the window.

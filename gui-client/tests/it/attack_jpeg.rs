@@ -9,7 +9,7 @@ use common::{
 };
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
-    event::{Hold, ThumbnailKey},
+    event::{Hold, SmallPicture},
     playback::{
         audio_output::AudioOutput,
         picture::{PictureDecoder, PictureError},
@@ -228,14 +228,14 @@ fn a_thumbnail_has_the_size_of_a_thumbnail() {
         (announcing(2_048, 2_048), false),
     ];
     for (id, (jpeg, _)) in (0..).zip(&cases) {
-        player.decode_thumbnail((VideoId(id), 1), jpeg.clone());
+        player.decode_small(SmallPicture::Thumbnail((VideoId(id), 1)), jpeg.clone());
     }
-    let mut answers: Vec<(ThumbnailKey, bool)> = Vec::new();
+    let mut answers: Vec<(SmallPicture, bool)> = Vec::new();
     wake.wait_for("all answers", || {
-        answers.extend(player.take_thumbnails().into_iter().map(|(key, picture)| (key, picture.is_some())));
+        answers.extend(player.take_small().into_iter().map(|(key, picture)| (key, picture.is_some())));
         (answers.len() == cases.len()).then_some(())
     });
     for ((key, is_shown), (id, (_, expected))) in answers.into_iter().zip((0..).zip(cases)) {
-        assert_eq!((key.0, is_shown), (VideoId(id), expected));
+        assert_eq!((key, is_shown), (SmallPicture::Thumbnail((VideoId(id), 1)), expected));
     }
 }

@@ -61,6 +61,7 @@ mod ui_keys;
 mod ui_layout;
 mod ui_lists;
 mod ui_player;
+mod ui_previews;
 mod ui_session;
 mod ui_states;
 mod ui_statistics;

@@ -8,7 +8,7 @@ use common::{
 };
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 use triptych_client::{
-    event::{Hold, StreamPart},
+    event::{Hold, SmallPicture, StreamPart},
     playback::{
         audio_output::AudioOutput,
         picture::{Picture, PictureDecoder, PictureError},
@@ -255,15 +255,15 @@ fn the_window_is_woken_when_the_picture_that_ends_a_stall_arrives() {
 fn no_thumbnail_is_lost_without_an_answer() {
     let (player, wake) = start();
     let jpeg = halves(1280, 720);
-    let keys: Vec<_> = (0..100).map(|id| (VideoId(id), 7)).collect();
+    let keys: Vec<_> = (0..200).map(|id| SmallPicture::Thumbnail((VideoId(id), 7))).collect();
     for &key in &keys {
-        player.decode_thumbnail(key, jpeg.clone());
+        player.decode_small(key, jpeg.clone());
     }
     let mut answered = Vec::new();
     wake.wait_for("an answer for each", || {
-        answered.extend(player.take_thumbnails().into_iter().map(|(key, _)| key));
+        answered.extend(player.take_small().into_iter().map(|(key, _)| key));
         (answered.len() == keys.len()).then_some(())
     });
-    answered.sort_unstable();
-    assert_eq!(answered, keys);
+    let is_answered = |key| answered.iter().filter(|answer| **answer == key).count() == 1;
+    assert!(keys.iter().all(|key| is_answered(*key)), "{answered:?}");
 }

@@ -120,7 +120,8 @@ fn the_bar_takes_arrows_when_it_has_the_focus() {
     press(&mut harness, Modifiers::NONE, Key::ArrowRight);
     press(&mut harness, Modifiers::NONE, Key::ArrowRight);
     let skip = Action::SeekBy(5 * SECOND as i64);
-    assert_eq!(harness.state().actions, [skip.clone(), skip]);
+    let skips = harness.state().actions.iter().filter(|action| **action == skip).count();
+    assert_eq!(skips, 2, "{:?}", harness.state().actions);
     assert!(harness.get_by_label("Position in the video").is_focused());
 }
 

@@ -63,7 +63,7 @@ struct Args {
     viewers: usize,
 
     /// Rows to measure
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = (1..=10).chain([12, 13]))]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', default_values_t = (1..=10).chain([12, 13, 14]))]
     rows: Vec<u32>,
 }
 
@@ -148,6 +148,12 @@ async fn measure(args: Args) -> Result<()> {
         for clip in &clips {
             bench.encoder(clip, &mut table)?;
         }
+    }
+    if wants(14) {
+        for is_played in [false, true] {
+            bench.previews(&clips[0], is_played, &mut table).await?;
+        }
+        bench.previews(&clips::long(&args.folder, &clips[0]).await?, false, &mut table).await?;
     }
     println!("{table}");
     if args.clip.is_none() {

@@ -98,6 +98,8 @@ pub enum Action {
     SetQuality(SetQualityRequest),
     /// Send the thumbnail of a video.
     SendThumbnail(VideoId),
+    /// Send the previews of a video from now on, or none.
+    SendPreviews(Option<VideoId>),
     /// Send the counters of the frame store.
     SendStatistics,
     /// Let others know what the client watches, or do not.
@@ -199,6 +201,7 @@ impl Machine {
                     on_reposition(last_stream, request.stream, request.epoch, Action::SetQuality(request))
                 }
                 ClientMessage::AskThumbnail { video } => Action::SendThumbnail(video),
+                ClientMessage::AskPreviews { video } => Action::SendPreviews(video),
                 ClientMessage::AskStatistics => Action::SendStatistics,
                 ClientMessage::Stop { stream } => Action::Stop(stream),
                 ClientMessage::Pong { number } => Action::Ponged { number },
@@ -318,6 +321,7 @@ fn out_of_place(message: &ClientMessage, expected: &str) -> Action {
         ClientMessage::Probe { .. } => "Probe",
         ClientMessage::ShowWatching { .. } => "ShowWatching",
         ClientMessage::Party(_) => "Party",
+        ClientMessage::AskPreviews { .. } => "AskPreviews",
     };
     refuse_fault(format!("{kind} came where {expected} was expected"))
 }

@@ -170,6 +170,7 @@ fn every_message_is_taken_in_its_states_and_refused_in_all_others() {
         (ClientMessage::Party(PartyRequest::Leave), [NO, NO, "AskParty"]),
         (ClientMessage::Probe { number: 1 }, [NO, NO, "SendEcho"]),
         (ClientMessage::ShowWatching { is_shown: true }, [NO, NO, "ShowWatching"]),
+        (ClientMessage::AskPreviews { video: None }, [NO, NO, "SendPreviews"]),
         (ClientMessage::Quit, [NO, "Leave", "Leave"]),
         (seek(STREAM, 1), [NO, NO, "Seek"]),
         (set_quality(STREAM, 1), [NO, NO, "SetQuality"]),

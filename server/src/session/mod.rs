@@ -8,6 +8,7 @@ mod machine_tests;
 pub mod notices;
 mod online;
 mod pings;
+mod previews;
 mod proof_checks;
 mod rates;
 mod reader;
@@ -28,6 +29,7 @@ use self::{
     end::End,
     machine::{Action, ConnectionBinding, Machine},
     pings::Pings,
+    previews::Previews,
     proof_checks::ProofChecks,
     rates::Rates,
     reader::{ReadError, Reader},
@@ -94,6 +96,8 @@ struct Session<'a> {
     /// Started with the first request.
     thumbnails: Option<Thumbnails>,
     pings: Pings,
+    /// Started with the first request.
+    previews: Option<Previews>,
     rates: Rates,
     peer: SocketAddr,
 }
@@ -123,6 +127,7 @@ pub async fn run(
         is_viewing_shown: false,
         thumbnails: None,
         pings: Pings::default(),
+        previews: None,
         rates: Rates::new(&services.limits, Instant::now().into_std()),
         peer,
     };

@@ -21,8 +21,9 @@ use super::{
     machine::Action,
     notices::{self, Refusal},
     pings::Pings,
+    previews::Previews,
     proof_checks::RenewRequest,
-    rates::thumbnail_bytes,
+    rates::{preview_bytes, thumbnail_bytes},
     reader::Reader,
     thumbnails::Thumbnails,
 };
@@ -128,6 +129,15 @@ impl Session<'_> {
                     Thumbnails::start(library.clone(), outbox.clone(), bytes)
                 };
                 self.thumbnails.get_or_insert_with(start).ask(video).await;
+            }
+            Action::SendPreviews(video) => {
+                let (library, outbox) = (&self.services.videos.library, &self.outbox);
+                let start = || {
+                    let bytes = preview_bytes(&self.services.limits, now());
+                    Previews::start(library.clone(), outbox.clone(), bytes)
+                };
+                self.previews.get_or_insert_with(start).ask(video);
+                pause_until(self.rates.request(now())).await;
             }
             Action::SendStatistics => {
                 self.outbox.calm().await;

@@ -22,6 +22,9 @@ const THUMBNAIL_BURST_SECONDS: u64 = 2;
 const ACTS_PER_SECOND: u64 = 5;
 const ACTS_AT_ONCE: u64 = 20;
 
+/// The burst of previews: those that show all of a video coarsely.
+const PREVIEW_BURST_BYTES: u64 = 64 * 1024;
+
 /// New session keys at once. An honest client has one every ten minutes.
 const RENEWALS_AT_ONCE: u64 = 4;
 
@@ -61,6 +64,11 @@ impl Bucket {
 pub(super) fn thumbnail_bytes(limits: &Limits, now: Instant) -> Bucket {
     let bytes_per_second = limits.thumbnail_kib_per_second as u64 * 1024;
     Bucket::new(bytes_per_second, THUMBNAIL_BURST_SECONDS * bytes_per_second, now)
+}
+
+/// The bytes of previews that one client is sent.
+pub(super) fn preview_bytes(limits: &Limits, now: Instant) -> Bucket {
+    Bucket::new(limits.preview_kib_per_second as u64 * 1024, PREVIEW_BURST_BYTES, now)
 }
 
 /// What one client may ask for.

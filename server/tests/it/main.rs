@@ -20,6 +20,7 @@ mod login;
 mod members;
 mod names;
 mod presence;
+mod previews;
 mod processes;
 mod python_client;
 mod room;

@@ -6,6 +6,7 @@
 
 mod explain;
 pub mod meter;
+mod previews;
 pub mod quality;
 mod quality_choice;
 mod resume;
@@ -33,6 +34,7 @@ pub use self::showing::{Showing, Stage};
 
 use self::{
     meter::Meter,
+    previews::Previews,
     quality::QualityChoice,
     resume::Places,
     round_trip::RoundTrip,
@@ -62,6 +64,7 @@ pub struct PlayerState {
     /// The room that the player had before it was given the screen.
     view_before: PlayerView,
     places: Places,
+    previews: Previews,
     /// The statistics over the picture, while they are shown.
     statistics: Option<Vec<Line>>,
     meter: Meter,
@@ -83,6 +86,7 @@ impl Default for PlayerState {
             view: PlayerView::default(),
             view_before: PlayerView::default(),
             places: Places::default(),
+            previews: Previews::default(),
             statistics: None,
             meter: Meter::default(),
             round_trip: RoundTrip::default(),
@@ -181,6 +185,7 @@ impl PlayerState {
             index: None,
             pending_seek: (!is_start).then_some((from, now)),
             queued_seek: None,
+            sought_at: None,
             opened_at: now,
             wait: Some(Wait::new(WaitCause::Open, 0, now)),
             splice: None,
@@ -263,6 +268,7 @@ impl PlayerState {
 
     fn request(showing: &mut Showing, to: Position, nanos: u64, now: Instant) -> Vec<Effect> {
         showing.position_nanos = nanos;
+        showing.sought_at = Some(now);
         if showing.is_seeking(now) {
             showing.queued_seek = Some(to);
             return Vec::new();

@@ -63,6 +63,7 @@ impl PlayerState {
     /// The connection is lost. What was played goes on when it is back.
     pub(in crate::state) fn went_offline(&mut self) -> Vec<Effect> {
         self.round_trip = RoundTrip::default();
+        self.previews_went_offline();
         let Some(showing) = &mut self.showing else { return Vec::new() };
         showing.is_closed = true;
         if !showing.is_running() {

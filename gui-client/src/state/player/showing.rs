@@ -80,6 +80,8 @@ pub struct Showing {
     pub(super) pending_seek: Option<(Position, Instant)>,
     /// The target of the seek after that.
     pub(super) queued_seek: Option<Position>,
+    /// When the person last sought.
+    pub(super) sought_at: Option<Instant>,
     /// When the video was opened.
     pub(super) opened_at: Instant,
     /// The wait that is under way; `None` while enough has arrived, or nothing is wanted.

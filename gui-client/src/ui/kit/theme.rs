@@ -61,6 +61,8 @@ pub mod size {
     pub const FORM: f32 = 380.0;
     /// Thickness of the seek bar.
     pub const SEEK_BAR: f32 = 8.0;
+    /// Least and most height of the picture over the seek bar.
+    pub const PREVIEW: [f32; 2] = [44.0, 90.0];
     /// Height of the row with the way back, in a narrow window.
     pub const BACK_ROW: f32 = 36.0;
     /// Half the width of the strip by which an edge between columns is grasped.

@@ -7,7 +7,9 @@ use crate::state::{State, action::Action, player::Showing};
 use super::{
     buttons::{Press, button},
     control_row::{self, Item},
-    menus, opener, seek_bar, together, volume,
+    menus, opener,
+    seek_bar::{self, OverBar},
+    together, volume,
 };
 use crate::ui::{
     bindings,
@@ -25,10 +27,16 @@ pub(super) const HEIGHT: f32 = seek_bar::HEIGHT + space::XS + size::ICON_BUTTON;
 const GAP: f32 = space::XS;
 
 /// Draws the controls into `column`.
-pub(super) fn show(ui: &mut Ui, column: Rect, state: &State, showing: &Showing, actions: &mut Vec<Action>) {
+pub(super) fn show(
+    ui: &mut Ui,
+    column: Rect,
+    (state, showing): (&State, &Showing),
+    over_bar: OverBar<'_>,
+    actions: &mut Vec<Action>,
+) {
     let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(column).layout(Layout::top_down(Align::Min)));
     ui.spacing_mut().item_spacing = Vec2::new(GAP, 0.0);
-    seek_bar::show(&mut ui, showing, actions);
+    seek_bar::show(&mut ui, &state.player, showing, over_bar, actions);
     ui.add_space(space::XS);
     let row = Rect::from_min_size(ui.cursor().min, Vec2::new(column.width(), size::ICON_BUTTON));
     let items = items(&ui, state, showing);

@@ -12,6 +12,7 @@ pub(super) mod library;
 mod menus;
 mod opener;
 pub(super) mod player;
+pub(super) mod preview;
 mod seek_bar;
 mod statistics;
 mod together;

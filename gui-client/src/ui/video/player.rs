@@ -15,7 +15,10 @@ use crate::state::{
     player::{PlayerState, Showing, Stage, view::PlayerView},
 };
 
-use super::{announce, cards, controls, idle, ids::PICTURE, keys, statistics, together};
+use super::{
+    announce, cards, controls, idle, ids::PICTURE, keys, preview::PreviewLookup, seek_bar::OverBar, statistics,
+    together,
+};
 use crate::ui::kit::{
     format,
     theme::{Theme, font_size, semibold, space},
@@ -35,11 +38,20 @@ const CONTROLS_WIDTH: f32 = 560.0;
 /// Beside the statistics, the badge is drawn if there is this much room for it.
 const BADGE_WIDTH: f32 = 150.0;
 
+/// The pictures of the video in the player.
+#[derive(Clone, Copy)]
+pub(crate) struct Pictures<'a> {
+    /// The one that is due now.
+    pub(crate) current: Option<egui::TextureId>,
+    /// Finds those that are shown over the seek bar.
+    pub(crate) preview: PreviewLookup<'a>,
+}
+
 /// Draws the player. Returns width and height of the picture in pixels of the screen, if a video is in the player.
 pub(crate) fn show(
     ui: &mut Ui,
     state: &State,
-    picture: Option<egui::TextureId>,
+    pictures: Pictures<'_>,
     now: Instant,
     actions: &mut Vec<Action>,
 ) -> Option<(u32, u32)> {
@@ -50,7 +62,7 @@ pub(crate) fn show(
     let is_full = state.player.view() == PlayerView::FullScreen;
     let screen = if is_full { fit(all, showing.aspect(), ui, Align2::CENTER_CENTER) } else { docked(ui, all, showing) };
     ui.painter().rect_filled(if is_full { all } else { screen }, 0.0, Theme::of(ui).screen);
-    if let Some(texture) = picture {
+    if let Some(texture) = pictures.current {
         let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
         ui.painter().image(texture, screen, whole, Color32::WHITE);
     }
@@ -61,14 +73,15 @@ pub(crate) fn show(
         announce::splice(ui, screen, &state.player, now);
     }
     together::news(ui, screen, state, now);
+    let over_bar = OverBar { preview: pictures.preview, now };
     if is_full {
-        controls_over_picture(ui, all, state, showing, actions);
+        controls_over_picture(ui, all, (state, showing), over_bar, actions);
     } else {
         let width = screen.width().max(CONTROLS_WIDTH.min(all.width()));
         let left = screen.center().x - width / 2.0;
         let column =
             Rect::from_min_size(Pos2::new(left, screen.bottom() + space::S), Vec2::new(width, controls::HEIGHT));
-        controls::show(ui, column, state, showing, actions);
+        controls::show(ui, column, (state, showing), over_bar, actions);
         about(ui, all, column, state, showing);
     }
     // In full screen, the controls lie over the lower edge.
@@ -112,7 +125,13 @@ fn picture_clicks(ui: &mut Ui, rect: Rect, showing: &Showing, actions: &mut Vec<
 }
 
 /// The controls of the full screen, in the colours of the dark theme, because pictures are no background for the light one.
-fn controls_over_picture(ui: &mut Ui, all: Rect, state: &State, showing: &Showing, actions: &mut Vec<Action>) {
+fn controls_over_picture(
+    ui: &mut Ui,
+    all: Rect,
+    (state, showing): (&State, &Showing),
+    over_bar: OverBar<'_>,
+    actions: &mut Vec<Action>,
+) {
     let margin = Margin::symmetric(16, 10);
     let bar = Rect::from_min_max(Pos2::new(all.left(), all.bottom() - controls::HEIGHT - margin.sum().y), all.max);
     let is_pointed_at = ui.rect_contains_pointer(bar);
@@ -126,7 +145,7 @@ fn controls_over_picture(ui: &mut Ui, all: Rect, state: &State, showing: &Showin
     // Clicks between the buttons are not meant for the picture.
     ui.interact(bar, ui.scope_id().with("bar"), Sense::click());
     ui.painter().rect_filled(bar, 0.0, Theme::of(&ui).dense_overlay);
-    controls::show(&mut ui, bar - margin, state, showing, actions);
+    controls::show(&mut ui, bar - margin, (state, showing), over_bar, actions);
     widgets::pill(&mut ui, all.left_top() + Vec2::splat(space::M), Align2::LEFT_TOP, &showing.video.title, "Title");
 }
 

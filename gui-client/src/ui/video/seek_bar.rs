@@ -1,15 +1,24 @@
 //! The seek bar: one part for each segment, as long as the segment, filled up to the position and fainter up to where
-//! pictures have been received, with its resolution below. A click or a drag seeks.
+//! pictures have been received, with its resolution below. A click or a drag seeks. Over the place that is pointed at, a
+//! [`preview`] of it.
+
+use std::time::Instant;
 
 use common::media::SegmentInfo;
-use egui::{Align2, FontId, Pos2, Rect, Response, Sense, Stroke, Ui, Vec2, WidgetInfo, accesskit};
+use egui::{FontId, Pos2, Rect, Response, Sense, Stroke, Ui, Vec2, WidgetInfo, accesskit};
 
-use super::ids::SEEK_BAR;
-use crate::state::{action::Action, player::Showing};
+use super::{
+    ids::SEEK_BAR,
+    preview::{self, PreviewLookup},
+};
+use crate::state::{
+    action::Action,
+    player::{PlayerState, Showing},
+};
 
 use crate::ui::kit::{
     format,
-    theme::{Theme, font_size, size, space},
+    theme::{Theme, font_size, size},
     widgets,
 };
 
@@ -25,8 +34,23 @@ const MAX_DRIFT_NANOS: u64 = 150_000_000;
 /// Height of the bar with its labels.
 pub(super) const HEIGHT: f32 = size::SEEK_BAR + LABELS_HEIGHT;
 
+/// What is shown over the bar needs.
+#[derive(Clone, Copy)]
+pub(super) struct OverBar<'a> {
+    /// Finds a preview.
+    pub(super) preview: PreviewLookup<'a>,
+    /// The time of this frame.
+    pub(super) now: Instant,
+}
+
 /// Draws the bar.
-pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
+pub(super) fn show(
+    ui: &mut Ui,
+    player: &PlayerState,
+    showing: &Showing,
+    over_bar: OverBar<'_>,
+    actions: &mut Vec<Action>,
+) {
     let theme = Theme::of(ui);
     let sense = if showing.can_seek() { Sense::click_and_drag() } else { Sense::hover() };
     let (_, rect) = ui.allocate_space(Vec2::new(ui.available_width(), HEIGHT));
@@ -81,18 +105,16 @@ pub(super) fn show(ui: &mut Ui, showing: &Showing, actions: &mut Vec<Action>) {
             let share = f64::from(((x - bar.left()) / bar.width().max(1.0)).clamp(0.0, 1.0));
             (share * duration) as u64
         };
-        seek(ui, &response, showing, bar, time_at, actions);
+        if let Some(x) = place_of_interest(ui, &response, player, over_bar.now, at(showing.position_nanos)) {
+            let x = x.clamp(bar.left(), bar.right());
+            over(ui, (bar, x), time_at(x), (player, showing), over_bar, actions);
+        }
+        seek(&response, showing, &time_at, actions);
+        response.on_hover_cursor(egui::CursorIcon::PointingHand);
     }
 }
 
-fn seek(
-    ui: &mut Ui,
-    response: &Response,
-    showing: &Showing,
-    bar: Rect,
-    time_at: impl Fn(f32) -> u64,
-    actions: &mut Vec<Action>,
-) {
+fn seek(response: &Response, showing: &Showing, time_at: &dyn Fn(f32) -> u64, actions: &mut Vec<Action>) {
     let pointer = response.interact_pointer_pos();
     if let Some(target) = pointer.map(|pointer| time_at(pointer.x)) {
         let is_moved = response.drag_started() || response.dragged() && response.drag_delta().x != 0.0;
@@ -101,20 +123,37 @@ fn seek(
             actions.push(Action::SeekTo(target));
         }
     }
-    let under = pointer.filter(|_| response.dragged()).or(response.hover_pos());
-    if let Some(under) = under {
-        let x = under.x.clamp(bar.left(), bar.right());
-        let nanos = time_at(x);
-        let mut text = format::length(nanos);
-        if let Some(segment) = showing.segments.iter().take_while(|segment| segment.start_nanos <= nanos).last() {
-            text += &format!(" · {}p", segment.height);
-        }
-        // Not cut off at the ends of the bar.
-        let half = text.len() as f32 * 4.5 + space::S;
-        let x = x.clamp(bar.left() + half.min(bar.width() / 2.0), bar.right() - half.min(bar.width() / 2.0));
-        widgets::pill(ui, Pos2::new(x, bar.top() - 8.0), Align2::CENTER_BOTTOM, &text, "Target");
+}
+
+/// The place of the bar that the person looks for, from left to right: where the pointer is, or where a key has just moved the
+/// knob while it has the focus.
+fn place_of_interest(ui: &Ui, response: &Response, player: &PlayerState, now: Instant, knob: f32) -> Option<f32> {
+    let dragged = response.interact_pointer_pos().filter(|_| response.dragged());
+    if let Some(pointer) = dragged.or(response.hover_pos()) {
+        return Some(pointer.x);
     }
-    response.clone().on_hover_cursor(egui::CursorIcon::PointingHand);
+    let left = player.shows_knob_for(now).filter(|_| response.has_focus())?;
+    ui.ctx().request_repaint_after(left);
+    Some(knob)
+}
+
+/// Shows what there is at a place of the bar, and asks for its previews.
+fn over(
+    ui: &mut Ui,
+    (bar, x): (Rect, f32),
+    nanos: u64,
+    (player, showing): (&PlayerState, &Showing),
+    over_bar: OverBar<'_>,
+    actions: &mut Vec<Action>,
+) {
+    if player.lacks_previews() {
+        actions.push(Action::WantPreviews);
+    }
+    let mut text = format::length(nanos);
+    if let Some(segment) = showing.segments.iter().take_while(|segment| segment.start_nanos <= nanos).last() {
+        text += &format!(" · {}p", segment.height);
+    }
+    preview::show(ui, bar, x, player.preview_near(nanos).and_then(over_bar.preview), &text);
 }
 
 /// What a screen reader says: position, duration and resolution.

@@ -61,7 +61,7 @@ mod wire;
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use discovery::{found, searched};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
-pub use player::{figures, on_a_link, starved};
+pub use player::{figures, on_a_link, previewed, starved};
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
 pub use text::LOOK_ALIKE;
 #[allow(unused_imports, reason = "each user of this file takes other scenes")]
@@ -146,6 +146,7 @@ pub const SCENES: &[&str] = &[
     "party-alone",
     "party-invitation",
     "party-video",
+    "previews",
     "paused",
     "portrait",
     "opening-slowly",

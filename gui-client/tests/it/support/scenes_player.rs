@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use common::{
     media::{Delivery, Epoch, Library, Position, Quality, SegmentInfo, StreamId, StreamStart, VideoId},
-    message::EndReason,
+    message::{Blob, EndReason},
 };
 use triptych_client::{
-    event::{Hold, NetEvent, PlaybackStatus},
+    event::{Hold, NetEvent, PlaybackStatus, PreviewKey, ReceivedPreview},
     figures::{DecodingTime, Figures, Tally},
     state::{
         State,
@@ -97,6 +97,20 @@ pub fn on_a_link(mbit: f64, delivery: Delivery) -> State {
     state
 }
 
+/// With a preview for every two seconds.
+pub fn previewed() -> State {
+    let mut state = playing();
+    state.handle(Action::WantPreviews, moment());
+    let video = state.player.showing.as_ref().expect("it plays").video.clone();
+    for second in (1..video.duration_nanos / 1_000_000_000).step_by(2) {
+        let pts_nanos = second * 1_000_000_000;
+        let key = PreviewKey { video: video.id, fingerprint: video.fingerprint, pts_nanos };
+        state.apply(NetEvent::Preview(ReceivedPreview { key, jpeg: Blob(vec![0]) }), moment());
+        assert!(state.preview_decoded(key, true), "it is new");
+    }
+    state
+}
+
 pub fn scene(which: &str) -> Option<State> {
     let mut state = talked();
     match which {
@@ -112,6 +126,7 @@ pub fn scene(which: &str) -> Option<State> {
             start(&mut state, stream, 1);
         }
         "playing" => state = playing(),
+        "previews" => state = previewed(),
         // The ladder has taken a smaller delivery in the last third.
         "every-second" => state = on_a_link(38.0, Delivery { picture_step: 2, ..Delivery::FULL }),
         "substitute" => state = on_a_link(14.0, Delivery { max_height: Some(720), ..Delivery::FULL }),

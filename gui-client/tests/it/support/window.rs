@@ -99,6 +99,7 @@ fn show_frame(ui: &mut Ui, shown: &mut Window) {
         now: shown.now.unwrap_or_else(moment),
         picture,
         thumbnail: &|_| picture.map(|picture| (picture, vec2(192.0, 108.0))),
+        preview: &|_| Some((picture.unwrap_or_default(), vec2(160.0, 90.0))),
         wants_composer_focus: std::mem::take(&mut shown.wants_composer_focus),
     };
     for action in ui::show(ui, &shown.state, view).actions {

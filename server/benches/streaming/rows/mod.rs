@@ -7,6 +7,7 @@ mod foreign;
 mod joins;
 mod load;
 mod opening;
+mod previews;
 mod ready;
 
 use std::path::PathBuf;

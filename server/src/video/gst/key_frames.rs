@@ -49,6 +49,17 @@ impl KeyFrames {
         self.key_frames.iter().filter(is_usable).map(|key| key.nanos).max()
     }
 
+    /// Time of the key frame that is shown nearest to `nanos`.
+    pub(crate) fn nearest(&self, nanos: u64) -> Option<u64> {
+        self.key_frames.iter().map(|key| key.nanos).min_by_key(|nearest| nearest.abs_diff(nanos))
+    }
+
+    /// Time of the latest key frame up to `nanos`, if it begins a closed group.
+    pub(crate) fn closed_before(&self, nanos: u64) -> Option<u64> {
+        let up_to = self.key_frames.iter().filter(|key| key.nanos <= nanos);
+        up_to.max_by_key(|key| key.nanos).filter(|key| !key.has_leading).map(|key| key.nanos)
+    }
+
     /// Whether all groups of pictures are closed: nothing that follows a key frame in decoding order refers to what is before.
     pub(crate) fn are_closed(&self) -> bool {
         self.key_frames.iter().all(|key| !key.has_leading)
@@ -82,6 +93,14 @@ mod tests {
         assert_eq!([30, 40, 50].map(|nanos| key_frames.before(nanos)), [0, 0, 40].map(Some));
         assert!(!key_frames.are_closed());
         assert_eq!(key_frames.closed_nanos().collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn the_nearest_key_frame_may_be_before_or_after() {
+        let key_frames = key_frames(&[(10, true), (20, false), (40, true), (80, true), (70, false)]);
+        assert_eq!([0, 24, 26, 90].map(|nanos| key_frames.nearest(nanos)), [10, 10, 40, 80].map(Some));
+        assert_eq!(KeyFrames::default().nearest(5), None);
+        assert_eq!([5, 10, 79, 80].map(|nanos| key_frames.closed_before(nanos)), [None, Some(10), Some(40), None]);
     }
 
     #[test]

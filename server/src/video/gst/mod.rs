@@ -23,6 +23,7 @@ pub(crate) mod opus_encoder;
 pub(crate) mod picture_decoder;
 pub(crate) mod pipeline;
 mod preroll;
+pub(crate) mod preview_decoder;
 pub(crate) mod probe;
 pub(crate) mod probe_error;
 mod skim;

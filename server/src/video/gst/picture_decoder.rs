@@ -263,7 +263,8 @@ fn begin_with_key_frame(coded: &gst::Pad) {
     });
 }
 
-fn is_before_segment(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
+/// Whether a coded frame is shown before what was sought.
+pub(super) fn is_before_segment(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
     let start = pad
         .sticky_event::<gst::event::Segment>(0)
         .and_then(|segment| segment.segment().downcast_ref::<gst::ClockTime>().and_then(gst::FormattedSegment::start));
@@ -273,7 +274,7 @@ fn is_before_segment(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
 /// Has a decoder of libav use one thread, and copy its frames into buffers that are used again. With direct rendering,
 /// GStreamer (1.22) copies them as well, since the decoder still has them mapped for writing, but into new memory each time:
 /// a sixth of the decoder's time was page faults.
-fn limit_to_one_thread(decoder: &gst::Element) {
+pub(super) fn limit_to_one_thread(decoder: &gst::Element) {
     if decoder.has_property_with_type("max-threads", i32::static_type()) {
         decoder.set_property("max-threads", 1);
     }

@@ -13,9 +13,11 @@ use super::pipeline::{DecodeError, Heartbeat, POLL_INTERVAL, Pipeline, PipelineE
 /// Receives the pad that the probe of [`preroll`] blocked.
 pub(crate) struct Preroll(mpsc::Receiver<BlockedPad>);
 
-struct BlockedPad {
+/// The pad, and what blocks it until the first seek.
+#[derive(Debug)]
+pub(crate) struct BlockedPad {
     pad: gst::Pad,
-    probe: gst::PadProbeId,
+    probe: Option<gst::PadProbeId>,
 }
 
 /// Creates a preroll, and the function that installs its blocking probe on a pad.
@@ -29,7 +31,7 @@ pub(crate) fn preroll() -> (Preroll, impl Fn(&gst::Pad) + Send + Sync + 'static)
                     clippy::let_underscore_must_use,
                     reason = "the probe may be called again for the blocked pad; it then finds the channel full"
                 )]
-                let _ = sender.try_send(BlockedPad { pad: pad.clone(), probe });
+                let _ = sender.try_send(BlockedPad { pad: pad.clone(), probe: Some(probe) });
             }
             gst::PadProbeReturn::Ok
         });
@@ -52,6 +54,28 @@ impl Preroll {
         is_over: &dyn Fn() -> bool,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<(), DecodeError> {
+        let mut blocked = self.wait(pipeline, heartbeat, is_over, is_wanted)?;
+        let is_done = match seek_nanos {
+            Some(nanos) => blocked.seek(nanos),
+            None => {
+                blocked.unblock();
+                true
+            }
+        };
+        if is_done { Ok(()) } else { Err(PipelineError("the file is not seekable".into()).into()) }
+    }
+
+    /// The same, but the pad stays blocked, and is returned with what blocks it: no frame passes before the first seek.
+    ///
+    /// # Errors
+    /// Those of [`Self::release`].
+    pub(crate) fn wait(
+        self,
+        pipeline: &mut Pipeline,
+        heartbeat: &Heartbeat,
+        is_over: &dyn Fn() -> bool,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<BlockedPad, DecodeError> {
         let mut watchdog = Watchdog::new(heartbeat);
         let blocked = loop {
             match self.0.recv_timeout(POLL_INTERVAL) {
@@ -63,9 +87,22 @@ impl Preroll {
         while pipeline.is_changing() {
             pipeline.check(heartbeat, &mut watchdog, is_wanted)?;
         }
-        let is_done = seek_nanos.is_none_or(|nanos| blocked.pad.send_event(seek_to(nanos)));
-        blocked.pad.remove_probe(blocked.probe);
-        if is_done { Ok(()) } else { Err(PipelineError("the file is not seekable".into()).into()) }
+        Ok(blocked)
+    }
+}
+
+impl BlockedPad {
+    /// Seeks. The first seek unblocks the pad. Returns whether the file can be searched.
+    pub(crate) fn seek(&mut self, nanos: u64) -> bool {
+        let is_done = self.pad.send_event(seek_to(nanos));
+        self.unblock();
+        is_done
+    }
+
+    fn unblock(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            self.pad.remove_probe(probe);
+        }
     }
 }
 

@@ -11,12 +11,18 @@
 //! * `catalog`: an immutable snapshot of everything that is offered, and the records that it is built from.
 //! * `scan`: reads a whole folder. `shared_library`: the handle through which the server sees the current catalog.
 //! * `folder_watcher`: keeps the library up to date. `thumbnails`: one small picture for each video.
+//! * `previews`: small pictures of the places of a video, made while they are asked for; `preview_plan` decides which, and
+//!   `preview_lists` which are kept and whose turn it is.
 
 pub(crate) mod catalog;
 pub(crate) mod folder;
 mod folder_watcher;
+mod preview_lists;
+mod preview_plan;
+mod previews;
 mod scan;
 mod shared_library;
+mod small_size;
 mod thumbnails;
 mod video;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{
     catalog::{Catalog, Change, ProbeRecords},
     folder::SkippedFile,
+    previews::{PreviewFeed, Previews},
     scan::{self, LibraryError},
     thumbnails::Thumbnails,
     video::Video,
@@ -34,6 +35,7 @@ struct Shared {
     catalog: Mutex<Arc<Catalog>>,
     revision: watch::Sender<u64>,
     thumbnails: Thumbnails,
+    previews: Previews,
     processes: ProcessPool,
     /// The videos that can be played without a decoder.
     ready: Mutex<HashSet<VideoId>>,
@@ -62,6 +64,7 @@ impl Library {
             catalog: Mutex::new(Arc::new(catalog)),
             revision: watch::Sender::new(0),
             thumbnails: Thumbnails::default(),
+            previews: Previews::default(),
             processes: processes.clone(),
             ready: Mutex::default(),
         };
@@ -117,6 +120,12 @@ impl Library {
             ),
             None => (0, Bytes::new()),
         }
+    }
+
+    /// The previews of a video, from now on; `None` if there is no such video.
+    pub fn previews(&self, id: VideoId) -> Option<PreviewFeed> {
+        let video = self.video(id)?;
+        Some(self.shared.previews.of(&video, &self.shared.processes))
     }
 
     /// Fingerprints of the files of all videos.

@@ -18,6 +18,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
     catalog::Catalog,
+    small_size::fit,
     video::{ProbedFile, Video},
 };
 use crate::video::process::{FrameStream, PictureJob, ProcessError, ProcessPool};
@@ -88,7 +89,7 @@ impl Thumbnails {
 /// Blocks while frames are decoded. `None` when the time ran out, so that a later request tries again.
 fn make(video: &Video, processes: &ProcessPool) -> Option<Bytes> {
     let file = video.files.first()?;
-    let size = size_of(file.probed.picture_width, file.probed.picture_height);
+    let size = fit((file.probed.picture_width, file.probed.picture_height), (THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT));
     let (begun, mut best) = (Instant::now(), Bytes::new());
     let is_wanted = || begun.elapsed() < DEADLINE;
     for percent in POSITIONS_PERCENT {
@@ -144,30 +145,7 @@ fn frame_at(
     Ok(if jpeg.len() > MAX_THUMBNAIL_BYTES { Bytes::new() } else { jpeg.into() })
 }
 
-/// Width and height of the thumbnail of a picture, in pixels.
-fn size_of(width: u32, height: u32) -> (u32, u32) {
-    let (width, height) = (width.max(1), height.max(1));
-    let shrink =
-        (f64::from(THUMBNAIL_HEIGHT) / f64::from(height)).min(f64::from(THUMBNAIL_WIDTH) / f64::from(width)).min(1.0);
-    let side = |side: u32| ((f64::from(side) * shrink).round() as u32).max(2);
-    (side(width), side(height))
-}
-
 fn shows_something(jpeg: &[u8], (width, height): (u32, u32)) -> bool {
     let bits = jpeg.len().saturating_sub(JPEG_HEADER_BYTES) * 8;
     bits > SPARSE_BITS_PER_PIXEL * width as usize * height as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thumbnails_keep_the_shape_and_the_bounds() {
-        assert_eq!(size_of(1920, 1080), (192, 108));
-        assert_eq!(size_of(1080, 1920), (61, 108));
-        assert_eq!(size_of(160, 96), (160, 96));
-        assert_eq!(size_of(8192, 16), (432, 2));
-        assert_eq!(size_of(1, 8192), (2, 108));
-    }
 }

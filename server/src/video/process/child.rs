@@ -84,6 +84,15 @@ pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
+/// What a process is started for, beside reading.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Purpose {
+    /// A folder in which it may create files.
+    pub(super) writable: Option<PathBuf>,
+    /// Whether everything else on this computer goes first.
+    pub(super) is_background: bool,
+}
+
 /// A worker process, or in tests a thread.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -101,13 +110,13 @@ enum End {
 }
 
 impl Process {
-    /// Starts a process that may read these files and write into that folder, and does not wait until it is prepared. To
+    /// Starts a process that may read these files, for this purpose, and does not wait until it is prepared. To
     /// be called by a thread that outlives the process: Linux kills a worker process together with the thread that
     /// started it.
     ///
     /// # Errors
     /// When the system provides no further process or descriptor.
-    pub(super) fn start(program: &WorkerProgram, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Self> {
+    pub(super) fn start(program: &WorkerProgram, files: &[PathBuf], purpose: &Purpose) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         enlarge_buffers(&ours, &theirs);
         let mut command = Command::new(&program.program);
@@ -124,8 +133,7 @@ impl Process {
         let child = command.spawn()?;
         // With it goes the last copy of their end of the socket.
         drop(command);
-        Self { stream: ours, files: identify(files), end: End::Process(child), is_ready: false }
-            .prepare(files, writable)
+        Self { stream: ours, files: identify(files), end: End::Process(child), is_ready: false }.prepare(files, purpose)
     }
 
     /// Starts a thread that does what a process would.
@@ -136,13 +144,15 @@ impl Process {
         let (ours, theirs) = UnixStream::pair()?;
         enlarge_buffers(&ours, &theirs);
         thread::Builder::new().name("video-worker".into()).spawn(move || serve_on_thread(&theirs))?;
-        Self { stream: ours, files: identify(files), end: End::Thread, is_ready: false }.prepare(files, None)
+        Self { stream: ours, files: identify(files), end: End::Thread, is_ready: false }
+            .prepare(files, &Purpose::default())
     }
 
-    fn prepare(self, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Self> {
+    fn prepare(self, files: &[PathBuf], purpose: &Purpose) -> io::Result<Self> {
         self.stream.set_read_timeout(Some(POLL_INTERVAL))?;
         self.stream.set_write_timeout(Some(WRITE_LIMIT))?;
-        let request = Request::Prepare { writable: writable.map(PathBytes::from) };
+        let writable = purpose.writable.as_deref().map(PathBytes::from);
+        let request = Request::Prepare { writable, is_background: purpose.is_background };
         send(&self.stream, &request, &encode_paths(files))?;
         Ok(self)
     }

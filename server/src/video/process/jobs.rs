@@ -81,12 +81,12 @@ pub(crate) enum ProcessError {
 }
 
 /// A process with a job.
-struct Running {
+pub(super) struct Running {
     /// `None` once it has been ended or given back.
     lease: Option<Lease>,
     /// For the log.
     file: PathBuf,
-    is_job_over: bool,
+    pub(super) is_job_over: bool,
     /// Whether the process may do another job.
     is_reusable: bool,
     warnings: u32,
@@ -94,7 +94,7 @@ struct Running {
 
 impl Running {
     /// Starts a job on a process that `take` provides.
-    fn begin(
+    pub(super) fn begin(
         mut take: impl FnMut() -> io::Result<Lease>,
         file: &Path,
         job: Job,
@@ -134,7 +134,7 @@ impl Running {
     }
 
     /// The next answer that is not just a sign of life.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         max_payload_bytes: usize,
         limit: Duration,
@@ -185,7 +185,7 @@ impl Running {
     }
 
     /// Ends the process because of an error, and says so in the log.
-    fn end(&mut self, error: ProcessError) -> ProcessError {
+    pub(super) fn end(&mut self, error: ProcessError) -> ProcessError {
         let Some(mut lease) = self.lease.take() else { return error };
         let (name, ended) = (file_name(&self.file), lease.process.end());
         match &error {
@@ -238,7 +238,10 @@ fn stop(process: &Process) -> bool {
     let mut is_waiting = || begun.elapsed() < STOP_LIMIT;
     loop {
         match receive(&process.stream, MAX_PICTURE_BYTES, &mut is_waiting) {
-            Ok((Answer::Beat | Answer::Frame(_) | Answer::Warning(_) | Answer::Progress(_), _)) if is_waiting() => {}
+            Ok((
+                Answer::Beat | Answer::Frame(_) | Answer::Preview { .. } | Answer::Warning(_) | Answer::Progress(_),
+                _,
+            )) if is_waiting() => {}
             Ok((Answer::Stopped | Answer::Finished, _)) => return true,
             _ => return false,
         }

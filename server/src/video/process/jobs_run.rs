@@ -10,6 +10,7 @@ use super::{
     line::Line,
     opus_chunks::OpusChunks,
     pictures_run::run_pictures,
+    previews_run::run_previews,
     protocol::{Answer, Failure, Job, ProbedHead, SoundJob, TranscodeJob},
     sound_chunks::SoundChunks,
 };
@@ -27,6 +28,7 @@ pub(super) fn run(job: Job, payload: &[u8], line: &Line<'_>) -> (Answer, Vec<u8>
         Job::Pictures(job) => run_pictures(&job, payload, line),
         Job::Sound(job) => run_sound(&job, line),
         Job::Transcode(job) => run_transcode(&job, line),
+        Job::Previews(job) => run_previews(&job, line),
     };
     let answer = match done {
         Ok(()) => Answer::Finished,

@@ -32,6 +32,8 @@ mod line;
 mod opus_chunks;
 mod pictures_run;
 mod pool;
+mod preview_jobs;
+mod previews_run;
 mod protocol;
 mod sandbox;
 mod serve;
@@ -48,6 +50,7 @@ pub use self::{
 pub(crate) use self::{
     jobs::{FrameStream, ProbeFailure, Prober, ProcessError, transcode},
     opus_chunks::{CHUNK_PACKETS, opus_chunk_of, silent_opus_chunk},
-    protocol::{PictureJob, SoundJob, TranscodeJob},
+    preview_jobs::PreviewPictures,
+    protocol::{PictureJob, PreviewFrame, PreviewJob, SoundJob, TranscodeJob},
     sound_chunks::{AUDIO_FRAME_BYTES, CHUNK_AUDIO_FRAMES},
 };

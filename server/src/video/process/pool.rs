@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    child::{FileId, Process, WorkerProgram, file_id},
+    child::{FileId, Process, Purpose, WorkerProgram, file_id},
     protocol::Sandbox,
 };
 
@@ -102,7 +102,7 @@ struct Idle {
 /// A process to be started for a thread that waits for it.
 struct Start {
     files: Vec<PathBuf>,
-    writable: Option<PathBuf>,
+    purpose: Purpose,
     reply: SyncSender<io::Result<Process>>,
 }
 
@@ -163,7 +163,7 @@ impl ProcessPool {
         }
         self.0.shared.program.as_ref()?;
         let begun = Instant::now();
-        let mut process = self.0.shared.start(Vec::new(), None).ok()?;
+        let mut process = self.0.shared.start(Vec::new(), Purpose::default()).ok()?;
         let sandbox = process.wait_until_ready(&|| begun.elapsed() < SANDBOX_LIMIT).ok()??;
         self.note(sandbox);
         Some(sandbox)
@@ -201,7 +201,7 @@ impl ProcessPool {
         };
         let process = match found {
             Some(process) => process,
-            None => self.0.shared.start(video.paths.to_vec(), None)?,
+            None => self.0.shared.start(video.paths.to_vec(), Purpose::default())?,
         };
         Ok(Lease { process, video: Some(video.ids), pool: self.clone(), _at_work: Some(at_work) })
     }
@@ -213,7 +213,21 @@ impl ProcessPool {
     pub(super) fn take_new(&self, files: &[PathBuf], writable: Option<&Path>) -> io::Result<Lease> {
         let files = files.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let writable = writable.map(std::path::absolute).transpose()?;
-        let process = self.0.shared.start(files, writable)?;
+        self.start_one(files, Purpose { writable, is_background: false })
+    }
+
+    /// A new process that may read this file, and that all other work on this computer goes before. Those that are ready are
+    /// left to streams.
+    ///
+    /// # Errors
+    /// When no process can be started.
+    pub(super) fn take_for_background(&self, file: &Path) -> io::Result<Lease> {
+        let file = std::path::absolute(file)?;
+        self.start_one(vec![file], Purpose { writable: None, is_background: true })
+    }
+
+    fn start_one(&self, files: Vec<PathBuf>, purpose: Purpose) -> io::Result<Lease> {
+        let process = self.0.shared.start(files, purpose)?;
         Ok(Lease { process, video: None, pool: self.clone(), _at_work: None })
     }
 }
@@ -330,12 +344,12 @@ impl Shared {
     }
 
     /// Starts a process, on the thread that outlives it.
-    fn start(&self, files: Vec<PathBuf>, writable: Option<PathBuf>) -> io::Result<Process> {
+    fn start(&self, files: Vec<PathBuf>, purpose: Purpose) -> io::Result<Process> {
         if self.program.is_none() {
             return Process::start_thread(&files);
         }
         let (reply, started) = sync_channel(1);
-        self.lock().starts.push_back(Start { files, writable, reply });
+        self.lock().starts.push_back(Start { files, purpose, reply });
         self.changed.notify_all();
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the server is stopping")))
     }
@@ -345,13 +359,13 @@ impl Shared {
         let Some(program) = &self.program else { return };
         let mut state = self.lock();
         while !state.is_over {
-            if let Some(Start { files, writable, reply }) = state.starts.pop_front() {
+            if let Some(Start { files, purpose, reply }) = state.starts.pop_front() {
                 drop(state);
                 #[expect(
                     clippy::let_underscore_must_use,
                     reason = "fails when the caller panicked; the process then ends"
                 )]
-                let _ = reply.send(Process::start(program, &files, writable.as_deref()));
+                let _ = reply.send(Process::start(program, &files, &purpose));
                 state = self.lock();
                 continue;
             }
@@ -365,7 +379,7 @@ impl Shared {
             if let Some(files) = state.wanted_spare() {
                 let is_first_failure = state.failed_at.is_none();
                 drop(state);
-                let started = Process::start(program, &files, None);
+                let started = Process::start(program, &files, &Purpose::default());
                 state = self.lock();
                 match started {
                     Ok(process) => {

@@ -5,7 +5,7 @@
 //! Prepare (files that it may read)   ─►
 //!                                    ◄─     Ready (what the sandbox consists of)
 //! Start (a job)                      ─►
-//!                                    ◄─     Beat …, Frame …, Progress …, Warning …
+//!                                    ◄─     Beat …, Frame …, Preview …, Progress …, Warning …
 //! Credit (more frames)               ─►
 //! Stop                               ─►
 //!                                    ◄─     Probed, Failed, Finished or Stopped: the end of the job
@@ -44,6 +44,8 @@ pub(super) enum Request {
     Prepare {
         /// A folder in which files may be created.
         writable: Option<PathBytes>,
+        /// Whether everything else on this computer goes first.
+        is_background: bool,
     },
     /// Begins a job, with the first credit for frames. The payload of a [`Job::Pictures`] holds the times of the
     /// frames, see [`encode_times`].
@@ -65,6 +67,8 @@ pub(super) enum Job {
     Sound(SoundJob),
     /// Write a file in other sizes.
     Transcode(TranscodeJob),
+    /// Make single small pictures.
+    Previews(PreviewJob),
 }
 
 /// The pictures of a file from one frame on. See `gst::picture_decoder::DecodeRequest`.
@@ -120,6 +124,32 @@ pub(crate) struct TranscodeJob {
     pub(crate) targets: Vec<(PathBytes, u32, u32)>,
 }
 
+/// Single frames of a file, made in the order in which they are listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PreviewJob {
+    pub(crate) path: PathBytes,
+    pub(crate) track: String,
+    pub(crate) decoder: String,
+    pub(crate) needs_rgb: bool,
+    pub(crate) is_interlaced: bool,
+    /// Whether all groups of pictures are closed.
+    pub(crate) are_closed: bool,
+    /// Width and height of the pictures.
+    pub(crate) size: (u32, u32),
+    /// The longest picture that is wanted.
+    pub(crate) max_bytes: u32,
+    pub(crate) frames: Vec<PreviewFrame>,
+}
+
+/// A frame of a [`PreviewJob`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct PreviewFrame {
+    /// When it is shown.
+    pub(crate) nanos: u64,
+    /// Time of the key frame from which it is decoded; it may be that one itself.
+    pub(crate) seek_nanos: u64,
+}
+
 /// From a worker process to the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
@@ -129,6 +159,9 @@ pub(super) enum Answer {
     Beat,
     /// The frame with this number of the job; the payload is its bytes.
     Frame(u64),
+    /// The frame with this number of a [`Job::Previews`], and its time in the file; the payload is its bytes. Frames that cannot
+    /// be made are left out.
+    Preview { number: u32, nanos: u64 },
     /// What a file contains. The payload holds the times, see [`ProbedHead`]. Ends the job.
     Probed(ProbedHead),
     /// So many frames have been written.

@@ -30,6 +30,10 @@ use crate::video::gst::{
 /// The longest payload of an order: the time of each frame of a file, or the names of the files that may be read.
 const MAX_ORDER_BYTES: usize = 8 * MAX_FRAMES;
 
+/// The priority of a process that works in the background (setpriority(2)). Beside one of normal priority, it gets a tenth of a
+/// processor. With the lowest priority, 19, it would get a seventieth: a few pictures took half a minute on a busy machine.
+const BACKGROUND_NICENESS: i32 = 10;
+
 /// Why a worker process does not start: one line with the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -58,9 +62,14 @@ pub fn run_worker(fault: Option<&str>) -> Result<(), WorkerError> {
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (request, files) =
         receive::<Request>(&stream, MAX_ORDER_BYTES, &mut || true).map_err(|_| WorkerError::NoServer)?;
-    let Request::Prepare { writable } = request else { return Err(WorkerError::NoServer) };
+    let Request::Prepare { writable, is_background } = request else { return Err(WorkerError::NoServer) };
+    if is_background {
+        // First of all, because it holds for this thread and for those that it starts.
+        #[expect(clippy::let_underscore_must_use, reason = "only fails to lower the priority, and all else goes on")]
+        let _ = rustix::process::nice(BACKGROUND_NICENESS);
+    }
     let writable = writable.map(|folder| folder.to_path());
-    // First of all, because landlock holds only for threads that are started afterwards.
+    // Early, because landlock holds only for threads that are started afterwards.
     let limits_files = sandbox::enter(&decode_paths(&files), writable.as_deref());
     elements::start()?;
     #[cfg(target_os = "linux")]
