@@ -1,6 +1,6 @@
 //! Makes the previews of videos for those who ask, one video at a time, and hands them out as they come.
 //!
-//! Their order is that of [`preview_plan`](super::preview_plan), what is kept and whose turn it is decides
+//! Their order is that of [`preview_plan`], what is kept and whose turn it is decides
 //! [`preview_lists`](super::preview_lists). A thread exists only while previews are made.
 
 use std::{
