@@ -2,10 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-
-use crate::{interrupt, watcher::Watcher};
-
 /// The heading of the table.
 pub const HEADING: &str = "\
 | link of the guest | after | together after | apart after the first second: p50 | p95 | largest | rested: host | guest |
@@ -34,19 +30,11 @@ pub type Reading = (Instant, Duration);
 
 /// A part of the measurement.
 pub struct Part {
-    begun: Instant,
-    ended: Instant,
-    readings: [Vec<Reading>; 2],
-}
-
-/// Lets both play for this time, and notes where they are.
-pub fn watch(host: &Watcher, guest: &Watcher, time: Duration) -> Result<Part> {
-    let begun = Instant::now();
-    for watcher in [host, guest] {
-        watcher.take_readings()?;
-    }
-    interrupt::pause(time)?;
-    Ok(Part { begun, ended: Instant::now(), readings: [host.take_readings()?, guest.take_readings()?] })
+    /// Its first and last moment.
+    pub begun: Instant,
+    pub ended: Instant,
+    /// Those of the host and of the guest.
+    pub readings: [Vec<Reading>; 2],
 }
 
 /// Where a client is at this time; `None` while its clock rests.

@@ -29,7 +29,11 @@ mod served;
 mod throttle;
 mod watcher;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -105,19 +109,29 @@ fn measure(args: &Args) -> Result<()> {
         host.open(clip::TITLE)?;
         host.act(Action::Party(PartyAction::Start));
         guest.join()?;
-        row("the guest joins", drift::watch(&host, &guest, time)?);
+        row("the guest joins", watch(&host, &guest, time)?);
         host.act(Action::SeekTo(150_000_000_000));
-        row("a seek", drift::watch(&host, &guest, time)?);
+        row("a seek", watch(&host, &guest, time)?);
         guest.act(Action::TogglePause);
         interrupt::pause(Duration::from_secs(2))?;
         host.act(Action::TogglePause);
-        row("a pause, and on", drift::watch(&host, &guest, time)?);
+        row("a pause, and on", watch(&host, &guest, time)?);
         // 1440p: too much for a slow link as it is.
         host.act(Action::SeekTo(2 * clip::THIRD.as_nanos() as u64 + 1_000_000_000));
-        row("a seek to 1440p", drift::watch(&host, &guest, time)?);
-        row("1440p goes on", drift::watch(&host, &guest, time)?);
+        row("a seek to 1440p", watch(&host, &guest, time)?);
+        row("1440p goes on", watch(&host, &guest, time)?);
     }
     println!("\n{}", drift::LEGEND);
     println!("Each byte was under way for {} ms in each direction to and from the guest.", args.delay);
     Ok(())
+}
+
+/// Lets both play for this time, and notes where they are.
+fn watch(host: &Watcher, guest: &Watcher, time: Duration) -> Result<Part> {
+    let begun = Instant::now();
+    for watcher in [host, guest] {
+        watcher.take_readings()?;
+    }
+    interrupt::pause(time)?;
+    Ok(Part { begun, ended: Instant::now(), readings: [host.take_readings()?, guest.take_readings()?] })
 }
