@@ -6,23 +6,12 @@ use common::{
     message::{ClientMessage, ServerMessage, Viewing},
     test_messages::watch_message,
 };
-use tempfile::{TempDir, tempdir};
 
 use crate::support::{
+    cinema::cinema,
     client::TestClient,
-    clips::{Clip, write_video},
     server::{TestServer, introduction},
 };
-
-/// A server with two short videos.
-async fn cinema() -> (TempDir, TestServer) {
-    let folder = tempdir().unwrap();
-    for title in ["Fox", "Owl"] {
-        write_video(folder.path(), title, &[(240, "mp4", Clip::new(0, 9, 25))]);
-    }
-    let server = TestServer::start_with(folder.path()).await;
-    (folder, server)
-}
 
 fn watch(stream: u32, video: VideoId) -> ClientMessage {
     watch_message(StreamId(stream), video, Quality::Triptych, Position::START)

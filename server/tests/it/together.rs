@@ -7,23 +7,8 @@ use common::{
     party::{Party, PartyAct, PartyId, PartyRequest},
     test_messages::watch_message,
 };
-use tempfile::{TempDir, tempdir};
 
-use crate::support::{
-    client::TestClient,
-    clips::{Clip, write_video},
-    server::TestServer,
-};
-
-/// A server with two short videos.
-async fn cinema() -> (TempDir, TestServer) {
-    let folder = tempdir().unwrap();
-    for title in ["Fox", "Owl"] {
-        write_video(folder.path(), title, &[(240, "mp4", Clip::new(0, 9, 25))]);
-    }
-    let server = TestServer::start_with(folder.path()).await;
-    (folder, server)
-}
+use crate::support::{cinema::cinema, client::TestClient};
 
 async fn ask(client: &mut TestClient, request: PartyRequest) {
     client.send(&ClientMessage::Party(request)).await;

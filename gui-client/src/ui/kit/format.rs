@@ -63,7 +63,7 @@ pub(crate) fn day_name(day: NaiveDate, today: NaiveDate) -> String {
     }
 }
 
-/// Names in a row, of which at most so many are written out: `Ada, Bob and 3 others`.
+/// A list of names that is cut after a number of them: `Ada, Bob and 3 others`.
 pub(crate) fn list_names(names: &[&str], most: usize) -> String {
     let (written, others) = match names.len() > most {
         true => (&names[..most.saturating_sub(1)], format!("{} others", names.len() + 1 - most)),

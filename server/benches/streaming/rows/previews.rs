@@ -27,7 +27,7 @@ struct Came {
 }
 
 impl Bench {
-    /// Row 14: the previews of a video that nobody has asked for yet, on a server at rest, and the same while a viewer plays it.
+    /// Row 14: the first request for the previews of a video, on an idle server and while a viewer plays that video.
     pub async fn previews(&self, clip: &Clip, is_played: bool, table: &mut Table) -> Result<()> {
         let (mut first, mut all, mut late, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
         for _ in 0..self.runs {

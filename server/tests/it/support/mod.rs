@@ -1,5 +1,6 @@
 //! Helpers that the tests share.
 
+pub mod cinema;
 pub mod client;
 pub mod clips;
 pub mod crowd;
